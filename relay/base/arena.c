@@ -1,0 +1,163 @@
+/* Arenas. See arena.h. Blocks double in size up to a bound; a large request gets its own block. */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 256 * 1024 };
+
+struct block {
+    struct block *next;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) char data[];
+};
+
+struct arena {
+    struct block *blocks;
+    size_t limit;
+    size_t total;
+    bool failed;
+};
+
+struct arena *arena_new(size_t limit)
+{
+    struct arena *arena = calloc(1, sizeof *arena);
+    if (arena)
+        arena->limit = limit;
+    return arena;
+}
+
+static void free_blocks(struct block *block)
+{
+    while (block) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_free(struct arena *arena)
+{
+    if (!arena)
+        return;
+    free_blocks(arena->blocks);
+    free(arena);
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct block *keep = arena->blocks;
+    arena->failed = false;
+    arena->total = 0;
+    if (!keep)
+        return;
+    free_blocks(keep->next);
+    keep->next = NULL;
+    if (keep->size > LARGEST_BLOCK) {
+        free(keep);
+        arena->blocks = NULL;
+        return;
+    }
+    keep->used = 0;
+    arena->total = keep->size;
+}
+
+static struct block *add_block(struct arena *arena, size_t need)
+{
+    size_t size = arena->blocks ? arena->blocks->size * 2 : FIRST_BLOCK;
+    if (size > LARGEST_BLOCK)
+        size = LARGEST_BLOCK;
+    if (size < need)
+        size = need;
+    if (arena->limit != 0 && (size > arena->limit || arena->total > arena->limit - size)) {
+        size = need;
+        if (size > arena->limit || arena->total > arena->limit - size)
+            return NULL;
+    }
+    struct block *block = malloc(sizeof *block + size);
+    if (!block)
+        return NULL;
+    block->next = arena->blocks;
+    block->size = size;
+    block->used = 0;
+    arena->blocks = block;
+    arena->total += size;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    if (arena->failed)
+        return NULL;
+    if (size > SIZE_MAX / 2) {
+        arena->failed = true;
+        return NULL;
+    }
+    size_t need = (size + align - 1) / align * align;
+    struct block *block = arena->blocks;
+    if (!block || block->size - block->used < need)
+        block = add_block(arena, need);
+    if (!block) {
+        arena->failed = true;
+        return NULL;
+    }
+    void *p = block->data + block->used;
+    block->used += need;
+    return memset(p, 0, need);
+}
+
+void *arena_alloc_array(struct arena *arena, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size) {
+        arena->failed = true;
+        return NULL;
+    }
+    return arena_alloc(arena, count * size);
+}
+
+struct bytes arena_copy(struct arena *arena, struct bytes b)
+{
+    char *copy = arena_alloc(arena, b.n + 1);
+    if (!copy)
+        return (struct bytes){NULL, 0};
+    if (b.n > 0)
+        memcpy(copy, b.p, b.n);
+    return (struct bytes){copy, b.n};
+}
+
+const char *arena_string(struct arena *arena, struct bytes b)
+{
+    if (bytes_find(b, '\0') != BYTES_NOT_FOUND)
+        return NULL;
+    return arena_copy(arena, b).p;
+}
+
+struct bytes arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return (struct bytes){text, text ? (size_t)length : 0};
+}
+
+struct bytes arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    struct bytes text = arena_vprintf(arena, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+bool arena_failed(const struct arena *arena)
+{
+    return arena->failed;
+}

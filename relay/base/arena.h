@@ -1,0 +1,46 @@
+/* Arenas: memory with one lifetime, dropped whole.
+ *
+ * One arena lives as long as a session, another as long as a transaction. Single objects are never
+ * freed. When memory or the arena's own limit runs out, allocation returns NULL (or an empty slice
+ * with p == NULL) and the arena remembers it, so that a caller may build several things and check
+ * arena_failed() once: the client then gets a 4xx. */
+#ifndef FAIRLEAD_BASE_ARENA_H
+#define FAIRLEAD_BASE_ARENA_H
+
+#include "base/bytes.h"
+
+#include <stdarg.h>
+
+struct arena;
+
+/* A new arena that will hold at most `limit` octets in all (0: no limit of its own).
+ * NULL when memory is short. Free with arena_free(). */
+struct arena *arena_new(size_t limit);
+
+/* Frees the arena and everything in it. NULL is ignored. */
+void arena_free(struct arena *arena);
+
+/* Forgets everything in the arena; keeps one block for reuse. */
+void arena_reset(struct arena *arena);
+
+/* Zeroed memory, aligned for any type. NULL on failure, and for ever after. */
+void *arena_alloc(struct arena *arena, size_t size);
+
+/* Zeroed memory for `count` objects of `size` octets, overflow checked. */
+void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
+
+/* A copy of the slice, NUL-terminated behind its end (the NUL is not counted). */
+struct bytes arena_copy(struct arena *arena, struct bytes b);
+
+/* The same, as a C string for a foreign library. NULL on failure or when `b` holds a NUL. */
+const char *arena_string(struct arena *arena, struct bytes b);
+
+struct bytes arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+struct bytes arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+/* True once any allocation from this arena has failed. */
+bool arena_failed(const struct arena *arena);
+
+#endif

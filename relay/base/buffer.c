@@ -1,0 +1,86 @@
+/* Growing octet buffers. See buffer.h. */
+#include "base/buffer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALLEST = 256 };
+
+struct bytes buffer_bytes(const struct buffer *buffer)
+{
+    return (struct bytes){buffer->p, buffer->n};
+}
+
+bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+    if (buffer->failed || more > SIZE_MAX / 4 || buffer->n > SIZE_MAX / 4) {
+        buffer->failed = true;
+        return false;
+    }
+    if (buffer->capacity - buffer->n >= more)
+        return true;
+    size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST;
+    while (capacity - buffer->n < more)
+        capacity *= 2;
+    char *p = realloc(buffer->p, capacity);
+    if (!p) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->p = p;
+    buffer->capacity = capacity;
+    return true;
+}
+
+void buffer_add(struct buffer *buffer, struct bytes b)
+{
+    if (b.n == 0 || !buffer_reserve(buffer, b.n))
+        return;
+    memcpy(buffer->p + buffer->n, b.p, b.n);
+    buffer->n += b.n;
+}
+
+void buffer_add_char(struct buffer *buffer, char c)
+{
+    buffer_add(buffer, (struct bytes){&c, 1});
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length >= 0 && buffer_reserve(buffer, (size_t)length + 1)) {
+        vsnprintf(buffer->p + buffer->n, (size_t)length + 1, format, again);
+        buffer->n += (size_t)length;
+    } else {
+        buffer->failed = true;
+    }
+    va_end(again);
+    va_end(arguments);
+}
+
+void buffer_consume(struct buffer *buffer, size_t n)
+{
+    if (n > buffer->n)
+        n = buffer->n;
+    if (n < buffer->n)
+        memmove(buffer->p, buffer->p + n, buffer->n - n);
+    buffer->n -= n;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->n = 0;
+    buffer->failed = false;
+}
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->p);
+    *buffer = (struct buffer){0};
+}

@@ -1,0 +1,16 @@
+/* The two clocks: wall time for what goes into messages, monotonic time for deadlines. */
+#ifndef FAIRLEAD_BASE_CLOCK_H
+#define FAIRLEAD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Seconds since 1970-01-01 UTC, or the time set by clock_fix(). */
+int64_t clock_wall(void);
+
+/* Makes clock_wall() answer `unix_time` from now on (the tools' --time). */
+void clock_fix(int64_t unix_time);
+
+/* Seconds from an arbitrary origin, never going back; what deadlines are made of. */
+double clock_monotonic(void);
+
+#endif

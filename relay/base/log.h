@@ -1,0 +1,31 @@
+/* The relay's log: one JSON object a line on stderr, with the time and an event name.
+ *
+ *     struct log_line line;
+ *     log_begin(&line, "session");
+ *     json_string(&line.json, "client", ...);
+ *     log_end(&line);
+ *
+ * Message content never goes into the log. */
+#ifndef FAIRLEAD_BASE_LOG_H
+#define FAIRLEAD_BASE_LOG_H
+
+#include "base/json.h"
+
+struct log_line {
+    struct buffer text;
+    struct json json;
+};
+
+/* Starts a line; `line` is filled in place because the writer points into it. */
+void log_begin(struct log_line *line, const char *event);
+
+/* Writes the line and frees it. A line that could not be built or written is dropped. */
+void log_end(struct log_line *line);
+
+/* One line with a single "message", for start-up and operating-system errors. */
+void log_message(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Turns logging off (the tools, unit tests) or on again. */
+void log_enable(bool on);
+
+#endif

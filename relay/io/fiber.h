@@ -1,0 +1,48 @@
+/* Fibers: stackful coroutines on the libev loop, one per client session (and per listener, timer
+ * job or tool run). Code in a fiber reads straight down; whenever it waits, other fibers run.
+ *
+ * There is one loop and one thread. All functions that wait must be called from inside a fiber. */
+#ifndef FAIRLEAD_IO_FIBER_H
+#define FAIRLEAD_IO_FIBER_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+typedef void fiber_function(void *argument);
+
+/* The process's one loop, created at first use; NULL when libev cannot run here. */
+struct ev_loop *fiber_loop(void);
+
+/* Runs `function(argument)` in a new fiber, at once, until its first wait. False when no stack
+ * could be had; the function has not been called then. */
+bool fiber_start(fiber_function *function, void *argument);
+
+/* Runs one function in a fiber and the loop until that fiber ends (the tools, unit tests). */
+bool fiber_run(fiber_function *function, void *argument);
+
+/* True inside a fiber. */
+bool fiber_inside(void);
+
+enum fiber_event { FIBER_READY, FIBER_TIMEOUT, FIBER_CANCELLED };
+
+/* Waits until `fd` is readable (EV_READ) or writable (EV_WRITE), or until the monotonic time
+ * `deadline` (clock_monotonic(); 0 or less: no deadline). */
+enum fiber_event fiber_wait_fd(int fd, int events, double deadline);
+
+/* Waits until the monotonic time `deadline`. */
+enum fiber_event fiber_sleep_until(double deadline);
+
+/* A rendezvous inside the loop: a fiber waits in fiber_wait(), another calls fiber_wake(). */
+struct fiber;
+struct fiber *fiber_self(void);
+enum fiber_event fiber_wait(double deadline);
+void fiber_wake(struct fiber *fiber);
+
+/* Makes the wait that the fiber is in, and every later wait of it, return FIBER_CANCELLED at once.
+ */
+void fiber_cancel(struct fiber *fiber);
+
+/* Fibers alive now, the caller's included. */
+unsigned fiber_count(void);
+
+#endif

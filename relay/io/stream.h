@@ -1,0 +1,82 @@
+/* Streams: lines and octets over a socket, over TLS on that socket, or over memory.
+ *
+ * Reads and writes suspend the calling fiber until they are done, their deadline passes or the peer
+ * goes away. A memory stream never waits, so the same session runs in unit tests and fuzzers
+ * without a loop. Deadlines are monotonic times (clock_monotonic()); 0 means none. */
+#ifndef FAIRLEAD_IO_STREAM_H
+#define FAIRLEAD_IO_STREAM_H
+
+#include "base/buffer.h"
+
+#include <openssl/ssl.h>
+
+struct stream;
+
+enum stream_status {
+    STREAM_OK,
+    STREAM_CLOSED,   /* orderly end, or the peer vanished */
+    STREAM_TIMEOUT,  /* the deadline passed */
+    STREAM_TOO_LONG, /* no line end within the limit; the line up to its end was discarded */
+    STREAM_ERROR,    /* the socket or TLS failed; see stream_error() */
+    STREAM_CANCELLED /* the fiber is being ended (drain) */
+};
+
+/* Takes ownership of the connected, non-blocking socket. NULL when memory is short (fd is closed
+ * then too). */
+struct stream *stream_from_fd(int fd);
+
+/* Reads from `input` (not copied, must outlive the stream), appends what is written to `output`. */
+struct stream *stream_from_memory(struct bytes input, struct buffer *output);
+
+/* Connects to host and port from the source address (NULL: any). NULL on failure, with the reason
+ * in *error (an errno value, ETIMEDOUT for the deadline). */
+struct ip;
+struct stream *stream_connect(const struct ip *host, uint16_t port, const struct ip *source,
+                              double deadline, int *error);
+
+/* Closes and frees; anything unflushed is lost. NULL is ignored. */
+void stream_free(struct stream *stream);
+
+/* Reads up to and including the next LF. `line` points into the stream's buffer and is valid until
+ * the next read; it includes its line end, whatever that is: judging bare LF or CR is the caller's.
+ * A line longer than `limit` octets (its end included) gives STREAM_TOO_LONG. At the end of input
+ * an unfinished line gives STREAM_CLOSED. */
+enum stream_status stream_read_line(struct stream *stream, size_t limit, double deadline,
+                                    struct bytes *line);
+
+/* Reads whatever is there, at least one octet and at most `limit`; valid until the next read. */
+enum stream_status stream_read_some(struct stream *stream, size_t limit, double deadline,
+                                    struct bytes *octets);
+
+/* Octets received and not yet read, without waiting; and the same after asking the socket once. */
+size_t stream_buffered(const struct stream *stream);
+bool stream_input_waiting(struct stream *stream);
+
+/* Drops everything received and not yet read (STARTTLS, RFC 3207 4.2). */
+void stream_discard_input(struct stream *stream);
+
+/* Queues octets; stream_flush() sends them. Queuing fails only for lack of memory, which the next
+ * flush reports. */
+void stream_write(struct stream *stream, struct bytes octets);
+void stream_printf(struct stream *stream, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+enum stream_status stream_flush(struct stream *stream, double deadline);
+
+/* TLS on the open stream, as server or as client (`name` for SNI, may be empty). The context stays
+ * the caller's. Plain octets received before the handshake are discarded first. */
+enum stream_status stream_start_tls_server(struct stream *stream, SSL_CTX *context,
+                                           double deadline);
+enum stream_status stream_start_tls_client(struct stream *stream, SSL_CTX *context,
+                                           struct bytes name, double deadline);
+
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL in the clear. */
+const char *stream_tls_version(const struct stream *stream);
+const char *stream_tls_cipher(const struct stream *stream);
+
+/* A short description of the last STREAM_ERROR, never NULL. */
+const char *stream_error(const struct stream *stream);
+
+/* The socket, or -1 for memory. */
+int stream_fd(const struct stream *stream);
+
+#endif
