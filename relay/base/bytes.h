@@ -18,6 +18,12 @@ struct bytes {
 /* A slice over a string literal. */
 #define BYTES(literal) ((struct bytes){(literal), sizeof(literal) - 1})
 
+/* The same as an initializer, for static tables, where a compound literal is no constant. */
+#define BYTES_INIT(literal)                                                                        \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
+
 /* printf("%.*s", BYTES_ARG(b)) */
 #define BYTES_ARG(b) (int)(b).n, (b).p
 

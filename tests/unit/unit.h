@@ -2,13 +2,14 @@
 #ifndef FAIRLEAD_TESTS_UNIT_H
 #define FAIRLEAD_TESTS_UNIT_H
 
-/* clang-format off: cmocka.h needs these first */
-#include <cmocka.h>
+/* cmocka.h needs these before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-/* clang-format on */
+#include <string.h>
+
+#include <cmocka.h>
 
 #include "base/bytes.h"
 
