@@ -37,7 +37,7 @@ struct config_resolver {
     size_t cache_size;
 };
 
-enum config_starttls { STARTTLS_NEVER, STARTTLS_OPPORTUNISTIC };
+enum config_starttls { STARTTLS_OPPORTUNISTIC, STARTTLS_NEVER };
 
 struct config_upstream {
     struct bytes ehlo;
