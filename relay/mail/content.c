@@ -1,0 +1,152 @@
+/* The content of DATA. See content.h.
+ *
+ * The reader is a machine over the octets that matter (CR, LF, dot, NUL); runs of other octets are
+ * found with memchr-like scans and stored whole, so that a large message costs one copy. */
+#include "mail/content.h"
+
+enum {
+    AFTER_CRLF,        /* at the start of a line: a dot here is special */
+    AFTER_CRLF_DOT,    /* read a dot there */
+    AFTER_CRLF_DOT_CR, /* and a CR: a LF now is the end of the data */
+    IN_LINE,           /* anywhere else */
+    IN_LINE_CR         /* read a CR there */
+};
+
+void content_start(struct content_reader *reader, struct buffer *message,
+                   struct content_limits limits)
+{
+    *reader = (struct content_reader){
+        .limits = limits, .message = message, .state = AFTER_CRLF, .in_header = true};
+}
+
+static bool is_stored(const struct content_reader *reader)
+{
+    return !reader->too_big && !reader->header_too_big && !reader->bad_octets &&
+           !reader->line_too_long;
+}
+
+static void store(struct content_reader *reader, struct bytes octets)
+{
+    reader->size += octets.n;
+    reader->line += octets.n;
+    if (reader->size > reader->limits.size)
+        reader->too_big = true;
+    if (reader->in_header && reader->size > reader->limits.header)
+        reader->header_too_big = true;
+    if (reader->line > reader->limits.line)
+        reader->line_too_long = true;
+    if (is_stored(reader))
+        buffer_add(reader->message, octets);
+}
+
+static void end_line(struct content_reader *reader)
+{
+    if (reader->line == sizeof "\r\n" - 1)
+        reader->in_header = false;
+    reader->line = 0;
+    reader->state = AFTER_CRLF;
+}
+
+/* Stores the octets up to the next CR, LF or NUL and returns their number. */
+static size_t store_run(struct content_reader *reader, struct bytes octets)
+{
+    size_t n = 0;
+    unsigned char high = 0;
+    while (n < octets.n && octets.p[n] != '\r' && octets.p[n] != '\n' && octets.p[n] != '\0')
+        high |= (unsigned char)octets.p[n++];
+    if (high & 0x80)
+        reader->eight_bit = true;
+    store(reader, bytes_first(octets, n));
+    return n;
+}
+
+/* An octet in the middle of a line that a run does not take: CR, LF or NUL. */
+static void store_control(struct content_reader *reader, char c)
+{
+    if (c == '\r') {
+        reader->state = IN_LINE_CR;
+        return;
+    }
+    reader->bad_octets = true;
+    store(reader, (struct bytes){&c, 1});
+}
+
+/* The octet after a dot that began a line. The dot is transparency and dropped, unless the data
+ * ends here. */
+static size_t feed_after_dot(struct content_reader *reader, char c)
+{
+    if (c == '\r') {
+        reader->state = AFTER_CRLF_DOT_CR;
+        return 1;
+    }
+    reader->state = IN_LINE;
+    return 0;
+}
+
+static size_t feed_after_cr(struct content_reader *reader, char c, bool after_dot)
+{
+    if (c == '\n') {
+        if (after_dot) {
+            reader->ended = true;
+            return 1;
+        }
+        store(reader, BYTES("\r\n"));
+        end_line(reader);
+        return 1;
+    }
+    reader->bad_octets = true;
+    store(reader, BYTES("\r"));
+    reader->state = IN_LINE;
+    return 0;
+}
+
+size_t content_feed(struct content_reader *reader, struct bytes octets)
+{
+    size_t used = 0;
+    while (used < octets.n && !reader->ended) {
+        struct bytes rest = bytes_from(octets, used);
+        switch (reader->state) {
+        case AFTER_CRLF:
+            reader->state = rest.p[0] == '.' ? AFTER_CRLF_DOT : IN_LINE;
+            used += rest.p[0] == '.' ? 1 : 0;
+            break;
+        case AFTER_CRLF_DOT:
+            used += feed_after_dot(reader, rest.p[0]);
+            break;
+        case AFTER_CRLF_DOT_CR:
+            used += feed_after_cr(reader, rest.p[0], true);
+            break;
+        case IN_LINE_CR:
+            used += feed_after_cr(reader, rest.p[0], false);
+            break;
+        default: {
+            size_t run = store_run(reader, rest);
+            used += run;
+            if (run < rest.n) {
+                store_control(reader, rest.p[run]);
+                used++;
+            }
+        }
+        }
+    }
+    return used;
+}
+
+void content_stuff(struct bytes octets, bool *at_line_start,
+                   void (*out)(void *context, struct bytes run), void *context)
+{
+    while (octets.n > 0) {
+        if (*at_line_start && octets.p[0] == '.')
+            out(context, BYTES("."));
+        size_t line_end = bytes_find(octets, '\n');
+        size_t length = line_end == BYTES_NOT_FOUND ? octets.n : line_end + 1;
+        /* Lines that need no dot leave in one run together with those before them. */
+        while (length < octets.n && octets.p[length] != '.') {
+            line_end = bytes_find(bytes_from(octets, length), '\n');
+            length = line_end == BYTES_NOT_FOUND ? octets.n : length + line_end + 1;
+        }
+        out(context, bytes_first(octets, length));
+        *at_line_start = octets.p[length - 1] == '\n';
+        octets = bytes_from(octets, length);
+    }
+}

@@ -1,0 +1,47 @@
+/* The content of DATA on its way in and out: end of data, transparency, and what a message may not
+ * hold (RFC 5321 2.3.8, 4.1.1.4, 4.5.2, 4.5.3.1.6).
+ *
+ * Only CRLF "." CRLF ends the data. Whatever else others have taken for an end (bare LF, bare CR,
+ * NUL in between) is content, and content that the relay refuses. */
+#ifndef FAIRLEAD_MAIL_CONTENT_H
+#define FAIRLEAD_MAIL_CONTENT_H
+
+#include "base/buffer.h"
+
+struct content_limits {
+    size_t size;   /* octets of the message, transparency dots not counted */
+    size_t header; /* octets before the empty line */
+    size_t line;   /* octets of a line with its CRLF, a transparency dot not counted */
+};
+
+struct content_reader {
+    struct content_limits limits;
+    struct buffer *message; /* filled while nothing is wrong with it */
+    uint64_t size;          /* octets seen, stored or not */
+    size_t line;            /* octets of the current line so far */
+    int state;              /* see content.c */
+    bool in_header;
+
+    bool ended;   /* CRLF "." CRLF was read */
+    bool too_big; /* over limits.size */
+    bool header_too_big;
+    bool line_too_long;
+    bool bad_octets; /* a bare CR, a bare LF or a NUL */
+    bool eight_bit;  /* an octet over 0x7f */
+};
+
+/* Starts reading behind the 354; the CRLF of the DATA command counts as the one before the first
+ * line. `message` must be empty and stay until the end. */
+void content_start(struct content_reader *reader, struct buffer *message,
+                   struct content_limits limits);
+
+/* Takes octets as they came from the client and returns how many it used: all, unless the end of
+ * data lies among them (`ended`), behind which the next command starts. */
+size_t content_feed(struct content_reader *reader, struct bytes octets);
+
+/* Writes octets of a message, whose lines end in CRLF, with transparency dots. `at_line_start`
+ * carries over from piece to piece; start with true. `out` is called with runs of octets. */
+void content_stuff(struct bytes octets, bool *at_line_start,
+                   void (*out)(void *context, struct bytes run), void *context);
+
+#endif

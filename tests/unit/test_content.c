@@ -1,0 +1,137 @@
+/* Unit tests of relay/mail/content: end of data, transparency, forbidden octets, limits. */
+#include "mail/content.h"
+#include "unit.h"
+
+#include <string.h>
+
+static const struct content_limits roomy = {1000000, 100000, 1000};
+
+struct outcome {
+    struct content_reader reader;
+    struct buffer message;
+    size_t used;
+};
+
+/* Feeds the octets in pieces of `step`. */
+static struct outcome read_content(struct bytes octets, size_t step, struct content_limits limits)
+{
+    struct outcome outcome = {0};
+    content_start(&outcome.reader, &outcome.message, limits);
+    while (outcome.used < octets.n && !outcome.reader.ended) {
+        struct bytes piece = bytes_first(bytes_from(octets, outcome.used), step);
+        outcome.used += content_feed(&outcome.reader, piece);
+    }
+    outcome.reader.message = NULL;
+    return outcome;
+}
+
+static void only_crlf_dot_crlf_ends_the_data(void **state)
+{
+    (void)state;
+    static const struct {
+        struct bytes octets;
+        bool ended, bad;
+    } cases[] = {
+        {BYTES_INIT("a\r\n.\r\nQUIT\r\n"), true, false},
+        {BYTES_INIT(".\r\nQUIT\r\n"), true, false},
+        {BYTES_INIT("a\n.\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\n.\r\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n.\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r.\rQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r.\r\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n.\rQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n\0.\r\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n.\0\r\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n.\r\0\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\n.\r\r\nQUIT\r\n"), false, true},
+        {BYTES_INIT("a\r\r\n.\r\nQUIT\r\n"), true, true},
+        {BYTES_INIT("a\r\n..\r\nQUIT\r\n"), false, false},
+        {BYTES_INIT("a\r\n.b\r\nQUIT\r\n"), false, false},
+        {BYTES_INIT("\n.\n"), false, true},
+        {BYTES_INIT("\r.\r\n"), false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 1; step < 20; step++) {
+            struct outcome outcome = read_content(cases[i].octets, step, roomy);
+            assert_int_equal(outcome.reader.ended, cases[i].ended);
+            assert_int_equal(outcome.reader.bad_octets, cases[i].bad);
+            if (cases[i].ended)
+                assert_bytes(bytes_from(cases[i].octets, outcome.used), "QUIT\r\n");
+            buffer_free(&outcome.message);
+        }
+    }
+}
+
+static void transparency_dots_come_off_and_everything_else_stays(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 30; step++) {
+        struct outcome outcome =
+            read_content(BYTES("A: b\r\n\r\n..x\r\n.y.\r\n...\r\n\xff\r\n.\r\n"), step, roomy);
+        assert_true(outcome.reader.ended);
+        assert_true(outcome.reader.eight_bit);
+        assert_bytes(buffer_bytes(&outcome.message), "A: b\r\n\r\n.x\r\ny.\r\n..\r\n\xff\r\n");
+        buffer_free(&outcome.message);
+    }
+}
+
+static void limits_are_noticed_while_reading_and_nothing_more_is_stored(void **state)
+{
+    (void)state;
+    struct outcome big =
+        read_content(BYTES("12345678\r\n1\r\n.\r\n"), 3, (struct content_limits){10, 100, 100});
+    assert_true(big.reader.too_big && big.reader.ended);
+    assert_true(big.message.n <= 10);
+    buffer_free(&big.message);
+
+    struct outcome line =
+        read_content(BYTES("..345678\r\n.\r\n"), 4, (struct content_limits){100, 100, 9});
+    assert_false(line.reader.line_too_long);
+    buffer_free(&line.message);
+    line = read_content(BYTES("12345678\r\n.\r\n"), 4, (struct content_limits){100, 100, 9});
+    assert_true(line.reader.line_too_long && line.reader.ended);
+    buffer_free(&line.message);
+
+    struct outcome header = read_content(BYTES("A: 1\r\n\r\nbody is not counted\r\n.\r\n"), 5,
+                                         (struct content_limits){100, 8, 100});
+    assert_false(header.reader.header_too_big);
+    buffer_free(&header.message);
+    header = read_content(BYTES("A: 123\r\n\r\n.\r\n"), 5, (struct content_limits){100, 8, 100});
+    assert_true(header.reader.header_too_big);
+    buffer_free(&header.message);
+}
+
+static void add_run(void *context, struct bytes run)
+{
+    buffer_add(context, run);
+}
+
+static void stuffing_and_reading_give_back_the_same_message(void **state)
+{
+    (void)state;
+    struct bytes message = BYTES(".a\r\n..b\r\nc.\r\n\r\n.\r\nd\r\n");
+    for (size_t step = 1; step < message.n; step++) {
+        struct buffer wire = {0};
+        bool at_line_start = true;
+        for (size_t at = 0; at < message.n; at += step)
+            content_stuff(bytes_first(bytes_from(message, at), step), &at_line_start, add_run,
+                          &wire);
+        buffer_add(&wire, BYTES(".\r\n"));
+        struct outcome outcome = read_content(buffer_bytes(&wire), 7, roomy);
+        assert_true(outcome.reader.ended);
+        assert_true(bytes_equal(buffer_bytes(&outcome.message), message));
+        buffer_free(&outcome.message);
+        buffer_free(&wire);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_crlf_dot_crlf_ends_the_data),
+        cmocka_unit_test(transparency_dots_come_off_and_everything_else_stays),
+        cmocka_unit_test(limits_are_noticed_while_reading_and_nothing_more_is_stored),
+        cmocka_unit_test(stuffing_and_reading_give_back_the_same_message),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
