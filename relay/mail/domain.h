@@ -1,0 +1,32 @@
+/* Domain names as SMTP carries them: RFC 5321 4.1.2 and 4.1.3, RFC 5890 to 5893 by libidn2.
+ *
+ * The relay has one form of a name: A-labels in lower case without the final dot. It is what goes
+ * on the wire and what is compared. */
+#ifndef FAIRLEAD_MAIL_DOMAIN_H
+#define FAIRLEAD_MAIL_DOMAIN_H
+
+#include "base/arena.h"
+#include "base/ip.h"
+
+enum {
+    DOMAIN_LIMIT = 255,
+    DOMAIN_LABEL_LIMIT = 63
+}; /* octets: RFC 5321 4.5.3.1.2, RFC 1035 2.3.4 */
+
+/* The one form of the name `text`, which may be in U-labels, A-labels, or a mix of them: every
+ * label is LDH, every A-label decodes to what IDNA2008 allows and encodes back to itself. Lives in
+ * `arena`. p == NULL if `text` is no such name (a final dot included) or, see arena_failed(),
+ * memory is short. */
+struct bytes domain_normalise(struct arena *arena, struct bytes text);
+
+/* Reads an address literal with its brackets, "[192.0.2.1]" or "[IPv6:2001:db8::1]". The general
+ * form with another tag is refused: no tag has ever been standardised. */
+bool domain_literal_parse(struct bytes text, struct ip *ip);
+
+/* The literal of an address, with its brackets. p == NULL when memory is short. */
+struct bytes domain_literal_format(struct arena *arena, const struct ip *ip);
+
+/* True if `domain` is `parent` or below it. Both in the one form. */
+bool domain_is_within(struct bytes domain, struct bytes parent);
+
+#endif
