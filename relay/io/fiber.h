@@ -32,7 +32,9 @@ enum fiber_event fiber_wait_fd(int fd, int events, double deadline);
 /* Waits until the monotonic time `deadline`. */
 enum fiber_event fiber_sleep_until(double deadline);
 
-/* A rendezvous inside the loop: a fiber waits in fiber_wait(), another calls fiber_wake(). */
+/* A rendezvous inside the loop: a fiber waits in fiber_wait(), another (or a callback of the loop)
+ * calls fiber_wake(). A wake-up that comes before the wait is kept for it; several count as one. A
+ * pointer from fiber_self() is good until that fiber's function returns. */
 struct fiber;
 struct fiber *fiber_self(void);
 enum fiber_event fiber_wait(double deadline);
