@@ -43,7 +43,7 @@ struct dns_answer {
     const struct dns_record *records; /* in the order received */
     struct bytes canonical_name;      /* where a CNAME chain ended, or the name asked */
     uint32_t ttl;                     /* seconds for which the answer may be kept */
-    const char *problem;              /* DNS_TEMPFAIL: why, in a few words; never NULL then */
+    const char *problem;              /* DNS_TEMPFAIL: why, in a few words, a literal */
 };
 
 struct dns {
@@ -57,6 +57,11 @@ struct dns {
  * LDH allowed (they are asked as they are); `arena` running out gives DNS_TEMPFAIL. */
 void dns_query(struct dns *dns, struct arena *arena, struct bytes name, enum dns_type type,
                double deadline, struct dns_answer *answer);
+
+/* For implementations: makes the answer a DNS_TEMPFAIL with that reason; copies an answer with all
+ * that it points to into another arena. */
+void dns_answer_fail(struct dns_answer *answer, const char *problem);
+void dns_answer_copy(struct arena *arena, const struct dns_answer *from, struct dns_answer *to);
 
 /* A `struct dns` in `arena` that remembers every answer of `inner` until the arena is dropped.
  * NULL when memory is short. */
