@@ -1,0 +1,11 @@
+/* What a fuzz target implements. It must be silent, leak nothing and end soon, whatever it gets. */
+#ifndef FAIRLEAD_FUZZ_H
+#define FAIRLEAD_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* libFuzzer's entry point; returns 0. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif
