@@ -48,9 +48,16 @@ enum stream_status stream_read_line(struct stream *stream, size_t limit, double 
 enum stream_status stream_read_some(struct stream *stream, size_t limit, double deadline,
                                     struct bytes *octets);
 
+/* Puts the last `n` octets of what stream_read_some() gave back in front of what is read next. */
+void stream_unread(struct stream *stream, size_t n);
+
 /* Octets received and not yet read, without waiting; and the same after asking the socket once. */
 size_t stream_buffered(const struct stream *stream);
 bool stream_input_waiting(struct stream *stream);
+
+/* True when the peer has closed or reset the connection and has left nothing to read. Does not
+ * wait; a memory stream's peer is never gone. */
+bool stream_peer_is_gone(struct stream *stream);
 
 /* Drops everything received and not yet read (STARTTLS, RFC 3207 4.2). */
 void stream_discard_input(struct stream *stream);
