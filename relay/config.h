@@ -13,28 +13,17 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/ip.h"
+#include "dns/resolver.h"
 
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
-struct config_endpoint {
+struct config_listener {
     struct ip address;
     uint16_t port;
-};
-
-struct config_listener {
-    struct config_endpoint endpoint;
     const struct ip_prefix *proxies; /* who must speak the PROXY protocol first; nobody else may
-                                        connect then. Empty: an ordinary listener */
+                                        connect then. None: an ordinary listener */
     size_t proxy_count;
-};
-
-struct config_resolver {
-    const struct config_endpoint *servers; /* none: those of /etc/resolv.conf */
-    size_t server_count;
-    double timeout; /* of one try */
-    unsigned tries;
-    size_t cache_size;
 };
 
 enum config_starttls { STARTTLS_OPPORTUNISTIC, STARTTLS_NEVER };
@@ -82,7 +71,8 @@ struct config_mailbox {
 };
 
 struct config_route {
-    struct bytes local_part; /* content; empty with p == NULL: every other one (catch-all) */
+    bool catch_all;          /* every local part that no other route has */
+    struct bytes local_part; /* content */
     struct bytes domain;     /* the zone's, or below it */
     struct config_mailbox to;
 };
@@ -126,7 +116,7 @@ struct config {
     SSL_CTX *tls_server; /* NULL: STARTTLS is not offered */
     SSL_CTX *tls_client; /* NULL: STARTTLS is not used upstream */
 
-    struct config_resolver resolver;
+    struct resolver_config resolver;
     struct config_upstream upstream;
     struct config_timeouts timeouts;
     struct config_limits limits;
