@@ -66,6 +66,22 @@ static size_t divide_message(struct message *message)
     return count;
 }
 
+/* Cuts `header` into fields, which must have room for all of them, and returns their number. */
+static size_t divide_header(struct bytes header, struct header_field *fields)
+{
+    size_t count = 0;
+    while (header.n > 0) {
+        struct bytes line = cut_line(&header);
+        if (count == 0 || !is_blank(line.p[0]))
+            fields[count++].raw = line;
+        else
+            fields[count - 1].raw.n += line.n;
+    }
+    for (size_t i = 0; i < count; i++)
+        divide_field(&fields[i]);
+    return count;
+}
+
 bool message_parse(struct arena *arena, struct bytes raw, struct message *message)
 {
     *message = (struct message){.raw = raw};
@@ -73,16 +89,24 @@ bool message_parse(struct arena *arena, struct bytes raw, struct message *messag
     message->fields = arena_alloc_array(arena, count, sizeof *message->fields);
     if (!message->fields)
         return false;
-    struct bytes rest = message->header;
-    while (rest.n > 0) {
-        struct bytes line = cut_line(&rest);
-        if (message->field_count == 0 || !is_blank(line.p[0]))
-            message->fields[message->field_count++].raw = line;
-        else
-            message->fields[message->field_count - 1].raw.n += line.n;
-    }
-    for (size_t i = 0; i < count; i++)
-        divide_field(&message->fields[i]);
+    message->field_count = divide_header(message->header, message->fields);
+    return true;
+}
+
+bool message_prepend(struct arena *arena, const struct message *message, struct bytes block,
+                     struct message *prepended)
+{
+    struct message front = {.raw = block};
+    size_t count = divide_message(&front);
+    *prepended = *message;
+    prepended->fields =
+        arena_alloc_array(arena, count + message->field_count, sizeof *message->fields);
+    if (!prepended->fields)
+        return false;
+    divide_header(front.header, prepended->fields);
+    for (size_t i = 0; i < message->field_count; i++)
+        prepended->fields[count + i] = message->fields[i];
+    prepended->field_count = count + message->field_count;
     return true;
 }
 

@@ -32,6 +32,12 @@ const struct header_field *message_find(const struct message *message, struct by
                                         size_t from);
 size_t message_count(const struct message *message, struct bytes name);
 
+/* `message` with the whole fields of `block` in front of its own, for signing what is about to be
+ * sent: no octet of the message is copied, so `raw` and `header` stay those of the original. False
+ * only when memory is short. */
+bool message_prepend(struct arena *arena, const struct message *message, struct bytes block,
+                     struct message *prepended);
+
 /* Reads a message file's octets into CRLF form: a bare LF becomes CRLF, everything else stays (the
  * tools accept both). The result lives in `arena`; p == NULL when memory is short. */
 struct bytes message_with_crlf(struct arena *arena, struct bytes file);
