@@ -1,0 +1,46 @@
+/* Canonicalisation of header fields and bodies, and the choice of signed fields: RFC 6376 3.4, 3.7
+ * and 5.4.2, shared by DKIM (RFC 6376) and ARC (RFC 8617).
+ *
+ * Canonical text goes to a sink piece by piece and is never copied whole. Only CRLF ends a line; a
+ * bare CR or LF is an octet like any other. */
+#ifndef FAIRLEAD_MAIL_CANON_H
+#define FAIRLEAD_MAIL_CANON_H
+
+#include "base/arena.h"
+#include "mail/message.h"
+
+enum canon { CANON_SIMPLE, CANON_RELAXED };
+
+/* Where canonical text goes: `take` is called with one piece after the other. */
+struct canon_sink {
+    void (*take)(void *context, struct bytes piece);
+    void *context;
+};
+
+/* A whole header field with its final CRLF (3.4.1, 3.4.2). */
+void canon_field(enum canon canon, struct bytes raw, struct canon_sink sink);
+
+/* The signature field itself: the octets of `cut`, a part of `raw` (the value of b= with the white
+ * space round it), left out, and no CRLF at the end (3.7, hash step 2). */
+void canon_signature_field(enum canon canon, struct bytes raw, struct bytes cut,
+                           struct canon_sink sink);
+
+/* A whole body (3.4.3, 3.4.4). */
+void canon_body(enum canon canon, struct bytes body, struct canon_sink sink);
+
+/* The fields of one message, ordered so that those of one name are found fast however many there
+ * are: a signature may list thousands of names against thousands of fields. */
+struct field_index;
+
+/* NULL when memory is short. The message must outlive the index. */
+struct field_index *field_index_new(struct arena *arena, const struct message *message);
+
+/* Starts a selection: every field is available again, except `own` (NULL: none), the signature
+ * field being verified, which never signs itself (3.5, h=). */
+void field_index_restart(struct field_index *index, const struct header_field *own);
+
+/* The last field of that name, compared without case, that this selection has not taken yet;
+ * NULL if there is none, which contributes nothing to the signature (3.5, h=). */
+const struct header_field *field_index_take(struct field_index *index, struct bytes name);
+
+#endif
