@@ -1,0 +1,38 @@
+/* Where a domain's mail goes: its hosts and their addresses in the order to try them.
+ * RFC 5321 5.1 (MX, implicit MX, preference, loops), RFC 7505 (null MX).
+ *
+ * Hosts come by preference, equal preferences shuffled; for each host every IPv6 address comes
+ * before any IPv4 address. Addresses are looked up when their turn comes, so a first host that
+ * answers costs no further question. */
+#ifndef FAIRLEAD_FORWARD_MX_H
+#define FAIRLEAD_FORWARD_MX_H
+
+#include "config.h"
+#include "dns/dns.h"
+
+enum mx_status {
+    MX_CANDIDATE,      /* here is the next one */
+    MX_END,            /* there is none (any more) */
+    MX_NO_SUCH_DOMAIN, /* the domain does not exist, or has neither MX nor an address */
+    MX_NULL,           /* the domain says that it takes no mail */
+    MX_LOOP,           /* the most preferred host is this relay itself */
+    MX_DNS_FAILED      /* DNS did not say; only ever the first status */
+};
+
+struct mx_candidate {
+    struct bytes host; /* the MX's name, or the address literal */
+    struct ip address;
+};
+
+struct mx;
+
+/* An order for `domain` (A-labels, or an address literal with brackets). Asks nothing yet. It and
+ * all candidates live in `arena`; `dns` and `config` must outlive it. NULL when memory is short. */
+struct mx *mx_new(struct arena *arena, struct dns *dns, const struct config *config,
+                  struct bytes domain);
+
+/* The next candidate; every status but MX_CANDIDATE is final. Waits for DNS in the calling fiber,
+ * at most until the monotonic `deadline`. */
+enum mx_status mx_next(struct mx *mx, double deadline, struct mx_candidate *candidate);
+
+#endif
