@@ -1,0 +1,172 @@
+/* Writing Authentication-Results (RFC 8601 2.2): quoting and folding.
+ *
+ * Everything is written word by word, and a word that does not fit on its line starts the next one
+ * (RFC 5322 2.2.3). Words themselves are never divided. */
+#include "mail/authres.h"
+
+static const size_t LINE_LENGTH = 78; /* RFC 5322 2.1.1 */
+static const size_t TAB_WIDTH = 8;
+
+struct writer {
+    struct buffer *out;
+    struct buffer word;
+    size_t column;
+};
+
+/* Ends the word and puts it on this line or the next. */
+static void end_word(struct writer *w)
+{
+    if (w->word.n == 0)
+        return;
+    if (w->column + 1 + w->word.n > LINE_LENGTH) {
+        buffer_add(w->out, BYTES("\r\n\t"));
+        w->column = TAB_WIDTH;
+    } else {
+        buffer_add_char(w->out, ' ');
+        w->column++;
+    }
+    buffer_add(w->out, buffer_bytes(&w->word));
+    w->column += w->word.n;
+    buffer_clear(&w->word);
+}
+
+static void put(struct writer *w, struct bytes text)
+{
+    buffer_add(&w->word, text);
+}
+
+static bool is_token(struct bytes value)
+{
+    for (size_t i = 0; i < value.n; i++)
+        if (!ascii_is_printable(value.p[i]) ||
+            bytes_find(BYTES(" ()<>@,;:\\\"/[]?="), value.p[i]) != BYTES_NOT_FOUND)
+            return false;
+    return value.n > 0;
+}
+
+/* [ [ local-part ] "@" ] domain-name, with a dot-atom as the local part. */
+static bool is_address(struct bytes value)
+{
+    size_t at = bytes_find(value, '@');
+    if (at == BYTES_NOT_FOUND)
+        return false;
+    struct bytes domain = bytes_from(value, at + 1);
+    for (size_t i = 0; i < at; i++)
+        if (!ascii_is_alnum(value.p[i]) &&
+            bytes_find(BYTES("!#$%&'*+-/=?^_`{|}~."), value.p[i]) == BYTES_NOT_FOUND)
+            return false;
+    for (size_t i = 0; i < domain.n; i++)
+        if (!ascii_is_alnum(domain.p[i]) && domain.p[i] != '-' && domain.p[i] != '.')
+            return false;
+    return domain.n > 0 && (at == 0 || (value.p[0] != '.' && value.p[at - 1] != '.'));
+}
+
+/* The text with `special` octets escaped and what may not stand in a header replaced. */
+static void put_escaped(struct writer *w, struct bytes text, struct bytes special)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char octet = ascii_is_printable(text.p[i]) ? text.p[i] : '?';
+        if (bytes_find(special, octet) != BYTES_NOT_FOUND)
+            buffer_add_char(&w->word, '\\');
+        buffer_add_char(&w->word, octet);
+    }
+}
+
+static void put_value(struct writer *w, struct bytes value)
+{
+    if (is_token(value) || is_address(value)) {
+        put(w, value);
+        return;
+    }
+    put(w, BYTES("\""));
+    put_escaped(w, value, BYTES("\"\\"));
+    put(w, BYTES("\""));
+}
+
+/* A comment may be folded at its blanks. */
+static void put_comment(struct writer *w, struct bytes comment)
+{
+    struct bytes rest = comment;
+    put(w, BYTES("("));
+    while (rest.p != NULL) {
+        put_escaped(w, bytes_cut(&rest, ' '), BYTES("()\\"));
+        if (rest.p != NULL)
+            end_word(w);
+    }
+    put(w, BYTES(")"));
+    end_word(w);
+}
+
+static void put_result(struct writer *w, const struct authres_result *result)
+{
+    put(w, result->method);
+    if (result->version > 1)
+        buffer_printf(&w->word, "/%u", (unsigned)result->version);
+    put(w, BYTES("="));
+    put(w, result->value);
+    if (result->comment.n > 0) {
+        end_word(w);
+        put_comment(w, result->comment);
+    }
+    if (result->reason.n > 0) {
+        end_word(w);
+        put(w, BYTES("reason="));
+        put_value(w, result->reason);
+    }
+    for (size_t i = 0; i < result->property_count; i++) {
+        const struct authres_property *property = &result->properties[i];
+        end_word(w);
+        put(w, property->ptype);
+        put(w, BYTES("."));
+        put(w, property->name);
+        put(w, BYTES("="));
+        put_value(w, property->value);
+    }
+}
+
+/* A resinfo as it was read: blanks outside quotes are where it may be folded, line ends go. */
+static void put_text(struct writer *w, struct bytes text)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char octet = text.p[i];
+        if (octet == '\r' || octet == '\n')
+            continue;
+        if (!quoted && (octet == ' ' || octet == '\t')) {
+            end_word(w);
+            continue;
+        }
+        if (octet == '"')
+            quoted = !quoted;
+        buffer_add_char(&w->word, octet);
+        if (octet == '\\' && i + 1 < text.n && text.p[i + 1] != '\r' && text.p[i + 1] != '\n')
+            buffer_add_char(&w->word, text.p[++i]);
+    }
+}
+
+void authres_write(struct buffer *out, const struct authres *authres, size_t column)
+{
+    struct writer w = {.out = out, .column = column};
+    put_value(&w, authres->authserv_id);
+    if (authres->version > 1) {
+        end_word(&w);
+        buffer_printf(&w.word, "%u", (unsigned)authres->version);
+    }
+    for (size_t i = 0; i < authres->result_count; i++) {
+        put(&w, BYTES(";"));
+        end_word(&w);
+        if (authres->results[i].text.n > 0)
+            put_text(&w, authres->results[i].text);
+        else
+            put_result(&w, &authres->results[i]);
+    }
+    if (authres->result_count == 0) {
+        put(&w, BYTES(";"));
+        end_word(&w);
+        put(&w, BYTES("none"));
+    }
+    end_word(&w);
+    if (w.word.failed)
+        out->failed = true;
+    buffer_free(&w.word);
+}
