@@ -35,9 +35,9 @@ struct reply_reader {
 /* Begins a reply whose memory comes from `arena`. */
 void reply_start(struct reply_reader *reader, struct arena *arena);
 
-/* Takes the next line, without its line end. Text beyond REPLY_READ_LIMIT is dropped. Memory
- * running out gives REPLY_UNPARSABLE, and arena_failed(). After REPLY_COMPLETE or REPLY_UNPARSABLE
- * start again. */
+/* Takes the next line, with its line end (CRLF or bare LF) or without. Text beyond REPLY_READ_LIMIT
+ * is dropped. Memory running out gives REPLY_UNPARSABLE, and arena_failed(). After REPLY_COMPLETE
+ * or REPLY_UNPARSABLE start again. */
 enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes line);
 
 /* Makes the reply fit to be handed on: the upstream's 421 speaks of its own channel, not of our

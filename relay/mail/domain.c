@@ -1,0 +1,108 @@
+/* Domain names. See domain.h. libidn2 does IDNA2008 (with the mapping of UTS 46, non-transitional,
+ * so that case and width do not matter); what is LDH is decided here. */
+#include "mail/domain.h"
+
+#include <idn2.h>
+#include <string.h>
+
+static bool is_ldh_label(struct bytes label)
+{
+    if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || label.p[0] == '-' ||
+        label.p[label.n - 1] == '-')
+        return false;
+    for (size_t i = 0; i < label.n; i++)
+        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-')
+            return false;
+    return true;
+}
+
+static bool is_ldh_name(struct bytes name)
+{
+    if (name.n == 0 || name.n > DOMAIN_LIMIT)
+        return false;
+    for (struct bytes rest = name; rest.p != NULL;)
+        if (!is_ldh_label(bytes_cut(&rest, '.')))
+            return false;
+    return true;
+}
+
+static bool has_a_label(struct bytes name)
+{
+    for (struct bytes rest = name; rest.p != NULL;)
+        if (bytes_starts_with_nocase(bytes_cut(&rest, '.'), BYTES("xn--")))
+            return true;
+    return false;
+}
+
+static bool has_control(struct bytes name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!ascii_is_printable(name.p[i]) && (unsigned char)name.p[i] < 0x80)
+            return true;
+    return false;
+}
+
+static struct bytes lowered(struct arena *arena, struct bytes name)
+{
+    char *lower = arena_alloc(arena, name.n);
+    if (!lower)
+        return (struct bytes){NULL, 0};
+    for (size_t i = 0; i < name.n; i++)
+        lower[i] = ascii_lower(name.p[i]);
+    return (struct bytes){lower, name.n};
+}
+
+static struct bytes looked_up(struct arena *arena, struct bytes name, int flags)
+{
+    const struct bytes invalid = {NULL, 0};
+    uint8_t *ascii = NULL;
+    const char *string = arena_string(arena, name);
+    if (!string || idn2_lookup_u8((const uint8_t *)string, &ascii, flags) != IDN2_OK)
+        return invalid;
+    struct bytes result = arena_copy(arena, bytes_of((const char *)ascii));
+    idn2_free(ascii);
+    return is_ldh_name(result) ? result : invalid;
+}
+
+struct bytes domain_normalise(struct arena *arena, struct bytes text)
+{
+    const struct bytes invalid = {NULL, 0};
+    /* UTF-8 needs at most four octets where the A-label needs at least one. */
+    if (text.n > 4 * DOMAIN_LIMIT || has_control(text))
+        return invalid;
+    struct bytes name = invalid;
+    if (!bytes_is_ascii(text))
+        /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */
+        name = looked_up(arena, text, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    else if (is_ldh_name(text))
+        name = lowered(arena, text);
+    /* UTS 46 lets symbols pass that IDNA2008 does not: every A-label must decode to what is valid
+     * without it, and encode back to itself (RFC 5891 4.4, 5.4). */
+    return name.p != NULL && has_a_label(name) ? looked_up(arena, name, IDN2_NO_TR46) : name;
+}
+
+bool domain_literal_parse(struct bytes text, struct ip *ip)
+{
+    if (text.n < 2 || text.p[0] != '[' || text.p[text.n - 1] != ']')
+        return false;
+    struct bytes inner = {text.p + 1, text.n - 2};
+    const struct bytes tag = BYTES("IPv6:");
+    bool is_ipv6 = bytes_starts_with_nocase(inner, tag);
+    if (is_ipv6)
+        inner = bytes_from(inner, tag.n);
+    /* ip_parse() takes either family; the tag must say which (RFC 5321 4.1.3). */
+    return (bytes_find(inner, ':') != BYTES_NOT_FOUND) == is_ipv6 && ip_parse(inner, ip);
+}
+
+struct bytes domain_literal_format(struct arena *arena, const struct ip *ip)
+{
+    char text[IP_TEXT_SIZE];
+    return arena_printf(arena, ip->length == 16 ? "[IPv6:%s]" : "[%s]", ip_format(ip, text));
+}
+
+bool domain_is_within(struct bytes domain, struct bytes parent)
+{
+    return bytes_equal(domain, parent) ||
+           (domain.n > parent.n && domain.p[domain.n - parent.n - 1] == '.' &&
+            bytes_equal(bytes_from(domain, domain.n - parent.n), parent));
+}
