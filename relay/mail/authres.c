@@ -277,6 +277,17 @@ static void read_head(struct cursor *c, struct authres *authres)
         c->bad = true;
 }
 
+static bool add_result(struct arena *arena, struct authres *authres, struct authres_result result)
+{
+    struct authres_result *results =
+        grow(arena, authres->results, authres->result_count, sizeof result);
+    if (results == NULL)
+        return false;
+    results[authres->result_count++] = result;
+    authres->results = results;
+    return true;
+}
+
 bool authres_parse(struct arena *arena, struct bytes value, struct authres *authres)
 {
     struct cursor c = {.arena = arena, .in = value};
@@ -288,13 +299,8 @@ bool authres_parse(struct arena *arena, struct bytes value, struct authres *auth
         skip_cfws(&c, NULL);
         if (at_end(&c) || peek(&c) == ';' || take_none(&c))
             continue;
-        struct authres_result result = read_result(&c);
-        struct authres_result *results =
-            grow(arena, authres->results, authres->result_count, sizeof result);
-        if (results == NULL)
+        if (!add_result(arena, authres, read_result(&c)))
             return false;
-        results[authres->result_count++] = result;
-        authres->results = results;
     }
     return !c.bad && at_end(&c) && !arena_failed(arena);
 }
@@ -388,4 +394,23 @@ bool authres_claims(struct arena *arena, struct bytes value, struct bytes authse
     if (ours.p == NULL || theirs.p == NULL)
         return true;
     return c.bad ? mentions_id(arena, theirs, ours) : bytes_equal(theirs, ours);
+}
+
+bool authres_merge(struct arena *arena, const struct message *message, struct bytes authserv_id,
+                   struct authres *merged)
+{
+    struct bytes ours = comparable_id(arena, authserv_id);
+    *merged = (struct authres){.authserv_id = authserv_id, .version = VERSION_UNDERSTOOD};
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct header_field *field = &message->fields[i];
+        struct authres authres;
+        if (field->malformed || !bytes_equal_nocase(field->name, BYTES("Authentication-Results")) ||
+            !authres_parse(arena, field->value, &authres) ||
+            !bytes_equal(comparable_id(arena, authres.authserv_id), ours))
+            continue;
+        for (size_t j = 0; j < authres.result_count; j++)
+            if (!add_result(arena, merged, authres.results[j]))
+                return false;
+    }
+    return !arena_failed(arena);
 }

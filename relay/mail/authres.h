@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "mail/message.h"
 
 struct authres_property {
     struct bytes ptype; /* "smtp", "header", "policy", "body" */
@@ -41,6 +42,12 @@ struct authres {
  * `arena` and points into it and into `value`. False when the value does not follow the grammar,
  * has a version other than 1 (RFC 8601 2.6), or when memory is short (arena_failed()). */
 bool authres_parse(struct arena *arena, struct bytes value, struct authres *authres);
+
+/* Gathers the results of all the message's Authentication-Results fields with that id, in the order
+ * of the fields; fields that cannot be read count for nothing. An id is the same however it is
+ * spelt (authres_claims()). False when memory is short. */
+bool authres_merge(struct arena *arena, const struct message *message, struct bytes authserv_id,
+                   struct authres *merged);
 
 /* Appends the value, folded at 78 octets with CRLF HTAB, without a final CRLF. `column` is the
  * length of the line so far (the field name and its colon, `i=1;`); a blank is written first.

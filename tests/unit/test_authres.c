@@ -286,6 +286,24 @@ static void ids_are_compared_in_a_labels(void **state)
     assert_false(authres_claims(arena, BYTES("pinata.es"), BYTES("xn--piata-pta.es")));
 }
 
+static void the_fields_of_one_id_are_merged_in_their_order(void **state)
+{
+    (void)state;
+    struct message message;
+    assert_true(message_parse(arena,
+                              BYTES("Authentication-Results: mx.example; arc=none;\r\n"
+                                    "  spf=pass (ok) smtp.mfrom=jqd@d1.example\r\n"
+                                    "Authentication-Results: other.example; dkim=fail\r\n"
+                                    "Authentication-Results: mx.example; dkim\r\n"
+                                    "authentication-results: \"MX.example\" 1; dmarc=pass\r\n"
+                                    "\r\nAuthentication-Results: mx.example; dkim=pass\r\n"),
+                              &message));
+    struct authres merged;
+    assert_true(authres_merge(arena, &message, BYTES("mx.example"), &merged));
+    assert_string_equal(written(&merged, 0), " mx.example; arc=none; spf=pass (ok)"
+                                             " smtp.mfrom=jqd@d1.example; dmarc=pass");
+}
+
 static void hostile_octets_are_survived(void **state)
 {
     (void)state;
@@ -317,6 +335,7 @@ int main(void)
         cmocka_unit_test(every_spelling_of_our_id_is_a_claim),
         cmocka_unit_test(another_id_is_no_claim),
         cmocka_unit_test(ids_are_compared_in_a_labels),
+        cmocka_unit_test(the_fields_of_one_id_are_merged_in_their_order),
         cmocka_unit_test(hostile_octets_are_survived),
     };
     return cmocka_run_group_tests(tests, make_arena, drop_arena);
