@@ -56,6 +56,15 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+/* Passes over a quoted-pair. One that escapes a line end would mean something else once the field
+ * is unfolded, so it is an error. */
+static void skip_escape(struct cursor *c)
+{
+    c->at++;
+    if (peek(c) == '\r' || peek(c) == '\n')
+        c->bad = true;
+}
+
 /* The cursor stands on the opening parenthesis. */
 static struct bytes read_comment(struct cursor *c)
 {
@@ -63,7 +72,7 @@ static struct bytes read_comment(struct cursor *c)
     for (; !at_end(c); c->at++) {
         char octet = peek(c);
         if (octet == '\\') {
-            c->at++;
+            skip_escape(c);
         } else if (octet == '(') {
             depth++;
         } else if (octet == ')' && --depth == 0) {
@@ -99,7 +108,7 @@ static struct bytes read_quoted(struct cursor *c)
     size_t start = ++c->at, length = 0;
     while (!at_end(c) && peek(c) != '"') {
         if (peek(c) == '\\')
-            c->at++;
+            skip_escape(c);
         c->at++;
     }
     if (at_end(c)) {

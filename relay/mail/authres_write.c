@@ -74,13 +74,21 @@ static void put_escaped(struct writer *w, struct bytes text, struct bytes specia
 
 static void put_value(struct writer *w, struct bytes value)
 {
-    if (is_token(value) || is_address(value)) {
+    if (is_token(value)) {
         put(w, value);
         return;
     }
     put(w, BYTES("\""));
     put_escaped(w, value, BYTES("\"\\"));
     put(w, BYTES("\""));
+}
+
+static void put_property_value(struct writer *w, struct bytes value)
+{
+    if (is_address(value))
+        put(w, value);
+    else
+        put_value(w, value);
 }
 
 /* A comment may be folded at its blanks. */
@@ -120,7 +128,7 @@ static void put_result(struct writer *w, const struct authres_result *result)
         put(w, BYTES("."));
         put(w, property->name);
         put(w, BYTES("="));
-        put_value(w, property->value);
+        put_property_value(w, property->value);
     }
 }
 
@@ -130,16 +138,17 @@ static void put_text(struct writer *w, struct bytes text)
     bool quoted = false;
     for (size_t i = 0; i < text.n; i++) {
         char octet = text.p[i];
-        if (octet == '\r' || octet == '\n')
-            continue;
-        if (!quoted && (octet == ' ' || octet == '\t')) {
+        bool line_end = octet == '\r' || octet == '\n';
+        if (!quoted && (line_end || octet == ' ' || octet == '\t')) {
             end_word(w);
             continue;
         }
+        if (line_end)
+            continue;
         if (octet == '"')
             quoted = !quoted;
         buffer_add_char(&w->word, octet);
-        if (octet == '\\' && i + 1 < text.n && text.p[i + 1] != '\r' && text.p[i + 1] != '\n')
+        if (octet == '\\' && i + 1 < text.n)
             buffer_add_char(&w->word, text.p[++i]);
     }
 }
