@@ -1,0 +1,33 @@
+"""The conformance suite for forwarding MTAs, and the lab it runs in.
+
+What a test needs is here:
+
+    from conformance import clause, expect, expect_reply
+
+    @clause("SRS-01")
+    def test_the_reverse_path_is_at_the_forwarding_domain(world: World) -> None: ...
+"""
+
+from conformance.clauses import clause
+from conformance.expect import (
+    ConformanceFailure,
+    expect,
+    expect_in,
+    expect_match,
+    expect_not_in,
+    expect_reply,
+    expect_true,
+    fail,
+)
+
+__all__ = [
+    "ConformanceFailure",
+    "clause",
+    "expect",
+    "expect_in",
+    "expect_match",
+    "expect_not_in",
+    "expect_reply",
+    "expect_true",
+    "fail",
+]

@@ -1,0 +1,162 @@
+"""The catalogue of clauses, and the mark by which a test names those that it asserts.
+
+A file of conformance/catalogue/ holds the clauses of one heading:
+
+    heading: Sender rewriting            # as reports show it
+    source: postmaster.md#sender-rewriting     # default for the clauses below
+    clauses:
+      - id: SRS-01
+        level: documented                # required documented limitation discrepancy recommended choice
+        statement: The reverse-path is rewritten to an address at the forwarding domain.
+        quote: rewrites the SMTP envelope sender (`MAIL FROM`) to the forwarding domain
+        source: RFC 5321 4.4             # optional here: overrides the file's
+        roles: [relay]                   # optional; of relay, receiver, sender; default [relay]
+        capability: srs                  # optional: what a subject must declare to be held to it
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+
+LEVELS = (
+    "required",
+    "documented",
+    "limitation",
+    "discrepancy",
+    "recommended",
+    "choice",
+)
+GATING = frozenset({"required", "documented", "limitation"})
+ROLES = frozenset({"relay", "receiver", "sender"})
+
+_ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{2,3}")
+_FILE_KEYS = frozenset({"heading", "source", "clauses"})
+_CLAUSE_KEYS = frozenset(
+    {"id", "level", "statement", "source", "quote", "roles", "capability"}
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class CatalogueError(Exception):
+    """A catalogue file says something that it may not."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    id: str
+    heading: str
+    level: str
+    statement: str
+    source: str  # "postmaster.md#...", "DECISIONS.md#..." or "RFC n section"
+    quote: str | None  # words that stand in the source
+    roles: tuple[str, ...]
+    capability: str | None
+    file: str  # the catalogue file's name without its suffix
+
+    @property
+    def gates(self) -> bool:
+        """Whether a failure makes the subject non-conforming without --strict."""
+        return self.level in GATING
+
+
+def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
+    """Every clause by its id, in the catalogue's order; CatalogueError names file and clause."""
+    clauses: dict[str, Clause] = {}
+    for path in sorted(directory.glob("*.yaml")):
+        for clause in _load_file(path):
+            if clause.id in clauses:
+                raise CatalogueError(
+                    f"{path.name}: {clause.id} is also in {clauses[clause.id].file}.yaml"
+                )
+            clauses[clause.id] = clause
+    return clauses
+
+
+def _load_file(path: Path) -> list[Clause]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    _check_keys(document, _FILE_KEYS, {"heading", "clauses"}, path.name)
+    if not isinstance(document["clauses"], list):
+        raise CatalogueError(f"{path.name}: 'clauses' is not a list")
+    return [_clause(entry, document, path) for entry in document["clauses"]]
+
+
+def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
+    place = f"{path.name}: {entry.get('id', '?') if isinstance(entry, dict) else entry}"
+    _check_keys(entry, _CLAUSE_KEYS, {"id", "level", "statement"}, place)
+    if not _ID.fullmatch(str(entry["id"])):
+        raise CatalogueError(f"{place}: an id looks like SRS-03")
+    if entry["level"] not in LEVELS:
+        raise CatalogueError(
+            f"{place}: level '{entry['level']}' is none of {', '.join(LEVELS)}"
+        )
+    source = entry.get("source", document.get("source"))
+    if not source:
+        raise CatalogueError(f"{place}: no source, here or for the file")
+    roles = tuple(entry.get("roles", ["relay"]))
+    if not roles or not ROLES.issuperset(roles):
+        raise CatalogueError(f"{place}: roles are of {', '.join(sorted(ROLES))}")
+    return Clause(
+        id=entry["id"],
+        heading=document["heading"],
+        level=entry["level"],
+        statement=" ".join(str(entry["statement"]).split()),
+        source=str(source),
+        quote=str(entry["quote"]) if entry.get("quote") else None,
+        roles=roles,
+        capability=entry.get("capability"),
+        file=path.stem,
+    )
+
+
+def _check_keys(
+    value: Any, known: frozenset[str], wanted: set[str], place: str
+) -> None:
+    if not isinstance(value, dict):
+        raise CatalogueError(f"{place}: not a mapping")
+    for key in value:
+        if key not in known:
+            raise CatalogueError(f"{place}: unknown key '{key}'")
+    for key in sorted(wanted):
+        if not value.get(key):
+            raise CatalogueError(f"{place}: '{key}' is missing")
+
+
+def clause(*ids: str) -> Callable[[F], F]:
+    """Marks a test with the clauses that it asserts: @clause("SRS-01", "SRS-02")."""
+    if not ids:
+        raise TypeError("@clause names at least one clause")
+
+    def decorate(function: F) -> F:
+        marked: F = pytest.mark.clause(*ids)(function)
+        return marked
+
+    return decorate
+
+
+def clauses_of(item: pytest.Item) -> list[str]:
+    """The ids a collected test names, each once."""
+    ids = (name for mark in item.iter_markers("clause") for name in mark.args)
+    return list(dict.fromkeys(ids))
+
+
+def selected(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
+    """Those of `ids` that match one of `globs`, letter case aside; all where there are no globs."""
+    patterns = [glob.upper() for glob in globs]
+    if not patterns:
+        return list(ids)
+    return [
+        name
+        for name in ids
+        if any(fnmatch.fnmatchcase(name, glob) for glob in patterns)
+    ]

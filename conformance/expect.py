@@ -1,0 +1,94 @@
+"""Assertions that say what was expected and what was seen.
+
+A failing `expect` is the subject's failure, and carries both sides separately so that a report can
+show them under each other. A plain `assert` counts as a failure too; anything else that is raised in
+a test counts as an error of the harness.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NoReturn
+
+
+def show(value: Any) -> str:
+    """`value` for a reader: text bare, bytes and everything else as Python writes them."""
+    return value if isinstance(value, str) else repr(value)
+
+
+class ConformanceFailure(AssertionError):
+    """The subject did not do what a clause says."""
+
+    def __init__(self, expected: str, actual: Any) -> None:
+        self.expected = expected
+        self.actual = show(actual)
+        super().__init__(f"expected {expected}; got {self.actual}")
+
+
+class Unimplemented(Exception):
+    """The subject does not declare a capability that a test needs."""
+
+    def __init__(self, capability: str) -> None:
+        super().__init__(f"the subject does not declare '{capability}'")
+        self.capability = capability
+
+
+def fail(expected: str, actual: Any) -> NoReturn:
+    """Fails with both sides in the caller's own words."""
+    raise ConformanceFailure(expected, actual)
+
+
+def expect(actual: Any, expected: Any, what: str) -> None:
+    """`actual` equals `expected`; `what` names the thing compared ("the reply's code")."""
+    if actual != expected:
+        raise ConformanceFailure(f"{what}: {show(expected)}", actual)
+
+
+def expect_true(condition: Any, expected: str, actual: Any) -> None:
+    """`condition` holds; `expected` is the sentence that it stands for."""
+    if not condition:
+        raise ConformanceFailure(expected, actual)
+
+
+def expect_in(needle: Any, haystack: Any, what: str) -> None:
+    """`haystack` (text, bytes or a collection) contains `needle`."""
+    if needle not in haystack:
+        raise ConformanceFailure(f"{what} containing {show(needle)}", haystack)
+
+
+def expect_not_in(needle: Any, haystack: Any, what: str) -> None:
+    """`haystack` (text, bytes or a collection) does not contain `needle`."""
+    if needle in haystack:
+        raise ConformanceFailure(f"{what} without {show(needle)}", haystack)
+
+
+def expect_match(pattern: str, text: str, what: str) -> re.Match[str]:
+    """`text` matches the regular expression `pattern` from end to end; returns the match."""
+    match = re.fullmatch(pattern, text, re.DOTALL)
+    if match is None:
+        raise ConformanceFailure(f"{what} of the form {pattern}", text)
+    return match
+
+
+def expect_reply(
+    reply: Any,
+    code: int | str,
+    *,
+    enhanced: str | None = None,
+    text: str | None = None,
+    to: str | None = None,
+) -> None:
+    """`reply` (a lab.client.Reply) has `code`, written in full (550) or as a class ("5xx", "45x"),
+    and where given the enhanced code and exactly the text, without its codes. `to` names what was
+    answered, for the reader."""
+    pattern = str(code).replace("x", "[0-9]")
+    wanted = " ".join(part for part in (str(code), enhanced, text) if part)
+    if to is not None:
+        wanted = f"{wanted} to {to}"
+    good = re.fullmatch(pattern, str(reply.code)) is not None
+    if enhanced is not None:
+        good = good and reply.enhanced == enhanced
+    if text is not None:
+        good = good and reply.text == text
+    if not good:
+        raise ConformanceFailure(wanted, reply.shown)

@@ -1,0 +1,390 @@
+"""A raw SMTP client: sends any bytes, from any address, with or without TLS, in any pieces, and reads
+replies strictly. It adds nothing to what a test says and hides nothing of what came back."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from conformance.expect import ConformanceFailure
+from conformance.lab.transcript import Transcript
+
+# RFC 5321 4.5.3.1.5: a reply line is at most 512 octets; a whole reply has no limit there, this one
+# keeps a babbling subject from filling memory.
+REPLY_LINE_LIMIT = 512
+REPLY_LINES_LIMIT = 200
+
+_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([\t\x20-\x7e]*))?")
+_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply of the subject, parsed by RFC 5321 4.2."""
+
+    code: int
+    lines: tuple[str, ...]  # the text of each line, after the code and its separator
+    raw: bytes
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code of the first line (RFC 3463), if it has one."""
+        match = _ENHANCED.match(self.lines[0])
+        return match.group(1) if match else None
+
+    @property
+    def text(self) -> str:
+        """All lines joined by line feeds, each without its enhanced code."""
+        return "\n".join(_ENHANCED.sub("", line, count=1) for line in self.lines)
+
+    @property
+    def positive(self) -> bool:
+        """2xx or 3xx."""
+        return self.code < 400
+
+    @property
+    def temporary(self) -> bool:
+        """4xx."""
+        return 400 <= self.code < 500
+
+    @property
+    def permanent(self) -> bool:
+        """5xx."""
+        return self.code >= 500
+
+    @property
+    def shown(self) -> str:
+        """For a reader: the reply as it came, without its last line end."""
+        return (
+            self.raw.decode("ascii", "backslashreplace")
+            .rstrip("\r\n")
+            .replace("\r\n", " | ")
+        )
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+@dataclass
+class Delivery:
+    """What a whole transaction was answered, step by step; steps not reached are None."""
+
+    mail: Reply
+    recipients: list[Reply] = field(default_factory=list)
+    data: Reply | None = None
+    end: Reply | None = None
+
+    @property
+    def final(self) -> Reply:
+        """The answer that decided: the last one given."""
+        return (
+            self.end
+            or self.data
+            or (self.recipients[-1] if self.recipients else self.mail)
+        )
+
+    @property
+    def accepted(self) -> bool:
+        """The client was told that somebody took responsibility for the message."""
+        return self.end is not None and self.end.code // 100 == 2
+
+
+class Client:
+    """A connection to the subject. `patience` bounds, in seconds, every wait for the subject."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        source: str | None = None,
+        transcript: Transcript | None = None,
+        patience: float = 10.0,
+        name: str = "client",
+        preamble: bytes = b"",
+    ) -> None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.patience = patience
+        self.source = source
+        self.tls: ssl.SSLSocket | None = None
+        self._name = name
+        self._transcript = transcript or Transcript()
+        self._buffer = b""
+        self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.settimeout(patience)
+        try:
+            if source is not None:
+                self._socket.bind((source, 0))
+            self._socket.connect(address)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            self._socket.close()
+            raise ConformanceFailure(
+                f"a connection to {address[0]}", str(error)
+            ) from error
+        self._transcript.remark(
+            name, f"connected from {source or 'any'} to {address[0]}"
+        )
+        if preamble:
+            self.send(preamble)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # What is sent
+
+    def send(self, data: bytes) -> None:
+        """Sends exactly `data`. The subject's closing the connection is noticed when reading."""
+        self._transcript.add(self._name, ">", data)
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as error:
+            raise ConformanceFailure(
+                "the subject to read on", "it stopped reading"
+            ) from error
+        except OSError as error:
+            self._transcript.remark(self._name, f"sending failed: {error}")
+
+    def send_in_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Sends every piece in a TCP segment of its own, acknowledged before the next leaves."""
+        for piece in pieces:
+            self.send(piece)
+            self._wait_until_acknowledged()
+
+    def line(self, text: str | bytes) -> None:
+        """Sends one line, adding CRLF."""
+        data = text.encode("utf-8") if isinstance(text, str) else text
+        self.send(data + b"\r\n")
+
+    def half_close(self) -> None:
+        """Says that nothing more will be sent, and goes on listening."""
+        self._transcript.remark(self._name, "closes its sending side")
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Drops the connection with an RST."""
+        self._transcript.remark(self._name, "resets the connection")
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self._socket.close()
+
+    def close(self) -> None:
+        """Closes the connection without a QUIT; may be called again."""
+        if self._socket.fileno() >= 0:
+            self._transcript.remark(self._name, "closes")
+            self._socket.close()
+
+    # What comes back
+
+    def read_reply(self, patience: float | None = None) -> Reply:
+        """The next reply; fails where the subject is silent, closes, or speaks no SMTP."""
+        deadline = time.monotonic() + (self.patience if patience is None else patience)
+        raw = b""
+        lines: list[str] = []
+        code = b""
+        while True:
+            line = self._read_line(deadline)
+            raw += line
+            match = _REPLY_LINE.fullmatch(line[:-2]) if line.endswith(b"\r\n") else None
+            if match is None or (code and match.group(1) != code):
+                raise ConformanceFailure("a reply as RFC 5321 4.2 has it", raw)
+            if len(line) > REPLY_LINE_LIMIT or len(lines) >= REPLY_LINES_LIMIT:
+                raise ConformanceFailure(
+                    "a reply within the limits of RFC 5321 4.5.3.1.5", raw
+                )
+            code = match.group(1)
+            lines.append((match.group(3) or b"").decode("ascii"))
+            if match.group(2) != b"-":
+                return Reply(int(code), tuple(lines), raw)
+
+    def expect_closed(self, patience: float | None = None) -> bytes:
+        """The subject closes the connection; returns what it said before that."""
+        deadline = time.monotonic() + (self.patience if patience is None else patience)
+        said = b""
+        while True:
+            chunk = self._receive(deadline)
+            if not chunk:
+                said, self._buffer = said + self._buffer, b""
+                return said
+            said += chunk
+
+    # The dialogue
+
+    def banner(self) -> Reply:
+        """The greeting."""
+        return self.read_reply()
+
+    def command(self, text: str | bytes, patience: float | None = None) -> Reply:
+        """Sends one line and reads one reply."""
+        self.line(text)
+        return self.read_reply(patience)
+
+    def pipeline(self, commands: Sequence[str | bytes]) -> list[Reply]:
+        """Sends all lines in one write and reads one reply for each."""
+        lines = [
+            line.encode("utf-8") if isinstance(line, str) else line for line in commands
+        ]
+        self.send(b"".join(line + b"\r\n" for line in lines))
+        return [self.read_reply() for _ in lines]
+
+    def ehlo(self, name: str = "client.example") -> Reply:
+        return self.command(f"EHLO {name}")
+
+    def extensions(self, name: str = "client.example") -> dict[str, str]:
+        """EHLO; what is offered, keyword in capitals to its parameters."""
+        reply = self.ehlo(name)
+        if reply.code != 250:
+            raise ConformanceFailure("250 to EHLO", reply.shown)
+        words = [line.partition(" ") for line in reply.lines[1:]]
+        return {keyword.upper(): parameters for keyword, _, parameters in words}
+
+    def mail(self, sender: str, *parameters: str) -> Reply:
+        """MAIL FROM with the bare address, "" for the null reverse-path."""
+        return self.command(" ".join([f"MAIL FROM:<{sender}>", *parameters]))
+
+    def rcpt(
+        self, recipient: str, *parameters: str, patience: float | None = None
+    ) -> Reply:
+        return self.command(" ".join([f"RCPT TO:<{recipient}>", *parameters]), patience)
+
+    def data(self) -> Reply:
+        return self.command("DATA")
+
+    def content(self, message: bytes, patience: float | None = None) -> Reply:
+        """Sends a message, dot-stuffed and ended, and reads the answer to it."""
+        self.send(stuffed(message))
+        return self.read_reply(patience)
+
+    def rset(self) -> Reply:
+        return self.command("RSET")
+
+    def quit(self) -> Reply:
+        return self.command("QUIT")
+
+    def starttls(
+        self, server_name: str = "", context: ssl.SSLContext | None = None
+    ) -> Reply:
+        """STARTTLS and, if it is granted, the handshake. The caller says EHLO again."""
+        reply = self.command("STARTTLS")
+        if reply.code == 220:
+            self.handshake(server_name, context)
+        return reply
+
+    def handshake(
+        self, server_name: str = "", context: ssl.SSLContext | None = None
+    ) -> None:
+        """The TLS handshake alone. Certificates are not checked unless `context` does."""
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        try:
+            self.tls = context.wrap_socket(
+                self._socket, server_hostname=server_name or None
+            )
+        except (OSError, ssl.SSLError) as error:
+            raise ConformanceFailure("a TLS handshake", str(error)) from error
+        self._socket = self.tls
+        self._transcript.remark(
+            self._name, f"TLS: {self.tls.version()}, {self.tls.cipher()}"
+        )
+
+    def greet(self, name: str = "client.example") -> Reply:
+        """Banner and EHLO; both must be positive. Returns the answer to EHLO."""
+        banner = self.banner()
+        if banner.code != 220:
+            raise ConformanceFailure("a 220 banner", banner.shown)
+        reply = self.ehlo(name)
+        if reply.code != 250:
+            raise ConformanceFailure("250 to EHLO", reply.shown)
+        return reply
+
+    def deliver(
+        self,
+        sender: str,
+        recipients: str | Sequence[str],
+        message: bytes,
+        *parameters: str,
+    ) -> Delivery:
+        """One transaction, from MAIL to the answer to the message, in an open session. Stops at the
+        first refusal that leaves nothing to send."""
+        wanted = [recipients] if isinstance(recipients, str) else list(recipients)
+        delivery = Delivery(self.mail(sender, *parameters))
+        if not delivery.mail.positive:
+            return delivery
+        delivery.recipients = [self.rcpt(recipient) for recipient in wanted]
+        if not any(reply.positive for reply in delivery.recipients):
+            return delivery
+        delivery.data = self.data()
+        if delivery.data.code == 354:
+            delivery.end = self.content(message)
+        return delivery
+
+    # Inside
+
+    def _read_line(self, deadline: float) -> bytes:
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > REPLY_LINE_LIMIT:
+                raise ConformanceFailure(
+                    "a reply line of at most 512 octets", self._buffer
+                )
+            chunk = self._receive(deadline)
+            if not chunk:
+                said = f", after {self._buffer!r}" if self._buffer else ""
+                raise ConformanceFailure("a reply", f"the connection was closed{said}")
+            self._buffer += chunk
+        line, newline, self._buffer = self._buffer.partition(b"\n")
+        return line + newline
+
+    def _receive(self, deadline: float) -> bytes:
+        self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            chunk = self._socket.recv(65536)
+        except TimeoutError as error:
+            self._transcript.remark(self._name, "gave up waiting for the subject")
+            raise ConformanceFailure(
+                "a sign of life from the subject", "silence"
+            ) from error
+        except OSError as error:
+            self._transcript.remark(self._name, f"connection lost: {error}")
+            return b""
+        finally:
+            if self._socket.fileno() >= 0:
+                self._socket.settimeout(self.patience)
+        if chunk:
+            self._transcript.add(self._name, "<", chunk)
+        else:
+            self._transcript.remark(self._name, "the subject closed")
+        return chunk
+
+    def _wait_until_acknowledged(self) -> None:
+        # tcpi_unacked of struct tcp_info, in segments.
+        deadline = time.monotonic() + self.patience
+        while time.monotonic() < deadline:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            if struct.unpack_from("I", info, 24)[0] == 0:
+                return
+            time.sleep(0.0005)
+
+
+def stuffed(message: bytes) -> bytes:
+    """`message` as DATA carries it: dots doubled after each CRLF, and the end-of-data line. Bare CR
+    and LF are left as they are."""
+    body = message.replace(b"\r\n.", b"\r\n..")
+    if body.startswith(b"."):
+        body = b"." + body
+    return body + (b".\r\n" if body.endswith(b"\r\n") or not body else b"\r\n.\r\n")

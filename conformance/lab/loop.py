@@ -1,0 +1,44 @@
+"""The lab's own thread: one asyncio loop on which the DNS server and the upstream MTAs live, so that
+tests can be written straight down in blocking code beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# A call into the loop is local work of milliseconds; one that takes this long is a broken harness.
+CALL_LIMIT_S = 20.0
+
+
+class LoopThread:
+    """An asyncio loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self.loop.run_forever, name="lab", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs `coroutine` on the loop and returns its result; called from any other thread."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(
+            CALL_LIMIT_S
+        )
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Calls `function` on the loop's thread and returns its result."""
+
+        async def body() -> T:
+            return function(*arguments)
+
+        return self.run(body())
+
+    def close(self) -> None:
+        """Stops the loop and waits for its thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(CALL_LIMIT_S)

@@ -1,0 +1,96 @@
+"""What everybody said, in the order of time: the client's side, the upstreams' and the DNS server's.
+
+A test has one transcript. Parties add to it from several threads; it is written to a file once, when
+the test is over. Whatever bytes were on the wire, the file is printable text.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# A message body is of little use in a transcript beyond its beginning.
+SHOWN_LINES = 60
+SHOWN_LINE_LENGTH = 1100
+
+
+@dataclass(frozen=True)
+class Event:
+    at: float  # time.monotonic()
+    party: str  # "client", "upstream mx1.destination-001.example", "dns", "lab"
+    direction: str  # ">" towards the subject, "<" from the subject, "*" a remark
+    data: bytes
+
+
+def printable(data: bytes) -> str:
+    """`data` as one line of text: CRLF shown as nothing at its end, everything odd escaped."""
+    if data.endswith(b"\r\n"):
+        data = data[:-2]
+        tail = ""
+    elif data.endswith(b"\n"):
+        data = data[:-1]
+        tail = "\\n (bare)"
+    else:
+        tail = " (no line end)"
+    text = "".join(
+        chr(byte)
+        if 32 <= byte < 127 and byte != 92
+        else "\\\\"
+        if byte == 92
+        else f"\\x{byte:02x}"
+        for byte in data[:SHOWN_LINE_LENGTH]
+    )
+    if len(data) > SHOWN_LINE_LENGTH:
+        text += f"... ({len(data)} octets)"
+    return text + tail
+
+
+class Transcript:
+    """The record of one test."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._lock = threading.Lock()
+        self._start = time.monotonic()
+
+    def add(self, party: str, direction: str, data: bytes) -> None:
+        """Adds bytes that went over the wire."""
+        event = Event(time.monotonic(), party, direction, data)
+        with self._lock:
+            self._events.append(event)
+
+    def remark(self, party: str, text: str) -> None:
+        """Adds something that happened: a connection, a TLS handshake, a DNS answer."""
+        self.add(party, "*", text.encode("utf-8", "backslashreplace") + b"\r\n")
+
+    def render(self) -> str:
+        """The whole record, one wire line a line."""
+        with self._lock:
+            events = sorted(self._events, key=lambda event: event.at)
+        lines = []
+        for event in events:
+            prefix = f"{event.at - self._start:9.4f}  {event.party}"
+            wire = (
+                [event.data]
+                if event.direction == "*"
+                else _split_at_line_feed(event.data)
+            )
+            for line in wire[:SHOWN_LINES]:
+                lines.append(f"{prefix} {event.direction} {printable(line)}")
+            if len(wire) > SHOWN_LINES:
+                lines.append(
+                    f"{prefix} {event.direction} ... {len(wire) - SHOWN_LINES} more lines"
+                )
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: Path, heading: str) -> None:
+        """Writes the record under `heading`; the directory must exist."""
+        path.write_text(f"{heading}\n\n{self.render()}", encoding="utf-8")
+
+
+def _split_at_line_feed(data: bytes) -> list[bytes]:
+    parts = data.split(b"\n")
+    lines = [part + b"\n" for part in parts[:-1]]
+    return lines + ([parts[-1]] if parts[-1] else [])

@@ -1,0 +1,706 @@
+"""Upstream MTAs: what the subject delivers to. They record every byte, accept everything unless told
+otherwise, and can misbehave at any stage, for everybody or for one recipient.
+
+A stage is a place in the dialogue where the server has to say or do something:
+
+    connect  ehlo  helo  starttls  mail  rcpt  data  content  end  rset  noop  quit
+
+"content" is the message arriving after 354, "end" the answer to its final dot. Built on aiosmtpd,
+which parses commands and keeps the session's state; this file replaces what is said and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from conformance.expect import ConformanceFailure
+from conformance.lab.loop import LoopThread
+from conformance.lab.transcript import Transcript
+
+STAGES = (
+    "connect ehlo helo starttls mail rcpt data content end rset noop quit".split()
+)  # in their order
+
+# Lines longer than RFC 5321 allows are recorded, not refused.
+LINE_LIMIT = 32 * 1024 * 1024
+END_OF_DATA = b"\r\n.\r\n"
+
+
+class Action:
+    """What a server does at a stage instead of its ordinary answer."""
+
+
+@dataclass(frozen=True)
+class Say(Action):
+    """Says `data`, in `pieces` TCP segments."""
+
+    data: bytes
+    pieces: int = 1
+
+    @property
+    def positive(self) -> bool:
+        return self.data[:1] in (b"2", b"3")
+
+
+@dataclass(frozen=True)
+class Stall(Action):
+    """Says nothing more and keeps the connection open."""
+
+
+@dataclass(frozen=True)
+class HangUp(Action):
+    """Closes the connection, with an RST if `reset`."""
+
+    reset: bool = False
+
+
+class Hold(Action):
+    """Waits until the test releases it; the dialogue then goes on with the next action."""
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._released = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wait_until_reached(self, patience: float) -> None:
+        """Returns once a dialogue has come here; fails after `patience` seconds."""
+        if not self._reached.wait(patience):
+            raise ConformanceFailure(
+                "the upstream dialogue to reach a stage", "it did not"
+            )
+
+    def release(self) -> None:
+        """Lets the dialogue go on."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._released.set)
+        else:
+            self._released.set()
+
+    async def pass_through(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reached.set()
+        await self._released.wait()
+
+
+def say(text: str | bytes, pieces: int = 1) -> Say:
+    """A reply, e.g. say("550 5.1.1 no such user"); several lines are separated by line feeds and
+    written in full: say("550-one\\n550 two"). `pieces` splits it over that many TCP segments.
+    """
+    data = text.encode("utf-8") if isinstance(text, str) else text
+    return Say(data.replace(b"\n", b"\r\n") + b"\r\n", pieces)
+
+
+def raw(data: bytes, pieces: int = 1) -> Say:
+    """Exactly these bytes, whatever they are."""
+    return Say(data, pieces)
+
+
+def stall() -> Stall:
+    return Stall()
+
+
+def hang_up(reset: bool = False) -> HangUp:
+    return HangUp(reset)
+
+
+def hold() -> Hold:
+    return Hold()
+
+
+@dataclass
+class Message:
+    """One mail transaction that reached the end of its data."""
+
+    sender: str  # reverse-path without its angle brackets
+    sender_parameters: list[str]
+    recipients: list[str]
+    content: bytes  # dots unstuffed, CRLF at the end, without the final dot
+    wire: bytes  # as it came, the end-of-data line included
+    accepted: bool = False  # the upstream answered 2xx
+    dialogue: Dialogue = field(repr=False, default=None)  # type: ignore[assignment]
+
+    @property
+    def header(self) -> bytes:
+        """The header block with its last CRLF, without the empty line."""
+        return self.content.partition(b"\r\n\r\n")[0] + b"\r\n"
+
+    @property
+    def body(self) -> bytes:
+        return self.content.partition(b"\r\n\r\n")[2]
+
+    def fields(self, name: str | None = None) -> list[tuple[str, str]]:
+        """The header fields, top first, as (name, unfolded value); of one name where given."""
+        unfolded: list[bytes] = []
+        for line in self.header.split(b"\r\n")[:-1]:
+            if line[:1] in (b" ", b"\t") and unfolded:
+                unfolded[-1] += line
+            else:
+                unfolded.append(line)
+        pairs = [
+            line.decode("utf-8", "backslashreplace").partition(":") for line in unfolded
+        ]
+        return [
+            (key.strip(), value.strip())
+            for key, _, value in pairs
+            if name is None or key.strip().lower() == name.lower()
+        ]
+
+
+@dataclass
+class Dialogue:
+    """One connection of the subject to an upstream."""
+
+    host: str  # the upstream's name
+    local_address: str
+    peer_address: str
+    ehlo: str | None = None
+    tls: str | None = None  # protocol version once STARTTLS is done
+    commands: list[bytes] = field(default_factory=list)  # lines without their ends
+    messages: list[Message] = field(default_factory=list)
+    received: bytearray = field(
+        default_factory=bytearray
+    )  # in the clear and decrypted, whole
+    unfinished: bytes | None = None  # content that came without an end
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def verbs(self) -> list[str]:
+        """The commands' verbs in capitals, in order."""
+        return [
+            c.split(b" ")[0].split(b":")[0].decode("ascii", "replace").upper()
+            for c in self.commands
+        ]
+
+    @property
+    def ended_with_quit(self) -> bool:
+        return bool(self.commands) and self.commands[-1].upper() == b"QUIT"
+
+    def wait_until_closed(self, patience: float) -> None:
+        """Returns once the connection is gone; fails after `patience` seconds."""
+        if not self.closed.wait(patience):
+            raise ConformanceFailure(
+                "the subject to close its upstream connection", "it is open"
+            )
+
+
+@dataclass(frozen=True)
+class _Rule:
+    stage: str
+    actions: tuple[Action, ...]
+    recipient: str | None
+    nth: int | None
+    after: int
+
+
+class Upstream:
+    """An MX host: listens on port 25 of its addresses and follows its script."""
+
+    def __init__(
+        self,
+        loop: LoopThread,
+        name: str,
+        addresses: list[str],
+        transcript: Transcript,
+        tls_context: Callable[[], ssl.SSLContext],
+        patience: float = 10.0,
+    ) -> None:
+        self.name = name
+        self.addresses = addresses
+        self.extensions: list[str] = ["PIPELINING", "SIZE 52428800", "8BITMIME"]
+        self.starttls = False  # whether STARTTLS is offered
+        self.patience = patience
+        self.transcript = transcript
+        self._tls_context = tls_context
+        self._loop = loop
+        self._rules: list[_Rule] = []
+        self._counts: dict[int, int] = {}
+        self._dialogues: list[Dialogue] = []
+        self._changed = threading.Condition()
+        self._servers: dict[str, asyncio.AbstractServer] = {}
+        self._full: list[socket.socket] = []
+        self._connections: set[_Connection] = set()
+
+    # What tests say
+
+    def on(
+        self,
+        stage: str,
+        *actions: Action,
+        recipient: str | None = None,
+        nth: int | None = None,
+        after: int = 0,
+    ) -> None:
+        """At `stage`, does `actions` in their order instead of the ordinary answer. With `recipient`
+        only while that address is (or, at rcpt, is being made) a recipient of the transaction; with
+        `nth` only the nth time (from 1) the rule's stage is reached. "content" acts once `after`
+        octets of the message have come. A later rule for the same stage goes before an earlier one.
+        After a reply that refuses, the command has had no effect; a rule without a reply is followed
+        by the ordinary answer."""
+        if stage not in STAGES:
+            raise ValueError(f"no stage '{stage}'")
+        rule = _Rule(
+            stage, actions, recipient.lower() if recipient else None, nth, after
+        )
+        self._rules.insert(0, rule)
+
+    def offer_starttls(self) -> None:
+        """Offers STARTTLS with the lab's test certificate."""
+        self.starttls = True
+
+    def stop_listening(self, family: int | None = None) -> None:
+        """Connections (over IPv4, IPv6 or both) are refused from now on."""
+        for address in list(self._servers):
+            if family is None or (":" in address) == (family == 6):
+                self._loop.call(self._servers.pop(address).close)
+
+    def go_silent(self, family: int | None = None) -> None:
+        """Connection attempts (over IPv4, IPv6 or both) run into nothing: no answer, no refusal."""
+        chosen = [
+            a for a in self.addresses if family is None or (":" in a) == (family == 6)
+        ]
+        self.stop_listening(family)
+        for address in chosen:
+            self._full += _fill_backlog(address)
+
+    # What tests see
+
+    @property
+    def dialogues(self) -> list[Dialogue]:
+        """Every connection so far, oldest first."""
+        with self._changed:
+            return list(self._dialogues)
+
+    @property
+    def messages(self) -> list[Message]:
+        """Every message whose data ended, refused ones too."""
+        with self._changed:
+            return [
+                message for dialogue in self._dialogues for message in dialogue.messages
+            ]
+
+    def wait_for_dialogue(self, count: int = 1) -> Dialogue:
+        """The `count`th connection, once it is there."""
+        self._wait(
+            lambda: len(self._dialogues) >= count,
+            f"{count} connection(s) to {self.name}",
+        )
+        return self.dialogues[count - 1]
+
+    def wait_for_message(self, count: int = 1) -> Message:
+        """The `count`th message, once it has come whole."""
+        self._wait(
+            lambda: sum(len(d.messages) for d in self._dialogues) >= count,
+            f"{count} message(s) at {self.name}",
+        )
+        return self.messages[count - 1]
+
+    def wait_for_command(self, prefix: bytes, count: int = 1) -> bytes:
+        """The `count`th command beginning with `prefix` (any case) over all connections."""
+
+        def matching() -> list[bytes]:
+            return [
+                command
+                for dialogue in self._dialogues
+                for command in dialogue.commands
+                if command.upper().startswith(prefix.upper())
+            ]
+
+        self._wait(lambda: len(matching()) >= count, f"{prefix!r} sent to {self.name}")
+        with self._changed:
+            return matching()[count - 1]
+
+    # What the lab does
+
+    def start(self) -> None:
+        """Binds port 25 of every address."""
+        self._loop.run(self._start())
+
+    def stop(self) -> None:
+        """Closes everything, connections under way included."""
+        self._loop.run(self._stop())
+        for held in self._full:
+            held.close()
+
+    def choose(self, stage: str, recipients: list[str]) -> tuple[Action, ...] | None:
+        """The actions for a stage just reached, or None for the ordinary answer."""
+        chosen = None
+        for rule in self._rules:
+            if rule.stage != stage:
+                continue
+            if rule.recipient is not None and rule.recipient not in recipients:
+                continue
+            count = self._counts.get(id(rule), 0) + 1
+            self._counts[id(rule)] = count
+            if chosen is None and (rule.nth is None or rule.nth == count):
+                chosen = rule.actions
+        return chosen
+
+    def content_limit(self) -> int | None:
+        """After how many octets of content a script acts, if any does."""
+        limits = [rule.after for rule in self._rules if rule.stage == "content"]
+        return limits[0] if limits else None
+
+    def server_context(self) -> ssl.SSLContext:
+        return self._tls_context()
+
+    def note(self, change: Callable[[], None]) -> None:
+        """Makes a change to what tests see, and wakes those waiting for it."""
+        with self._changed:
+            change()
+            self._changed.notify_all()
+
+    def opened(self, connection: _Connection, dialogue: Dialogue) -> None:
+        self._connections.add(connection)
+        self.note(lambda: self._dialogues.append(dialogue))
+
+    def lost(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+
+    def _wait(self, ready: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + self.patience
+        with self._changed:
+            while not ready():
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    if time.monotonic() >= deadline:
+                        seen = [dialogue.verbs for dialogue in self._dialogues]
+                        raise ConformanceFailure(
+                            what, f"only {seen or 'no connection'}"
+                        )
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        for address in self.addresses:
+            self._servers[address] = await loop.create_server(
+                lambda: _Connection(self), address, 25, reuse_address=True
+            )
+
+    async def _stop(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        for connection in list(self._connections):
+            connection.drop(reset=True)
+        await asyncio.sleep(0)
+
+
+class _Handler:
+    """aiosmtpd's hooks: they decide whether a command takes effect."""
+
+    async def handle_EHLO(
+        self,
+        server: _Connection,
+        session: Session,
+        envelope: Envelope,
+        name: str,
+        _: list[str],
+    ) -> list[str]:
+        session.host_name = name  # type: ignore[assignment]
+        server.dialogue.ehlo = name
+        server.stage = "ehlo"
+        lines = [server.upstream.name, *server.upstream.extensions]
+        if server.upstream.starttls and server.dialogue.tls is None:
+            lines.append("STARTTLS")
+        shown = [f"250-{line}" for line in lines[:-1]] + [f"250 {lines[-1]}"]
+        return ["\r\n".join(shown)]
+
+    async def handle_HELO(
+        self, server: _Connection, session: Session, envelope: Envelope, name: str
+    ) -> str:
+        session.host_name = name  # type: ignore[assignment]
+        server.dialogue.ehlo = name
+        server.stage = "helo"
+        return f"250 {server.upstream.name}"
+
+    async def handle_MAIL(
+        self,
+        server: _Connection,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        if server.prepare("mail", []):
+            envelope.mail_from = address  # type: ignore[assignment]
+            envelope.mail_options = options
+        return "250 2.1.0 sender ok"
+
+    async def handle_RCPT(
+        self,
+        server: _Connection,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        if server.prepare("rcpt", [address.lower()]):
+            envelope.rcpt_tos.append(address)
+        return "250 2.1.5 recipient ok"
+
+    async def handle_DATA(
+        self, server: _Connection, session: Session, envelope: Envelope
+    ) -> str:
+        content = envelope.original_content
+        message = Message(
+            sender=envelope.mail_from or "",
+            sender_parameters=list(envelope.mail_options),
+            recipients=list(envelope.rcpt_tos),
+            content=content if isinstance(content, bytes) else b"",
+            wire=server.take_content(),
+            dialogue=server.dialogue,
+        )
+        message.accepted = server.prepare("end", server.recipients())
+        server.upstream.note(lambda: server.dialogue.messages.append(message))
+        return "250 2.0.0 stored"
+
+    async def handle_RSET(
+        self, server: _Connection, session: Session, envelope: Envelope
+    ) -> str:
+        server.stage = "rset"
+        return "250 2.0.0 reset"
+
+    async def handle_NOOP(
+        self, server: _Connection, session: Session, envelope: Envelope, _: str
+    ) -> str:
+        server.stage = "noop"
+        return "250 2.0.0 ok"
+
+    async def handle_QUIT(
+        self, server: _Connection, session: Session, envelope: Envelope
+    ) -> str:
+        server.stage = "quit"
+        return "221 2.0.0 bye"
+
+
+class _Connection(SMTP):
+    """One session: aiosmtpd's, with what goes in recorded and what goes out decided by the script."""
+
+    line_length_limit = LINE_LIMIT
+    command_size_limit = 16384
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__(
+            _Handler(),
+            hostname=upstream.name,
+            data_size_limit=0,
+            timeout=3600,
+            loop=upstream._loop.loop,
+        )
+        self.upstream = upstream
+        self.dialogue = Dialogue(upstream.name, "", "")
+        self.stage: str | None = "connect"
+        self._party = f"upstream {upstream.name}"
+        self._line = b""
+        self._content: bytearray | None = None
+        self._content_limit: int | None = None
+        self._actions: tuple[Action, ...] | None = None
+        self._prepared = False
+        self._stalled = False
+
+    # What comes in
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self.dialogue.peer_address:
+            self.dialogue.peer_address = transport.get_extra_info("peername")[0]
+            self.dialogue.local_address = transport.get_extra_info("sockname")[0]
+            self.upstream.transcript.remark(
+                self._party, f"connection from {self.dialogue.peer_address}"
+            )
+            self.upstream.opened(self, self.dialogue)
+        else:
+            secured = transport.get_extra_info("ssl_object")
+            self.dialogue.tls = secured.version() if secured else "TLS"
+            self.upstream.transcript.remark(self._party, f"TLS: {self.dialogue.tls}")
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.upstream.transcript.add(self._party, "<", data)
+        self.upstream.note(lambda: self._feed(data))
+        if self._content is not None and self._content_limit is not None:
+            if len(self._content) >= self._content_limit:
+                self._content_limit = None
+                actions = self.upstream.choose("content", self.recipients()) or ()
+                self.loop.create_task(self._act_in_content(actions))
+        if not self._stalled:
+            super().data_received(data)
+
+    def eof_received(self) -> bool:
+        self.upstream.transcript.remark(self._party, "the subject closed")
+        return bool(super().eof_received())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.upstream.transcript.remark(
+            self._party, f"connection lost: {error}" if error else "connection closed"
+        )
+        if self._content is not None:
+            self.dialogue.unfinished = bytes(self._content)
+        self.upstream.lost(self)
+        self.upstream.note(self.dialogue.closed.set)
+        if self.session is not None:
+            super().connection_lost(error)
+
+    def _feed(self, data: bytes) -> None:
+        """Records `data`, and cuts it into commands outside of content."""
+        self.dialogue.received += data
+        if self._content is not None:
+            self._content += data
+            return
+        self._line += data
+        while b"\n" in self._line:
+            line, _, self._line = self._line.partition(b"\n")
+            self.dialogue.commands.append(line.removesuffix(b"\r"))
+
+    def recipients(self) -> list[str]:
+        """The transaction's recipients in lower case."""
+        return [r.lower() for r in self.envelope.rcpt_tos] if self.envelope else []
+
+    def take_content(self) -> bytes:
+        """The wire form of the content just ended; what came after it is commands again."""
+        whole = bytes(self._content or b"")
+        self._content = None
+        end = (
+            3
+            if whole.startswith(END_OF_DATA[2:])
+            else whole.find(END_OF_DATA) + len(END_OF_DATA)
+        )
+        rest = whole[end:]
+        if rest:
+            self.dialogue.received = self.dialogue.received[: -len(rest)]
+            self._feed(rest)
+        return whole[:end]
+
+    # What goes out
+
+    def prepare(self, stage: str, recipients: list[str]) -> bool:
+        """Decides what the coming answer at `stage` will be. True if it does not refuse."""
+        self.stage = stage
+        self._actions = self.upstream.choose(stage, recipients)
+        self._prepared = True
+        if self._actions is None:
+            return True
+        said = [action for action in self._actions if isinstance(action, Say)]
+        if said:
+            return said[0].positive
+        return not any(isinstance(action, (Stall, HangUp)) for action in self._actions)
+
+    async def push(self, status: Any) -> None:
+        """Every answer of aiosmtpd comes through here; the script may replace it."""
+        ordinary = status if isinstance(status, bytes) else status.encode("utf-8")
+        if not self._prepared:
+            self._actions = (
+                self.upstream.choose(self.stage, self.recipients())
+                if self.stage
+                else None
+            )
+        actions, self._actions, self._prepared = self._actions, None, False
+        self.stage = None
+        if actions is None:
+            await self._say(Say(ordinary + b"\r\n"))
+            return
+        for action in actions:
+            await self._act(action)
+        if not any(isinstance(action, (Say, Stall, HangUp)) for action in actions):
+            await self._say(Say(ordinary + b"\r\n"))
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        if not self.upstream.starttls:
+            await self.push("502 5.5.1 not offered")
+            return
+        if self.prepare("starttls", []):
+            self.tls_context = self.upstream.server_context()
+            await super().smtp_STARTTLS(arg)
+            return
+        await self.push("454 4.7.0 no")
+
+    async def smtp_DATA(self, arg: str) -> None:
+        if self.recipients() and not self.prepare("data", self.recipients()):
+            await self.push("451 4.3.0 no")
+            return
+        await super().smtp_DATA(arg)
+
+    async def _act(self, action: Action) -> None:
+        if isinstance(action, Say):
+            await self._say(action)
+        elif isinstance(action, Hold):
+            self.upstream.transcript.remark(self._party, "held by the test")
+            await action.pass_through()
+        elif isinstance(action, HangUp):
+            self.drop(action.reset)
+            raise asyncio.CancelledError
+        elif isinstance(action, Stall):
+            self.upstream.transcript.remark(self._party, "stalls")
+            self._stalled = True
+            await asyncio.Event().wait()
+
+    async def _act_in_content(self, actions: tuple[Action, ...]) -> None:
+        self._stalled = True
+        for action in actions:
+            if isinstance(action, Stall) and self.transport is not None:
+                self.transport.pause_reading()
+                self.upstream.transcript.remark(self._party, "stops reading")
+                return
+            if isinstance(action, HangUp):
+                self.drop(action.reset)
+                return
+            await self._act(action)
+
+    async def _say(self, action: Say) -> None:
+        if (
+            action.data.startswith(b"354")
+            and self._content is None
+            and self.recipients()
+        ):
+            self._content = bytearray(self._line)
+            self._line = b""
+            self._content_limit = self.upstream.content_limit()
+        size = max(1, -(-len(action.data) // action.pieces))
+        for start in range(0, len(action.data), size):
+            piece = action.data[start : start + size]
+            self.upstream.transcript.add(self._party, ">", piece)
+            self._writer.write(piece)
+            await self._writer.drain()
+            if action.pieces > 1:
+                # Two segments only if they do not leave in the same turn of the loop.
+                await asyncio.sleep(0.002)
+
+    def drop(self, reset: bool) -> None:
+        """Ends the connection at once."""
+        self.upstream.transcript.remark(self._party, "resets" if reset else "hangs up")
+        transport = self._original_transport or self.transport
+        if transport is None:
+            return
+        if reset:
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            transport.abort()
+        else:
+            transport.close()
+
+
+def _fill_backlog(address: str) -> list[socket.socket]:
+    """A listening socket whose queue is full, so that the kernel ignores further SYNs."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, 25))
+    listener.listen(0)
+    held = [listener]
+    for _ in range(4):
+        client = socket.socket(family, socket.SOCK_STREAM)
+        client.setblocking(False)
+        client.connect_ex((address, 25))
+        held.append(client)
+    return held
+
+
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)

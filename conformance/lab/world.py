@@ -1,0 +1,473 @@
+"""The lab of a worker, and the piece of it that belongs to one test.
+
+A subject learns its routes at its start, so the plan provides one slot for every test: zones that
+nobody else uses, destinations behind them, a sender. The DNS of a slot is made when the test begins,
+and is the test's to change; so are its upstreams.
+
+The zones of slot 17, and where their addresses lead (all of it under .example):
+
+    forward-0017        info, other                  -> mailbox, other @destination-0017
+                        far                          -> mailbox@elsewhere-0017
+                        first.last, box+tag, plain   -> dotted, tagged, plain @destination-0017
+                        MixedCase                    -> mixed@destination-0017
+                        abroad                       -> mailbox@mañana-0017
+    catchall-0017       listed                       -> listed@destination-0017
+                        everything else              -> everything@destination-0017
+    piñata-0017         info                         -> mailbox@destination-0017
+    enterprise-0017     info, info @eu.enterprise    -> mailbox@destination-0017
+
+destination and elsewhere have one MX each, on both address families; mañana has the destination's.
+Nothing routes subdomains of forward-0017 (plan "free").
+"""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dkim
+
+from conformance.lab import namespace
+from conformance.lab.client import Client
+from conformance.lab.dns import DnsServer
+from conformance.lab.loop import LoopThread
+from conformance.lab.transcript import Transcript
+from conformance.lab.upstream import Upstream, say
+from conformance.expect import Unimplemented
+from conformance.subjects.base import Plan, Route, Subject, Zone
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "fixtures"
+KEYS = FIXTURES / "keys"
+
+# The page's identity, and the lab's choice of one address of each outbound prefix.
+EHLO = "email.cloudflare.net"
+SELECTOR = "2022"
+MX_HOSTS = ((13, "amir"), (86, "linda"), (24, "isaac"))
+SUBJECT_IPV4 = "104.30.0.7"
+SUBJECT_IPV6 = "2405:8100:c000::7"
+DNSBL = "dnsbl.example"
+DNSBL_NAME = "abusixip"
+
+# Always there, for `--shell` and for tests that want nothing of their own.
+STANDING_ZONE = "example.com"
+STANDING_DESTINATION = "mailbox.example"
+STANDING_ADDRESSES = ("198.51.100.250", "2001:db8:d:ffff::250")
+STANDING_REFUSAL = "550 5.1.1 <rejected@mailbox.example>: no such mailbox here"
+FIRST_SHARED_HOST, LAST_SHARED_HOST = 1, 249
+
+
+def a_label(domain: str) -> str:
+    """The A-label form of a domain."""
+    return domain.encode("idna").decode("ascii")
+
+
+def slot_zones(slot: int) -> tuple[Zone, ...]:
+    """The zones of a slot, as this file's head describes them."""
+    n = f"{slot:04d}.example"
+    to = f"destination-{n}"
+    routes = {
+        f"forward-{n}": {
+            "info": f"mailbox@{to}",
+            "other": f"other@{to}",
+            "far": f"mailbox@elsewhere-{n}",
+            "first.last": f"dotted@{to}",
+            "box+tag": f"tagged@{to}",
+            "plain": f"plain@{to}",
+            "MixedCase": f"mixed@{to}",
+            "abroad": f"mailbox@mañana-{n}",
+        },
+        f"catchall-{n}": {"listed": f"listed@{to}", "*": f"everything@{to}"},
+        f"piñata-{n}": {"info": f"mailbox@{to}"},
+    }
+    zones = [
+        Zone(
+            domain,
+            tuple(
+                Route(f"{local}@{domain}", target)
+                for local, target in local_parts.items()
+            ),
+        )
+        for domain, local_parts in routes.items()
+    ]
+    enterprise = f"enterprise-{n}"
+    subdomains = (enterprise, f"eu.{enterprise}")
+    zones.append(
+        Zone(
+            enterprise,
+            tuple(Route(f"info@{domain}", f"mailbox@{to}") for domain in subdomains),
+            plan="enterprise",
+        )
+    )
+    return tuple(zones)
+
+
+def make_plan(slots: int) -> Plan:
+    """The plan for a subject that is to serve `slots` tests."""
+    standing = Zone(
+        STANDING_ZONE,
+        (
+            Route(f"info@{STANDING_ZONE}", f"info@{STANDING_DESTINATION}"),
+            Route(f"rejected@{STANDING_ZONE}", f"rejected@{STANDING_DESTINATION}"),
+        ),
+    )
+    zones = itertools.chain.from_iterable(slot_zones(slot) for slot in range(slots))
+    return Plan(
+        zones=(standing, *zones),
+        contact=f"postmaster@{STANDING_DESTINATION}",
+        dnsbls=((DNSBL, DNSBL_NAME),),
+        hostname="amir.mx.cloudflare.net",
+        ehlo=EHLO,
+        signing_domain=EHLO,
+        selector=SELECTOR,
+        signing_key=KEYS / "test-service-rsa2048.pem",
+        tls_certificate=KEYS / "test-tls-certificate.pem",
+        tls_key=KEYS / "test-tls-key.pem",
+        ipv4=SUBJECT_IPV4,
+        ipv6=SUBJECT_IPV6,
+    )
+
+
+class Lab:
+    """DNS, standing upstream and the subject, in this thread's own namespace."""
+
+    def __init__(
+        self, subject: Subject, directory: Path, slots: int, timeout_scale: float = 1.0
+    ) -> None:
+        self.subject = subject
+        self.directory = directory
+        self.plan = make_plan(slots)
+        self.slots = slots
+        self.patience = 10.0 * timeout_scale
+        self.loop = LoopThread()
+        self.dns = DnsServer(self.loop)
+        self._next_slot = 0
+        self._clock_offset = 0.0
+        self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
+        self._clients = itertools.cycle(range(1, 255))
+        self.standing: Upstream | None = None
+
+    def start(self) -> None:
+        """Brings everything up; NamespaceForbidden, OSError or SubjectUnavailable where it cannot."""
+        namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
+        namespace.bind_resolver_files(self.directory)
+        for path in sorted((FIXTURES / "zones").glob("*.zone")):
+            self.dns.load(path)
+        publish_key(self.dns, SELECTOR, EHLO, KEYS / "test-service-rsa2048.pub.pem")
+        self.dns.start()
+        self.standing = self.upstream(
+            f"mx.{STANDING_DESTINATION}", list(STANDING_ADDRESSES), Transcript()
+        )
+        self.standing.on(
+            "rcpt", say(STANDING_REFUSAL), recipient=f"rejected@{STANDING_DESTINATION}"
+        )
+        directory = self.directory / "subject"
+        directory.mkdir()
+        self.subject.plan = self.plan
+        self.subject.configure(self.plan, directory)
+        self.subject.start()
+        self.subject.wait_until_ready()
+
+    def stop(self) -> None:
+        """Takes everything down again."""
+        self.subject.stop()
+        if self.standing is not None:
+            self.standing.stop()
+        self.dns.stop()
+        self.loop.close()
+
+    def world(self) -> World:
+        """The next test's piece of the lab, with the subject running at the present date."""
+        if self._next_slot >= self.slots:
+            raise RuntimeError(f"the plan has slots for {self.slots} tests only")
+        slot, self._next_slot = self._next_slot, self._next_slot + 1
+        if not self.subject.running() or self._clock_offset:
+            self.restart_subject()
+        return World(self, slot)
+
+    def restart_subject(self, clock_offset_days: float = 0.0) -> None:
+        """Stops the subject if it runs, and starts it at another date."""
+        if self.subject.running():
+            self.subject.stop()
+        self._clock_offset = clock_offset_days
+        self.subject.start(clock_offset_days)
+        self.subject.wait_until_ready()
+
+    def upstream(
+        self, name: str, addresses: list[str], transcript: Transcript
+    ) -> Upstream:
+        """A listening upstream MTA."""
+        upstream = Upstream(
+            self.loop, name, addresses, transcript, server_tls, self.patience
+        )
+        upstream.start()
+        return upstream
+
+    def host_addresses(self, slot: int) -> tuple[str, str]:
+        """An IPv4 and an IPv6 address for an upstream of that slot."""
+        n = next(self._hosts)
+        return f"198.51.100.{n}", f"2001:db8:d:{slot:x}::{n}"
+
+    def client_addresses(self, slot: int) -> tuple[str, str]:
+        """An IPv4 and an IPv6 address for a client of that slot."""
+        n = next(self._clients)
+        return f"192.0.2.{n}", f"2001:db8:c:{slot:x}::{n}"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Somebody who writes: a domain with SPF (its two addresses pass, all else fails), a DKIM key in
+    DNS under the selector "test", and no DMARC record until the test adds one."""
+
+    domain: str
+    ipv4: str
+    ipv6: str
+    dns: DnsServer
+
+    @property
+    def address(self) -> str:
+        return f"alice@{self.domain}"
+
+    def publish_dmarc(self, record: str) -> None:
+        """Sets the domain's DMARC record."""
+        self.dns.remove(f"_dmarc.{self.domain}")
+        self.dns.add_text(f"_dmarc.{self.domain}", record)
+
+    def sign(
+        self, message: bytes, headers: Iterable[str] = ("from", "to", "subject")
+    ) -> bytes:
+        """`message` with a DKIM signature of the domain on top, made by dkimpy."""
+        signature = dkim.sign(
+            message,
+            b"test",
+            self.domain.encode("ascii"),
+            (KEYS / "test-sender-rsa2048.pem").read_bytes(),
+            canonicalize=(b"relaxed", b"relaxed"),
+            include_headers=[name.encode("ascii") for name in headers],
+        )
+        return bytes(signature) + message
+
+
+class World:
+    """What one test has: addresses, its destination's upstream, DNS, clients and a transcript."""
+
+    def __init__(self, lab: Lab, slot: int) -> None:
+        self.lab = lab
+        self.slot = slot
+        self.subject = lab.subject
+        self.dns = lab.dns
+        self.patience = lab.patience
+        self.transcript = Transcript()
+        n = f"{slot:04d}.example"
+        self.zone = f"forward-{n}"
+        self.catchall_zone = f"catchall-{n}"
+        self.idn_zone = f"piñata-{n}"
+        self.enterprise_zone = f"enterprise-{n}"
+        self.destination = f"destination-{n}"
+        self.elsewhere = f"elsewhere-{n}"
+        self.abroad = f"mañana-{n}"
+        self._closers: list[Callable[[], None]] = []
+        self._client_count = 0
+        self.dns.transcript = self.transcript
+        client4, client6 = lab.client_addresses(slot)
+        self.sender = Sender(f"sender-{n}", client4, client6, lab.dns)
+        self._publish_sender()
+        for zone in (
+            self.zone,
+            self.catchall_zone,
+            self.idn_zone,
+            self.enterprise_zone,
+        ):
+            self._publish_zone(a_label(zone))
+        self.upstream = self.mx_host(self.destination)
+        self.far_upstream = self.mx_host(self.elsewhere)
+        self.dns.add(a_label(self.abroad), "MX", f"10 mx1.{self.destination}.")
+
+    # Addresses
+
+    def at(self, local_part: str, zone: str | None = None) -> str:
+        """An address at the test's zone, or at another of its zones."""
+        return f"{local_part}@{zone or self.zone}"
+
+    @property
+    def info(self) -> str:
+        """The ordinary forwarded address; it leads to `mailbox`."""
+        return self.at("info")
+
+    @property
+    def other(self) -> str:
+        """Another forwarded address, to the same destination domain."""
+        return self.at("other")
+
+    @property
+    def far(self) -> str:
+        """A forwarded address to another destination domain, with `far_upstream`."""
+        return self.at("far")
+
+    @property
+    def mailbox(self) -> str:
+        """Where `info` leads."""
+        return f"mailbox@{self.destination}"
+
+    @property
+    def unserved(self) -> str:
+        """An address at a domain that exists and that the subject does not serve."""
+        return f"someone@{self.destination}"
+
+    def message(self, *extra_fields: str, body: str = "Hello.\r\n") -> bytes:
+        """A plain message from the sender; `extra_fields` ("Name: value") stand at its end."""
+        fields = [
+            f"From: Alice <{self.sender.address}>",
+            f"To: {a_label_address(self.info)}",
+            "Subject: a test",
+            "Date: Mon, 23 Nov 2026 12:00:00 +0000",
+            f"Message-ID: <{self.slot}@{self.sender.domain}>",
+            *extra_fields,
+        ]
+        return ("\r\n".join(fields) + "\r\n\r\n" + body).encode("utf-8")
+
+    # People to talk to
+
+    def client(
+        self, family: int = 4, *, source: str | None = None, greet: bool = True
+    ) -> Client:
+        """A connection to the subject from `source` (default: the sender's address of that family),
+        after banner and EHLO unless `greet` is False."""
+        if source is None:
+            source = self.sender.ipv4 if family == 4 else self.sender.ipv6
+        family = 6 if ":" in source else 4
+        address = self.subject.addresses[0 if family == 4 else 1]
+        self._client_count += 1
+        name = "client" if self._client_count == 1 else f"client{self._client_count}"
+        client = Client(
+            (address, self.subject.port),
+            source=source,
+            transcript=self.transcript,
+            patience=self.patience,
+            name=name,
+            preamble=self.subject.preamble(source, address, self.subject.port),
+        )
+        self._closers.append(client.close)
+        if greet:
+            client.greet(self.sender.domain)
+        return client
+
+    def new_client_addresses(self) -> tuple[str, str]:
+        """An IPv4 and an IPv6 address that nobody has used in this test."""
+        return self.lab.client_addresses(self.slot)
+
+    def mx_host(
+        self,
+        domain: str,
+        preference: int = 10,
+        *,
+        label: str = "mx1",
+        ipv4: bool = True,
+        ipv6: bool = True,
+    ) -> Upstream:
+        """Another MX host of `domain`, on a new address of each family wanted, with its records in
+        DNS. For an upstream without an MX record see `host`."""
+        upstream = self.host(f"{label}.{domain}", ipv4=ipv4, ipv6=ipv6)
+        self.dns.add(domain, "MX", f"{preference} {upstream.name}.")
+        return upstream
+
+    def host(self, name: str, *, ipv4: bool = True, ipv6: bool = True) -> Upstream:
+        """An upstream MTA called `name`, with its address records in DNS."""
+        address4, address6 = self.lab.host_addresses(self.slot)
+        addresses = [address4] * ipv4 + [address6] * ipv6
+        for address in addresses:
+            self.dns.add(name, "AAAA" if ":" in address else "A", address)
+        upstream = self.lab.upstream(name, addresses, self.transcript)
+        self._closers.append(upstream.stop)
+        return upstream
+
+    def no_mx(self, domain: str | None = None) -> None:
+        """Takes the MX records of the destination (or of `domain`) away."""
+        self.dns.remove(domain or self.destination, "MX")
+
+    # The subject
+
+    def require(self, capability: str) -> None:
+        """Ends the test as "unimplemented" if the subject does not declare `capability`."""
+        if capability not in self.subject.capabilities:
+            raise Unimplemented(capability)
+
+    def travel(self, days: float) -> None:
+        """Starts the subject again at a date `days` from now; the next test is back in the present."""
+        self.require("clock")
+        self.transcript.remark(
+            "lab", f"the subject starts again {days:+} days from now"
+        )
+        self.lab.restart_subject(days)
+
+    def kill_subject(self) -> None:
+        """SIGKILL to the subject."""
+        self.require("restart")
+        self.transcript.remark("lab", "kills the subject")
+        self.subject.kill()
+
+    def restart_subject(self) -> None:
+        """Starts the subject again after kill_subject(), or stops and starts it."""
+        self.require("restart")
+        self.transcript.remark("lab", "starts the subject again")
+        self.lab.restart_subject()
+
+    def list_in_dnsbl(self, address: str, answer: str = "127.0.0.2") -> None:
+        """Has the configured DNSBL list `address` (RFC 5782)."""
+        import ipaddress
+
+        reverse = ipaddress.ip_address(address).reverse_pointer
+        name = reverse.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+        self.dns.add(f"{name}.{DNSBL}", "A", answer)
+
+    def close(self) -> None:
+        """Ends every connection and server of the test."""
+        for closer in reversed(self._closers):
+            closer()
+        self.dns.transcript = None
+
+    # Records
+
+    def _publish_zone(self, domain: str) -> None:
+        for preference, host in MX_HOSTS:
+            self.dns.add(domain, "MX", f"{preference} {host}.mx.cloudflare.net.")
+        self.dns.add_text(domain, "v=spf1 include:_spf.mx.cloudflare.net ~all")
+
+    def _publish_sender(self) -> None:
+        sender = self.sender
+        host = f"mail.{sender.domain}"
+        self.dns.add(sender.domain, "MX", f"10 {host}.")
+        self.dns.add(host, "A", sender.ipv4)
+        self.dns.add(host, "AAAA", sender.ipv6)
+        spf = f"v=spf1 ip4:{sender.ipv4} ip6:{sender.ipv6} -all"
+        self.dns.add_text(sender.domain, spf)
+        publish_key(
+            self.dns, "test", sender.domain, KEYS / "test-sender-rsa2048.pub.pem"
+        )
+
+
+def a_label_address(address: str) -> str:
+    """`address` with its domain in A-label form."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{a_label(domain)}"
+
+
+def publish_key(dns: DnsServer, selector: str, domain: str, public_key: Path) -> None:
+    """Puts a PEM public key where DKIM looks for it, in place of what is there."""
+    lines = public_key.read_text(encoding="ascii").splitlines()
+    key = "".join(line for line in lines if not line.startswith("-"))
+    name = f"{selector}._domainkey.{domain}"
+    dns.remove(name)
+    dns.add_text(name, f"v=DKIM1; h=sha256; k=rsa; p={key}")
+
+
+def server_tls() -> ssl.SSLContext:
+    """The TLS context of upstream MTAs, with the lab's test certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(
+        KEYS / "test-tls-certificate.pem", KEYS / "test-tls-key.pem"
+    )
+    return context

@@ -1,0 +1,231 @@
+"""What the suite may ask of an MTA under test, whichever it is.
+
+An adapter says how to find the MTA's version, write its configuration for the lab's plan, start it,
+know that it is ready, and stop it. Tests see nothing of it but this interface.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What a subject may declare; a clause that needs one which is not declared is "unimplemented".
+CAPABILITIES = {
+    "srs": "rewrites the reverse-path by the Sender Rewriting Scheme",
+    "in-session": "answers the client with what the upstream answered",
+    "starttls": "offers STARTTLS to clients",
+    "upstream-starttls": "uses STARTTLS where an upstream offers it",
+    "ipv6": "listens on and delivers over IPv6",
+    "idn": "serves internationalised domains in U-label form",
+    "postmaster": "accepts postmaster without a domain and at every served domain",
+    "limits": "has the limits of the reference configuration (see Limits)",
+    "timeouts": "runs with the short time-outs that it declares (see Timeouts)",
+    "restart": "can be killed and started again within a test",
+    "clock": "can be run at another date",
+    "proxy-protocol": "reads the PROXY protocol on a listener of its own",
+    "dnsbl": "refuses clients that a DNSBL lists",
+    "spf": "evaluates SPF and records the result",
+    "dkim-verify": "verifies DKIM signatures and records the results",
+    "dkim-sign": "signs what it forwards",
+    "dmarc": "enforces DMARC",
+    "arc-seal": "validates and extends the Authenticated Received Chain",
+    "authres": "writes Authentication-Results and removes forged ones",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    address: str  # U-label or A-label domain; "*@domain" catches all
+    to: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    domain: str
+    routes: tuple[Route, ...]
+    plan: str = "free"  # "free" or "enterprise": only the latter may route subdomains
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the subject is to be configured for; the same for every subject."""
+
+    zones: tuple[Zone, ...]
+    contact: str  # where mail for postmaster goes
+    dnsbls: tuple[tuple[str, str], ...]  # (zone, name in the refusal)
+    hostname: str  # of the receiving side, in its banner
+    ehlo: str  # of the sending side
+    signing_domain: str
+    selector: str
+    signing_key: Path  # PEM
+    tls_certificate: Path
+    tls_key: Path
+    ipv4: str  # where it listens, and sends from
+    ipv6: str
+    port: int = 25
+    proxy_port: int = 2525  # a listener for the PROXY protocol, if it has that
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long, in seconds, the subject waits for others before it gives up."""
+
+    client_command: float = 300
+    client_data: float = 180
+    upstream_connect: float = 30
+    upstream_command: float = 300
+    upstream_data_end: float = 600
+    dns: float = 10
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits the subject runs with; the reference configuration's are the defaults."""
+
+    message_size: int = 26214400
+    recipients: int = 100
+    received_fields: int = 100
+    header_size: int = 262144
+    bad_commands: int = 20
+    sessions_per_client: int = 0  # 0: not known
+
+
+@dataclass
+class Process:
+    """A daemon in a process group of its own, its output in a file."""
+
+    arguments: list[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
+        """Sends the group a signal and reaps it; SIGKILL to what is left after `patience`."""
+        if self._process is None:
+            return
+        for wanted in (number, signal.SIGKILL):
+            try:
+                os.killpg(self._process.pid, wanted)
+            except ProcessLookupError:
+                pass
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+            if number == signal.SIGKILL or wanted == signal.SIGKILL:
+                break
+        self._process = None
+
+    def tail(self, lines: int = 20) -> str:
+        """The end of its output, for a message about its failure."""
+        if not self.log.exists():
+            return ""
+        text = self.log.read_text(encoding="utf-8", errors="backslashreplace")
+        return "\n".join(text.splitlines()[-lines:])
+
+
+class SubjectUnavailable(Exception):
+    """The subject is not installed, or could not be started; the message says why."""
+
+
+class Subject(ABC):
+    """One MTA under test. A worker has one, and it lives as long as the worker."""
+
+    name = "subject"
+    capabilities: frozenset[str] = frozenset()
+    timeouts = Timeouts()
+    limits = Limits()
+    start_patience = 20.0  # seconds until it must accept connections
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+
+    @abstractmethod
+    def version(self) -> str:
+        """The MTA's name and version as it gives them; SubjectUnavailable if it is not there."""
+
+    @abstractmethod
+    def configure(self, plan: Plan, directory: Path) -> None:
+        """Writes everything it needs under `directory`."""
+
+    @abstractmethod
+    def start(self, clock_offset_days: float = 0.0) -> None:
+        """Starts it, at a date that many days from now if it declares "clock"."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stops it in good order."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Ends it like a power failure: SIGKILL to all its processes."""
+
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it still runs."""
+
+    @abstractmethod
+    def diagnosis(self) -> str:
+        """The end of its logs, shown where it could not start or died; tests never look at it."""
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where clients connect: IPv4 and IPv6."""
+        assert self.plan is not None
+        return self.plan.ipv4, self.plan.ipv6
+
+    @property
+    def port(self) -> int:
+        assert self.plan is not None
+        return self.plan.port
+
+    def preamble(self, client: str, server: str, port: int) -> bytes:
+        """What a connection from `client` has to begin with, before SMTP."""
+        return b""
+
+    def wait_until_ready(self) -> None:
+        """Returns once it greets a client; SubjectUnavailable if it does not in time, or dies."""
+        deadline = time.monotonic() + self.start_patience
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection(
+                    (self.addresses[0], self.port), 1.0
+                ) as probe:
+                    probe.settimeout(5.0)
+                    if probe.recv(3) == b"220":
+                        probe.sendall(b"QUIT\r\n")
+                        probe.recv(512)
+                        return
+            except OSError:
+                pass
+            if not self.running():
+                raise SubjectUnavailable(
+                    f"{self.name} ended at its start\n{self.diagnosis()}"
+                )
+            time.sleep(0.02)
+        raise SubjectUnavailable(f"{self.name} does not answer\n{self.diagnosis()}")
