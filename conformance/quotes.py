@@ -11,7 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 _PAGE_FOOT = re.compile(r"\n[^\n]*\[Page [0-9ivx]+\]\n(?:\s*\f?\n?RFC [0-9]+ [^\n]*\n)?")
 _RFC_HEADING = re.compile(
