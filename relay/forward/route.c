@@ -1,0 +1,138 @@
+/* Route lookup. See route.h.
+ *
+ * One open-addressing table holds served domains and exact addresses. Its keys come from the
+ * configuration alone, so nobody outside can make it degenerate. */
+#include "forward/route.h"
+
+#include "clause.h"
+
+struct entry {
+    uint64_t hash;
+    bool whole_domain;       /* the domain itself, not an address in it */
+    struct bytes local_part; /* of an address */
+    struct bytes domain;
+    const struct config_zone *zone;   /* of a domain */
+    const struct config_route *route; /* of an address; of a domain: its catch-all, or NULL */
+};
+
+struct route_table {
+    size_t mask; /* the number of slots, a power of two, less one */
+    struct entry *slots;
+};
+
+struct route_table *route_table_new(struct arena *arena, size_t entries)
+{
+    size_t slots = 16;
+    while (slots / 2 <= entries) /* never more than half full */
+        slots *= 2;
+    struct route_table *table = arena_alloc(arena, sizeof(*table));
+    struct entry *memory = arena_alloc_array(arena, slots, sizeof(*memory));
+    if (!table || !memory)
+        return NULL;
+    *table = (struct route_table){.mask = slots - 1, .slots = memory};
+    return table;
+}
+
+/* The slot that has the key, or the free one where it belongs (its domain is empty). */
+static struct entry *find_slot(const struct route_table *table, const struct entry *key)
+{
+    for (size_t at = key->hash;; at++) {
+        struct entry *slot = &table->slots[at & table->mask];
+        if (slot->domain.n == 0 ||
+            (slot->hash == key->hash && slot->whole_domain == key->whole_domain &&
+             bytes_equal(slot->domain, key->domain) &&
+             (slot->whole_domain ||
+              CLAUSE(CHAR_04, bytes_equal_nocase(slot->local_part, key->local_part)))))
+            return slot;
+    }
+}
+
+static struct entry domain_key(struct bytes domain)
+{
+    return (struct entry){
+        .hash = bytes_hash_nocase(domain), .whole_domain = true, .domain = domain};
+}
+
+static struct entry address_key(struct bytes local_part, struct bytes domain)
+{
+    const uint64_t multiplier = 0x9e3779b97f4a7c15; /* 2^64 / golden ratio: tells a@b from b@a */
+    return (struct entry){.hash = bytes_hash_nocase(local_part) * multiplier ^
+                                  bytes_hash_nocase(domain),
+                          .local_part = local_part,
+                          .domain = domain};
+}
+
+static struct entry *find_domain(const struct route_table *table, struct bytes domain)
+{
+    const struct entry key = domain_key(domain);
+    struct entry *slot = find_slot(table, &key);
+    return slot->domain.n ? slot : NULL;
+}
+
+const struct config_zone *route_table_add_domain(struct route_table *table, struct bytes domain,
+                                                 const struct config_zone *zone)
+{
+    struct entry key = domain_key(domain);
+    struct entry *slot = find_slot(table, &key);
+    if (slot->domain.n)
+        return slot->zone;
+    key.zone = zone;
+    *slot = key;
+    return NULL;
+}
+
+const struct config_route *route_table_add(struct route_table *table,
+                                           const struct config_route *route)
+{
+    struct entry key = address_key(route->local_part, route->domain);
+    struct entry *slot =
+        route->catch_all ? find_domain(table, route->domain) : find_slot(table, &key);
+    if (slot->route)
+        return slot->route;
+    if (!route->catch_all)
+        *slot = key;
+    slot->route = route;
+    return NULL;
+}
+
+const struct config_zone *route_table_zone(const struct route_table *table, struct bytes domain)
+{
+    const struct entry *entry = find_domain(table, domain);
+    return entry ? entry->zone : NULL;
+}
+
+bool route_serves(const struct config *config, struct bytes domain)
+{
+    return route_table_zone(config->routes, domain) != NULL;
+}
+
+enum route_status route_find(const struct config *config, const struct address *recipient,
+                             struct route *route)
+{
+    if (CLAUSE(CONT_03, recipient->kind == ADDRESS_POSTMASTER)) {
+        *route = (struct route){.forwarding_domain = config->hostname,
+                                .overflow_local_part = BYTES("bounces"),
+                                .to = &config->postmaster,
+                                .postmaster = true};
+        return ROUTE_FOUND;
+    }
+    const struct entry *domain =
+        recipient->literal ? NULL : find_domain(config->routes, recipient->domain);
+    if (!domain)
+        return ROUTE_NOT_SERVED;
+    *route = (struct route){.forwarding_domain = domain->domain,
+                            .overflow_local_part = domain->zone->srs_overflow};
+    if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster")))) {
+        route->to = &config->postmaster;
+        route->postmaster = true;
+        return ROUTE_FOUND;
+    }
+    const struct entry key = address_key(recipient->local, domain->domain);
+    const struct entry *exact = find_slot(config->routes, &key);
+    const struct config_route *found =
+        CLAUSE(CHAR_08, exact->route != NULL) ? exact->route : domain->route;
+    if (!found)
+        return ROUTE_UNKNOWN_ADDRESS;
+    route->to = &found->to;
+    return ROUTE_FOUND;
+}
