@@ -1,7 +1,0 @@
-/* The sub-commands, each defined in the file of its name; main.c has the table. */
-#ifndef FAIRLEAD_TOOLS_H
-#define FAIRLEAD_TOOLS_H
-
-#include "tool.h"
-
-#endif
