@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct tool *const tools[] = {NULL};
+extern const struct tool tool_check_config;
+
+static const struct tool *const tools[] = {
+    &tool_check_config,
+    NULL,
+};
 
 static void print_usage(FILE *out)
 {
