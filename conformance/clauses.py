@@ -2,16 +2,17 @@
 
 A file of conformance/catalogue/ holds the clauses of one heading:
 
+    order: 10                            # the heading's place among all, that of the page
     heading: Sender rewriting            # as reports show it
-    source: postmaster.md#sender-rewriting     # default for the clauses below
+    roles: [relay]                       # optional; of relay, receiver, sender; default [relay]
+    capability: srs                      # optional: what a subject must declare to be held to it
     clauses:
       - id: SRS-01
         level: documented                # required documented limitation discrepancy recommended choice
         statement: The reverse-path is rewritten to an address at the forwarding domain.
+        source: "postmaster: Sender rewriting"   # or "decisions: HEADING" or RFC 5321 4.4
         quote: rewrites the SMTP envelope sender (`MAIL FROM`) to the forwarding domain
-        source: RFC 5321 4.4             # optional here: overrides the file's
-        roles: [relay]                   # optional; of relay, receiver, sender; default [relay]
-        capability: srs                  # optional: what a subject must declare to be held to it
+        roles: [relay, sender]           # optional here, like capability: overrides the file's
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ GATING = frozenset({"required", "documented", "limitation"})
 ROLES = frozenset({"relay", "receiver", "sender"})
 
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{2,3}")
-_FILE_KEYS = frozenset({"heading", "source", "clauses"})
+_FILE_KEYS = frozenset({"order", "heading", "roles", "capability", "clauses"})
 _CLAUSE_KEYS = frozenset(
     {"id", "level", "statement", "source", "quote", "roles", "capability"}
 )
@@ -58,8 +59,8 @@ class Clause:
     heading: str
     level: str
     statement: str
-    source: str  # "postmaster.md#...", "DECISIONS.md#..." or "RFC n section"
-    quote: str | None  # words that stand in the source
+    source: str  # "postmaster: HEADING", "decisions: HEADING" or "RFC n section"
+    quote: str  # words that stand in the source
     roles: tuple[str, ...]
     capability: str | None
     file: str  # the catalogue file's name without its suffix
@@ -73,8 +74,9 @@ class Clause:
 def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
     """Every clause by its id, in the catalogue's order; CatalogueError names file and clause."""
     clauses: dict[str, Clause] = {}
-    for path in sorted(directory.glob("*.yaml")):
-        for clause in _load_file(path):
+    files = {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
+    for path, document in sorted(files.items(), key=lambda file: file[1]["order"]):
+        for clause in (_clause(entry, document, path) for entry in document["clauses"]):
             if clause.id in clauses:
                 raise CatalogueError(
                     f"{path.name}: {clause.id} is also in {clauses[clause.id].file}.yaml"
@@ -83,27 +85,26 @@ def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
     return clauses
 
 
-def _load_file(path: Path) -> list[Clause]:
+def _read(path: Path) -> dict[str, Any]:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    _check_keys(document, _FILE_KEYS, {"heading", "clauses"}, path.name)
+    _check_keys(document, _FILE_KEYS, {"order", "heading", "clauses"}, path.name)
     if not isinstance(document["clauses"], list):
         raise CatalogueError(f"{path.name}: 'clauses' is not a list")
-    return [_clause(entry, document, path) for entry in document["clauses"]]
+    return dict(document)
 
 
 def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
     place = f"{path.name}: {entry.get('id', '?') if isinstance(entry, dict) else entry}"
-    _check_keys(entry, _CLAUSE_KEYS, {"id", "level", "statement"}, place)
+    _check_keys(
+        entry, _CLAUSE_KEYS, {"id", "level", "statement", "source", "quote"}, place
+    )
     if not _ID.fullmatch(str(entry["id"])):
         raise CatalogueError(f"{place}: an id looks like SRS-03")
     if entry["level"] not in LEVELS:
         raise CatalogueError(
             f"{place}: level '{entry['level']}' is none of {', '.join(LEVELS)}"
         )
-    source = entry.get("source", document.get("source"))
-    if not source:
-        raise CatalogueError(f"{place}: no source, here or for the file")
-    roles = tuple(entry.get("roles", ["relay"]))
+    roles = tuple(entry.get("roles", document.get("roles", ["relay"])))
     if not roles or not ROLES.issuperset(roles):
         raise CatalogueError(f"{place}: roles are of {', '.join(sorted(ROLES))}")
     return Clause(
@@ -111,10 +112,10 @@ def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
         heading=document["heading"],
         level=entry["level"],
         statement=" ".join(str(entry["statement"]).split()),
-        source=str(source),
-        quote=str(entry["quote"]) if entry.get("quote") else None,
+        source=str(entry["source"]),
+        quote=" ".join(str(entry["quote"]).split()),
         roles=roles,
-        capability=entry.get("capability"),
+        capability=entry.get("capability", document.get("capability")),
         file=path.stem,
     )
 

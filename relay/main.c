@@ -1,10 +1,9 @@
 /* The fairlead command: dispatches to sub-commands, one file each (tool_*.c), and nothing else. */
-#include "tool.h"
+#include "clause.h"
+#include "tools.h"
 
 #include <stdio.h>
 #include <string.h>
-
-extern const struct tool tool_check_config;
 
 static const struct tool *const tools[] = {
     &tool_check_config,
@@ -19,8 +18,23 @@ static void print_usage(FILE *out)
     fputs("\n'fairlead COMMAND --help' explains a command and shows an example.\n", out);
 }
 
+#ifdef FAIRLEAD_MUTANTS
+/* `--break CLAUSE` before the command inverts the decisions that implement the clause. */
+static void take_broken_clause(int *argc, char ***argv)
+{
+    if (*argc < 3 || strcmp((*argv)[1], "--break") != 0)
+        return;
+    clause_break((*argv)[2]);
+    *argc -= 2;
+    *argv += 2;
+}
+#endif
+
 int main(int argc, char **argv)
 {
+#ifdef FAIRLEAD_MUTANTS
+    take_broken_clause(&argc, &argv);
+#endif
     if (argc < 2) {
         print_usage(stderr);
         return TOOL_USAGE;

@@ -1,6 +1,6 @@
 /* fairlead check-config: reads a configuration as `serve` would, and says what is wrong with it. */
 #include "config.h"
-#include "tool.h"
+#include "tools.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -58,6 +58,14 @@ spf_engine *spf_engine_named(struct bytes name);
 /* "pass", "fail", ... as Received-SPF and Authentication-Results write it. */
 const char *spf_result_name(enum spf_result result);
 
+/* For the engines: fills in identity, sender and domain of a fresh verdict (RFC 7208 2.4, 4.3). */
+void spf_identify(struct arena *arena, const struct spf_request *request,
+                  struct spf_verdict *verdict);
+
+/* For the engines: a multi-label name in ASCII and no address literal, as 4.3 wants it. Lengths are
+ * judged when it is asked. */
+bool spf_is_checkable(struct bytes domain);
+
 /* Appends a Received-SPF field (RFC 7208 9.1), folded, with its CRLF. Nothing that the client or a
  * record supplied can break the field. */
 void spf_write_received(struct buffer *out, const struct spf_request *request,

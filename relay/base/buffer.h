@@ -7,6 +7,8 @@
 
 #include "base/bytes.h"
 
+#include <stdarg.h>
+
 struct buffer {
     char *p;
     size_t n;
@@ -22,6 +24,8 @@ void buffer_add(struct buffer *buffer, struct bytes b);
 void buffer_add_char(struct buffer *buffer, char c);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* Drops the first `n` octets. */
 void buffer_consume(struct buffer *buffer, size_t n);

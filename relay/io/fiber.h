@@ -17,7 +17,8 @@ struct ev_loop *fiber_loop(void);
  * could be had; the function has not been called then. */
 bool fiber_start(fiber_function *function, void *argument);
 
-/* Runs one function in a fiber and the loop until that fiber ends (the tools, unit tests). */
+/* Runs one function in a fiber and the loop until that fiber ends (the tools, unit tests). Not from
+ * inside a fiber. False when it could not be started, or when it waits for what cannot come. */
 bool fiber_run(fiber_function *function, void *argument);
 
 /* True inside a fiber. */

@@ -11,14 +11,18 @@ import re
 from functools import cache
 from pathlib import Path
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
-_PAGE_FOOT = re.compile(r"\n[^\n]*\[Page [0-9ivx]+\]\n(?:\s*\f?\n?RFC [0-9]+ [^\n]*\n)?")
+_PAGE_FOOT = re.compile(
+    r"\n[^\n]*\[Page [0-9ivx]+\]\n(?:\s*\f?\n?RFC [0-9]+ [^\n]*\n)?"
+)
 _RFC_HEADING = re.compile(
     r"^(?:Appendix )?((?:[0-9]+|[A-Z])(?:\.[0-9]+)*)\.? {1,3}(?=\S)", re.M
 )
 _PAGE_HEADING = re.compile(r"^#{2,3} +(.+?)\s*$", re.M)
-_DECISION_HEADING = re.compile(r"^(?:## +(?P<section>.+?)\s*$|\*\*(?P<paragraph>[^*]{1,40}?)\.?\*\*(?= ))", re.M)
+_DECISION_HEADING = re.compile(
+    r"^(?:## +(?P<section>.+?)\s*$|\*\*(?P<paragraph>[^*]{1,40}?)\.?\*\*(?= ))", re.M
+)
 
 
 def _flat(text: str) -> str:

@@ -1,0 +1,355 @@
+/* Fibers. See fiber.h.
+ *
+ * A fiber is entered once through makecontext(); from then on it is left and entered again with
+ * _setjmp() and _longjmp(), which unlike swapcontext() make no system call. A fiber whose function
+ * has returned waits in a pool, in the middle of its first function, for the next one to run.
+ *
+ * Every switch is between a fiber and whoever resumed it: the loop, or the fiber that started it.
+ */
+
+/* Its longjmp() refuses, rightly elsewhere, to jump to another stack. */
+#undef _FORTIFY_SOURCE
+
+#include "io/fiber.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifdef __has_feature
+#define HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
+#define WITH_ASAN 1
+#else
+#define WITH_ASAN 0
+#endif
+
+/* Enough for OpenSSL, libopendkim and libspf2; pages that are never touched cost nothing. ASan's
+ * red zones make frames several times as large. */
+enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MOST = 128 };
+
+struct fiber {
+    ucontext_t entry; /* where it begins */
+    bool entered;
+    jmp_buf registers;     /* where it left off */
+    struct fiber *resumer; /* where to go on when it waits */
+    fiber_function *function;
+    void *argument;
+
+    char *mapping; /* the guard page and the stack above it */
+    size_t mapping_size;
+    const void *stack; /* bounds and shadow, for ASan */
+    size_t stack_size;
+    void *fake_stack;
+
+    ev_io io;
+    ev_timer timer;
+    double deadline;
+    enum fiber_event event; /* what ended the wait */
+    bool suspended;
+    bool wakeable; /* suspended in fiber_wait() */
+    bool woken;
+    bool cancelled;
+
+    struct fiber *next_idle;
+};
+
+static struct ev_loop *loop;
+static struct fiber root; /* the thread's own stack, on which the loop runs */
+static struct fiber *current = &root;
+static struct fiber *previous;
+static struct fiber *idle;
+static unsigned idle_count;
+static unsigned alive_count;
+
+struct ev_loop *fiber_loop(void)
+{
+    if (!loop) {
+        /* A peer that is gone is an error of write(), not a signal. */
+        signal(SIGPIPE, SIG_IGN);
+        loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    }
+    return loop;
+}
+
+bool fiber_inside(void)
+{
+    return current != &root;
+}
+
+struct fiber *fiber_self(void)
+{
+    return fiber_inside() ? current : NULL;
+}
+
+unsigned fiber_count(void)
+{
+    return alive_count;
+}
+
+/* Tells ASan which stack is about to be used; `from` never comes back if it is dying. */
+static void before_switch(struct fiber *from, const struct fiber *to, bool dying)
+{
+#if WITH_ASAN
+    __sanitizer_start_switch_fiber(dying ? NULL : &from->fake_stack, to->stack, to->stack_size);
+#else
+    (void)from, (void)to, (void)dying;
+#endif
+}
+
+static void after_switch(void)
+{
+#if WITH_ASAN
+    __sanitizer_finish_switch_fiber(current->fake_stack, &previous->stack, &previous->stack_size);
+#endif
+}
+
+/* Not inlined, so that no caller's variable is in a register across the jump. */
+__attribute__((noinline)) static void switch_to(struct fiber *to, bool dying)
+{
+    previous = current;
+    before_switch(current, to, dying);
+    current = to;
+    if (_setjmp(previous->registers) == 0) {
+        if (to->entered || to == &root)
+            _longjmp(to->registers, 1);
+        to->entered = true;
+        setcontext(&to->entry);
+    }
+    after_switch();
+}
+
+/* The first function on every fiber's stack: runs one function after the other and never returns.
+ */
+static void run_functions(void)
+{
+    after_switch();
+    for (;;) {
+        struct fiber *self = current;
+        self->function(self->argument);
+        self->function = NULL;
+        switch_to(self->resumer, idle_count >= POOL_MOST);
+    }
+}
+
+static void fiber_free(struct fiber *fiber)
+{
+#if WITH_ASAN
+    __lsan_unregister_root_region(fiber->stack, fiber->stack_size);
+    __asan_unpoison_memory_region(fiber->stack, fiber->stack_size);
+#endif
+    munmap(fiber->mapping, fiber->mapping_size);
+    free(fiber);
+}
+
+/* After a switch to `fiber` has come back: its function waits, or has returned. */
+static void collect(struct fiber *fiber)
+{
+    if (fiber->function)
+        return;
+    alive_count--;
+    if (idle_count >= POOL_MOST) {
+        fiber_free(fiber);
+        return;
+    }
+    fiber->next_idle = idle;
+    idle = fiber;
+    idle_count++;
+}
+
+static void resume(struct fiber *fiber, enum fiber_event event)
+{
+    fiber->event = event;
+    fiber->resumer = current;
+    switch_to(fiber, false);
+    collect(fiber);
+}
+
+static void on_io(struct ev_loop *self_loop, ev_io *watcher, int events)
+{
+    (void)self_loop, (void)events;
+    resume(watcher->data, FIBER_READY);
+}
+
+static void arm_timer(struct fiber *fiber, double now)
+{
+    ev_timer_set(&fiber->timer, fiber->deadline > now ? fiber->deadline - now : 0., 0.);
+    ev_timer_start(loop, &fiber->timer);
+}
+
+/* The timer has run out, or somebody fed it an event to have the fiber resumed. */
+static void on_timer(struct ev_loop *self_loop, ev_timer *watcher, int events)
+{
+    struct fiber *fiber = watcher->data;
+    (void)self_loop, (void)events;
+    if (fiber->cancelled) {
+        resume(fiber, FIBER_CANCELLED);
+        return;
+    }
+    if (fiber->wakeable && fiber->woken) {
+        resume(fiber, FIBER_READY);
+        return;
+    }
+    if (fiber->deadline <= 0)
+        return;
+    double now = clock_monotonic();
+    if (now >= fiber->deadline)
+        resume(fiber, FIBER_TIMEOUT);
+    else /* the loop reckons from the time at which it began its round */
+        arm_timer(fiber, now);
+}
+
+/* Maps a stack with a page below it that nobody may touch. */
+static bool map_stack(struct fiber *fiber)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    fiber->mapping_size = page + STACK_SIZE;
+    fiber->mapping = mmap(NULL, fiber->mapping_size, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (fiber->mapping == MAP_FAILED)
+        return false;
+    fiber->stack = fiber->mapping + page;
+    fiber->stack_size = STACK_SIZE;
+    if (mprotect(fiber->mapping, page, PROT_NONE) == 0 && getcontext(&fiber->entry) == 0)
+        return true;
+    munmap(fiber->mapping, fiber->mapping_size);
+    return false;
+}
+
+static struct fiber *fiber_new(void)
+{
+    struct fiber *fiber = calloc(1, sizeof *fiber);
+    if (!fiber || !map_stack(fiber)) {
+        free(fiber);
+        return NULL;
+    }
+    fiber->entry.uc_stack.ss_sp = fiber->mapping + (fiber->mapping_size - STACK_SIZE);
+    fiber->entry.uc_stack.ss_size = STACK_SIZE;
+    fiber->entry.uc_link = NULL;
+    makecontext(&fiber->entry, run_functions, 0);
+    ev_init(&fiber->io, on_io);
+    ev_init(&fiber->timer, on_timer);
+    fiber->io.data = fiber;
+    fiber->timer.data = fiber;
+#if WITH_ASAN
+    /* What only a waiting fiber points to is no leak. */
+    __lsan_register_root_region(fiber->stack, fiber->stack_size);
+#endif
+    return fiber;
+}
+
+bool fiber_start(fiber_function *function, void *argument)
+{
+    struct fiber *fiber = idle;
+    if (fiber) {
+        idle = fiber->next_idle;
+        idle_count--;
+    } else {
+        fiber = fiber_loop() ? fiber_new() : NULL;
+    }
+    if (!fiber)
+        return false;
+    fiber->function = function;
+    fiber->argument = argument;
+    fiber->cancelled = fiber->woken = false;
+    fiber->resumer = current;
+    alive_count++;
+    switch_to(fiber, false);
+    collect(fiber);
+    return true;
+}
+
+struct run {
+    fiber_function *function;
+    void *argument;
+    bool ended;
+};
+
+static void run_then_stop(void *argument)
+{
+    struct run *run = argument;
+    run->function(run->argument);
+    run->ended = true;
+    ev_break(loop, EVBREAK_ONE);
+}
+
+bool fiber_run(fiber_function *function, void *argument)
+{
+    struct run run = {function, argument, false};
+    if (fiber_inside() || !fiber_start(run_then_stop, &run))
+        return false;
+    if (!run.ended)
+        ev_run(loop, 0);
+    return run.ended;
+}
+
+static enum fiber_event suspend(double deadline)
+{
+    struct fiber *self = current;
+    self->deadline = deadline;
+    if (deadline > 0)
+        arm_timer(self, clock_monotonic());
+    self->suspended = true;
+    switch_to(self->resumer, false);
+    self->suspended = false;
+    /* Drops an event fed to it, too. */
+    ev_timer_stop(loop, &self->timer);
+    return self->event;
+}
+
+enum fiber_event fiber_wait_fd(int fd, int events, double deadline)
+{
+    struct fiber *self = current;
+    if (self->cancelled)
+        return FIBER_CANCELLED;
+    ev_io_set(&self->io, fd, events);
+    ev_io_start(loop, &self->io);
+    enum fiber_event event = suspend(deadline);
+    ev_io_stop(loop, &self->io);
+    return event;
+}
+
+enum fiber_event fiber_sleep_until(double deadline)
+{
+    return current->cancelled ? FIBER_CANCELLED : suspend(deadline);
+}
+
+enum fiber_event fiber_wait(double deadline)
+{
+    struct fiber *self = current;
+    enum fiber_event event = FIBER_READY;
+    if (self->cancelled)
+        return FIBER_CANCELLED;
+    if (!self->woken) {
+        self->wakeable = true;
+        event = suspend(deadline);
+        self->wakeable = false;
+    }
+    self->woken = false;
+    return event;
+}
+
+void fiber_wake(struct fiber *fiber)
+{
+    fiber->woken = true;
+    if (fiber->wakeable)
+        ev_feed_event(loop, &fiber->timer, EV_CUSTOM);
+}
+
+void fiber_cancel(struct fiber *fiber)
+{
+    fiber->cancelled = true;
+    if (fiber->suspended)
+        ev_feed_event(loop, &fiber->timer, EV_CUSTOM);
+}

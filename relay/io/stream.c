@@ -1,0 +1,476 @@
+/* Streams. See stream.h.
+ *
+ * Every operation tries first and waits only when the socket says so. TLS differs in three places:
+ * receive(), transmit() and the handshake; all else is the same for every kind of stream.
+ */
+#include "io/stream.h"
+
+#include "base/ip.h"
+#include "io/fiber.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    INPUT_LEAST = 4 * 1024,
+    INPUT_MOST = 64 * 1024,
+    OUTPUT_KEPT = 64 * 1024,
+    /* Reads in a row without a wait, after which other fibers get their turn. */
+    READS_IN_A_ROW = 16
+};
+
+struct stream {
+    int fd; /* -1: memory */
+    SSL *ssl;
+    bool tls_broken; /* no close_notify may follow */
+
+    char *storage; /* what `input` points into; NULL for memory streams */
+    size_t capacity;
+    const char *input;
+    size_t begin, end; /* the unread part of input */
+    unsigned reads_in_a_row;
+
+    struct buffer output;
+    struct buffer *memory_output;
+
+    char error[160];
+};
+
+static enum stream_status fail(struct stream *stream, const char *what, const char *why)
+{
+    snprintf(stream->error, sizeof stream->error, "%s: %s", what, why);
+    return STREAM_ERROR;
+}
+
+static enum stream_status wait_for(struct stream *stream, int events, double deadline)
+{
+    stream->reads_in_a_row = 0;
+    switch (fiber_wait_fd(stream->fd, events, deadline)) {
+    case FIBER_READY:
+        return STREAM_OK;
+    case FIBER_TIMEOUT:
+        return STREAM_TIMEOUT;
+    default:
+        return STREAM_CANCELLED;
+    }
+}
+
+struct stream *stream_from_fd(int fd)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (!stream) {
+        close(fd);
+        return NULL;
+    }
+    stream->fd = fd;
+    /* Replies are written whole, so there is nothing to wait for. Only TCP knows the option. */
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return stream;
+}
+
+struct stream *stream_from_memory(struct bytes input, struct buffer *output)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    stream->fd = -1;
+    stream->input = input.p;
+    stream->end = input.n;
+    stream->memory_output = output;
+    return stream;
+}
+
+static bool bind_source(int fd, const struct ip *source)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_to_sockaddr(source, 0, &address);
+    int on = 1;
+    /* The port is chosen at connect(), so that one address serves more than 64 K connections. */
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    return bind(fd, (const struct sockaddr *)&address, size) == 0;
+}
+
+/* 0, or an errno value. */
+static int connect_until(int fd, const struct ip *host, uint16_t port, double deadline)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_to_sockaddr(host, port, &address);
+    if (connect(fd, (const struct sockaddr *)&address, size) == 0)
+        return 0;
+    if (errno != EINPROGRESS)
+        return errno;
+    switch (fiber_wait_fd(fd, EV_WRITE, deadline)) {
+    case FIBER_TIMEOUT:
+        return ETIMEDOUT;
+    case FIBER_CANCELLED:
+        return ECANCELED;
+    default:
+        break;
+    }
+    int error = 0;
+    socklen_t error_size = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) == 0 ? error : errno;
+}
+
+struct stream *stream_connect(const struct ip *host, uint16_t port, const struct ip *source,
+                              double deadline, int *error)
+{
+    int family = host->length == 4 ? AF_INET : AF_INET6;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *error = errno;
+        return NULL;
+    }
+    if (source && !bind_source(fd, source))
+        *error = errno;
+    else
+        *error = connect_until(fd, host, port, deadline);
+    if (*error != 0) {
+        close(fd);
+        return NULL;
+    }
+    struct stream *stream = stream_from_fd(fd);
+    if (!stream)
+        *error = ENOMEM;
+    return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+    if (!stream)
+        return;
+    if (stream->ssl) {
+        if (!stream->tls_broken)
+            SSL_shutdown(stream->ssl);
+        SSL_free(stream->ssl);
+        ERR_clear_error();
+    }
+    if (stream->fd >= 0)
+        close(stream->fd);
+    free(stream->storage);
+    buffer_free(&stream->output);
+    free(stream);
+}
+
+static bool peer_is_gone(int error)
+{
+    return error == ECONNRESET || error == EPIPE || error == ENOTCONN || error == ETIMEDOUT ||
+           error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+static enum stream_status socket_failed(struct stream *stream, const char *what)
+{
+    int error = errno;
+    enum stream_status status = fail(stream, what, strerror(error));
+    return peer_is_gone(error) ? STREAM_CLOSED : status;
+}
+
+/* After an SSL function returned `result`: waits for what it wants. STREAM_OK: call it again. */
+static enum stream_status tls_wait(struct stream *stream, const char *what, int result,
+                                   double deadline)
+{
+    int saved = errno;
+    switch (SSL_get_error(stream->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return wait_for(stream, EV_READ, deadline);
+    case SSL_ERROR_WANT_WRITE:
+        return wait_for(stream, EV_WRITE, deadline);
+    case SSL_ERROR_ZERO_RETURN:
+        return STREAM_CLOSED;
+    case SSL_ERROR_SYSCALL:
+        stream->tls_broken = true;
+        errno = saved;
+        return errno == 0 ? STREAM_CLOSED : socket_failed(stream, what);
+    default:
+        break;
+    }
+    const char *reason = ERR_reason_error_string(ERR_get_error());
+    stream->tls_broken = true;
+    return fail(stream, what, reason ? reason : "TLS error");
+}
+
+/* Receives at least one octet into p. */
+static enum stream_status receive(struct stream *stream, char *p, size_t size, double deadline,
+                                  size_t *received)
+{
+    enum stream_status status = STREAM_OK;
+    if (++stream->reads_in_a_row > READS_IN_A_ROW && !(stream->ssl && SSL_has_pending(stream->ssl)))
+        status = wait_for(stream, EV_READ, deadline);
+    while (status == STREAM_OK && stream->ssl) {
+        ERR_clear_error();
+        errno = 0;
+        int result = SSL_read_ex(stream->ssl, p, size, received);
+        if (result > 0)
+            return STREAM_OK;
+        status = tls_wait(stream, "read", result, deadline);
+    }
+    while (status == STREAM_OK) {
+        ssize_t n = recv(stream->fd, p, size, 0);
+        if (n > 0) {
+            *received = (size_t)n;
+            return STREAM_OK;
+        }
+        if (n == 0)
+            return STREAM_CLOSED;
+        if (errno == EAGAIN)
+            status = wait_for(stream, EV_READ, deadline);
+        else if (errno != EINTR)
+            return socket_failed(stream, "read");
+    }
+    return status;
+}
+
+/* Makes room behind the unread octets: at first a little, more once whole buffers keep coming in,
+ * and always more for a line that fills all there is. */
+static bool make_room(struct stream *stream)
+{
+    size_t kept = stream->end - stream->begin;
+    bool was_filled = stream->capacity > 0 && stream->end == stream->capacity;
+    if (kept > 0 && stream->begin > 0)
+        memmove(stream->storage, stream->storage + stream->begin, kept);
+    stream->begin = 0;
+    stream->end = kept;
+    bool grow = kept == stream->capacity || (was_filled && stream->capacity < INPUT_MOST);
+    if (!grow)
+        return true;
+    size_t capacity = stream->capacity ? stream->capacity * 2 : INPUT_LEAST;
+    char *storage = realloc(stream->storage, capacity);
+    if (!storage)
+        return kept < stream->capacity;
+    stream->storage = storage;
+    stream->input = storage;
+    stream->capacity = capacity;
+    return true;
+}
+
+/* Adds at least one octet to the unread ones. */
+static enum stream_status fill(struct stream *stream, double deadline)
+{
+    size_t received = 0;
+    if (stream->fd < 0)
+        return STREAM_CLOSED;
+    if (!make_room(stream))
+        return fail(stream, "read", "out of memory");
+    enum stream_status status = receive(stream, stream->storage + stream->end,
+                                        stream->capacity - stream->end, deadline, &received);
+    stream->end += received;
+    return status;
+}
+
+static struct bytes take(struct stream *stream, size_t n)
+{
+    struct bytes taken = {stream->input + stream->begin, n};
+    stream->begin += n;
+    return taken;
+}
+
+static struct bytes unread(const struct stream *stream)
+{
+    if (stream->begin == stream->end)
+        return (struct bytes){"", 0};
+    return (struct bytes){stream->input + stream->begin, stream->end - stream->begin};
+}
+
+static enum stream_status discard_line(struct stream *stream, double deadline)
+{
+    for (;;) {
+        size_t at = bytes_find(unread(stream), '\n');
+        if (at != BYTES_NOT_FOUND) {
+            take(stream, at + 1);
+            return STREAM_TOO_LONG;
+        }
+        stream_discard_input(stream);
+        enum stream_status status = fill(stream, deadline);
+        if (status != STREAM_OK)
+            return status;
+    }
+}
+
+enum stream_status stream_read_line(struct stream *stream, size_t limit, double deadline,
+                                    struct bytes *line)
+{
+    size_t searched = 0;
+    for (;;) {
+        struct bytes there = bytes_first(unread(stream), limit);
+        size_t at = bytes_find(bytes_from(there, searched), '\n');
+        if (at != BYTES_NOT_FOUND) {
+            *line = take(stream, searched + at + 1);
+            return STREAM_OK;
+        }
+        if (there.n == limit)
+            return discard_line(stream, deadline);
+        searched = there.n;
+        enum stream_status status = fill(stream, deadline);
+        if (status != STREAM_OK)
+            return status;
+    }
+}
+
+enum stream_status stream_read_some(struct stream *stream, size_t limit, double deadline,
+                                    struct bytes *octets)
+{
+    if (stream->begin == stream->end) {
+        enum stream_status status = fill(stream, deadline);
+        if (status != STREAM_OK)
+            return status;
+    }
+    size_t n = unread(stream).n;
+    *octets = take(stream, n < limit ? n : limit);
+    return STREAM_OK;
+}
+
+size_t stream_buffered(const struct stream *stream)
+{
+    return stream->end - stream->begin;
+}
+
+bool stream_input_waiting(struct stream *stream)
+{
+    char octet;
+    if (stream_buffered(stream) > 0 || (stream->ssl && SSL_has_pending(stream->ssl)))
+        return true;
+    return stream->fd >= 0 && recv(stream->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void stream_discard_input(struct stream *stream)
+{
+    stream->begin = stream->end;
+}
+
+void stream_write(struct stream *stream, struct bytes octets)
+{
+    buffer_add(stream->memory_output ? stream->memory_output : &stream->output, octets);
+}
+
+void stream_printf(struct stream *stream, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    buffer_vprintf(stream->memory_output ? stream->memory_output : &stream->output, format,
+                   arguments);
+    va_end(arguments);
+}
+
+/* Sends at least one of the octets. */
+static enum stream_status transmit(struct stream *stream, struct bytes octets, double deadline,
+                                   size_t *sent)
+{
+    enum stream_status status = STREAM_OK;
+    while (status == STREAM_OK && stream->ssl) {
+        ERR_clear_error();
+        errno = 0;
+        int result = SSL_write_ex(stream->ssl, octets.p, octets.n, sent);
+        if (result > 0)
+            return STREAM_OK;
+        status = tls_wait(stream, "write", result, deadline);
+    }
+    while (status == STREAM_OK) {
+        ssize_t n = send(stream->fd, octets.p, octets.n, MSG_NOSIGNAL);
+        if (n >= 0) {
+            *sent = (size_t)n;
+            return STREAM_OK;
+        }
+        if (errno == EAGAIN)
+            status = wait_for(stream, EV_WRITE, deadline);
+        else if (errno != EINTR)
+            return socket_failed(stream, "write");
+    }
+    return status;
+}
+
+enum stream_status stream_flush(struct stream *stream, double deadline)
+{
+    struct buffer *output = stream->memory_output ? stream->memory_output : &stream->output;
+    if (output->failed)
+        return fail(stream, "write", "out of memory");
+    struct bytes rest = buffer_bytes(&stream->output);
+    while (rest.n > 0) {
+        size_t sent = 0;
+        enum stream_status status = transmit(stream, rest, deadline, &sent);
+        rest = bytes_from(rest, sent);
+        if (status != STREAM_OK) {
+            buffer_consume(&stream->output, stream->output.n - rest.n);
+            return status;
+        }
+    }
+    if (stream->output.capacity > OUTPUT_KEPT)
+        buffer_free(&stream->output);
+    buffer_clear(&stream->output);
+    return STREAM_OK;
+}
+
+static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, bool server,
+                                    const char *name, double deadline)
+{
+    enum stream_status status = stream_flush(stream, deadline);
+    if (status != STREAM_OK)
+        return status;
+    /* What came in the clear must not be taken for something said under TLS, neither a client's
+     * commands (CVE-2011-0411) nor a server's replies (CVE-2021-38371). */
+    stream_discard_input(stream);
+    if (stream->fd < 0 || stream->ssl)
+        return fail(stream, "TLS", "not on this stream");
+    stream->ssl = SSL_new(context);
+    if (!stream->ssl || SSL_set_fd(stream->ssl, stream->fd) != 1 ||
+        (name && SSL_set_tlsext_host_name(stream->ssl, name) != 1))
+        return fail(stream, "TLS", "out of memory");
+    SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS);
+    /* SMTP has its own marks of completeness, and many peers end without a close_notify. */
+    SSL_set_options(stream->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_set_read_ahead(stream->ssl, 1);
+    stream->tls_broken = true;
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        int result = server ? SSL_accept(stream->ssl) : SSL_connect(stream->ssl);
+        if (result == 1)
+            break;
+        status = tls_wait(stream, "TLS handshake", result, deadline);
+        if (status != STREAM_OK)
+            return status;
+    }
+    stream->tls_broken = false;
+    return STREAM_OK;
+}
+
+enum stream_status stream_start_tls_server(struct stream *stream, SSL_CTX *context, double deadline)
+{
+    return start_tls(stream, context, true, NULL, deadline);
+}
+
+enum stream_status stream_start_tls_client(struct stream *stream, SSL_CTX *context,
+                                           struct bytes name, double deadline)
+{
+    char host[TLSEXT_MAXLEN_host_name + 1];
+    snprintf(host, sizeof host, "%.*s", BYTES_ARG(name));
+    return start_tls(stream, context, false, host[0] ? host : NULL, deadline);
+}
+
+const char *stream_tls_version(const struct stream *stream)
+{
+    return stream->ssl ? SSL_get_version(stream->ssl) : NULL;
+}
+
+const char *stream_tls_cipher(const struct stream *stream)
+{
+    return stream->ssl ? SSL_get_cipher_name(stream->ssl) : NULL;
+}
+
+const char *stream_error(const struct stream *stream)
+{
+    return stream->error;
+}
+
+int stream_fd(const struct stream *stream)
+{
+    return stream->fd;
+}

@@ -1,0 +1,94 @@
+/* The trace field and its date. See received.h. */
+#include "mail/received.h"
+
+#include "base/buffer.h"
+#include "mail/domain.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { FOLD_COLUMN = 78 }; /* RFC 5322 2.1.1, the CRLF not counted */
+
+const char *date_format(int64_t time, char text[DATE_TEXT_SIZE])
+{
+    /* Not strftime(), whose names are the locale's. */
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const int64_t year_10000 = 253402300800;
+    time_t seconds = time < 0 || time >= year_10000 ? 0 : time;
+    struct tm utc = {.tm_mday = 1};
+    gmtime_r(&seconds, &utc);
+    snprintf(text, DATE_TEXT_SIZE, "%s, %02d %s %04d %02d:%02d:%02d +0000", days[utc.tm_wday],
+             utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+             utc.tm_sec);
+    return text;
+}
+
+/* A field being built: words with a blank or, where the line would be too long, a fold between. */
+struct folding {
+    struct buffer text;
+    size_t line_start;
+};
+
+static void fold(struct folding *field)
+{
+    buffer_add(&field->text, BYTES("\r\n\t"));
+    field->line_start = field->text.n - 1;
+}
+
+static void add_word(struct folding *field, struct bytes word)
+{
+    size_t column = field->text.n - field->line_start;
+    if (column > 1 && column + 1 + word.n > FOLD_COLUMN)
+        fold(field);
+    else if (column > 1)
+        buffer_add_char(&field->text, ' ');
+    buffer_add(&field->text, word);
+}
+
+/* Extended-Domain of RFC 5321 4.4: what the client said, and in the comment what we know. */
+static void add_client(struct folding *field, struct arena *arena, const struct received *received)
+{
+    struct bytes literal = domain_literal_format(arena, &received->client);
+    add_word(field, BYTES("from"));
+    add_word(field, received->helo);
+    if (received->client_name.n > 0) {
+        add_word(field, arena_printf(arena, "(%.*s", BYTES_ARG(received->client_name)));
+        add_word(field, arena_printf(arena, "%.*s)", BYTES_ARG(literal)));
+    } else {
+        add_word(field, arena_printf(arena, "(%.*s)", BYTES_ARG(literal)));
+    }
+}
+
+struct bytes received_field(struct arena *arena, const struct received *received)
+{
+    struct folding field = {0};
+    char date[DATE_TEXT_SIZE];
+    buffer_add(&field.text, BYTES("Received:"));
+    add_client(&field, arena, received);
+    fold(&field);
+    add_word(&field, BYTES("by"));
+    add_word(&field, received->host);
+    add_word(&field, BYTES("with"));
+    add_word(&field, received->tls     ? BYTES("ESMTPS")
+                     : received->esmtp ? BYTES("ESMTP")
+                                       : BYTES("SMTP"));
+    add_word(&field, BYTES("id"));
+    if (received->recipient.n > 0) {
+        add_word(&field, received->id);
+        fold(&field);
+        add_word(&field, BYTES("for"));
+        add_word(&field, arena_printf(arena, "<%.*s>;", BYTES_ARG(received->recipient)));
+    } else {
+        add_word(&field, arena_printf(arena, "%.*s;", BYTES_ARG(received->id)));
+    }
+    add_word(&field, bytes_of(date_format(received->time, date)));
+    buffer_add(&field.text, BYTES("\r\n"));
+    struct bytes text = {NULL, 0};
+    if (!field.text.failed && !arena_failed(arena))
+        text = arena_copy(arena, buffer_bytes(&field.text));
+    buffer_free(&field.text);
+    return text;
+}

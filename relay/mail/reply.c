@@ -1,0 +1,156 @@
+/* SMTP replies. See reply.h. */
+#include "mail/reply.h"
+
+#include <string.h>
+
+enum {
+    CODE_DIGITS = 3,
+    CODE_AND_SEPARATOR = CODE_DIGITS + 1,
+    TEXT_LIMIT = REPLY_LINE_LIMIT - CODE_AND_SEPARATOR - 2, /* what the code and CRLF leave */
+};
+
+void reply_start(struct reply_reader *reader, struct arena *arena)
+{
+    *reader = (struct reply_reader){.arena = arena};
+}
+
+/* The three digits at the start of a line; 0 if they are none. The second digit is not held to what
+ * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides. */
+static int read_code(struct bytes line)
+{
+    uint64_t code = 0;
+    if (!bytes_to_number(bytes_first(line, CODE_DIGITS), 599, &code) || code < 200)
+        return 0;
+    return (int)code;
+}
+
+/* Cuts `count` digits, at most three, and the number they make must have no leading zero. */
+static bool take_number(struct bytes *rest)
+{
+    size_t n = 0;
+    while (n < rest->n && ascii_is_digit(rest->p[n]))
+        n++;
+    if (n == 0 || n > 3 || (n > 1 && rest->p[0] == '0'))
+        return false;
+    *rest = bytes_from(*rest, n);
+    return true;
+}
+
+/* The enhanced status code at the start of a text (RFC 3463 2), which must be of the same class as
+ * the reply (RFC 2034 4). */
+static struct bytes read_enhanced(int code, struct bytes text)
+{
+    struct bytes rest = bytes_from(text, 1);
+    if (text.n == 0 || code / 100 == 3 || text.p[0] != '0' + code / 100)
+        return BYTES("");
+    for (int part = 0; part < 2; part++) {
+        if (rest.n == 0 || rest.p[0] != '.')
+            return BYTES("");
+        rest = bytes_from(rest, 1);
+        if (!take_number(&rest))
+            return BYTES("");
+    }
+    bool ends = rest.n == 0 || rest.p[0] == ' ' || rest.p[0] == '\t';
+    return ends ? bytes_first(text, text.n - rest.n) : BYTES("");
+}
+
+static struct bytes without_line_end(struct bytes line)
+{
+    if (line.n > 0 && line.p[line.n - 1] == '\n')
+        line.n--;
+    if (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}
+
+static bool add_line(struct reply_reader *reader, struct bytes text)
+{
+    struct reply *reply = &reader->reply;
+    if (!reply->lines)
+        reply->lines =
+            arena_alloc_array(reader->arena, REPLY_LINE_COUNT_LIMIT, sizeof *reply->lines);
+    struct bytes copy = arena_copy(reader->arena, bytes_first(text, REPLY_READ_LIMIT));
+    if (!reply->lines || !copy.p)
+        return false;
+    if (reply->line_count == 0)
+        reply->enhanced = read_enhanced(reply->code, copy);
+    reply->lines[reply->line_count++] = copy;
+    return true;
+}
+
+enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes line)
+{
+    struct reply *reply = &reader->reply;
+    line = without_line_end(line);
+    int code = read_code(line);
+    bool is_last = line.n == CODE_DIGITS || (line.n > CODE_DIGITS && line.p[CODE_DIGITS] == ' ');
+    bool is_first = reply->line_count == 0;
+    if (code == 0 || (!is_last && line.p[CODE_DIGITS] != '-') ||
+        (!is_first && code != reply->code) || reply->line_count == REPLY_LINE_COUNT_LIMIT)
+        return REPLY_UNPARSABLE;
+    reply->code = code;
+    if (!add_line(reader, bytes_from(line, CODE_AND_SEPARATOR)))
+        return REPLY_UNPARSABLE;
+    return is_last ? REPLY_COMPLETE : REPLY_MORE;
+}
+
+void reply_adapt_for_client(struct reply *reply)
+{
+    if (reply->code == 421)
+        reply->code = 451;
+}
+
+/* How much of `text` goes on this line: all of it, or up to and with the last blank that fits. */
+static size_t fitting(struct bytes text)
+{
+    if (text.n <= TEXT_LIMIT)
+        return text.n;
+    size_t blank = bytes_find_last(bytes_first(text, TEXT_LIMIT), ' ');
+    return blank == BYTES_NOT_FOUND ? TEXT_LIMIT : blank + 1;
+}
+
+static void write_line(struct buffer *out, int code, struct bytes text, bool is_last)
+{
+    do {
+        size_t n = fitting(text);
+        buffer_printf(out, "%d%c", code, is_last && n == text.n ? ' ' : '-');
+        for (size_t i = 0; i < n; i++) {
+            bool is_text = ascii_is_printable(text.p[i]) || text.p[i] == '\t';
+            buffer_add_char(out, is_text ? text.p[i] : '?');
+        }
+        buffer_add(out, BYTES("\r\n"));
+        text = bytes_from(text, n);
+    } while (text.n > 0);
+}
+
+void reply_write(struct buffer *out, const struct reply *reply)
+{
+    for (size_t i = 0; i < reply->line_count; i++)
+        write_line(out, reply->code, reply->lines[i], i + 1 == reply->line_count);
+}
+
+void reply_write_line(struct buffer *out, int code, struct bytes text)
+{
+    write_line(out, code, text, true);
+}
+
+struct reply_extensions reply_read_extensions(const struct reply *ehlo)
+{
+    struct reply_extensions found = {0};
+    /* The first line is the greeting, not a keyword. */
+    for (size_t i = 1; i < ehlo->line_count; i++) {
+        struct bytes parameters = bytes_trim(ehlo->lines[i]);
+        struct bytes keyword = bytes_cut(&parameters, ' ');
+        if (bytes_equal_nocase(keyword, BYTES("8BITMIME")))
+            found.eight_bit_mime = true;
+        else if (bytes_equal_nocase(keyword, BYTES("PIPELINING")))
+            found.pipelining = true;
+        else if (bytes_equal_nocase(keyword, BYTES("STARTTLS")))
+            found.starttls = true;
+        else if (bytes_equal_nocase(keyword, BYTES("SIZE"))) {
+            found.size = true;
+            bytes_to_number(bytes_trim(parameters), UINT64_MAX, &found.size_limit);
+        }
+    }
+    return found;
+}

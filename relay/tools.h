@@ -1,0 +1,9 @@
+/* The sub-commands, each defined in the file of its name; main.c has the table. */
+#ifndef FAIRLEAD_TOOLS_H
+#define FAIRLEAD_TOOLS_H
+
+#include "tool.h"
+
+extern const struct tool tool_check_config;
+
+#endif

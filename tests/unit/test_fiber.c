@@ -1,0 +1,184 @@
+/* Unit tests of io/fiber.c: running, waiting, waking, cancelling, and stacks used again. */
+#include "base/clock.h"
+#include "io/fiber.h"
+#include "unit.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct trace {
+    char text[64];
+    size_t n;
+    struct fiber *waiting;
+};
+
+static void mark(struct trace *trace, char c)
+{
+    if (trace->n < sizeof trace->text - 1)
+        trace->text[trace->n++] = c;
+}
+
+static void child(void *argument)
+{
+    struct trace *trace = argument;
+    mark(trace, 'b');
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    mark(trace, 'd');
+}
+
+static void parent(void *argument)
+{
+    struct trace *trace = argument;
+    assert_true(fiber_inside());
+    mark(trace, 'a');
+    assert_true(fiber_start(child, trace));
+    assert_int_equal(fiber_count(), 2);
+    mark(trace, 'c');
+    fiber_sleep_until(clock_monotonic() + 0.05);
+    mark(trace, 'e');
+}
+
+static void a_started_fiber_runs_at_once_until_its_first_wait(void **state)
+{
+    (void)state;
+    struct trace trace = {0};
+    assert_false(fiber_inside());
+    assert_true(fiber_run(parent, &trace));
+    assert_string_equal(trace.text, "abcde");
+    assert_int_equal(fiber_count(), 0);
+}
+
+static void waits_for_a_pair(void *argument)
+{
+    int *pair = argument;
+    double begin = clock_monotonic();
+    assert_int_equal(fiber_wait_fd(pair[0], EV_WRITE, begin + 5), FIBER_READY);
+    assert_int_equal(fiber_wait_fd(pair[0], EV_READ, begin + 0.02), FIBER_TIMEOUT);
+    assert_true(clock_monotonic() >= begin + 0.02);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(fiber_wait_fd(pair[0], EV_READ, 0), FIBER_READY);
+}
+
+static void a_wait_for_a_socket_ends_when_it_is_ready_or_at_the_deadline(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_true(fiber_run(waits_for_a_pair, pair));
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void sleeper(void *argument)
+{
+    struct trace *trace = argument;
+    trace->waiting = fiber_self();
+    for (;;) {
+        enum fiber_event event = fiber_wait(0);
+        mark(trace, event == FIBER_READY ? 'w' : 'c');
+        if (event != FIBER_READY)
+            break;
+    }
+    mark(trace, fiber_sleep_until(clock_monotonic() + 60) == FIBER_CANCELLED ? 'c' : '?');
+    mark(trace, fiber_wait_fd(0, EV_READ, 0) == FIBER_CANCELLED ? 'c' : '?');
+    trace->waiting = NULL;
+}
+
+static void wakes_and_cancels(void *argument)
+{
+    struct trace *trace = argument;
+    fiber_start(sleeper, trace);
+    for (int i = 0; i < 3; i++) {
+        fiber_wake(trace->waiting);
+        fiber_wake(trace->waiting);
+        mark(trace, '.');
+        fiber_sleep_until(clock_monotonic() + 0.001);
+    }
+    fiber_cancel(trace->waiting);
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    assert_null(trace->waiting);
+}
+
+static void wake_ups_count_once_and_a_cancelled_fiber_waits_no_more(void **state)
+{
+    (void)state;
+    struct trace trace = {0};
+    assert_true(fiber_run(wakes_and_cancels, &trace));
+    assert_string_equal(trace.text, ".w.w.wccc");
+}
+
+static void wakes_itself_early(void *argument)
+{
+    (void)argument;
+    fiber_wake(fiber_self());
+    assert_int_equal(fiber_wait(0), FIBER_READY);
+    assert_int_equal(fiber_wait(clock_monotonic() + 0.001), FIBER_TIMEOUT);
+}
+
+static void a_wake_up_before_the_wait_is_kept_for_it(void **state)
+{
+    (void)state;
+    assert_true(fiber_run(wakes_itself_early, NULL));
+}
+
+/* Deep enough that a stack of a page or two would not do. */
+__attribute__((noinline)) static unsigned use_stack(unsigned depth)
+{
+    volatile char frame[1024];
+    frame[depth % sizeof frame] = (char)depth;
+    return depth == 0 ? 0 : use_stack(depth - 1) + (unsigned)(frame[depth % sizeof frame] != 0);
+}
+
+static void digs(void *argument)
+{
+    unsigned *ended = argument;
+    use_stack(100);
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    use_stack(100);
+    ++*ended;
+}
+
+static void starts_many(void *argument)
+{
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 300; i++)
+            assert_true(fiber_start(digs, argument));
+        fiber_sleep_until(clock_monotonic() + 0.1);
+        while (fiber_count() > 1)
+            fiber_sleep_until(clock_monotonic() + 0.01);
+    }
+}
+
+static void hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again(void **state)
+{
+    (void)state;
+    unsigned ended = 0;
+    assert_true(fiber_run(starts_many, &ended));
+    assert_int_equal(ended, 1200);
+    assert_int_equal(fiber_count(), 0);
+}
+
+static void waits_for_nobody(void *argument)
+{
+    (void)argument;
+    fiber_wait(0);
+}
+
+static void a_run_that_nothing_can_end_is_reported(void **state)
+{
+    (void)state;
+    assert_false(fiber_run(waits_for_nobody, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_started_fiber_runs_at_once_until_its_first_wait),
+        cmocka_unit_test(a_wait_for_a_socket_ends_when_it_is_ready_or_at_the_deadline),
+        cmocka_unit_test(wake_ups_count_once_and_a_cancelled_fiber_waits_no_more),
+        cmocka_unit_test(a_wake_up_before_the_wait_is_kept_for_it),
+        cmocka_unit_test(hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again),
+        cmocka_unit_test(a_run_that_nothing_can_end_is_reported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

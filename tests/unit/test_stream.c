@@ -1,0 +1,433 @@
+/* Unit tests of io/stream.c: lines and octets over memory, over a socket pair, and over TLS. */
+#include "base/clock.h"
+#include "base/ip.h"
+#include "io/fiber.h"
+#include "io/stream.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static double soon(void)
+{
+    return clock_monotonic() + 5;
+}
+
+static void lines_come_with_their_ends_whatever_those_are(void **state)
+{
+    (void)state;
+    struct buffer output = {0};
+    struct bytes line;
+    struct stream *stream = stream_from_memory(BYTES("EHLO a\r\nbare\nx\ry\r\n\nrest"), &output);
+    const char *expected[] = {"EHLO a\r\n", "bare\n", "x\ry\r\n", "\n"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(stream_read_line(stream, 100, 0, &line), STREAM_OK);
+        assert_bytes(line, expected[i]);
+    }
+    assert_int_equal(stream_read_line(stream, 100, 0, &line), STREAM_CLOSED);
+    assert_int_equal(stream_fd(stream), -1);
+    stream_free(stream);
+}
+
+static void a_line_over_the_limit_is_discarded_to_its_end(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t limit;
+        enum stream_status status;
+        const char *next;
+    } cases[] = {
+        {12, STREAM_OK, "next\r\n"},
+        {11, STREAM_TOO_LONG, "next\r\n"},
+        {6, STREAM_TOO_LONG, "next\r\n"},
+    };
+    struct buffer output = {0};
+    struct bytes line;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct stream *stream = stream_from_memory(BYTES("0123456789\r\nnext\r\n"), &output);
+        assert_int_equal(stream_read_line(stream, cases[i].limit, 0, &line), cases[i].status);
+        assert_int_equal(stream_read_line(stream, 6, 0, &line), STREAM_OK);
+        assert_bytes(line, cases[i].next);
+        stream_free(stream);
+    }
+}
+
+static void memory_streams_write_at_once_and_read_in_pieces(void **state)
+{
+    (void)state;
+    struct buffer output = {0};
+    struct bytes octets;
+    struct stream *stream = stream_from_memory(BYTES("abcdef"), &output);
+    stream_write(stream, BYTES("250 "));
+    stream_printf(stream, "%s %d\r\n", "ok", 7);
+    assert_bytes(buffer_bytes(&output), "250 ok 7\r\n");
+    assert_int_equal(stream_flush(stream, 0), STREAM_OK);
+    assert_true(stream_input_waiting(stream));
+    assert_int_equal(stream_read_some(stream, 4, 0, &octets), STREAM_OK);
+    assert_bytes(octets, "abcd");
+    assert_int_equal(stream_buffered(stream), 2);
+    stream_discard_input(stream);
+    assert_false(stream_input_waiting(stream));
+    assert_int_equal(stream_read_some(stream, 4, 0, &octets), STREAM_CLOSED);
+    stream_free(stream);
+    buffer_free(&output);
+}
+
+/* Two fibers with a stream each, at the two ends of a socket pair. */
+struct ends {
+    struct stream *left, *right;
+    fiber_function *left_side, *right_side;
+    SSL_CTX *server, *client;
+    bool left_ended;
+};
+
+static void run_left(void *argument)
+{
+    struct ends *ends = argument;
+    ends->left_side(ends);
+    ends->left_ended = true;
+}
+
+static void run_right(void *argument)
+{
+    struct ends *ends = argument;
+    assert_true(fiber_start(run_left, ends));
+    ends->right_side(ends);
+    while (!ends->left_ended)
+        fiber_sleep_until(clock_monotonic() + 0.001);
+}
+
+static void run_both_ends(fiber_function *left, fiber_function *right, struct ends *ends)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    ends->left = stream_from_fd(pair[0]);
+    ends->right = stream_from_fd(pair[1]);
+    ends->left_side = left;
+    ends->right_side = right;
+    assert_true(fiber_run(run_right, ends));
+    stream_free(ends->left);
+    stream_free(ends->right);
+}
+
+static void asks(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    assert_false(stream_input_waiting(ends->left));
+    stream_write(ends->left, BYTES("NOOP\r\nQU"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "250 ok\r\n");
+    stream_write(ends->left, BYTES("IT\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+}
+
+static void answers(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    double begin = clock_monotonic();
+    assert_true(stream_input_waiting(ends->right));
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "NOOP\r\n");
+    assert_int_equal(stream_buffered(ends->right), 2);
+    assert_int_equal(stream_read_line(ends->right, 512, begin + 0.01, &line), STREAM_TIMEOUT);
+    stream_write(ends->right, BYTES("250 ok\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "QUIT\r\n");
+    assert_null(stream_tls_version(ends->right));
+}
+
+static void a_dialogue_waits_for_its_lines_and_keeps_what_a_deadline_cut(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(asks, answers, &ends);
+}
+
+enum { BODY_LINES = 200000 };
+
+static void sends_a_body(void *argument)
+{
+    struct ends *ends = argument;
+    for (int i = 0; i < BODY_LINES; i++) {
+        stream_printf(ends->left, "line %06d of a body that is large\r\n", i);
+        if (i % 1000 == 999)
+            assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    }
+    stream_free(ends->left);
+    ends->left = NULL;
+}
+
+static void takes_a_body(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    char expected[64];
+    for (int i = 0; i < BODY_LINES; i++) {
+        assert_int_equal(stream_read_line(ends->right, 1000, soon(), &line), STREAM_OK);
+        snprintf(expected, sizeof expected, "line %06d of a body that is large\r\n", i);
+        assert_bytes(line, expected);
+    }
+    assert_int_equal(stream_read_line(ends->right, 1000, soon(), &line), STREAM_CLOSED);
+}
+
+static void a_large_body_arrives_whole_and_in_order(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(sends_a_body, takes_a_body, &ends);
+}
+
+static void sends_one_endless_line(void *argument)
+{
+    struct ends *ends = argument;
+    static const char block[10000] = {'x'};
+    for (int i = 0; i < 100; i++) {
+        stream_write(ends->left, (struct bytes){block, sizeof block});
+        assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    }
+    stream_write(ends->left, BYTES("\r\nQUIT\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+}
+
+static void outlives_an_endless_line(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_TOO_LONG);
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "QUIT\r\n");
+}
+
+static void a_megabyte_without_a_line_end_is_one_line_too_long(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(sends_one_endless_line, outlives_an_endless_line, &ends);
+}
+
+static void goes_away(void *argument)
+{
+    struct ends *ends = argument;
+    stream_free(ends->left);
+    ends->left = NULL;
+}
+
+static void writes_to_nobody(void *argument)
+{
+    struct ends *ends = argument;
+    stream_write(ends->right, BYTES("250 ok\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_CLOSED);
+    assert_string_not_equal(stream_error(ends->right), "");
+}
+
+static void writing_to_a_peer_that_is_gone_is_a_status_and_no_signal(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(goes_away, writes_to_nobody, &ends);
+}
+
+/* A key pair and a certificate signed by itself, made for the test. */
+static SSL_CTX *new_server_context(void)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    assert_true(context && key && certificate);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"mx.example", -1, -1, 0);
+    X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    assert_int_equal(SSL_CTX_use_certificate(context, certificate), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return context;
+}
+
+static void run_over_tls(fiber_function *client, fiber_function *server)
+{
+    struct ends ends = {.server = new_server_context(), .client = SSL_CTX_new(TLS_client_method())};
+    run_both_ends(client, server, &ends);
+    SSL_CTX_free(ends.server);
+    SSL_CTX_free(ends.client);
+}
+
+static void injects_a_command_before_the_handshake(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    stream_write(ends->left, BYTES("STARTTLS\r\nRSET\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "220 go\r\n");
+    assert_int_equal(stream_start_tls_client(ends->left, ends->client, BYTES("mx.example"), soon()),
+                     STREAM_OK);
+    assert_int_equal(stream_buffered(ends->left), 0);
+    stream_write(ends->left, BYTES("NOOP\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "250 ok\r\n");
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_CLOSED);
+}
+
+static void injects_a_reply_before_the_handshake(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "STARTTLS\r\n");
+    assert_int_equal(stream_buffered(ends->right), 6);
+    stream_write(ends->right, BYTES("220 go\r\n250 injected\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
+    assert_string_equal(stream_tls_version(ends->right), "TLSv1.3");
+    assert_non_null(stream_tls_cipher(ends->right));
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "NOOP\r\n");
+    stream_write(ends->right, BYTES("250 ok\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
+    stream_free(ends->right);
+    ends->right = NULL;
+}
+
+static void nothing_said_in_the_clear_is_heard_under_tls_in_either_direction(void **state)
+{
+    (void)state;
+    run_over_tls(injects_a_command_before_the_handshake, injects_a_reply_before_the_handshake);
+}
+
+static void sends_a_body_under_tls(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_client(ends->left, ends->client, BYTES(""), soon()),
+                     STREAM_OK);
+    sends_a_body(ends);
+}
+
+static void takes_a_body_under_tls(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
+    takes_a_body(ends);
+}
+
+static void a_large_body_arrives_whole_under_tls(void **state)
+{
+    (void)state;
+    run_over_tls(sends_a_body_under_tls, takes_a_body_under_tls);
+}
+
+static void speaks_no_tls(void *argument)
+{
+    struct ends *ends = argument;
+    stream_write(ends->left, BYTES("EHLO plain.example\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+}
+
+static void expects_tls(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_ERROR);
+    assert_string_not_equal(stream_error(ends->right), "");
+}
+
+static void a_handshake_that_is_none_fails_with_a_reason(void **state)
+{
+    (void)state;
+    run_over_tls(speaks_no_tls, expects_tls);
+}
+
+static void expects_tls_in_vain(void *argument)
+{
+    struct ends *ends = argument;
+    double begin = clock_monotonic();
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, begin + 0.02),
+                     STREAM_TIMEOUT);
+}
+
+static void says_nothing(void *argument)
+{
+    (void)argument;
+}
+
+static void a_handshake_has_a_deadline(void **state)
+{
+    (void)state;
+    run_over_tls(says_nothing, expects_tls_in_vain);
+}
+
+static int listen_on_loopback(uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void connects(void *argument)
+{
+    struct ip host, source, seen;
+    uint16_t port, seen_port;
+    int error = 0;
+    (void)argument;
+    int listener = listen_on_loopback(&port);
+    assert_true(ip_parse(BYTES("127.0.0.1"), &host));
+    assert_true(ip_parse(BYTES("127.0.0.77"), &source));
+    struct stream *stream = stream_connect(&host, port, &source, soon(), &error);
+    assert_non_null(stream);
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    int accepted = accept(listener, (struct sockaddr *)&peer, &size);
+    assert_true(accepted >= 0);
+    assert_true(ip_from_sockaddr((struct sockaddr *)&peer, &seen, &seen_port));
+    assert_true(ip_equal(&seen, &source));
+    close(accepted);
+    close(listener);
+    stream_free(stream);
+    assert_null(stream_connect(&host, port, NULL, soon(), &error));
+    assert_int_equal(error, ECONNREFUSED);
+}
+
+static void a_connection_comes_from_the_address_asked_for_or_says_why_not(void **state)
+{
+    (void)state;
+    assert_true(fiber_run(connects, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_come_with_their_ends_whatever_those_are),
+        cmocka_unit_test(a_line_over_the_limit_is_discarded_to_its_end),
+        cmocka_unit_test(memory_streams_write_at_once_and_read_in_pieces),
+        cmocka_unit_test(a_dialogue_waits_for_its_lines_and_keeps_what_a_deadline_cut),
+        cmocka_unit_test(a_large_body_arrives_whole_and_in_order),
+        cmocka_unit_test(a_megabyte_without_a_line_end_is_one_line_too_long),
+        cmocka_unit_test(writing_to_a_peer_that_is_gone_is_a_status_and_no_signal),
+        cmocka_unit_test(nothing_said_in_the_clear_is_heard_under_tls_in_either_direction),
+        cmocka_unit_test(a_large_body_arrives_whole_under_tls),
+        cmocka_unit_test(a_handshake_that_is_none_fails_with_a_reason),
+        cmocka_unit_test(a_handshake_has_a_deadline),
+        cmocka_unit_test(a_connection_comes_from_the_address_asked_for_or_says_why_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
