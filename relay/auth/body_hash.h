@@ -18,8 +18,9 @@ struct body_hash *body_hash_new(struct arena *arena, struct bytes body);
 
 enum body_hash_status {
     BODY_HASH_DONE,
-    BODY_HASH_SHORT,   /* the canonical body has fewer octets than the limit (3.5, l=) */
-    BODY_HASH_TOO_MANY /* of different l=: each costs a pass over the body */
+    BODY_HASH_SHORT,    /* the canonical body has fewer octets than the limit (3.5, l=) */
+    BODY_HASH_TOO_MANY, /* of signatures with l=: each costs a pass over the body */
+    BODY_HASH_FAILED    /* memory */
 };
 
 /* The hash of the first `limit` octets (BODY_HASH_WHOLE: all) of the canonical body. *whole tells

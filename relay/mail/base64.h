@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 
-/* Decodes `text`, FWS between its characters ignored; the alphabet, the padding and the bits under
- * the padding have to be right. Lives in `arena`; p == NULL if the text is not base64, is empty,
- * or, see arena_failed(), memory is short. */
+/* Decodes `text`, FWS between its characters ignored; the alphabet and the padding have to be
+ * right. Lives in `arena`; p == NULL if the text is not base64, is empty, or, see arena_failed(),
+ * memory is short. */
 struct bytes base64_decode(struct arena *arena, struct bytes text);
 
 /* Encodes with padding and without any line break. p == NULL when memory is short. */

@@ -1,0 +1,108 @@
+/* Tag lists. See taglist.h. */
+#include "mail/taglist.h"
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 6376 2.8: a CRLF is white space only where a blank follows; CR and LF stand nowhere else. */
+static bool folds_properly(struct bytes text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\n')
+            return false;
+        if (text.p[i] != '\r')
+            continue;
+        if (i + 2 >= text.n || text.p[i + 1] != '\n' || !is_blank(text.p[i + 2]))
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
+static bool is_name(struct bytes name)
+{
+    if (name.n == 0 || !ascii_is_alpha(name.p[0]))
+        return false;
+    for (size_t i = 1; i < name.n; i++)
+        if (!ascii_is_alnum(name.p[i]) && name.p[i] != '_')
+            return false;
+    return true;
+}
+
+/* VALCHAR, white space, and what RFC 8616 adds; ";" cannot be here any more. */
+static bool is_value(struct bytes value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+            return false;
+    }
+    return bytes_is_utf8(value);
+}
+
+static const char *add_tag(struct taglist *list, struct bytes text)
+{
+    size_t equals = bytes_find(text, '=');
+    if (equals == BYTES_NOT_FOUND)
+        return bytes_trim(text).n == 0 ? "an empty tag" : "a tag without \"=\"";
+    struct tag tag = {.name = bytes_trim(bytes_first(text, equals)),
+                      .between = bytes_from(text, equals + 1)};
+    tag.value = bytes_trim(tag.between);
+    if (!is_name(tag.name))
+        return "a malformed tag name";
+    if (!is_value(tag.value))
+        return "a malformed tag value";
+    for (size_t i = 0; i < list->count; i++)
+        if (bytes_equal(list->tags[i].name, tag.name))
+            return "a tag given twice";
+    if (list->count == TAGLIST_LIMIT)
+        return "too many tags";
+    list->tags[list->count++] = tag;
+    return NULL;
+}
+
+const char *taglist_parse(struct bytes text, struct taglist *list)
+{
+    list->count = 0;
+    if (!folds_properly(text))
+        return "a line end that does not fold";
+    struct bytes rest = text;
+    if (bytes_trim(rest).n == 0)
+        return "an empty tag list";
+    while (rest.p) {
+        struct bytes one = bytes_cut(&rest, ';');
+        if (!rest.p && list->count > 0 && bytes_trim(one).n == 0)
+            break; /* nothing after the final ";" */
+        const char *problem = add_tag(list, one);
+        if (problem)
+            return problem;
+    }
+    return NULL;
+}
+
+const struct tag *taglist_find(const struct taglist *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (bytes_equal(list->tags[i].name, bytes_of(name)))
+            return &list->tags[i];
+    return NULL;
+}
+
+struct bytes taglist_cut_element(struct bytes *rest)
+{
+    return bytes_trim(bytes_cut(rest, ':'));
+}
+
+struct bytes taglist_without_space(struct arena *arena, struct bytes value)
+{
+    char *copy = arena_alloc(arena, value.n + 1);
+    if (!copy)
+        return (struct bytes){NULL, 0};
+    size_t n = 0;
+    for (size_t i = 0; i < value.n; i++)
+        if (!is_blank(value.p[i]) && value.p[i] != '\r' && value.p[i] != '\n')
+            copy[n++] = value.p[i];
+    return (struct bytes){copy, n};
+}
