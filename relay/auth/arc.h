@@ -6,6 +6,7 @@
 #include "auth/body_hash.h"
 #include "auth/signer.h"
 #include "dns/dns.h"
+#include "mail/authres.h"
 #include "mail/message.h"
 
 enum { ARC_INSTANCES_MOST = 50 }; /* 4.2.1 */
@@ -39,9 +40,7 @@ struct arc_set {
 
 struct arc_sealing {
     struct signing_identity identity;
-    struct bytes authserv_id;
-    struct bytes results; /* what Authentication-Results says after the authserv-id and its
-                             ";", folded or not; empty: "none" */
+    const struct authres *results;  /* of this hop, for the AAR (4.1.1) */
     const struct arc_result *chain; /* what arc_verify() found on arrival */
     const struct bytes *headers; /* h= of the ARC-Message-Signature in that order; NULL: chosen */
     size_t header_count;

@@ -21,7 +21,7 @@ enum dkim_result {
 };
 
 struct dkim_signature {
-    struct bytes domain;    /* d=, as written but for FWS; empty where it could not be read */
+    struct bytes domain;    /* d=, as written; empty where it could not be read */
     struct bytes selector;  /* s= */
     struct bytes identity;  /* i=, or "@" and the domain */
     struct bytes algorithm; /* a= */

@@ -119,9 +119,8 @@ static const char *use_record(const struct key_record *record, enum key_type typ
     key->testing = record->testing;
     key->no_subdomains = record->no_subdomains;
     if (type == KEY_ED25519) {
-        key->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
-                                                (const unsigned char *)record->data.p,
-                                                record->data.n);
+        key->pkey = EVP_PKEY_new_raw_public_key(
+            EVP_PKEY_ED25519, NULL, (const unsigned char *)record->data.p, record->data.n);
         key->bits = key->pkey ? 256 : 0;
         return key->pkey ? NULL : "the key is not an Ed25519 key of 32 octets";
     }
@@ -143,8 +142,8 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
 {
     *key = (struct public_key){.type = type, .reason = ""};
     struct dns_answer answer;
-    struct bytes name = arena_printf(arena, "%.*s._domainkey.%.*s", BYTES_ARG(selector),
-                                     BYTES_ARG(domain));
+    struct bytes name =
+        arena_printf(arena, "%.*s._domainkey.%.*s", BYTES_ARG(selector), BYTES_ARG(domain));
     dns_query(dns, arena, name, DNS_TXT, 0, &answer);
     if (answer.status == DNS_TEMPFAIL) {
         key->reason = answer.problem;

@@ -1,0 +1,52 @@
+/* Writing signature fields: tags folded at 78 columns, the choice of header fields to sign, and the
+ * signature at the end (RFC 6376 3.5, 5.4, 5.5).
+ *
+ *     struct signature_writer writer;
+ *     signature_begin(&writer, arena, identity, "ARC-Seal");
+ *     signature_add(&writer, "i=%u", instance);
+ *     ...
+ *     field = signature_finish_seal(&writer, fields, count);
+ */
+#ifndef FAIRLEAD_AUTH_SIGNATURE_WRITE_H
+#define FAIRLEAD_AUTH_SIGNATURE_WRITE_H
+
+#include "auth/signer.h"
+#include "base/buffer.h"
+#include "mail/message.h"
+
+/* A field being written. Its memory is freed by the functions that finish it. */
+struct signature_writer {
+    struct arena *arena;
+    const struct signing_identity *identity;
+    struct buffer text;
+    size_t column;
+};
+
+void signature_begin(struct signature_writer *writer, struct arena *arena,
+                     const struct signing_identity *identity, const char *field_name);
+
+/* Adds one tag, "t=1421363105" (without the ";"), on this line or the next. */
+void signature_add(struct signature_writer *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds a=, d= and s=. */
+void signature_add_identity(struct signature_writer *writer);
+
+/* Adds h=, bh= and b= over these fields of the message and its body, in the order given, both
+ * relaxed (c= is the caller's to add). Returns the whole field with its final CRLF, in the arena;
+ * p == NULL on failure. */
+struct bytes signature_finish_message(struct signature_writer *writer,
+                                      const struct message *message, struct body_hash *body,
+                                      const struct bytes *headers, size_t header_count);
+
+/* Adds b= over the fields in this order. Returns likewise. */
+struct bytes signature_finish_seal(struct signature_writer *writer, const struct bytes *fields,
+                                   size_t count);
+
+/* Names for h=: the fields that make the message what it is (RFC 6376 5.4.1), as often as they
+ * occur, From once more. `and_also` (NULL: nothing) names one beyond those. NULL when memory is
+ * short. */
+const struct bytes *signature_choose_headers(struct arena *arena, const struct message *message,
+                                             const char *and_also, size_t *count);
+
+#endif
