@@ -228,7 +228,7 @@ def answer_query(zone: ZoneData, wire: bytes, udp: bool) -> bytes | None:
         response.set_rcode(dns.rcode.NXDOMAIN)
     limit = max(query.payload, 512) if udp else 65535
     try:
-        return response.to_wire(max_size=limit)
+        return response.to_wire(max_size=limit, want_shuffle=False)
     except dns.exception.TooBig:
         truncated = dns.message.make_response(query, recursion_available=True)
         truncated.flags |= dns.flags.TC
