@@ -1,0 +1,408 @@
+/* Unit tests of auth/spf*.c. The vectors in fixtures/vectors/spf go through RFC 7208 section by
+ * section; here are the grammar, the pieces of a verdict, and what the vectors cannot reach. */
+#include "auth/spf.h"
+#include "auth/spf_macro.h"
+#include "auth/spf_record.h"
+#include "fake_dns.h"
+#include "unit.h"
+
+static const char *const zone[] = {
+    "example.com TXT v=spf1 a mx/28 ip6:2001:db8::/32 include:partner.example -all exp=why.%{d}",
+    "example.com A 192.0.2.10",
+    "example.com MX 10 mail.example.com",
+    "mail.example.com A 192.0.2.130",
+    "why.example.com TXT %{i} is not ours, says %{r}",
+    "partner.example TXT v=spf1 a:partner.example ~all",
+    "partner.example A 198.51.100.1",
+    "moved.example TXT v=spf1 redirect=example.com",
+    "open.example TXT v=spf1 ?ip4:192.0.2.1",
+    "two.example TXT v=spf1 -all",
+    "two.example TXT v=spf1 +all",
+    "broken.example TXT v=spf1 +all ip4:300.0.0.1",
+    "loop.example TXT v=spf1 include:loop.example -all",
+    "void.example TXT v=spf1 a:no1.example a:no2.example a:no3.example +all",
+    "slow.example TXT !TEMPFAIL",
+    "all.example TXT v=spf1 -all",
+    "bad-why.example TXT v=spf1 -all exp=bell.example",
+    "bell.example TXT ring %{l}",
+    "odd.example TXT v=spf1 -ip4:192.0.2.1 +all",
+    NULL,
+};
+
+static struct ip address(const char *text)
+{
+    struct ip ip = {0};
+    assert_true(ip_parse(bytes_of(text), &ip));
+    return ip;
+}
+
+static struct spf_request request(const char *ip, const char *mail_from)
+{
+    return (struct spf_request){
+        .client = address(ip),
+        .helo = BYTES("client.example.org"),
+        .mail_from = bytes_of(mail_from),
+        .receiver = BYTES("mx.example.net"),
+        .default_explanation = BYTES("not 100% ours"),
+    };
+}
+
+static void the_verdict_names_result_mechanism_and_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *mail_from;
+        enum spf_result result;
+        const char *mechanism;
+        unsigned lookups, void_lookups;
+    } cases[] = {
+        {"192.0.2.10", "me@example.com", SPF_PASS, "a", 1, 0},
+        {"192.0.2.129", "me@example.com", SPF_PASS, "mx/28", 2, 0},
+        {"2001:db8::1", "me@example.com", SPF_PASS, "ip6:2001:db8::/32", 2, 2},
+        {"198.51.100.1", "me@example.com", SPF_PASS, "include:partner.example", 4, 0},
+        {"203.0.113.1", "me@example.com", SPF_FAIL, "all", 4, 0},
+        {"192.0.2.10", "me@moved.example", SPF_PASS, "a", 2, 0},
+        {"192.0.2.1", "me@open.example", SPF_NEUTRAL, "ip4:192.0.2.1", 0, 0},
+        {"192.0.2.2", "me@open.example", SPF_NEUTRAL, "default", 0, 0},
+        {"192.0.2.1", "me@two.example", SPF_PERMERROR, "", 0, 0},
+        {"192.0.2.1", "me@broken.example", SPF_PERMERROR, "", 0, 0},
+        {"192.0.2.1", "me@loop.example", SPF_PERMERROR, "", 11, 0},
+        {"192.0.2.1", "me@void.example", SPF_PERMERROR, "", 3, 3},
+        {"192.0.2.1", "me@slow.example", SPF_TEMPERROR, "", 0, 0},
+        {"192.0.2.1", "me@nowhere.example", SPF_NONE, "", 0, 0},
+        {"192.0.2.1", "me@localhost", SPF_NONE, "", 0, 0},
+        {"192.0.2.1", "me@[192.0.2.1]", SPF_NONE, "", 0, 0},
+        {"::ffff:192.0.2.10", "me@example.com", SPF_PASS, "a", 1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct fake_dns fake = FAKE_DNS(zone);
+        struct spf_request asked = request(cases[i].ip, cases[i].mail_from);
+        struct spf_verdict verdict;
+        spf_check(&fake.dns, arena, &asked, &verdict);
+        assert_int_equal(verdict.result, cases[i].result);
+        assert_bytes(verdict.mechanism, cases[i].mechanism);
+        assert_int_equal(verdict.lookups, cases[i].lookups);
+        assert_int_equal(verdict.void_lookups, cases[i].void_lookups);
+        bool decided = cases[i].mechanism[0] != '\0';
+        assert_int_equal(verdict.problem == NULL, decided);
+        arena_free(arena);
+    }
+}
+
+static void helo_is_checked_for_the_null_reverse_path(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct spf_request asked = request("192.0.2.10", "");
+    asked.helo = BYTES("example.com");
+    struct spf_verdict verdict;
+    spf_check(&fake.dns, arena, &asked, &verdict);
+    assert_int_equal(verdict.result, SPF_PASS);
+    assert_int_equal(verdict.identity, SPF_HELO);
+    assert_bytes(verdict.sender, "postmaster@example.com");
+    assert_bytes(verdict.domain, "example.com");
+    arena_free(arena);
+}
+
+static void an_explanation_is_the_domain_s_or_the_default(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *mail_from, *explanation;
+    } cases[] = {
+        {"me@example.com", "203.0.113.1 is not ours, says mx.example.net"},
+        {"me@moved.example", "203.0.113.1 is not ours, says mx.example.net"},
+        {"me@all.example", "not 100% ours"},
+        {"fine@bad-why.example", "ring fine"},
+        {"b\x07l@bad-why.example", "not 100% ours"},
+        {"b\xe9@bad-why.example", "not 100% ours"},
+        {"me@nowhere.example", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct fake_dns fake = FAKE_DNS(zone);
+        struct spf_request asked = request("203.0.113.1", cases[i].mail_from);
+        struct spf_verdict verdict;
+        spf_check(&fake.dns, arena, &asked, &verdict);
+        assert_bytes(verdict.explanation, cases[i].explanation);
+        arena_free(arena);
+    }
+}
+
+static void a_record_is_refused_for_any_error_anywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool valid;
+    } cases[] = {
+        {"v=spf1", true},
+        {"V=SPF1  a   -ALL ", true},
+        {"v=spf1 all all", true},
+        {"v=spf1 all:", false},
+        {"v=spf1 all/8", false},
+        {"v=spf1 -", false},
+        {"v=spf1 --all", false},
+        {"v=spf1 include", false},
+        {"v=spf1 include:", false},
+        {"v=spf1 include:example.com/24", false},
+        {"v=spf1 a:", false},
+        {"v=spf1 a/24 a//64 a/24//64 a/0//0 a:example.com/32//128", true},
+        {"v=spf1 a:/24", false},
+        {"v=spf1 a/", false},
+        {"v=spf1 a//", false},
+        {"v=spf1 a/33", false},
+        {"v=spf1 a//129", false},
+        {"v=spf1 a/024", false},
+        {"v=spf1 a/24/64", false},
+        {"v=spf1 a/24//", false},
+        {"v=spf1 a///64", false},
+        {"v=spf1 a/4294967296", false},
+        {"v=spf1 a:example.com:8080", false},
+        {"v=spf1 a:foo:bar/baz.example.com", true},
+        {"v=spf1 mx:foo:8080", false},
+        {"v=spf1 a:museum", false},
+        {"v=spf1 a:museum.", false},
+        {"v=spf1 a:example.com.", true},
+        {"v=spf1 a:example.com..", false},
+        {"v=spf1 a:example.com-", false},
+        {"v=spf1 a:example.-com", false},
+        {"v=spf1 a:example.xn--p1ai", true},
+        {"v=spf1 a:192.0.2.1", false},
+        {"v=spf1 a:example.1a", true},
+        {"v=spf1 a:_spf.%{d} a:%{d} a:%%%_%- a:%{d}.com", true},
+        {"v=spf1 a:%{d}com", false},
+        {"v=spf1 ptr/24", false},
+        {"v=spf1 ptr:example.com ptr", true},
+        {"v=spf1 ip4", false},
+        {"v=spf1 ip4:", false},
+        {"v=spf1 ip4:192.0.2.1/0 ip4:192.0.2.1/32", true},
+        {"v=spf1 ip4:192.0.2.1/33", false},
+        {"v=spf1 ip4:192.0.2.1/00", false},
+        {"v=spf1 ip4:192.0.2", false},
+        {"v=spf1 ip4:192.0.2.01", false},
+        {"v=spf1 ip4:192.0.2.256", false},
+        {"v=spf1 ip4:192.0.2.1:25", false},
+        {"v=spf1 ip4:2001:db8::1", false},
+        {"v=spf1 ip6:2001:db8::1/128 ip6:::/0 ip6:::ffff:192.0.2.1/96", true},
+        {"v=spf1 ip6:2001:db8::1/129", false},
+        {"v=spf1 ip6:192.0.2.1", false},
+        {"v=spf1 ip6:fe80::1%eth0", false},
+        {"v=spf1 exists", false},
+        {"v=spf1 exists:example.com/24", false},
+        {"v=spf1 redirect=example.com exp=why.example.com", true},
+        {"v=spf1 redirect=", false},
+        {"v=spf1 redirect:example.com", false},
+        {"v=spf1 -redirect=example.com", false},
+        {"v=spf1 redirect=a.example redirect=a.example", false},
+        {"v=spf1 exp=a.example Exp=a.example", false},
+        {"v=spf1 exp=", false},
+        {"v=spf1 x= x= a.b-c_d=%{l1r+}/:= default=pass", true},
+        {"v=spf1 =all", false},
+        {"v=spf1 1x=y", false},
+        {"v=spf1 x=%{q}", false},
+        {"v=spf1 x=%(l)", false},
+        {"v=spf1 x=%{l", false},
+        {"v=spf1 x=%{c}%{r}%{t}", true},
+        {"v=spf1 exists:%{c}.example.com", false},
+        {"v=spf1 exists:%{d0}.example.com", false},
+        {"v=spf1 exists:%{d99999999999999999999r.-+,/_=}.example.com", true},
+        {"v=spf1 exists:%{rd}.example.com", false},
+        {"v=spf1 exists:%{d}% .example.com", false},
+        {"v=spf1 exists:caf\xe9.example.com", false},
+        {"v=spf1 a\t-all", false},
+        {"v=spf1 mxx", false},
+        {"v=spf1 ipv4:192.0.2.1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct spf_record record;
+        struct bytes bad_term;
+        assert_true(spf_is_record(bytes_of(cases[i].text)));
+        const char *problem = spf_record_parse(bytes_of(cases[i].text), &record, &bad_term);
+        if ((problem == NULL) != cases[i].valid)
+            fail_msg("%s: %s", cases[i].text, problem ? problem : "accepted");
+    }
+    assert_false(spf_is_record(BYTES("v=spf10")));
+    assert_false(spf_is_record(BYTES("v=spf1\t-all")));
+    assert_false(spf_is_record(BYTES(" v=spf1 -all")));
+    assert_false(spf_is_record(BYTES("v=spf")));
+}
+
+static struct bytes no_name(void *context, struct bytes domain)
+{
+    (void)context;
+    (void)domain;
+    return BYTES("unknown");
+}
+
+static void macros_expand_as_the_rfc_s_own_examples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *text, *expansion;
+    } cases[] = {
+        {"192.0.2.3", "%{s}", "strong-bad@email.example.com"},
+        {"192.0.2.3", "%{o} %{d} %{d4} %{d3}",
+         "email.example.com email.example.com email.example.com email.example.com"},
+        {"192.0.2.3", "%{d2} %{d1} %{dr} %{d2r}",
+         "example.com com com.example.email example.email"},
+        {"192.0.2.3", "%{l} %{l-} %{lr} %{lr-} %{l1r-}",
+         "strong-bad strong.bad strong-bad bad.strong strong"},
+        {"192.0.2.3", "%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
+        {"192.0.2.3", "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
+         "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"},
+        {"2001:db8::cb01", "%{ir}.%{v}._spf.%{d2}",
+         "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"},
+        {"2001:db8::cb01", "%{i3} %{c}", "b.0.1 2001:db8::cb01"},
+        {"192.0.2.3", "%%%_%-%{p}%{r}", "% %20unknownunknown"},
+        {"192.0.2.3", "%{S} %{H}", "strong-bad%40email.example.com a%20%2Fb~_"},
+        {"192.0.2.3", "%{h}", "a /b~_"},
+        {"192.0.2.3", "%{o1r.-}", "email"},
+    };
+    struct spf_macros macros = {
+        .sender = BYTES("strong-bad@email.example.com"),
+        .local_part = BYTES("strong-bad"),
+        .domain = BYTES("email.example.com"),
+        .helo = BYTES("a /b~_"),
+        .validated_name = no_name,
+    };
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        macros.client = address(cases[i].ip);
+        assert_true(spf_is_explain_string(bytes_of(cases[i].text)));
+        assert_bytes(spf_expand(arena, &macros, macros.domain, bytes_of(cases[i].text)),
+                     cases[i].expansion);
+    }
+    arena_free(arena);
+}
+
+static void a_long_name_loses_labels_on_the_left(void **state)
+{
+    (void)state;
+    char local[301];
+    memset(local, 'x', sizeof local - 1);
+    local[sizeof local - 1] = '\0';
+    for (size_t i = 49; i < sizeof local - 1; i += 50)
+        local[i] = '.';
+    struct spf_macros macros = {.local_part = bytes_of(local), .validated_name = no_name};
+    struct arena *arena = arena_new(0);
+    struct bytes name = spf_expand_name(arena, &macros, BYTES("example.com"), BYTES("%{l}%{d}."));
+    assert_int_equal(name.n, 211);
+    assert_true(bytes_ends_with_nocase(name, BYTES("x.example.com")));
+    assert_int_equal(bytes_find(name, '.'), 49);
+    arena_free(arena);
+}
+
+static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *mail_from;
+        enum spf_result result;
+        const char *explanation;
+    } cases[] = {
+        {"192.0.2.10", "me@example.com", SPF_PASS, ""},
+        {"198.51.100.1", "me@example.com", SPF_PASS, ""},
+        {"2001:db8::1", "me@example.com", SPF_PASS, ""},
+        {"127.0.0.1", "me@all.example", SPF_FAIL, "not 100% ours"},
+        {"::1", "me@all.example", SPF_FAIL, "not 100% ours"},
+        {"203.0.113.1", "me@example.com", SPF_FAIL, "203.0.113.1 is not ours, says mx.example.net"},
+        {"192.0.2.1", "me@broken.example", SPF_PERMERROR, ""},
+        {"192.0.2.1", "me@two.example", SPF_PERMERROR, ""},
+        {"192.0.2.1", "me@slow.example", SPF_TEMPERROR, ""},
+        {"192.0.2.1", "me@nowhere.example", SPF_NONE, ""},
+        {"192.0.2.1", "me@localhost", SPF_NONE, ""},
+        {"192.0.2.1", "@all.example", SPF_FAIL, "not 100% ours"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct fake_dns fake = FAKE_DNS(zone);
+        struct spf_request asked = request(cases[i].ip, cases[i].mail_from);
+        struct spf_verdict verdict;
+        spf_check_libspf2(&fake.dns, arena, &asked, &verdict);
+        if (verdict.result != cases[i].result)
+            fail_msg("%s: %s", cases[i].mail_from, spf_result_name(verdict.result));
+        assert_bytes(verdict.explanation, cases[i].explanation);
+        arena_free(arena);
+    }
+}
+
+static struct bytes received(struct buffer *out, const struct spf_request *asked,
+                             const struct spf_verdict *verdict)
+{
+    buffer_clear(out);
+    spf_write_received(out, asked, verdict);
+    return buffer_bytes(out);
+}
+
+static void received_spf_quotes_what_is_no_dot_atom(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct buffer out = {0};
+    struct spf_request asked = request("2001:db8::1", "me@example.com");
+    struct spf_verdict verdict;
+    spf_check(&fake.dns, arena, &asked, &verdict);
+    assert_bytes(received(&out, &asked, &verdict),
+                 "Received-SPF: pass (mx.example.net: domain of me@example.com designates\r\n"
+                 " 2001:db8::1 as permitted sender) receiver=mx.example.net;\r\n"
+                 " client-ip=\"2001:db8::1\"; envelope-from=\"me@example.com\";\r\n"
+                 " helo=client.example.org; identity=mailfrom;\r\n"
+                 " mechanism=\"ip6:2001:db8::/32\";\r\n");
+    buffer_free(&out);
+    arena_free(arena);
+}
+
+static void nothing_from_outside_can_break_received_spf(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct buffer out = {0};
+    struct spf_request asked = request("192.0.2.1", "a\"b)\\c\r\nX: y@no.example");
+    asked.helo = BYTES("(\xff\"\r\n\\");
+    struct spf_verdict verdict;
+    spf_check(&fake.dns, arena, &asked, &verdict);
+    assert_bytes(
+        received(&out, &asked, &verdict),
+        "Received-SPF: none (mx.example.net: domain of a\"b\\)\\\\c??X: y@no.example has\r\n"
+        " no SPF policy for 192.0.2.1) receiver=mx.example.net; client-ip=192.0.2.1;\r\n"
+        " envelope-from=\"a\\\"b)\\\\c??X: y@no.example\"; helo=\"(?\\\"??\\\\\";\r\n"
+        " identity=mailfrom; problem=\"no such domain\";\r\n");
+    buffer_free(&out);
+    arena_free(arena);
+}
+
+static void an_exhausted_arena_is_a_temporary_error(void **state)
+{
+    (void)state;
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct spf_request asked = request("192.0.2.1", "me@example.com");
+    struct spf_verdict verdict;
+    for (size_t limit = 16; limit < 400; limit += 16) {
+        struct arena *arena = arena_new(limit);
+        spf_check(&fake.dns, arena, &asked, &verdict);
+        assert_true(!arena_failed(arena) || verdict.result == SPF_TEMPERROR);
+        arena_free(arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_verdict_names_result_mechanism_and_counts),
+        cmocka_unit_test(helo_is_checked_for_the_null_reverse_path),
+        cmocka_unit_test(an_explanation_is_the_domain_s_or_the_default),
+        cmocka_unit_test(a_record_is_refused_for_any_error_anywhere),
+        cmocka_unit_test(macros_expand_as_the_rfc_s_own_examples),
+        cmocka_unit_test(a_long_name_loses_labels_on_the_left),
+        cmocka_unit_test(libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback),
+        cmocka_unit_test(received_spf_quotes_what_is_no_dot_atom),
+        cmocka_unit_test(nothing_from_outside_can_break_received_spf),
+        cmocka_unit_test(an_exhausted_arena_is_a_temporary_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
