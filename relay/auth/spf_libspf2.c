@@ -5,10 +5,12 @@
  *
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
- * never queried (3.1); a record with syntax errors comes as "not SPF" with more errors behind it.
+ * never queried (3.1); a record with syntax errors comes as "not SPF" with more errors behind it;
+ * blanks in explanations are escaped, or it would mangle them.
  * Not guarded: where the library itself finds memory short it ends the process. */
 #include "auth/spf.h"
 
+#include "auth/spf_record.h"
 #include "base/clock.h"
 
 #include <netdb.h>
@@ -43,15 +45,27 @@ static SPF_dns_stat_t h_errno_of(enum dns_status status)
     }
 }
 
-/* A C string in the library's buffer; a NUL becomes another octet that no record may hold. */
-static bool put_text(SPF_dns_rr_t *rr, int i, struct bytes text)
+/* `text` as a C string; a NUL becomes another octet that no record may hold. In an explanation the
+ * library takes each blank for the start of an escape, so blanks are given to it escaped. */
+static const char *library_text(struct arena *arena, struct bytes text, bool explanation)
 {
-    if (SPF_dns_rr_buf_realloc(rr, i, text.n + 1) != SPF_E_SUCCESS)
+    struct buffer out = {0};
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == ' ' && explanation)
+            buffer_add(&out, BYTES("%_"));
+        else
+            buffer_add_char(&out, text.p[i] != '\0' ? text.p[i] : '\x01');
+    }
+    const char *string = out.failed ? NULL : arena_string(arena, buffer_bytes(&out));
+    buffer_free(&out);
+    return string;
+}
+
+static bool put_text(SPF_dns_rr_t *rr, int i, const char *text)
+{
+    if (!text || SPF_dns_rr_buf_realloc(rr, i, strlen(text) + 1) != SPF_E_SUCCESS)
         return false;
-    char *out = rr->rr[i]->txt;
-    for (size_t at = 0; at < text.n; at++)
-        out[at] = text.p[at] != '\0' ? text.p[at] : '\x01';
-    out[text.n] = '\0';
+    strcpy(rr->rr[i]->txt, text);
     return true;
 }
 
@@ -64,7 +78,7 @@ static bool put_address(SPF_dns_rr_t *rr, int i, const struct ip *address, uint8
     return true;
 }
 
-static void put_record(SPF_dns_rr_t *rr, const struct dns_record *record)
+static void put_record(struct arena *arena, SPF_dns_rr_t *rr, const struct dns_record *record)
 {
     int i = rr->num_rr;
     bool put = false;
@@ -75,8 +89,11 @@ static void put_record(SPF_dns_rr_t *rr, const struct dns_record *record)
     case ns_t_aaaa:
         put = put_address(rr, i, &record->address, 16);
         break;
-    default: /* names and texts share one member of the union */
-        put = put_text(rr, i, record->text);
+    case ns_t_txt:
+        put = put_text(rr, i, library_text(arena, record->text, !spf_is_record(record->text)));
+        break;
+    default: /* names; all texts share one place of the union */
+        put = put_text(rr, i, library_text(arena, record->text, false));
     }
     rr->num_rr += put;
 }
@@ -93,7 +110,7 @@ static SPF_dns_rr_t *look_up(SPF_dns_server_t *server, const char *domain, ns_ty
     SPF_dns_rr_t *rr =
         SPF_dns_rr_new_init(server, domain, type, (int)answer.ttl, h_errno_of(answer.status));
     for (size_t i = 0; rr && i < answer.count; i++)
-        put_record(rr, &answer.records[i]);
+        put_record(bridge->arena, rr, &answer.records[i]);
     return rr;
 }
 
@@ -134,17 +151,16 @@ static enum spf_result result_of(SPF_response_t *response, SPF_errcode_t code)
     }
 }
 
-/* The library's default explanation is a macro string: ours is to be taken as it stands. */
+/* The library's default explanation is a macro string: ours is to be taken as it stands, as much
+ * of it as the library can hold. */
 static bool set_default_explanation(SPF_server_t *server, struct arena *arena, struct bytes text)
 {
     struct buffer escaped = {0};
     SPF_response_t *response = NULL;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '%')
-            buffer_add_char(&escaped, '%');
-        buffer_add_char(&escaped, text.p[i]);
-    }
-    const char *string = arena_string(arena, buffer_bytes(&escaped));
+    text = bytes_first(text, SPF_MAX_STR_LEN);
+    for (size_t i = 0; i < text.n; i++)
+        buffer_add(&escaped, text.p[i] == '%' ? BYTES("%%") : (struct bytes){text.p + i, 1});
+    const char *string = escaped.failed ? NULL : library_text(arena, buffer_bytes(&escaped), true);
     bool set = string && SPF_server_set_explanation(server, string, &response) == SPF_E_SUCCESS;
     if (response)
         SPF_response_free(response);

@@ -346,12 +346,12 @@ static void received_spf_quotes_what_is_no_dot_atom(void **state)
     struct spf_request asked = request("2001:db8::1", "me@example.com");
     struct spf_verdict verdict;
     spf_check(&fake.dns, arena, &asked, &verdict);
-    assert_bytes(received(&out, &asked, &verdict),
-                 "Received-SPF: pass (mx.example.net: domain of me@example.com designates\r\n"
-                 " 2001:db8::1 as permitted sender) receiver=mx.example.net;\r\n"
-                 " client-ip=\"2001:db8::1\"; envelope-from=\"me@example.com\";\r\n"
-                 " helo=client.example.org; identity=mailfrom;\r\n"
-                 " mechanism=\"ip6:2001:db8::/32\";\r\n");
+    assert_bytes(
+        received(&out, &asked, &verdict),
+        "Received-SPF: pass (mx.example.net: domain of me@example.com designates\r\n"
+        " 2001:db8::1 as permitted sender) receiver=mx.example.net;\r\n"
+        " client-ip=\"2001:db8::1\"; envelope-from=\"me@example.com\";\r\n"
+        " helo=client.example.org; identity=mailfrom; mechanism=\"ip6:2001:db8::/32\";\r\n");
     buffer_free(&out);
     arena_free(arena);
 }
@@ -368,7 +368,7 @@ static void nothing_from_outside_can_break_received_spf(void **state)
     spf_check(&fake.dns, arena, &asked, &verdict);
     assert_bytes(
         received(&out, &asked, &verdict),
-        "Received-SPF: none (mx.example.net: domain of a\"b\\)\\\\c??X: y@no.example has\r\n"
+        "Received-SPF: none (mx.example.net: domain of a\"b\\)\\\\c??X: y@no.example has no\r\n"
         " no SPF policy for 192.0.2.1) receiver=mx.example.net; client-ip=192.0.2.1;\r\n"
         " envelope-from=\"a\\\"b)\\\\c??X: y@no.example\"; helo=\"(?\\\"??\\\\\";\r\n"
         " identity=mailfrom; problem=\"no such domain\";\r\n");
