@@ -1,0 +1,12 @@
+/* Giving up root after the ports are bound. */
+#ifndef FAIRLEAD_IO_PRIVILEGES_H
+#define FAIRLEAD_IO_PRIVILEGES_H
+
+#include "base/buffer.h"
+
+/* Becomes `user` with its own groups, for good, and lets no later exec() gain privileges. An empty
+ * name keeps the user. False, with a line appended to `errors`, when that did not work: the process
+ * must not go on then. */
+bool privileges_drop(struct bytes user, struct buffer *errors);
+
+#endif
