@@ -369,7 +369,7 @@ static void nothing_from_outside_can_break_received_spf(void **state)
     assert_bytes(
         received(&out, &asked, &verdict),
         "Received-SPF: none (mx.example.net: domain of a\"b\\)\\\\c??X: y@no.example has no\r\n"
-        " no SPF policy for 192.0.2.1) receiver=mx.example.net; client-ip=192.0.2.1;\r\n"
+        " SPF policy for 192.0.2.1) receiver=mx.example.net; client-ip=192.0.2.1;\r\n"
         " envelope-from=\"a\\\"b)\\\\c??X: y@no.example\"; helo=\"(?\\\"??\\\\\";\r\n"
         " identity=mailfrom; problem=\"no such domain\";\r\n");
     buffer_free(&out);
