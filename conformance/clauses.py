@@ -80,7 +80,7 @@ def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
     """Every clause by its id, in the catalogue's order; CatalogueError names file and clause."""
     clauses: dict[str, Clause] = {}
     files = {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
-    for path, document in sorted(files.items(), key=lambda file: file[1]["order"]):
+    for path, document in sorted(files.items(), key=lambda file: int(file[1]["order"])):
         for clause in (_clause(entry, document, path) for entry in document["clauses"]):
             if clause.id in clauses:
                 raise CatalogueError(

@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 
 def show(value: Any) -> str:
-    """`value` for a reader: text bare, bytes and everything else as Python writes them."""
-    return value if isinstance(value, str) else repr(value)
+    """`value` for a reader: text bare, a reply as it came, everything else as Python writes it."""
+    return (
+        value if isinstance(value, str) else str(getattr(value, "shown", repr(value)))
+    )
 
 
 class ConformanceFailure(AssertionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(self._keep)
+        self._errors: list[str] = []
         self._thread = threading.Thread(
             target=self.loop.run_forever, name="lab", daemon=True
         )
@@ -37,6 +40,18 @@ class LoopThread:
             return function(*arguments)
 
         return self.run(body())
+
+    def take_errors(self) -> list[str]:
+        """What went wrong on the loop where nobody was waiting: the lab's own defects."""
+        errors, self._errors = self._errors, []
+        return errors
+
+    def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError):
+            return  # a connection that the subject dropped
+        trace = "".join(traceback.format_exception(error)) if error else ""
+        self._errors.append(f"{context.get('message')}\n{trace}")
 
     def close(self) -> None:
         """Stops the loop and waits for its thread."""

@@ -1,12 +1,8 @@
 """Upstream MTAs: what the subject delivers to. They record every byte, accept everything unless told
 otherwise, and can misbehave at any stage, for everybody or for one recipient.
 
-A stage is a place in the dialogue where the server has to say or do something:
-
-    connect  ehlo  helo  starttls  mail  rcpt  data  content  end  rset  noop  quit
-
-"content" is the message arriving after 354, "end" the answer to its final dot. Built on aiosmtpd,
-which parses commands and keeps the session's state; this file replaces what is said and when.
+Built on aiosmtpd, which parses commands and keeps the session's state; this file replaces what is
+said and when, by the rules of script.py.
 """
 
 from __future__ import annotations
@@ -26,96 +22,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from conformance.expect import ConformanceFailure
 from conformance.lab.loop import LoopThread
+from conformance.lab.script import STAGES, Action, HangUp, Hold, Rule, Say, Stall
 from conformance.lab.transcript import Transcript
-
-STAGES = (
-    "connect ehlo helo starttls mail rcpt data content end rset noop quit".split()
-)  # in their order
 
 # Lines longer than RFC 5321 allows are recorded, not refused.
 LINE_LIMIT = 32 * 1024 * 1024
 END_OF_DATA = b"\r\n.\r\n"
-
-
-class Action:
-    """What a server does at a stage instead of its ordinary answer."""
-
-
-@dataclass(frozen=True)
-class Say(Action):
-    """Says `data`, in `pieces` TCP segments."""
-
-    data: bytes
-    pieces: int = 1
-
-    @property
-    def positive(self) -> bool:
-        return self.data[:1] in (b"2", b"3")
-
-
-@dataclass(frozen=True)
-class Stall(Action):
-    """Says nothing more and keeps the connection open."""
-
-
-@dataclass(frozen=True)
-class HangUp(Action):
-    """Closes the connection, with an RST if `reset`."""
-
-    reset: bool = False
-
-
-class Hold(Action):
-    """Waits until the test releases it; the dialogue then goes on with the next action."""
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._released = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def wait_until_reached(self, patience: float) -> None:
-        """Returns once a dialogue has come here; fails after `patience` seconds."""
-        if not self._reached.wait(patience):
-            raise ConformanceFailure(
-                "the upstream dialogue to reach a stage", "it did not"
-            )
-
-    def release(self) -> None:
-        """Lets the dialogue go on."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._released.set)
-        else:
-            self._released.set()
-
-    async def pass_through(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._reached.set()
-        await self._released.wait()
-
-
-def say(text: str | bytes, pieces: int = 1) -> Say:
-    """A reply, e.g. say("550 5.1.1 no such user"); several lines are separated by line feeds and
-    written in full: say("550-one\\n550 two"). `pieces` splits it over that many TCP segments.
-    """
-    data = text.encode("utf-8") if isinstance(text, str) else text
-    return Say(data.replace(b"\n", b"\r\n") + b"\r\n", pieces)
-
-
-def raw(data: bytes, pieces: int = 1) -> Say:
-    """Exactly these bytes, whatever they are."""
-    return Say(data, pieces)
-
-
-def stall() -> Stall:
-    return Stall()
-
-
-def hang_up(reset: bool = False) -> HangUp:
-    return HangUp(reset)
-
-
-def hold() -> Hold:
-    return Hold()
 
 
 @dataclass
@@ -194,15 +106,6 @@ class Dialogue:
             )
 
 
-@dataclass(frozen=True)
-class _Rule:
-    stage: str
-    actions: tuple[Action, ...]
-    recipient: str | None
-    nth: int | None
-    after: int
-
-
 class Upstream:
     """An MX host: listens on port 25 of its addresses and follows its script."""
 
@@ -220,10 +123,11 @@ class Upstream:
         self.extensions: list[str] = ["PIPELINING", "SIZE 52428800", "8BITMIME"]
         self.starttls = False  # whether STARTTLS is offered
         self.patience = patience
+        self.on_message: Callable[[Message], None] | None = None
         self.transcript = transcript
         self._tls_context = tls_context
         self._loop = loop
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self._counts: dict[int, int] = {}
         self._dialogues: list[Dialogue] = []
         self._changed = threading.Condition()
@@ -249,7 +153,7 @@ class Upstream:
         by the ordinary answer."""
         if stage not in STAGES:
             raise ValueError(f"no stage '{stage}'")
-        rule = _Rule(
+        rule = Rule(
             stage, actions, recipient.lower() if recipient else None, nth, after
         )
         self._rules.insert(0, rule)
@@ -460,6 +364,8 @@ class _Handler:
         )
         message.accepted = server.prepare("end", server.recipients())
         server.upstream.note(lambda: server.dialogue.messages.append(message))
+        if server.upstream.on_message is not None:
+            server.upstream.on_message(message)
         return "250 2.0.0 stored"
 
     async def handle_RSET(
@@ -504,7 +410,7 @@ class _Connection(SMTP):
         self._content_limit: int | None = None
         self._actions: tuple[Action, ...] | None = None
         self._prepared = False
-        self._stalled = False
+        self._held: bytes | None = None  # what came since a script acts in mid-content
 
     # What comes in
 
@@ -528,10 +434,14 @@ class _Connection(SMTP):
         if self._content is not None and self._content_limit is not None:
             if len(self._content) >= self._content_limit:
                 self._content_limit = None
-                actions = self.upstream.choose("content", self.recipients()) or ()
-                self.loop.create_task(self._act_in_content(actions))
-        if not self._stalled:
+                actions = self.upstream.choose("content", self.recipients())
+                if actions is not None:
+                    self._held = b""
+                    self.loop.create_task(self._act_in_content(actions))
+        if self._held is None:
             super().data_received(data)
+        else:
+            self._held += data
 
     def eof_received(self) -> bool:
         self.upstream.transcript.remark(self._party, "the subject closed")
@@ -638,20 +548,25 @@ class _Connection(SMTP):
             raise asyncio.CancelledError
         elif isinstance(action, Stall):
             self.upstream.transcript.remark(self._party, "stalls")
-            self._stalled = True
             await asyncio.Event().wait()
 
     async def _act_in_content(self, actions: tuple[Action, ...]) -> None:
-        self._stalled = True
+        """Reads no further while `actions` are done, and after a Stall never again."""
+        transport = self.transport
+        if transport is not None:
+            transport.pause_reading()
         for action in actions:
-            if isinstance(action, Stall) and self.transport is not None:
-                self.transport.pause_reading()
+            if isinstance(action, Stall):
                 self.upstream.transcript.remark(self._party, "stops reading")
                 return
             if isinstance(action, HangUp):
                 self.drop(action.reset)
                 return
             await self._act(action)
+        held, self._held = self._held or b"", None
+        super().data_received(held)
+        if transport is not None:
+            transport.resume_reading()
 
     async def _say(self, action: Say) -> None:
         if (

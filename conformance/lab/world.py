@@ -35,7 +35,8 @@ from conformance.lab.client import Client
 from conformance.lab.dns import DnsServer
 from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
-from conformance.lab.upstream import Upstream, say
+from conformance.lab.script import say
+from conformance.lab.upstream import Upstream
 from conformance.expect import Unimplemented
 from conformance.subjects.base import Plan, Route, Subject, Zone
 

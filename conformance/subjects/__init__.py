@@ -1,0 +1,18 @@
+"""The MTAs under test, one adapter each."""
+
+from __future__ import annotations
+
+from conformance.settings import Settings
+from conformance.subjects.base import Subject, SubjectUnavailable
+
+
+def make_subject(settings: Settings) -> Subject:
+    """The adapter that the settings name; SubjectUnavailable if there is none."""
+    if settings.subject == "reference":
+        from conformance.subjects.reference import Reference
+
+        return Reference(settings.binary, settings.broken_clause)
+    raise SubjectUnavailable(f"no subject is called '{settings.subject}'")
+
+
+NAMES = ("reference",)

@@ -85,6 +85,9 @@ class Timeouts:
     upstream_connect: float = 30
     upstream_command: float = 300
     upstream_data_end: float = 600
+    recipient: float = (
+        300  # everything upstream up to the answer to RCPT, all hosts together
+    )
     dns: float = 10
 
 
@@ -165,6 +168,9 @@ class Subject(ABC):
     timeouts = Timeouts()
     limits = Limits()
     start_patience = 20.0  # seconds until it must accept connections
+    needs_namespace = (
+        True  # False: it runs elsewhere, and the lab where conform was started
+    )
 
     def __init__(self) -> None:
         self.plan: Plan | None = None

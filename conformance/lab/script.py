@@ -1,0 +1,112 @@
+"""What upstream MTAs are told to do: actions, and the stages of the dialogue that they are done at.
+
+A stage is a place in the dialogue where the server has to say or do something:
+
+    connect  ehlo  helo  starttls  mail  rcpt  data  content  end  rset  noop  quit
+
+"content" is the message arriving after 354, "end" the answer to its final dot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+
+from conformance.expect import ConformanceFailure
+
+STAGES = (
+    "connect ehlo helo starttls mail rcpt data content end rset noop quit".split()
+)  # in their order
+
+
+class Action:
+    """What a server does at a stage instead of its ordinary answer."""
+
+
+@dataclass(frozen=True)
+class Say(Action):
+    """Says `data`, in `pieces` TCP segments."""
+
+    data: bytes
+    pieces: int = 1
+
+    @property
+    def positive(self) -> bool:
+        return self.data[:1] in (b"2", b"3")
+
+
+@dataclass(frozen=True)
+class Stall(Action):
+    """Says nothing more and keeps the connection open."""
+
+
+@dataclass(frozen=True)
+class HangUp(Action):
+    """Closes the connection, with an RST if `reset`."""
+
+    reset: bool = False
+
+
+class Hold(Action):
+    """Waits until the test releases it; the dialogue then goes on with the next action."""
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._released = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wait_until_reached(self, patience: float) -> None:
+        """Returns once a dialogue has come here; fails after `patience` seconds."""
+        if not self._reached.wait(patience):
+            raise ConformanceFailure(
+                "the upstream dialogue to reach a stage", "it did not"
+            )
+
+    def release(self) -> None:
+        """Lets the dialogue go on."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._released.set)
+        else:
+            self._released.set()
+
+    async def pass_through(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reached.set()
+        await self._released.wait()
+
+
+def say(text: str | bytes, pieces: int = 1) -> Say:
+    """A reply, e.g. say("550 5.1.1 no such user"); several lines are separated by line feeds and
+    written in full: say("550-one\\n550 two"). `pieces` splits it over that many TCP segments.
+    """
+    data = text.encode("utf-8") if isinstance(text, str) else text
+    return Say(data.replace(b"\n", b"\r\n") + b"\r\n", pieces)
+
+
+def raw(data: bytes, pieces: int = 1) -> Say:
+    """Exactly these bytes, whatever they are."""
+    return Say(data, pieces)
+
+
+def stall() -> Stall:
+    return Stall()
+
+
+def hang_up(reset: bool = False) -> HangUp:
+    return HangUp(reset)
+
+
+def hold() -> Hold:
+    return Hold()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When to do what; see Upstream.on()."""
+
+    stage: str
+    actions: tuple[Action, ...]
+    recipient: str | None
+    nth: int | None
+    after: int

@@ -1,0 +1,211 @@
+"""The pytest plugin under `conform`: one lab for every worker, one piece of it for every test, and
+what came of each test as plain data that travels in pytest's own reports.
+
+It is loaded by `conform` (-p conformance.plugin) and not meant for a bare pytest.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.clauses import clauses_of, load_catalogue, selected
+from conformance.expect import ConformanceFailure, Unimplemented
+from conformance.lab import Lab, World
+from conformance.lab.namespace import NamespaceForbidden, unshare_here
+from conformance.report.model import Outcome, TestResult
+from conformance.settings import ROOT, Settings
+from conformance.subjects import make_subject
+from conformance.subjects.base import Subject, SubjectUnavailable
+
+# Spare places in the plan beyond one for each test.
+SPARE_SLOTS = 2
+
+
+class LabFailure(Exception):
+    """The lab or the subject could not run; the run ends with status 3."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--conform-settings", help="settings of conform, as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "clause(*ids): the clauses that a test asserts")
+    text = config.getoption("--conform-settings")
+    settings = Settings.from_json(text) if text else Settings()
+    config.pluginmanager.register(Runner(settings), "conform-runner")
+
+
+def reproduce_command(settings: Settings, ids: list[str]) -> str:
+    """A command that runs the tests of a clause again."""
+    words = ["scripts/conform"]
+    if settings.target:
+        words.append(f"--target {settings.target}")
+    elif settings.subject != "reference":
+        words.append(f"--subject {settings.subject}")
+    if settings.binary:
+        words.append(f"--binary {settings.binary}")
+    if settings.broken_clause:
+        words.append(f"--break {settings.broken_clause}")
+    if ids:
+        words.append(f"-k {ids[0]}")
+    return " ".join([*words, "-v"])
+
+
+class Runner:
+    """The hooks and fixtures, in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.catalogue = load_catalogue()
+        self._subject: Subject | None = None
+
+    @property
+    def subject(self) -> Subject:
+        if self._subject is None:
+            self._subject = make_subject(self.settings)
+        return self._subject
+
+    # Which tests run
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if self.settings.repeat > 1:
+            metafunc.fixturenames.append("repetition")
+            metafunc.parametrize("repetition", range(self.settings.repeat))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        chosen = [item for item in items if self._is_selected(item)]
+        if self.settings.shuffle is not None:
+            random.Random(self.settings.shuffle).shuffle(chosen)
+        items[:] = chosen
+
+    def _is_selected(self, item: pytest.Item) -> bool:
+        ids = clauses_of(item)
+        return (
+            bool(selected(ids, self.settings.clauses))
+            if self.settings.clauses
+            else True
+        )
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        for name in clauses_of(item):
+            clause = self.catalogue.get(name)
+            needed = clause.capability if clause else None
+            if needed and needed not in self.subject.capabilities:
+                raise Unimplemented(needed)
+
+    # What they run in
+
+    @pytest.fixture(scope="session")
+    def lab(self, request: pytest.FixtureRequest) -> Iterator[Lab]:
+        """The worker's lab, in a namespace of its own, with the subject running."""
+        slots = len(request.session.items) + SPARE_SLOTS
+        directory = Path(tempfile.mkdtemp(prefix="conform-"))
+        directory.chmod(0o755)
+        try:
+            if self.subject.needs_namespace:
+                unshare_here()
+            lab = Lab(self.subject, directory, slots, self.settings.timeout_scale)
+            lab.start()
+        except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
+            raise LabFailure(str(error)) from error
+        yield lab
+        lab.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+    @pytest.fixture
+    def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:
+        """This test's piece of the lab."""
+        try:
+            world = lab.world()
+        except SubjectUnavailable as error:
+            raise LabFailure(str(error)) from error
+        yield world
+        world.close()
+        ids = ", ".join(clauses_of(request.node))
+        path = self._transcript_path(request.node)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        world.transcript.write(path, f"{request.node.name}\nclauses: {ids}")
+        errors = lab.loop.take_errors()
+        if errors:
+            raise RuntimeError("in the lab's own thread: " + "\n".join(errors))
+
+    def _transcript_path(self, item: pytest.Item) -> Path:
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")[:150]
+        return self.settings.transcripts / f"{item.path.stem}.{name}.txt"
+
+    # What came of them
+
+    @pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, None]:
+        report = (yield).get_result()
+        if call.when == "call" or call.excinfo is not None:
+            # ASCII text is the one thing that every way of handing reports on leaves alone.
+            report.conform = json.dumps(asdict(self._result(item, call)))
+            report.longrepr, report.sections = None, []
+
+    def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
+        ids = clauses_of(item)
+        path = self._transcript_path(item)
+        result = TestResult(
+            id=item.nodeid,
+            title=title_of(item),
+            clauses=ids,
+            outcome=Outcome.PASS,
+            duration=call.duration,
+            transcript=str(path)
+            if "world" in getattr(item, "fixturenames", ())
+            else None,
+            command=reproduce_command(self.settings, ids),
+        )
+        if call.excinfo is None:
+            return result
+        error = call.excinfo.value
+        where = (
+            f"{item.path.relative_to(ROOT)}" if item.path.is_relative_to(ROOT) else ""
+        )
+        if isinstance(error, ConformanceFailure) and call.when != "teardown":
+            result.outcome = Outcome.FAIL
+            result.expected, result.actual = error.expected, error.actual
+        elif isinstance(error, AssertionError) and call.when == "call":
+            result.outcome = Outcome.FAIL
+            result.expected, _, result.actual = str(error).partition("\n")
+        elif isinstance(error, Unimplemented):
+            result.outcome, result.reason = Outcome.UNIMPLEMENTED, str(error)
+        elif isinstance(error, pytest.skip.Exception):
+            result.outcome, result.reason = Outcome.SKIPPED, str(error)
+        else:
+            result.outcome = Outcome.ERROR
+            result.reason = f"{type(error).__name__}: {error}"
+            result.lab_failure = isinstance(error, LabFailure)
+        result.where = f"{where}:{_line_in_test(call, item)}"
+        if result.outcome in (Outcome.ERROR, Outcome.FAIL) and not result.lab_failure:
+            result.details = str(call.excinfo.getrepr(style="short"))
+        return result
+
+
+def title_of(item: pytest.Item) -> str:
+    """A test's name as the sentence that it is."""
+    name, _, parameters = item.name.removeprefix("test_").partition("[")
+    sentence = name.replace("_", " ")
+    return f"{sentence} [{parameters}" if parameters else sentence
+
+
+def _line_in_test(call: pytest.CallInfo[None], item: pytest.Item) -> int:
+    assert call.excinfo is not None
+    lines = [
+        e.lineno + 1 for e in call.excinfo.traceback if Path(str(e.path)) == item.path
+    ]
+    return lines[-1] if lines else 0

@@ -1,0 +1,121 @@
+"""Reports for programs: results.json and junit.xml."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from conformance.report.model import ClauseResult, Outcome, Run, TestResult
+
+# XML 1.0 2.2: everything but these cannot stand in a document, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write_files(run: Run, directory: Path, today: datetime.date) -> None:
+    """Writes every report of this kind into `directory`, which is made if it is not there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "results.json").write_text(to_json(run, today), encoding="utf-8")
+    (directory / "junit.xml").write_bytes(to_junit(run))
+
+
+def to_json(run: Run, today: datetime.date) -> str:
+    """The whole model; ASCII only, so that nothing in it can hurt a reader."""
+    document = {
+        "subject": run.subject,
+        "version": run.version,
+        "started": run.started.isoformat(),
+        "duration": round(run.duration, 3),
+        "strict": run.strict,
+        "complete": run.complete,
+        "exit_status": run.exit_status(today),
+        "failure": run.failure,
+        "waiver_problems": run.waiver_problems(today),
+        "clauses": [_clause(result, run.strict) for result in run.clauses],
+        "tests": [_without_nothing(asdict(test)) for test in run.tests],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _clause(result: ClauseResult, strict: bool) -> dict[str, Any]:
+    return _without_nothing(
+        {
+            **asdict(result.clause),
+            "verdict": result.verdict,
+            "reason": result.reason,
+            "gates": result.gates(strict),
+            "waiver": result.waiver.reason if result.waiver else None,
+            "tests": [test.id for test in result.tests],
+        }
+    )
+
+
+def _without_nothing(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value is not None}
+
+
+def to_junit(run: Run) -> bytes:
+    """One test case a test, as the JUnit schema of Jenkins and GitLab has it."""
+    suite = ElementTree.Element(
+        "testsuite",
+        {
+            "name": _xml(f"conform {run.subject}"),
+            "tests": str(len(run.tests)),
+            "failures": str(run.count(Outcome.FAIL)),
+            "errors": str(run.count(Outcome.ERROR)),
+            "skipped": str(run.count(Outcome.SKIPPED, Outcome.UNIMPLEMENTED)),
+            "time": f"{run.duration:.3f}",
+            "timestamp": run.started.isoformat(),
+        },
+    )
+    for test in run.tests:
+        _test_case(suite, test)
+    if run.failure is not None:
+        case = ElementTree.SubElement(
+            suite, "testcase", {"name": "lab", "classname": "conform"}
+        )
+        ElementTree.SubElement(case, "error", {"message": _xml(run.failure)})
+    data: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return data
+
+
+def _test_case(suite: ElementTree.Element, test: TestResult) -> None:
+    case = ElementTree.SubElement(
+        suite,
+        "testcase",
+        {
+            "name": _xml(test.title),
+            "classname": _xml(
+                test.id.partition("::")[0].removesuffix(".py").replace("/", ".")
+            ),
+            "time": f"{test.duration:.3f}",
+        },
+    )
+    properties = ElementTree.SubElement(case, "properties")
+    for name in test.clauses:
+        ElementTree.SubElement(
+            properties, "property", {"name": "clause", "value": name}
+        )
+    if test.outcome == Outcome.FAIL:
+        message = f"expected {test.expected}; got {test.actual}"
+        failure = ElementTree.SubElement(case, "failure", {"message": _xml(message)})
+        failure.text = _xml(
+            f"{message}\ntranscript: {test.transcript}\nagain: {test.command}"
+        )
+    elif test.outcome == Outcome.ERROR:
+        error = ElementTree.SubElement(
+            case, "error", {"message": _xml(test.reason or "")}
+        )
+        error.text = _xml(test.details or "")
+    elif test.outcome != Outcome.PASS:
+        ElementTree.SubElement(
+            case, "skipped", {"message": _xml(test.reason or test.outcome)}
+        )
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub(lambda match: f"\\x{ord(match.group()):02x}", text)

@@ -1,0 +1,198 @@
+"""One run's results: what came of each test, the verdict on each clause, and the exit status.
+
+Every reporter reads this model and nothing else. Its texts may hold whatever a subject sent; a
+reporter escapes them for its own form.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+
+from conformance.clauses import Clause
+
+CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
+
+
+class Outcome(StrEnum):
+    """Of a test, and the verdict on a clause."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNIMPLEMENTED = "unimplemented"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+# A clause's verdict is the first of these that one of its tests had.
+_WEIGHT = (
+    Outcome.ERROR,
+    Outcome.FAIL,
+    Outcome.PASS,
+    Outcome.SKIPPED,
+    Outcome.UNIMPLEMENTED,
+)
+
+
+@dataclass
+class TestResult:
+    """What came of one test."""
+
+    __test__ = False  # pytest: this is not a test
+
+    id: str
+    title: str
+    clauses: list[str]
+    outcome: Outcome
+    duration: float = 0.0
+    expected: str | None = None
+    actual: str | None = None
+    reason: str | None = None  # of a skip, an error, a missing capability
+    where: str | None = None  # file:line
+    details: str | None = None  # a traceback
+    transcript: str | None = None
+    command: str = ""
+    lab_failure: bool = False  # nothing could run, and this says why
+
+
+@dataclass
+class ClauseResult:
+    """A clause with its tests and the verdict that follows from them."""
+
+    clause: Clause
+    tests: list[TestResult]
+    waiver: Waiver | None = None
+
+    @property
+    def verdict(self) -> Outcome:
+        outcomes = {test.outcome for test in self.tests}
+        return next(
+            (outcome for outcome in _WEIGHT if outcome in outcomes), Outcome.SKIPPED
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no verdict, where there is none."""
+        if not self.tests:
+            return "no test asserts it"
+        if self.verdict in (Outcome.SKIPPED, Outcome.UNIMPLEMENTED):
+            return next(t.reason for t in self.tests if t.outcome == self.verdict)
+        return None
+
+    def gates(self, strict: bool) -> bool:
+        """Whether its failure makes the subject non-conforming."""
+        return (strict or self.clause.gates) and self.waiver is None
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A failure that is known and, until a date, accepted."""
+
+    glob: str
+    reason: str
+    until: datetime.date
+
+    def covers(self, clause: str) -> bool:
+        return fnmatch.fnmatchcase(clause, self.glob.upper())
+
+
+class WaiverError(Exception):
+    """The waiver file says something that it may not."""
+
+
+def load_waivers(path: Path) -> list[Waiver]:
+    """Reads a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (OSError, yaml.YAMLError) as error:
+        raise WaiverError(f"{path}: {error}") from error
+    if not isinstance(entries, list):
+        raise WaiverError(f"{path}: not a list")
+    waivers = []
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or set(entry) != {"clause", "reason", "until"}:
+            raise WaiverError(
+                f"{path}: entry {number} has not just clause, reason and until"
+            )
+        if not isinstance(entry["until"], datetime.date):
+            raise WaiverError(f"{path}: entry {number}: until is a date, YYYY-MM-DD")
+        waivers.append(
+            Waiver(str(entry["clause"]), str(entry["reason"]), entry["until"])
+        )
+    return waivers
+
+
+@dataclass
+class Run:
+    """Everything a report says."""
+
+    subject: str
+    version: str
+    started: datetime.datetime
+    duration: float
+    strict: bool
+    complete: bool  # every clause was selected
+    clauses: list[ClauseResult]
+    tests: list[TestResult]
+    waivers: list[Waiver] = field(default_factory=list)
+    failure: str | None = None  # why the lab or the subject could not run
+
+    def apply_waivers(self, waivers: Iterable[Waiver], today: datetime.date) -> None:
+        """Puts waivers that have not expired on the failures they cover."""
+        self.waivers = list(waivers)
+        for waiver in self.waivers:
+            for result in self.clauses:
+                failed = result.verdict == Outcome.FAIL
+                if failed and waiver.covers(result.clause.id) and waiver.until >= today:
+                    result.waiver = waiver
+
+    def waiver_problems(self, today: datetime.date) -> list[str]:
+        """Waivers that have expired, or that no failure needs (in a run of all clauses)."""
+        problems = []
+        for waiver in self.waivers:
+            if waiver.until < today:
+                problems.append(
+                    f"the waiver for {waiver.glob} expired on {waiver.until}"
+                )
+            elif self.complete and not any(r.waiver is waiver for r in self.clauses):
+                problems.append(f"nothing needs the waiver for {waiver.glob} any more")
+        return problems
+
+    def failing(self) -> list[ClauseResult]:
+        """Clauses whose failure makes the subject non-conforming."""
+        return [
+            result
+            for result in self.clauses
+            if result.verdict == Outcome.FAIL and result.gates(self.strict)
+        ]
+
+    def count(self, *outcomes: Outcome) -> int:
+        """Tests with one of these outcomes."""
+        return sum(test.outcome in outcomes for test in self.tests)
+
+    def exit_status(self, today: datetime.date) -> int:
+        """0 conforms, 1 does not, 2 nothing selected, 3 the lab or the subject could not run."""
+        if self.failure is not None:
+            return COULD_NOT_RUN
+        if self.failing() or self.waiver_problems(today):
+            return DOES_NOT_CONFORM
+        if self.count(Outcome.ERROR):
+            return COULD_NOT_RUN
+        if not self.tests:
+            return USAGE
+        return CONFORMS
+
+
+def judge(clauses: Iterable[Clause], tests: Iterable[TestResult]) -> list[ClauseResult]:
+    """Sorts tests under the clauses that they name."""
+    results = list(tests)
+    return [
+        ClauseResult(clause, [test for test in results if clause.id in test.clauses])
+        for clause in clauses
+    ]

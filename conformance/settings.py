@@ -1,0 +1,42 @@
+"""What one run of `conform` was asked for, in a form that worker processes can be handed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUITE = ROOT / "conformance" / "suite"
+
+
+@dataclass
+class Settings:
+    """The command line, parsed."""
+
+    subject: str = "reference"
+    target: str | None = None  # HOST:PORT of a remote subject
+    client_address_by: str = "none"  # how a remote subject learns a client's address
+    clauses: list[str] = field(default_factory=list)  # globs; empty: all
+    jobs: int = 1
+    shuffle: int | None = None  # the seed
+    repeat: int = 1
+    timeout_scale: float = 1.0
+    report: str = "reports"  # a directory
+    strict: bool = False
+    waivers: str | None = None
+    verbose: bool = False
+    binary: str | None = None  # of the reference relay
+    broken_clause: str | None = None  # --break for the reference relay
+    suite: str = str(SUITE)
+
+    @property
+    def transcripts(self) -> Path:
+        return Path(self.report) / "transcripts"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        return cls(**json.loads(text))

@@ -1,0 +1,69 @@
+"""`conform --shell`: a shell in the running lab, with a hint of what to type."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conformance.lab import Lab, Message
+from conformance.lab.namespace import NamespaceForbidden, unshare_here
+from conformance.lab.world import STANDING_DESTINATION, SUBJECT_IPV4, SUBJECT_IPV6
+from conformance.report.model import COULD_NOT_RUN
+from conformance.settings import Settings
+from conformance.subjects import make_subject
+from conformance.subjects.base import SubjectUnavailable
+
+HINT = """\
+The lab runs; nothing outside of it can be reached. Leave with "exit".
+
+  {subject} listens on {ipv4} and {ipv6}, port 25.
+  A message is forwarded:
+    swaks --server {ipv4} --from alice@sender.example --to info@example.com
+  and lies, as it arrived at {destination}, in {directory}/mail/ .
+  An upstream's refusal comes back in-session:
+    swaks --server {ipv4} --from alice@sender.example --to rejected@example.com
+  DNS answers on 127.0.0.1:
+    dig MX example.com
+"""
+
+
+def open_shell(settings: Settings) -> int:
+    """Starts the lab, runs the user's shell in it, and returns the shell's exit status."""
+    directory = Path(tempfile.mkdtemp(prefix="conform-"))
+    directory.chmod(0o755)
+    mail = directory / "mail"
+    mail.mkdir()
+    try:
+        subject = make_subject(settings)
+        unshare_here()
+        lab = Lab(subject, directory, 1)
+        lab.start()
+    except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
+        print(f"conform: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
+
+    def keep(message: Message) -> None:
+        number = sum(1 for _ in mail.iterdir()) + 1
+        (mail / f"{number}.eml").write_bytes(message.content)
+
+    assert lab.standing is not None
+    lab.standing.on_message = keep
+    print(
+        HINT.format(
+            subject=subject.version(),
+            ipv4=SUBJECT_IPV4,
+            ipv6=SUBJECT_IPV6,
+            destination=STANDING_DESTINATION,
+            directory=directory,
+        ),
+        flush=True,
+    )
+    try:
+        return subprocess.call([os.environ.get("SHELL", "/bin/bash")], cwd=directory)
+    finally:
+        lab.stop()
+        shutil.rmtree(directory, ignore_errors=True)

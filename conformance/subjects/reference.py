@@ -1,0 +1,169 @@
+"""The reference relay, build/relay/fairlead."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+from conformance.settings import ROOT
+from conformance.subjects.base import (
+    CAPABILITIES,
+    Limits,
+    Plan,
+    Process,
+    Subject,
+    SubjectUnavailable,
+    Timeouts,
+)
+
+BINARY = ROOT / "build" / "relay" / "fairlead"
+FAKETIME = "libfaketime.so.1"
+FAKETIME_DIRECTORIES = (
+    "/usr/lib/x86_64-linux-gnu/faketime",
+    "/usr/lib/aarch64-linux-gnu/faketime",
+)
+
+# Short enough that stalls are tested in seconds, long enough for a busy machine.
+TIMEOUTS = Timeouts(
+    client_command=3,
+    client_data=3,
+    upstream_connect=1,
+    upstream_command=2,
+    upstream_data_end=3,
+    recipient=8,
+    dns=2,
+)
+LIMITS = Limits(sessions_per_client=20)
+SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
+
+
+class Reference(Subject):
+    """One process in the foreground, configured by one YAML file."""
+
+    name = "reference"
+    capabilities = frozenset(CAPABILITIES)
+    timeouts = TIMEOUTS
+    limits = LIMITS
+
+    def __init__(
+        self, binary: str | None = None, broken_clause: str | None = None
+    ) -> None:
+        super().__init__()
+        self.binary = Path(binary).resolve() if binary else BINARY
+        self.broken_clause = broken_clause
+        self._process: Process | None = None
+        self._directory = Path()
+
+    def version(self) -> str:
+        try:
+            result = subprocess.run(
+                [self.binary, "--version"], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SubjectUnavailable(f"{self.binary}: {error}") from error
+        return result.stdout.strip()
+
+    def configure(self, plan: Plan, directory: Path) -> None:
+        self._directory = directory
+        # JSON is YAML, and needs no thought about quoting.
+        text = json.dumps(configuration(plan), indent=1, ensure_ascii=False)
+        (directory / "fairlead.yaml").write_text(text + "\n", encoding="utf-8")
+
+    def start(self, clock_offset_days: float = 0.0) -> None:
+        arguments = [str(self.binary)]
+        if self.broken_clause:
+            arguments += ["--break", self.broken_clause]
+        arguments += ["serve", "-c", str(self._directory / "fairlead.yaml")]
+        self._process = Process(
+            arguments, self._directory / "log", faketime_environment(clock_offset_days)
+        )
+        self._process.start()
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.stop()
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.stop(signal.SIGKILL)
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
+    def diagnosis(self) -> str:
+        return self._process.tail() if self._process else ""
+
+
+def configuration(plan: Plan) -> dict[str, object]:
+    """The configuration for a plan, as fairlead.yaml(5) describes it."""
+    own = [plan.ipv4, plan.ipv6]
+    ordinary = [{"address": address, "port": plan.port} for address in own]
+    proxied = [
+        {
+            "address": address,
+            "port": plan.proxy_port,
+            "proxy_protocol_from": ["192.0.2.0/24", "2001:db8::/32"],
+        }
+        for address in own
+    ]
+    return {
+        "hostname": plan.hostname,
+        "listen": ordinary + proxied,
+        "tls": {"certificate": str(plan.tls_certificate), "key": str(plan.tls_key)},
+        "resolver": {"servers": ["127.0.0.1"], "timeout": 1, "tries": 2},
+        "upstream": {"ehlo": plan.ehlo, "source": own},
+        "timeouts": {
+            "client_command": TIMEOUTS.client_command,
+            "client_data": TIMEOUTS.client_data,
+            "recipient": TIMEOUTS.recipient,
+            "upstream_connect": TIMEOUTS.upstream_connect,
+            "upstream_banner": TIMEOUTS.upstream_command,
+            "upstream_command": TIMEOUTS.upstream_command,
+            "upstream_data": TIMEOUTS.upstream_command,
+            "upstream_block": TIMEOUTS.upstream_command,
+            "upstream_final": TIMEOUTS.upstream_data_end,
+            "drain": 2,
+        },
+        "limits": {"sessions_per_client": LIMITS.sessions_per_client},
+        "postmaster": {"address": plan.contact},
+        "srs": {"secrets": list(SRS_SECRETS)},
+        "identity": {
+            "domain": plan.signing_domain,
+            "selector": plan.selector,
+            "key": str(plan.signing_key),
+        },
+        "dnsbl": {
+            "lists": [{"zone": zone, "name": name} for zone, name in plan.dnsbls]
+        },
+        "zones": [
+            {
+                "domain": zone.domain,
+                "plan": zone.plan,
+                "routes": [
+                    {"address": route.address, "to": route.to} for route in zone.routes
+                ],
+            }
+            for zone in plan.zones
+        ],
+    }
+
+
+def faketime_environment(days: float) -> dict[str, str]:
+    """What makes a program believe in a date `days` from now; nothing for the present."""
+    if not days:
+        return {}
+    for directory in FAKETIME_DIRECTORIES:
+        library = Path(directory) / FAKETIME
+        if library.exists():
+            break
+    else:
+        raise SubjectUnavailable("libfaketime is not installed")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{days * 86400:+.0f}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        # A relay built with sanitizers would refuse a library that is loaded before theirs.
+        "ASAN_OPTIONS": "verify_asan_link_order=0",
+    }
