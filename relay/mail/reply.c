@@ -1,6 +1,8 @@
 /* SMTP replies. See reply.h. */
 #include "mail/reply.h"
 
+#include "clause.h"
+
 #include <string.h>
 
 enum {
@@ -96,30 +98,38 @@ enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes li
 
 void reply_adapt_for_client(struct reply *reply)
 {
-    if (reply->code == 421)
+    if (CLAUSE(ERR_09, reply->code == 421))
         reply->code = 451;
 }
 
-/* How much of `text` goes on this line: all of it, or up to and with the last blank that fits. */
-static size_t fitting(struct bytes text)
+/* Up to and with the last blank of the slice; the whole of it if there is none. */
+static struct bytes cut_after_blank(struct bytes text)
 {
-    if (text.n <= TEXT_LIMIT)
-        return text.n;
-    size_t blank = bytes_find_last(bytes_first(text, TEXT_LIMIT), ' ');
-    return blank == BYTES_NOT_FOUND ? TEXT_LIMIT : blank + 1;
+    size_t blank = bytes_find_last(text, ' ');
+    return blank == BYTES_NOT_FOUND ? text : bytes_first(text, blank + 1);
+}
+
+static char cleaned(char c)
+{
+    unsigned char octet = (unsigned char)c;
+    if (CLAUSE(ERR_14, (octet < 0x20 && c != '\t') || octet == 0x7f))
+        return '?';
+    if (CLAUSE(ERR_15, octet >= 0x80))
+        return '?';
+    return c;
 }
 
 static void write_line(struct buffer *out, int code, struct bytes text, bool is_last)
 {
     do {
-        size_t n = fitting(text);
-        buffer_printf(out, "%d%c", code, is_last && n == text.n ? ' ' : '-');
-        for (size_t i = 0; i < n; i++) {
-            bool is_text = ascii_is_printable(text.p[i]) || text.p[i] == '\t';
-            buffer_add_char(out, is_text ? text.p[i] : '?');
-        }
+        struct bytes part = text;
+        if (CLAUSE(ERR_16, text.n > TEXT_LIMIT))
+            part = cut_after_blank(bytes_first(text, TEXT_LIMIT));
+        buffer_printf(out, "%d%c", code, is_last && part.n == text.n ? ' ' : '-');
+        for (size_t i = 0; i < part.n; i++)
+            buffer_add_char(out, cleaned(part.p[i]));
         buffer_add(out, BYTES("\r\n"));
-        text = bytes_from(text, n);
+        text = bytes_from(text, part.n);
     } while (text.n > 0);
 }
 
