@@ -80,8 +80,7 @@ struct config_route {
 struct config_zone {
     struct bytes domain;
     enum config_plan plan;
-    struct bytes
-        srs_overflow; /* local part, in wire form, for rewritten senders that are too long */
+    struct bytes srs_overflow; /* local part (content) for senders too long to rewrite */
     const struct config_route *routes;
     size_t route_count;
 };

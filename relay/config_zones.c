@@ -59,7 +59,7 @@ static struct bytes read_overflow(struct config_build *build, const char *text,
                      text);
         return (struct bytes){NULL, 0};
     }
-    return address_write_local(build->arena, address.local);
+    return address.local;
 }
 
 /* Where a route stands, for messages. */

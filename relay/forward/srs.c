@@ -1,0 +1,228 @@
+/* The Sender Rewriting Scheme. See srs.h. Local parts are handled by their content; writing the
+ * address quotes it where a sender's own local part, or address literal, makes that necessary. */
+#include "forward/srs.h"
+
+#include "base/buffer.h"
+#include "clause.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+enum {
+    HASH_LENGTH = 4,
+    SHA1_SIZE = 20,
+    TIMESTAMP_LENGTH = 2,
+    TIMESTAMP_DAYS = 1024, /* two characters of base32 */
+    SECONDS_A_DAY = 86400,
+};
+
+static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+enum form { NOT_REWRITTEN, SRS0, SRS1 };
+
+/* The parts of a rewritten local part. */
+struct parts {
+    enum form form;
+    struct bytes hash;
+    struct bytes timestamp; /* SRS0 only */
+    struct bytes domain;    /* the sender's; of SRS1 the host that made the SRS0 */
+    struct bytes local;     /* the sender's; of SRS1 what followed "SRS0", its separator included */
+};
+
+static bool is_separator(char c)
+{
+    return CLAUSE(SRS_15, c == '=' || c == '+' || c == '-');
+}
+
+static struct parts divide(struct bytes local)
+{
+    const struct parts none = {.form = NOT_REWRITTEN};
+    const size_t tag = strlen("SRS0");
+    struct parts parts = none;
+    if (bytes_starts_with_nocase(local, BYTES("SRS0")))
+        parts.form = SRS0;
+    else if (bytes_starts_with_nocase(local, BYTES("SRS1")))
+        parts.form = SRS1;
+    if (parts.form == NOT_REWRITTEN || local.n == tag || !is_separator(local.p[tag]))
+        return none;
+    struct bytes rest = bytes_from(local, tag + 1);
+    parts.hash = bytes_cut(&rest, '=');
+    if (parts.form == SRS0)
+        parts.timestamp = bytes_cut(&rest, '=');
+    parts.domain = bytes_cut(&rest, '=');
+    parts.local = rest;
+    bool is_whole = parts.hash.n > 0 && parts.domain.n > 0 && parts.local.p != NULL;
+    bool is_marked = parts.form == SRS0 ? parts.timestamp.n > 0
+                                        : parts.local.n > 0 && is_separator(parts.local.p[0]);
+    return is_whole && is_marked ? parts : none;
+}
+
+bool srs_is_rewritten(struct bytes local)
+{
+    return divide(local).form != NOT_REWRITTEN;
+}
+
+/* The hash that one secret gives to the parts. */
+static bool hash_with(struct bytes secret, const struct parts *parts, char hash[HASH_LENGTH])
+{
+    struct buffer data = {0};
+    unsigned char mac[SHA1_SIZE], text[2 * SHA1_SIZE];
+    size_t mac_size = 0;
+    buffer_add(&data, parts->timestamp);
+    buffer_add(&data, parts->domain);
+    buffer_add(&data, parts->local);
+    for (size_t i = 0; i < data.n; i++)
+        data.p[i] = ascii_lower(data.p[i]);
+    bool done = !data.failed &&
+                EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, secret.p, secret.n,
+                          (const unsigned char *)data.p, data.n, mac, sizeof mac, &mac_size) &&
+                EVP_EncodeBlock(text, mac, (int)mac_size) > HASH_LENGTH;
+    if (done)
+        memcpy(hash, text, HASH_LENGTH);
+    buffer_free(&data);
+    return done;
+}
+
+/* Case carries nothing: some receivers fold an address before they send to it. */
+static bool hash_is_ours(const struct srs *srs, const struct parts *parts)
+{
+    char given[HASH_LENGTH], right[HASH_LENGTH];
+    bool matches = false;
+    if (parts->hash.n != HASH_LENGTH)
+        return false;
+    for (size_t i = 0; i < HASH_LENGTH; i++)
+        given[i] = ascii_lower(parts->hash.p[i]);
+    for (size_t s = 0; s < srs->secret_count; s++) {
+        if (!hash_with(srs->secrets[s], parts, right))
+            continue;
+        for (size_t i = 0; i < HASH_LENGTH; i++)
+            right[i] = ascii_lower(right[i]);
+        if (CRYPTO_memcmp(given, right, HASH_LENGTH) == 0)
+            matches = true;
+    }
+    return matches;
+}
+
+static unsigned day_of(int64_t now)
+{
+    return (unsigned)((uint64_t)(now / SECONDS_A_DAY) % TIMESTAMP_DAYS);
+}
+
+static struct bytes write_timestamp(struct arena *arena, int64_t now)
+{
+    unsigned day = day_of(now);
+    return arena_printf(arena, "%c%c", base32[day >> 5], base32[day & 31]);
+}
+
+static bool read_timestamp(struct bytes timestamp, unsigned *day)
+{
+    *day = 0;
+    for (size_t i = 0; i < timestamp.n; i++) {
+        char upper = timestamp.p[i];
+        if (ascii_is_alpha(upper))
+            upper = (char)(ascii_lower(upper) - 'a' + 'A');
+        const char *digit = upper == '\0' ? NULL : strchr(base32, upper);
+        if (!digit)
+            return false;
+        *day = *day * 32 + (unsigned)(digit - base32);
+    }
+    return timestamp.n == TIMESTAMP_LENGTH;
+}
+
+/* What goes into the new address, from the sender's own form. */
+static struct parts compose(struct arena *arena, const struct address *sender, int64_t now)
+{
+    struct parts parts = divide(sender->local);
+    if (CLAUSE(SRS_09, parts.form == SRS1))
+        return parts;
+    if (CLAUSE(SRS_08, parts.form == SRS0))
+        return (struct parts){.form = SRS1,
+                              .domain = sender->domain,
+                              .local = bytes_from(sender->local, strlen("SRS0"))};
+    return (struct parts){.form = SRS0,
+                          .timestamp = write_timestamp(arena, now),
+                          .domain = sender->domain,
+                          .local = sender->local};
+}
+
+static struct bytes write_parts(const struct srs *srs, struct arena *arena,
+                                const struct parts *parts)
+{
+    char hash[HASH_LENGTH];
+    if (!hash_with(srs->secrets[0], parts, hash))
+        return (struct bytes){NULL, 0};
+    if (parts->form == SRS1)
+        return arena_printf(arena, "SRS1=%.*s=%.*s=%.*s", HASH_LENGTH, hash,
+                            BYTES_ARG(parts->domain), BYTES_ARG(parts->local));
+    return arena_printf(arena, "SRS0=%.*s=%.*s=%.*s=%.*s", HASH_LENGTH, hash,
+                        BYTES_ARG(parts->timestamp), BYTES_ARG(parts->domain),
+                        BYTES_ARG(parts->local));
+}
+
+bool srs_forward(const struct srs *srs, struct arena *arena, const struct address *sender,
+                 struct bytes forwarding_domain, int64_t now, struct address *rewritten)
+{
+    *rewritten = *sender;
+    if (CLAUSE(SRS_03, sender->kind == ADDRESS_NULL))
+        return true;
+    if (CLAUSE(SRS_04, bytes_equal(sender->domain, forwarding_domain)))
+        return true;
+    struct parts parts = compose(arena, sender, now);
+    struct bytes local = write_parts(srs, arena, &parts);
+    struct bytes written = local.p ? address_write_local(arena, local) : local;
+    if (!written.p)
+        return false;
+    if (CLAUSE(SRS_10, written.n > ADDRESS_LOCAL_LIMIT))
+        local = srs->overflow;
+    *rewritten =
+        (struct address){.kind = ADDRESS_MAILBOX, .local = local, .domain = forwarding_domain};
+    return true;
+}
+
+/* The address that the parts were made of. */
+static enum srs_error restore(struct arena *arena, const struct parts *parts,
+                              struct address *original)
+{
+    struct bytes local = parts->local;
+    if (parts->form == SRS1)
+        local = arena_printf(arena, "SRS0%.*s", BYTES_ARG(parts->local));
+    struct bytes written = local.p ? address_write_local(arena, local) : local;
+    struct bytes text =
+        arena_printf(arena, "%.*s@%.*s", BYTES_ARG(written), BYTES_ARG(parts->domain));
+    enum address_error error = address_parse(arena, text, original);
+    if (arena_failed(arena))
+        return SRS_NO_MEMORY;
+    return error == ADDRESS_OK ? SRS_OK : SRS_MALFORMED;
+}
+
+enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
+                           const struct address *rewritten, int64_t now, struct address *original)
+{
+    struct parts parts = divide(rewritten->local);
+    unsigned day;
+    if (rewritten->kind != ADDRESS_MAILBOX || parts.form == NOT_REWRITTEN)
+        return SRS_NOT_REWRITTEN;
+    if (!hash_is_ours(srs, &parts))
+        return SRS_WRONG_HASH;
+    if (parts.form == SRS0) {
+        if (!read_timestamp(parts.timestamp, &day))
+            return SRS_MALFORMED;
+        if ((day_of(now) + TIMESTAMP_DAYS - day) % TIMESTAMP_DAYS > srs->max_age_days)
+            return SRS_EXPIRED;
+    }
+    return restore(arena, &parts, original);
+}
+
+const char *srs_error_name(enum srs_error error)
+{
+    static const char *const names[] = {
+        [SRS_OK] = "ok",
+        [SRS_NOT_REWRITTEN] = "not-rewritten",
+        [SRS_MALFORMED] = "malformed",
+        [SRS_WRONG_HASH] = "wrong-hash",
+        [SRS_EXPIRED] = "expired",
+        [SRS_NO_MEMORY] = "no-memory",
+    };
+    return names[error];
+}
