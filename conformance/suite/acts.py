@@ -1,0 +1,98 @@
+"""What many tests do in the same way: forward a message, read what went upstream, ask DNS, and make
+sure that nothing further arrives."""
+
+from __future__ import annotations
+
+import re
+
+import dns.resolver
+
+from conformance import expect, expect_match, expect_true
+from conformance.lab import Client, Message, Upstream, World
+
+# A Mailbox's local part as RFC 5321 4.1.2 writes it.
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+DOT_STRING = rf"{ATOM}(?:\.{ATOM})*"
+QUOTED_STRING = r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"'
+DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+MAILBOX = rf"(?:{DOT_STRING}|{QUOTED_STRING})@{DOMAIN}"
+
+
+def forward(
+    world: World,
+    *,
+    sender: str | None = None,
+    recipient: str | None = None,
+    message: bytes | None = None,
+    upstream: Upstream | None = None,
+) -> Message:
+    """Has a message forwarded in a session of its own; returns it as the upstream got it."""
+    with world.client() as client:
+        delivery = client.deliver(
+            world.sender.address if sender is None else sender,
+            recipient or world.info,
+            world.message() if message is None else message,
+        )
+        expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
+        client.quit()
+    return (upstream or world.upstream).wait_for_message()
+
+
+def open_transaction(
+    world: World, client: Client, recipient: str | None = None
+) -> None:
+    """MAIL and RCPT, both accepted."""
+    mail = client.mail(world.sender.address)
+    expect_true(mail.code == 250, "250 to MAIL", mail)
+    rcpt = client.rcpt(recipient or world.info)
+    expect_true(rcpt.code == 250, "250 to RCPT", rcpt)
+
+
+def reverse_path(upstream: Upstream, count: int = 1) -> str:
+    """The `count`th reverse-path sent to an upstream, as written between the angle brackets."""
+    command = upstream.wait_for_command(b"MAIL", count).decode(
+        "ascii", "backslashreplace"
+    )
+    return expect_match(r"MAIL FROM:<(.*?)>(?: .*)?", command, "a MAIL command").group(
+        1
+    )
+
+
+def forward_path(upstream: Upstream, count: int = 1) -> str:
+    """The `count`th forward-path sent to an upstream, as written between the angle brackets."""
+    command = upstream.wait_for_command(b"RCPT", count).decode(
+        "ascii", "backslashreplace"
+    )
+    return expect_match(r"RCPT TO:<(.*?)>(?: .*)?", command, "a RCPT command").group(1)
+
+
+def unquoted(local_part: str) -> str:
+    """The content of a local part, quoted or not (RFC 5321 4.1.2)."""
+    if local_part.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", local_part[1:-1])
+    return local_part
+
+
+def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
+    """No message has gone, or will go, to the upstreams (default: the test's own). The fence is one
+    more message, by another route: when that has arrived, an earlier one would have."""
+    watched = upstreams or (world.upstream,)
+    before = [len(upstream.messages) for upstream in watched]
+    fence = world.message(f"X-Fence: {world.slot}")
+    with world.client(source=world.new_client_addresses()[0]) as client:
+        delivery = client.deliver(world.sender.address, world.far, fence)
+        expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)
+    world.far_upstream.wait_for_message()
+    for upstream, count in zip(watched, before):
+        expect(count, 0, f"the number of messages at {upstream.name}")
+        expect(len(upstream.messages), 0, f"the number of messages at {upstream.name}")
+
+
+def look_up(name: str, rdtype: str) -> list[str]:
+    """Records of a name in master-file form, sorted; none where there are none."""
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers = ["127.0.0.1"]
+    try:
+        return sorted(record.to_text() for record in resolver.resolve(name, rdtype))
+    except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
+        return []
