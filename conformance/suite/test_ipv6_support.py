@@ -1,0 +1,165 @@
+"""IPv6 support: IPv6 first, IPv4 where that is not possible."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conformance import clause, expect, expect_reply, expect_true
+from conformance.lab import Upstream, World, say
+from conformance.suite.acts import forward
+
+# RFC 6666's discard prefix: no route leads there.
+UNREACHABLE = "100::25"
+# Inside the lab's IPv6 prefix, and nobody listens.
+NOBODY = "2001:db8:dead::25"
+CLIENT_WAITS_FOR_RCPT_S = 300
+
+
+def family_used(upstream: Upstream) -> int:
+    """Over which family the message came."""
+    address = upstream.wait_for_message().dialogue.local_address
+    return 6 if ":" in address else 4
+
+
+@clause("IPV6-01")
+def test_a_host_with_aaaa_is_reached_over_ipv6(world: World) -> None:
+    forward(world)
+    expect(family_used(world.upstream), 6, "the IP version used")
+    expect(len(world.upstream.dialogues), 1, "the number of connections")
+
+
+@clause("IPV6-02")
+def test_ipv4_is_used_where_the_ipv6_connection_is_refused(world: World) -> None:
+    world.upstream.stop_listening(6)
+    forward(world)
+    expect(family_used(world.upstream), 4, "the IP version used")
+
+
+@clause("IPV6-03")
+def test_ipv4_is_used_where_the_ipv6_address_is_silent(world: World) -> None:
+    world.require("timeouts")
+    world.upstream.go_silent(6)
+    with world.client() as client:
+        client.patience += world.subject.timeouts.upstream_connect
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_reply(delivery.final, 250, to="the end of DATA")
+    expect(family_used(world.upstream), 4, "the IP version used")
+
+
+@clause("IPV6-04")
+def test_ipv4_is_used_where_the_ipv6_network_is_unreachable(world: World) -> None:
+    world.dns.set(world.upstream.name, "AAAA", UNREACHABLE)
+    forward(world)
+    expect(family_used(world.upstream), 4, "the IP version used")
+
+
+@clause("IPV6-05")
+def test_ipv4_is_used_where_there_is_no_aaaa(world: World) -> None:
+    world.no_mx()
+    upstream = world.mx_host(world.destination, label="mx4", ipv6=False)
+    forward(world, upstream=upstream)
+    expect(family_used(upstream), 4, "the IP version used")
+
+
+@clause("IPV6-05")
+def test_a_host_with_aaaa_alone_is_reached(world: World) -> None:
+    world.no_mx()
+    upstream = world.mx_host(world.destination, label="mx6", ipv4=False)
+    forward(world, upstream=upstream)
+    expect(family_used(upstream), 6, "the IP version used")
+
+
+@clause("IPV6-06")
+def test_every_aaaa_of_a_host_is_tried_before_its_a(world: World) -> None:
+    world.dns.add(world.upstream.name, "AAAA", NOBODY, UNREACHABLE)
+    forward(world)
+    expect(family_used(world.upstream), 6, "the IP version used")
+
+
+@clause("IPV6-07")
+def test_the_preferred_hosts_ipv4_comes_before_the_next_hosts_ipv6(
+    world: World,
+) -> None:
+    second = world.mx_host(world.destination, 20, label="mx2")
+    world.upstream.stop_listening(6)
+    forward(world)
+    expect(family_used(world.upstream), 4, "the IP version used")
+    expect(second.dialogues, [], "connections to the second host")
+
+
+@clause("IPV6-08")
+@pytest.mark.parametrize("family", [4, 6])
+def test_clients_are_served_over_both_families(world: World, family: int) -> None:
+    world.require("ipv6")
+    with world.client(family) as client:
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_reply(delivery.final, 250, to="the end of DATA")
+    world.upstream.wait_for_message()
+
+
+@clause("IPV6-09")
+@pytest.mark.parametrize("text", ["450 4.2.0 later", "550 5.1.1 never"])
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "end"])
+def test_a_refusal_after_ehlo_is_final_and_no_other_host_is_tried(
+    world: World, stage: str, text: str
+) -> None:
+    second = world.mx_host(world.destination, 20, label="mx2")
+    world.upstream.on(stage, say(text))
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_reply(delivery.final, int(text[:3]))
+    expect(len(world.upstream.dialogues), 1, "connections to the preferred host")
+    expect(second.dialogues, [], "connections to the second host")
+
+
+@clause("IPV6-10")
+@pytest.mark.parametrize("banner", ["421 4.3.2 busy", "554 5.7.1 no service"])
+def test_after_a_refusing_banner_the_next_host_is_tried(
+    world: World, banner: str
+) -> None:
+    second = world.mx_host(world.destination, 20, label="mx2")
+    world.upstream.on("connect", say(banner))
+    forward(world, upstream=second)
+    expect_true(
+        world.upstream.dialogues, "a connection to the preferred host first", "none"
+    )
+
+
+@clause("IPV6-11")
+@pytest.mark.parametrize("text", ["421 4.3.2 busy", "550 5.7.1 not you"])
+def test_after_a_refused_ehlo_the_next_host_is_tried(world: World, text: str) -> None:
+    second = world.mx_host(world.destination, 20, label="mx2")
+    world.upstream.on("ehlo", say(text))
+    world.upstream.on("helo", say(text))
+    forward(world, upstream=second)
+
+
+@clause("IPV6-12")
+def test_mail_for_gmail_as_recorded_goes_to_its_first_host_over_ipv6(
+    world: World,
+) -> None:
+    gmail = world.recorded_host("gmail-smtp-in.l.google.com")
+    forward(world, recipient=world.to_gmail, upstream=gmail)
+    dialogue = gmail.wait_for_message().dialogue
+    expect(dialogue.local_address, "2a00:1450:400c:c09::1b", "the address connected to")
+
+
+@clause("IPV6-13")
+def test_fallbacks_end_within_the_clients_time_for_rcpt(world: World) -> None:
+    world.require("timeouts")
+    limits = world.subject.timeouts
+    hosts = [world.mx_host(world.destination, 20 + n, label=f"s{n}") for n in range(8)]
+    for upstream in (world.upstream, *hosts):
+        upstream.go_silent()
+    with world.client() as client:
+        client.mail(world.sender.address)
+        began = time.monotonic()
+        reply = client.rcpt(
+            world.info,
+            patience=min(CLIENT_WAITS_FOR_RCPT_S, limits.upstream_command + 5),
+        )
+        took = time.monotonic() - began
+    expect_reply(reply, 451, enhanced="4.4.1", to="RCPT")
+    expect_true(took < CLIENT_WAITS_FOR_RCPT_S, "an answer in five minutes", took)
