@@ -18,12 +18,13 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 
-# RFC 5737, RFC 3849: everybody but the subject lives here.
+# RFC 5737, RFC 3849: everybody but the subject lives here; and the host of the page's IPv6 example.
 FOREIGN_PREFIXES = (
     "192.0.2.0/24",
     "198.51.100.0/24",
     "203.0.113.0/24",
     "2001:db8::/32",
+    "2a00:1450:400c:c09::1b/128",
 )
 
 INSIDE = "CONFORM_INSIDE_NAMESPACE"

@@ -113,6 +113,7 @@ def make_plan(slots: int) -> Plan:
         (
             Route(f"info@{STANDING_ZONE}", f"info@{STANDING_DESTINATION}"),
             Route(f"rejected@{STANDING_ZONE}", f"rejected@{STANDING_DESTINATION}"),
+            Route(f"gmail@{STANDING_ZONE}", "mailbox@gmail.com"),
         ),
     )
     zones = itertools.chain.from_iterable(slot_zones(slot) for slot in range(slots))
@@ -318,6 +319,17 @@ class World:
         """An address at a domain that exists and that the subject does not serve."""
         return f"someone@{self.destination}"
 
+    @property
+    def to_gmail(self) -> str:
+        """A forwarded address to gmail.com, whose records are the page's example."""
+        return f"gmail@{STANDING_ZONE}"
+
+    @property
+    def standing(self) -> Upstream:
+        """The upstream of all tests, which takes the mail for the contact address."""
+        assert self.lab.standing is not None
+        return self.lab.standing
+
     def message(self, *extra_fields: str, body: str = "Hello.\r\n") -> bytes:
         """A plain message from the sender; `extra_fields` ("Name: value") stand at its end."""
         fields = [
@@ -382,6 +394,12 @@ class World:
         for address in addresses:
             self.dns.add(name, "AAAA" if ":" in address else "A", address)
         upstream = self.lab.upstream(name, addresses, self.transcript)
+        self._closers.append(upstream.stop)
+        return upstream
+
+    def recorded_host(self, name: str, *addresses: str) -> Upstream:
+        """An upstream MTA on addresses that the fixtures' DNS gives to `name`."""
+        upstream = self.lab.upstream(name, list(addresses), self.transcript)
         self._closers.append(upstream.stop)
         return upstream
 

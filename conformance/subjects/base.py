@@ -28,6 +28,8 @@ CAPABILITIES = {
     "provisioning": "prints the DNS records that a zone needs",
     "session-limits": "limits the sessions of one client address to Limits.sessions_per_client",
     "memory-budget": "refuses messages that would not fit its memory with 452",
+    "plans": "refuses a configuration that its zones' plans do not allow",
+    "provisioning": "prints the records of a zone, and checks those of a live one",
     "limits": "has the limits of the reference configuration (see Limits)",
     "timeouts": "runs with the short time-outs that it declares (see Timeouts)",
     "restart": "can be killed and started again within a test",
@@ -202,6 +204,18 @@ class Subject(ABC):
     @abstractmethod
     def diagnosis(self) -> str:
         """The end of its logs, shown where it could not start or died; tests never look at it."""
+
+    def provision(self, domain: str) -> str:
+        """The records that it adds to a zone, in master-file form ("provisioning")."""
+        raise NotImplementedError
+
+    def check_zone(self, domain: str) -> bool:
+        """Whether it finds a live zone's records in order ("provisioning")."""
+        raise NotImplementedError
+
+    def complaint_about(self, zone: Zone) -> str | None:
+        """Why it would not start with this zone added to its plan; None if it would ("plans")."""
+        raise NotImplementedError
 
     @property
     def addresses(self) -> tuple[str, str]:
