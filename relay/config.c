@@ -46,10 +46,11 @@ uint64_t config_number(struct config_build *build, const char *key, const uint64
 {
     if (!value)
         return otherwise;
-    if (*value < least || *value > most)
-        config_error(build->source, config_key("%s", key), "must be between %ju and %ju",
-                     (uintmax_t)least, (uintmax_t)most);
-    return *value;
+    if (*value >= least && *value <= most)
+        return *value;
+    config_error(build->source, config_key("%s", key), "must be between %ju and %ju",
+                 (uintmax_t)least, (uintmax_t)most);
+    return otherwise;
 }
 
 static double seconds(struct config_build *build, const char *key, const uint64_t *value,

@@ -55,8 +55,8 @@ static struct bytes read_overflow(struct config_build *build, const char *text,
     struct address address;
     if (bytes_find(written, '@') != BYTES_NOT_FOUND ||
         address_parse(build->arena, whole, &address) != ADDRESS_OK) {
-        config_error(build->source, key, "'%s' is not a local part (what stands before the @)",
-                     text);
+        config_error(build->source, key, "'%.*s' is not a local part (what stands before the @)",
+                     BYTES_ARG(written));
         return (struct bytes){NULL, 0};
     }
     return address.local;

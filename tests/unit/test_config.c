@@ -1,0 +1,553 @@
+/* The configuration file: what it means, and exactly what is said about a bad one
+ * (relay/config*.c). */
+#include "unit.h"
+
+#include "config.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Keys are made for each run, in a directory of their own; files of a configuration are relative to
+ * it. */
+static char directory[] = "/tmp/test_config.XXXXXX";
+static char config_path[64];
+
+static const char *const files[] = {"key.pem",         "small.pem", "ed25519.pem",
+                                    "certificate.pem", "secrets",   "empty"};
+
+static FILE *create(const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    return file;
+}
+
+static void write_key(const char *name, EVP_PKEY *key)
+{
+    FILE *file = create(name);
+    assert_non_null(key);
+    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    fclose(file);
+}
+
+static void write_certificate(const char *name, EVP_PKEY *key)
+{
+    X509 *certificate = X509_new();
+    assert_non_null(certificate);
+    X509_set_version(certificate, X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    assert_int_not_equal(X509_sign(certificate, key, EVP_sha256()), 0);
+    FILE *file = create(name);
+    assert_int_equal(PEM_write_X509(file, certificate), 1);
+    fclose(file);
+    X509_free(certificate);
+}
+
+static void write_text(const char *name, const char *text)
+{
+    FILE *file = create(name);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int make_files(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(config_path, sizeof(config_path), "%s/f.yaml", directory);
+    EVP_PKEY *key = EVP_RSA_gen(2048), *small = EVP_RSA_gen(512);
+    EVP_PKEY *ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    write_key("key.pem", key);
+    write_key("small.pem", small);
+    write_key("ed25519.pem", ed25519);
+    write_certificate("certificate.pem", key);
+    write_text("secrets", "the first of two secrets\n\n  the second of two secrets  \n");
+    write_text("empty", "");
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(small);
+    EVP_PKEY_free(ed25519);
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+    return 0;
+}
+
+#define MINIMUM                                                                                    \
+    "hostname: mx.example\n"                                                                       \
+    "listen: [{address: 192.0.2.25}]\n"                                                            \
+    "postmaster: {address: postmaster@elsewhere.example}\n"                                        \
+    "srs: {secrets: [0123456789abcdef]}\n"
+
+/* Four lines, then zones from line 5 on. */
+#define ONE_ZONE MINIMUM "zones: [{domain: example.com}]\n"
+
+static struct config *parse(const char *yaml, struct buffer *errors)
+{
+    return config_parse(bytes_of(yaml), config_path, errors);
+}
+
+static struct config *parse_good(const char *yaml)
+{
+    struct buffer errors = {0};
+    struct config *config = parse(yaml, &errors);
+    if (!config)
+        print_error("%.*s", BYTES_ARG(buffer_bytes(&errors)));
+    assert_non_null(config);
+    assert_int_equal(errors.n, 0);
+    return config;
+}
+
+/* The errors without the directory: "f.yaml:3: listen: ..." */
+static void assert_errors(const char *yaml, const char *expected)
+{
+    struct buffer errors = {0};
+    assert_null(parse(yaml, &errors));
+    struct buffer shown = {0};
+    struct bytes rest = buffer_bytes(&errors);
+    const struct bytes prefix = {config_path, strlen(directory) + 1};
+    for (size_t at = bytes_find_slice(rest, prefix); at != BYTES_NOT_FOUND;
+         at = bytes_find_slice(rest, prefix)) {
+        buffer_add(&shown, bytes_first(rest, at));
+        rest = bytes_from(rest, at + prefix.n);
+    }
+    buffer_add(&shown, rest);
+    buffer_add_char(&shown, '\0');
+    assert_string_equal(shown.p, expected);
+    buffer_free(&shown);
+    buffer_free(&errors);
+}
+
+static void a_short_file_has_the_documented_defaults(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(ONE_ZONE);
+    assert_bytes(config->hostname, "mx.example");
+    assert_int_equal(config->listener_count, 1);
+    assert_int_equal(config->listeners[0].port, 25);
+    assert_int_equal(config->listeners[0].proxy_count, 0);
+    assert_int_equal(config->user.n, 0);
+    assert_null(config->tls_server);
+    assert_non_null(config->tls_client);
+    assert_true(config->resolver.server_count >= 1);
+    assert_bytes(config->upstream.ehlo, "mx.example");
+    assert_int_equal(config->upstream.port, 25);
+    assert_int_equal(config->upstream.source_ipv4.length, 0);
+    assert_true(config->timeouts.client_command == 300);
+    assert_true(config->timeouts.upstream_final == 570);
+    assert_int_equal(config->limits.message_size, 26214400);
+    assert_int_equal(config->limits.recipients, 100);
+    assert_int_equal(config->limits.header_size, 262144);
+    assert_bytes(config->postmaster.text, "postmaster@elsewhere.example");
+    assert_bytes(config->postmaster.domain, "elsewhere.example");
+    assert_bytes(config->postmaster_page,
+                 "https://developers.cloudflare.com/email-routing/postmaster/");
+    assert_int_equal(config->srs_secret_count, 1);
+    assert_int_equal(config->srs_max_age, 21);
+    assert_int_equal(config->zones[0].plan, PLAN_FREE);
+    assert_bytes(config->zones[0].srs_overflow, "bounces");
+    assert_null(config->identity.domain.p);
+    assert_null(config->identity.key);
+    assert_bytes(config->identity.authserv_id, "mx.example");
+    assert_int_equal(config->spf_engine, SPF_ENGINE_NATIVE);
+    assert_int_equal(config->dmarc_edition, DMARC_EDITION_RFC9989);
+    assert_int_equal(config->dmarc_quarantine, QUARANTINE_FORWARD);
+    assert_int_equal(config->dnsbl_count, 0);
+    config_release(config);
+}
+
+static void every_key_is_heard(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        "hostname: MX.Example\n"
+        "listen:\n"
+        "  - {address: 192.0.2.25, port: 2525}\n"
+        "  - {address: '2001:db8::25', proxy_protocol_from: [127.0.0.1/32, '::1']}\n"
+        "user: nobody\n"
+        "tls: {certificate: certificate.pem, key: key.pem}\n"
+        "resolver: {servers: ['127.0.0.1:53', '::1'], timeout: 2, tries: 4, cache_size: 0}\n"
+        "upstream: {ehlo: out.example, port: 26, source: ['2001:db8::7', 192.0.2.7], starttls: "
+        "never}\n"
+        "timeouts: {client_command: 1, client_data: 2, recipient: 3, upstream_connect: 4,\n"
+        "  upstream_banner: 5, upstream_command: 6, upstream_data: 7, upstream_block: 8,\n"
+        "  upstream_final: 9, drain: 10}\n"
+        "postmaster: {address: '\"a b\"@[192.0.2.1]', page: 'https://pm.example/'}\n"
+        "limits: {message_size: 65536, recipients: 5, received_fields: 6, header_size: 2048,\n"
+        "  sessions: 7, sessions_per_client: 8, bad_commands: 9, memory: 1048576}\n"
+        "srs: {secrets: [0123456789abcdef], secret_file: secrets, max_age_days: 7}\n"
+        "zones:\n"
+        "  - {domain: example.com, plan: enterprise, srs: {overflow: too-long},\n"
+        "     routes: [{address: 'Info@EXAMPLE.com', to: d@up.example},\n"
+        "              {address: '*@sub.example.com', to: e@up.example}]}\n"
+        "  - {domain: piñata.es, plan: pro}\n"
+        "identity: {domain: id.example, selector: '2022', key: key.pem, authserv_id: as.example}\n"
+        "spf: {engine: libspf2}\n"
+        "dmarc: {edition: rfc7489, quarantine: reject, public_suffix_list: empty}\n"
+        "dnsbl: {lists: [{zone: bl.example, name: abusixip}, {zone: two.example}]}\n");
+    assert_bytes(config->hostname, "mx.example");
+    assert_int_equal(config->listeners[0].port, 2525);
+    assert_int_equal(config->listeners[1].proxy_count, 2);
+    assert_int_equal(config->listeners[1].proxies[1].bits, 128);
+    assert_bytes(config->user, "nobody");
+    assert_non_null(config->tls_server);
+    assert_null(config->tls_client);
+    assert_int_equal(config->resolver.server_count, 2);
+    assert_int_equal(config->resolver.tries, 4);
+    assert_int_equal(config->resolver.cache_octets, 0);
+    assert_int_equal(config->upstream.source_ipv4.length, 4);
+    assert_int_equal(config->upstream.source_ipv6.length, 16);
+    const struct config_timeouts *t = &config->timeouts;
+    const double times[] = {t->client_command,  t->client_data,
+                            t->recipient,       t->upstream_connect,
+                            t->upstream_banner, t->upstream_command,
+                            t->upstream_data,   t->upstream_block,
+                            t->upstream_final,  t->drain};
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+        assert_true(times[i] == (double)(i + 1));
+    assert_bytes(config->postmaster.text, "\"a b\"@[192.0.2.1]");
+    assert_bytes(config->postmaster.domain, "[192.0.2.1]");
+    assert_bytes(config->postmaster_page, "https://pm.example/");
+    const struct config_limits *l = &config->limits;
+    assert_int_equal(l->message_size, 65536);
+    assert_int_equal(l->recipients, 5);
+    assert_int_equal(l->received_fields, 6);
+    assert_int_equal(l->header_size, 2048);
+    assert_int_equal(l->sessions, 7);
+    assert_int_equal(l->sessions_per_client, 8);
+    assert_int_equal(l->bad_commands, 9);
+    assert_int_equal(l->memory, 1048576);
+    assert_int_equal(config->srs_secret_count, 3);
+    assert_bytes(config->srs_secrets[0], "0123456789abcdef");
+    assert_bytes(config->srs_secrets[2], "the second of two secrets");
+    assert_int_equal(config->srs_max_age, 7);
+    const struct config_zone *zone = &config->zones[0];
+    assert_int_equal(zone->plan, PLAN_ENTERPRISE);
+    assert_bytes(zone->srs_overflow, "too-long");
+    assert_bytes(zone->routes[0].local_part, "Info");
+    assert_bytes(zone->routes[0].domain, "example.com");
+    assert_bytes(zone->routes[0].to.text, "d@up.example");
+    assert_true(zone->routes[1].catch_all);
+    assert_bytes(zone->routes[1].domain, "sub.example.com");
+    assert_bytes(config->zones[1].domain, "xn--piata-pta.es");
+    assert_bytes(config->identity.domain, "id.example");
+    assert_bytes(config->identity.selector, "2022");
+    assert_bytes(config->identity.authserv_id, "as.example");
+    assert_int_equal(EVP_PKEY_get_bits(config->identity.key), 2048);
+    assert_true(bytes_starts_with_nocase(config->identity.key_pem, BYTES("-----BEGIN")));
+    assert_int_equal(config->spf_engine, SPF_ENGINE_LIBSPF2);
+    assert_int_equal(config->dmarc_edition, DMARC_EDITION_RFC7489);
+    assert_int_equal(config->dmarc_quarantine, QUARANTINE_REJECT);
+    assert_true(bytes_ends_with_nocase(config->public_suffix_list, BYTES("/empty")));
+    assert_bytes(config->dnsbls[0].name, "abusixip");
+    assert_bytes(config->dnsbls[1].name, "two.example");
+    config_release(config);
+}
+
+struct bad_file {
+    const char *yaml, *errors;
+};
+
+static void assert_bad_files(const struct bad_file *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_errors(cases[i].yaml, cases[i].errors);
+}
+
+#define ASSERT_BAD_FILES(cases) assert_bad_files(cases, sizeof(cases) / sizeof(*(cases)))
+
+static void what_is_not_the_documented_yaml_is_refused_by_line(void **state)
+{
+    (void)state;
+    static const struct bad_file cases[] = {
+        {"", "f.yaml:1: the file is empty\n"},
+        {"# nothing\n", "f.yaml:1: the file is empty\n"},
+        {"word\n", "f.yaml:1: must be a mapping (key: value)\n"},
+        {"[]\n", "f.yaml:1: must be a mapping (key: value)\n"},
+        {"hostname: [\n", "f.yaml:1: hostname: must be a single value\n"
+                          "f.yaml:2: not YAML: did not find expected node content\n"},
+        {"hostname: \"\\xff\n", "f.yaml:2: not YAML: found unexpected end of stream\n"},
+        {"\x01", "f.yaml:1: not YAML: control characters are not allowed\n"},
+        {"\xff\xfe\xff", "f.yaml:1: not YAML: incomplete UTF-16 character\n"},
+        {ONE_ZONE "---\nhostname: mx.example\n", "f.yaml:6: more than one YAML document\n"},
+        {ONE_ZONE "hostnam: x\n", "f.yaml:6: unknown key 'hostnam'; did you mean 'hostname'?\n"},
+        {ONE_ZONE "colour: blue\n", "f.yaml:6: unknown key 'colour'\n"},
+        {ONE_ZONE "colour:\n  - {deep: [1, {er: *x}]}\n", "f.yaml:6: unknown key 'colour'\n"},
+        {ONE_ZONE "? [a, b]\n: c\n", "f.yaml:6: must be a mapping with plain keys\n"},
+        {ONE_ZONE "<<: {}\n", "f.yaml:6: unknown key '<<'\n"},
+        {ONE_ZONE "user: a\nuser: b\n", "f.yaml:7: user: is given twice\n"},
+        {ONE_ZONE "user: &u a\nspf: *u\n", "f.yaml:7: spf: aliases are not supported\n"},
+        {ONE_ZONE "user: \"a\\0b\"\n", "f.yaml:6: user: must be text without NUL\n"},
+        {ONE_ZONE "tls: true\n", "f.yaml:6: tls: must be a mapping (key: value)\n"},
+        {ONE_ZONE "tls: {key: k}\n", "f.yaml:6: tls.certificate: is missing\n"},
+        {ONE_ZONE "resolver: {servers: '::1'}\n", "f.yaml:6: resolver.servers: must be a list\n"},
+        {ONE_ZONE "upstream: {source: [[a]]}\n",
+         "f.yaml:6: upstream.source[0]: must be a single value\n"},
+        {ONE_ZONE "limits:\n  sessions: 0x10\n  recipients: -1\n  memory: []\n",
+         "f.yaml:7: limits.sessions: must be a number: decimal digits and nothing else\n"
+         "f.yaml:8: limits.recipients: must be a number: decimal digits and nothing else\n"
+         "f.yaml:9: limits.memory: must be a number\n"},
+        {ONE_ZONE "spf: {engine: natve}\n",
+         "f.yaml:6: spf.engine: must be one of native, libspf2; did you mean 'native'?\n"},
+        {ONE_ZONE "spf: {engine: 0}\n", "f.yaml:6: spf.engine: must be one of native, libspf2\n"},
+        {"user: x\n", "f.yaml:1: hostname: is missing\n"
+                      "f.yaml:1: listen: is missing\n"
+                      "f.yaml:1: postmaster: is missing\n"
+                      "f.yaml:1: srs: is missing\n"
+                      "f.yaml:1: zones: is missing\n"},
+        {MINIMUM "zones:\n- domain: a.example\n- plan: pro\n  domains: b.example\n",
+         "f.yaml:8: zones[1]: unknown key 'domains'; did you mean 'domain'?\n"
+         "f.yaml:7: zones[1].domain: is missing\n"},
+    };
+    ASSERT_BAD_FILES(cases);
+}
+
+static void a_bad_value_is_refused_by_line_and_key(void **state)
+{
+    (void)state;
+    static const struct bad_file cases[] = {
+        {ONE_ZONE "upstream:\n  ehlo: -x\n",
+         "f.yaml:7: upstream.ehlo: '-x' is not a domain name\n"},
+        {ONE_ZONE "upstream: {source: [192.0.2.1, 192.0.2.2, x]}\n",
+         "f.yaml:6: upstream.source[1]: a second IPv4 source address\n"
+         "f.yaml:6: upstream.source[2]: 'x' is not an IP address\n"},
+        {ONE_ZONE "resolver:\n  servers:\n  - 127.0.0.1\n  - localhost:99999\n",
+         "f.yaml:9: resolver.servers[1]: 'localhost:99999' is not an address, nor "
+         "[address]:port\n"},
+        {ONE_ZONE "resolver: {servers: ['::1', '::1', '::1', '::1', '::1']}\n",
+         "f.yaml:6: resolver.servers: more than 4 servers\n"},
+        {ONE_ZONE "timeouts: {drain: 0, recipient: 301, upstream_final: 601}\n",
+         "f.yaml:6: timeouts.recipient: must be between 1 and 300\n"
+         "f.yaml:6: timeouts.upstream_final: must be between 1 and 600\n"
+         "f.yaml:6: timeouts.drain: must be between 1 and 3600\n"},
+        {ONE_ZONE "limits: {memory: 1048576}\n",
+         "f.yaml:6: limits.memory: less than one message of limits.message_size\n"},
+        {ONE_ZONE "dnsbl:\n  lists:\n  - {zone: bl.example, name: two words}\n",
+         "f.yaml:8: dnsbl.lists[0].name: must be one word of ASCII, at most 64 octets\n"},
+        {ONE_ZONE "identity: {domain: a b, selector: '', key: key.pem, authserv_id: ';'}\n",
+         "f.yaml:6: identity.authserv_id: ';' is not a domain name\n"
+         "f.yaml:6: identity.domain: 'a b' is not a domain name\n"
+         "f.yaml:6: identity.selector: '' is not a domain name\n"},
+        {"hostname: mx.example\n"
+         "listen: []\n"
+         "postmaster: {address: p@example.com, page: 'a b'}\n"
+         "srs: {}\n"
+         "zones: []\n",
+         "f.yaml:2: listen: no listener: nothing could connect\n"
+         "f.yaml:3: postmaster.page: must be a URL of at most 200 octets\n"
+         "f.yaml:5: zones: no zone: no mail could be taken\n"
+         "f.yaml:4: srs: no secret: give srs.secrets or srs.secret_file\n"},
+        {"hostname: mx.example\n"
+         "listen:\n"
+         "- {address: 192.0.2.1}\n"
+         "- {address: '::ffff:192.0.2.1', port: 25}\n"
+         "- {address: mx.example, port: 0, proxy_protocol_from: [127.0.0.1/33]}\n"
+         "postmaster: {address: postmaster@example.com}\n"
+         "srs: {secrets: [short], max_age_days: 0}\n"
+         "zones: [{domain: example.com, srs: {overflow: a@b}}]\n",
+         "f.yaml:4: listen[1]: the same address and port as listen[0]\n"
+         "f.yaml:5: listen[2].address: 'mx.example' is not an IP address\n"
+         "f.yaml:5: listen[2].port: must be between 1 and 65535\n"
+         "f.yaml:5: listen[2].proxy_protocol_from[0]: '127.0.0.1/33' is not an address or prefix\n"
+         "f.yaml:8: zones[0].srs.overflow: 'a@b' is not a local part (what stands before the @)\n"
+         "f.yaml:6: postmaster.address: 'example.com' is served here, which makes a loop\n"
+         "f.yaml:7: srs.max_age_days: must be between 1 and 1023\n"
+         "f.yaml:7: srs.secrets[0]: a secret of fewer than 16 octets; 'openssl rand -hex 32' makes "
+         "a good one\n"},
+    };
+    ASSERT_BAD_FILES(cases);
+}
+
+static void a_bad_zone_or_route_is_refused_by_line_and_key(void **state)
+{
+    (void)state;
+    static const struct bad_file cases[] = {
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "- domain: Example.COM\n"
+                 "- domain: exa mple\n",
+         "f.yaml:7: zones[1].domain: 'example.com' is zones[0] already\n"
+         "f.yaml:8: zones[2].domain: 'exa mple' is not a domain name\n"},
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "  plan: business\n"
+                 "  routes:\n"
+                 "  - address: info@sub.example.com\n"
+                 "    to: d@up.example\n",
+         "f.yaml:9: zones[0].routes[0].address: 'sub.example.com' is a subdomain, which only a "
+         "zone "
+         "of plan 'enterprise' may route\n"},
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "  plan: enterprise\n"
+                 "  routes: [{address: info@sub.example.com, to: d@up.example}]\n"
+                 "- domain: sub.example.com\n",
+         "f.yaml:8: zones[0].routes[0].address: 'sub.example.com' belongs to zones[1]\n"},
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "  routes:\n"
+                 "  - {address: a@example.com, to: d@up.example}\n"
+                 "  - {address: A@example.com, to: d@up.example}\n"
+                 "  - {address: '\"\\a\"@example.com', to: d@up.example}\n"
+                 "  - {address: '*@example.com', to: d@up.example}\n"
+                 "  - {address: '*@example.com', to: d@up.example}\n"
+                 "  - {address: '\"*\"@example.com', to: d@up.example}\n",
+         "f.yaml:9: zones[0].routes[1].address: a second route for this address\n"
+         "f.yaml:10: zones[0].routes[2].address: a second route for this address\n"
+         "f.yaml:12: zones[0].routes[4].address: a second route for this address\n"},
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "  routes:\n"
+                 "  - {address: a@notexample.com, to: d@up.example}\n"
+                 "  - {address: a@com, to: d@up.example}\n"
+                 "  - {address: Postmaster@example.com, to: d@up.example}\n"
+                 "  - {address: '<b@example.com>', to: d@up.example}\n"
+                 "  - {address: 'b@exa_mple.com', to: d@up.example}\n"
+                 "  - {address: 'é@example.com', to: d@up.example}\n"
+                 "  - {address: b@example.com, to: d}\n"
+                 "  - {address: c@example.com, to: d@exam ple}\n",
+         "f.yaml:8: zones[0].routes[0].address: 'a@notexample.com' is outside the zone "
+         "'example.com'\n"
+         "f.yaml:9: zones[0].routes[1].address: 'a@com' is outside the zone 'example.com'\n"
+         "f.yaml:10: zones[0].routes[2].address: mail to postmaster always goes to "
+         "postmaster.address, never by a route\n"
+         "f.yaml:11: zones[0].routes[3].address: '<b@example.com>' is not an address "
+         "(local-part@domain)\n"
+         "f.yaml:12: zones[0].routes[4].address: 'b@exa_mple.com' does not have a valid domain\n"
+         "f.yaml:13: zones[0].routes[5].address: 'é@example.com' has a local part outside ASCII, "
+         "which is not supported\n"
+         "f.yaml:14: zones[0].routes[6].to: 'd' is not an address (local-part@domain)\n"
+         "f.yaml:15: zones[0].routes[7].to: 'd@exam ple' is not an address (local-part@domain)\n"},
+        {MINIMUM "zones:\n"
+                 "- domain: example.com\n"
+                 "  routes: [{address: a@example.com, to: b@EXAMPLE.NET}]\n"
+                 "- domain: example.net\n",
+         "f.yaml:7: zones[0].routes[0].to: 'example.net' is served here, which makes a loop\n"},
+    };
+    ASSERT_BAD_FILES(cases);
+}
+
+static void a_bad_key_or_certificate_is_refused_by_line_and_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *error; /* the error's beginning: OpenSSL has the rest */
+    } cases[] = {
+        {"tls: {certificate: absent.pem, key: key.pem}\n",
+         "f.yaml:6: tls.certificate: DIR/absent.pem: No such file or directory\n"},
+        {"tls: {certificate: certificate.pem, key: /absent.pem}\n",
+         "f.yaml:6: tls.key: /absent.pem: No such file or directory\n"},
+        {"tls: {certificate: key.pem, key: key.pem}\n",
+         "f.yaml:6: tls.certificate: not a certificate in PEM"},
+        {"tls: {certificate: certificate.pem, key: secrets}\n",
+         "f.yaml:6: tls.key: not a private key in PEM without a passphrase"},
+        {"tls: {certificate: certificate.pem, key: small.pem}\n",
+         "f.yaml:6: tls.key: not the key of tls.certificate"},
+        {"identity: {domain: d.example, selector: s, key: empty}\n",
+         "f.yaml:6: identity.key: not a private key in PEM without a passphrase"},
+        {"identity: {domain: d.example, selector: s, key: ed25519.pem}\n",
+         "f.yaml:6: identity.key: must be an RSA key (signatures are rsa-sha256)\n"},
+        {"identity: {domain: d.example, selector: s, key: small.pem}\n",
+         "f.yaml:6: identity.key: an RSA key of 512 bits; verifiers want 1024 or more\n"},
+        {"dmarc: {public_suffix_list: absent.dat}\n",
+         "f.yaml:6: dmarc.public_suffix_list: DIR/absent.dat: No such file or directory\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char yaml[512], expected[256], path[sizeof(config_path) + 8];
+        const char *error = cases[i].error, *in_directory = strstr(error, "DIR/");
+        snprintf(yaml, sizeof(yaml), "%s%s", ONE_ZONE, cases[i].yaml);
+        snprintf(path, sizeof(path), "%s/", directory);
+        snprintf(expected, sizeof(expected), "%s%.*s%s%s", path,
+                 (int)(in_directory ? in_directory - error : (ptrdiff_t)strlen(error)), error,
+                 in_directory ? path : "", in_directory ? in_directory + strlen("DIR/") : "");
+        struct buffer errors = {0};
+        assert_null(parse(yaml, &errors));
+        assert_bytes(bytes_first(buffer_bytes(&errors), strlen(expected)), expected);
+        buffer_free(&errors);
+    }
+}
+
+static void an_empty_secret_file_is_no_secret(void **state)
+{
+    (void)state;
+    assert_errors("hostname: mx.example\n"
+                  "listen: [{address: 192.0.2.25}]\n"
+                  "postmaster: {address: postmaster@elsewhere.example}\n"
+                  "srs: {secret_file: empty}\n"
+                  "zones: [{domain: example.com}]\n",
+                  "f.yaml:4: srs: no secret: give srs.secrets or srs.secret_file\n");
+}
+
+static void a_flood_of_errors_is_counted_after_fifty(void **state)
+{
+    (void)state;
+    struct buffer yaml = {0}, errors = {0};
+    buffer_printf(&yaml, "%s", ONE_ZONE);
+    for (int i = 0; i < 60; i++)
+        buffer_printf(&yaml, "wrong%d: x\n", i);
+    buffer_add_char(&yaml, '\0');
+    assert_null(parse(yaml.p, &errors));
+    struct bytes rest = buffer_bytes(&errors), line = {NULL, 0};
+    size_t lines = 0;
+    while (rest.n > 0) {
+        line = bytes_cut(&rest, '\n');
+        lines++;
+    }
+    assert_int_equal(lines, 51);
+    assert_true(bytes_ends_with_nocase(line, BYTES("f.yaml: and 10 more")));
+    buffer_free(&yaml);
+    buffer_free(&errors);
+}
+
+static void a_file_that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    struct buffer errors = {0};
+    assert_null(config_load("/nonexistent/f.yaml", &errors));
+    assert_bytes(buffer_bytes(&errors), "/nonexistent/f.yaml: No such file or directory\n");
+    buffer_free(&errors);
+}
+
+static void a_configuration_lives_until_its_last_reference(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(ONE_ZONE);
+    assert_ptr_equal(config_keep(config), config);
+    config_release(config);
+    assert_bytes(config->hostname, "mx.example");
+    config_release(config);
+    config_release(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_file_has_the_documented_defaults),
+        cmocka_unit_test(every_key_is_heard),
+        cmocka_unit_test(what_is_not_the_documented_yaml_is_refused_by_line),
+        cmocka_unit_test(a_bad_value_is_refused_by_line_and_key),
+        cmocka_unit_test(a_bad_zone_or_route_is_refused_by_line_and_key),
+        cmocka_unit_test(a_bad_key_or_certificate_is_refused_by_line_and_key),
+        cmocka_unit_test(an_empty_secret_file_is_no_secret),
+        cmocka_unit_test(a_flood_of_errors_is_counted_after_fifty),
+        cmocka_unit_test(a_file_that_is_not_there_is_an_error),
+        cmocka_unit_test(a_configuration_lives_until_its_last_reference),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
