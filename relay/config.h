@@ -85,6 +85,10 @@ struct config_zone {
     size_t route_count;
 };
 
+/* The local part that stands in for senders too long to rewrite, where a zone names no other one.
+ */
+#define CONFIG_SRS_OVERFLOW BYTES("bounces")
+
 /* How the service signs and names itself in DKIM, ARC and Authentication-Results. */
 struct config_identity {
     struct bytes domain; /* empty with p == NULL: no identity configured, nothing is signed */

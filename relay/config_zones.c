@@ -50,7 +50,7 @@ void config_mailbox(struct config_build *build, const char *text, struct config_
 static struct bytes read_overflow(struct config_build *build, const char *text,
                                   struct config_key key)
 {
-    const struct bytes written = text ? bytes_of(text) : BYTES("bounces");
+    const struct bytes written = text ? bytes_of(text) : CONFIG_SRS_OVERFLOW;
     const struct bytes whole = arena_printf(build->arena, "%.*s@example.com", BYTES_ARG(written));
     struct address address;
     if (bytes_find(written, '@') != BYTES_NOT_FOUND ||
