@@ -213,10 +213,10 @@ static void build_authentication(struct config_build *build)
     config->dmarc_quarantine = file->dmarc.quarantine;
     if (file->dmarc.public_suffix_list) {
         const char *path = config_resolve_path(build, file->dmarc.public_suffix_list);
-        if (path && access(path, R_OK) != 0)
-            config_error(build->source, config_key("dmarc.public_suffix_list"), "%s: %s", path,
-                         strerror(errno));
-        config->public_suffix_list = bytes_of(path);
+        config->public_suffixes = path ? psl_load_file(path) : NULL;
+        if (!config->public_suffixes)
+            config_error(build->source, config_key("dmarc.public_suffix_list"),
+                         "%s: not a readable public suffix list", path ? path : "");
     }
 
     const size_t count = file->dnsbl.lists_count;
@@ -286,7 +286,8 @@ static void free_owner(struct owner *owner)
 {
     SSL_CTX_free(owner->config.tls_server);
     SSL_CTX_free(owner->config.tls_client);
-    EVP_PKEY_free(owner->config.identity.key);
+    signer_free(owner->config.identity.signer);
+    psl_free(owner->config.public_suffixes);
     arena_free(owner->arena);
     free(owner);
 }

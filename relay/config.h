@@ -10,12 +10,13 @@
 #ifndef FAIRLEAD_CONFIG_H
 #define FAIRLEAD_CONFIG_H
 
+#include "auth/signer.h"
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/ip.h"
 #include "dns/resolver.h"
 
-#include <openssl/evp.h>
+#include <libpsl.h>
 #include <openssl/ssl.h>
 
 struct config_listener {
@@ -94,8 +95,7 @@ struct config_identity {
     struct bytes domain; /* empty with p == NULL: no identity configured, nothing is signed */
     struct bytes selector;
     struct bytes authserv_id;
-    EVP_PKEY *key;
-    struct bytes key_pem; /* the same key in PEM, NUL-terminated, for libopendkim */
+    struct signer *signer; /* RSA */
 };
 
 enum config_spf_engine { SPF_ENGINE_NATIVE, SPF_ENGINE_LIBSPF2 };
@@ -139,7 +139,7 @@ struct config {
     enum config_spf_engine spf_engine;
     enum config_dmarc_edition dmarc_edition;
     enum config_quarantine dmarc_quarantine;
-    struct bytes public_suffix_list; /* a file; empty: the list built into libpsl */
+    psl_ctx_t *public_suffixes; /* NULL: the list built into libpsl */
     const struct config_dnsbl *dnsbls;
     size_t dnsbl_count;
 };

@@ -7,8 +7,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-/* RFC 8301 3.2: a signer's key has at least 1024 bits. */
-enum { RSA_BITS_LEAST = 1024, SRS_SECRET_LEAST = 16 };
+enum { SRS_SECRET_LEAST = 16 };
 
 const char *config_resolve_path(struct config_build *build, const char *name)
 {
@@ -127,13 +126,15 @@ void config_build_identity(struct config_build *build)
     identity->domain = config_domain(build, file->domain, config_key("identity.domain"));
     identity->selector = config_domain(build, file->selector, config_key("identity.selector"));
     const struct config_key key = config_key("identity.key");
-    identity->key_pem = config_read_file(build, file->key, key);
-    identity->key = parse_key(build, identity->key_pem, key);
-    if (identity->key && EVP_PKEY_get_base_id(identity->key) != EVP_PKEY_RSA)
+    const struct bytes pem = config_read_file(build, file->key, key);
+    const char *problem = NULL;
+    if (!pem.p)
+        return;
+    identity->signer = signer_from_pem(pem, &problem);
+    if (problem)
+        config_error(build->source, key, "%s", problem);
+    else if (strcmp(signer_algorithm(identity->signer), "rsa-sha256") != 0)
         config_error(build->source, key, "must be an RSA key (signatures are rsa-sha256)");
-    else if (identity->key && EVP_PKEY_get_bits(identity->key) < RSA_BITS_LEAST)
-        config_error(build->source, key, "an RSA key of %d bits; verifiers want %d or more",
-                     EVP_PKEY_get_bits(identity->key), RSA_BITS_LEAST);
 }
 
 static void add_secret(struct config_build *build, struct bytes *secrets, struct bytes secret,
