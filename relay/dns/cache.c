@@ -1,0 +1,170 @@
+/* The resolver's cache. See cache.h. An entry is one block: the entry, its records, their text. */
+#include "dns/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { OCTETS_PER_BUCKET = 512, BUCKETS_LEAST = 16 };
+
+struct entry {
+    struct entry *next;          /* in its bucket */
+    struct entry *newer, *older; /* by last use */
+    size_t size;
+    size_t bucket;
+    double expires;
+    struct bytes name;
+    enum dns_type type;
+    struct dns_answer answer;
+    struct dns_record records[];
+};
+
+struct dns_cache {
+    struct dns_cache_limits limits;
+    size_t used;
+    struct entry *newest, *oldest;
+    size_t bucket_count;
+    struct entry *buckets[];
+};
+
+struct dns_cache *dns_cache_new(const struct dns_cache_limits *limits)
+{
+    size_t count = limits->octets / OCTETS_PER_BUCKET + BUCKETS_LEAST;
+    struct dns_cache *cache = calloc(1, sizeof *cache + count * sizeof cache->buckets[0]);
+    if (!cache)
+        return NULL;
+    cache->limits = *limits;
+    cache->bucket_count = count;
+    return cache;
+}
+
+static void unlink_from_order(struct dns_cache *cache, struct entry *entry)
+{
+    *(entry->newer ? &entry->newer->older : &cache->newest) = entry->older;
+    *(entry->older ? &entry->older->newer : &cache->oldest) = entry->newer;
+}
+
+static void make_newest(struct dns_cache *cache, struct entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = cache->newest;
+    *(cache->newest ? &cache->newest->newer : &cache->oldest) = entry;
+    cache->newest = entry;
+}
+
+static void drop(struct dns_cache *cache, struct entry *entry)
+{
+    struct entry **link = &cache->buckets[entry->bucket];
+    while (*link != entry)
+        link = &(*link)->next;
+    *link = entry->next;
+    unlink_from_order(cache, entry);
+    cache->used -= entry->size;
+    free(entry);
+}
+
+void dns_cache_free(struct dns_cache *cache)
+{
+    if (!cache)
+        return;
+    while (cache->oldest)
+        drop(cache, cache->oldest);
+    free(cache);
+}
+
+static size_t bucket_of(const struct dns_cache *cache, struct bytes name, enum dns_type type)
+{
+    return (bytes_hash_nocase(name) + type) % cache->bucket_count;
+}
+
+static struct entry *find(const struct dns_cache *cache, struct bytes name, enum dns_type type)
+{
+    struct entry *entry = cache->buckets[bucket_of(cache, name, type)];
+    while (entry && (entry->type != type || !bytes_equal_nocase(entry->name, name)))
+        entry = entry->next;
+    return entry;
+}
+
+bool dns_cache_get(struct dns_cache *cache, struct arena *arena, struct bytes name,
+                   enum dns_type type, double now, struct dns_answer *answer)
+{
+    struct entry *entry = find(cache, name, type);
+    if (!entry)
+        return false;
+    if (entry->expires <= now) {
+        drop(cache, entry);
+        return false;
+    }
+    unlink_from_order(cache, entry);
+    make_newest(cache, entry);
+    dns_answer_copy(arena, &entry->answer, answer);
+    answer->ttl = (uint32_t)(entry->expires - now);
+    return true;
+}
+
+static uint32_t lifetime(const struct dns_cache_limits *limits, const struct dns_answer *answer)
+{
+    if (answer->status != DNS_OK)
+        return answer->ttl < limits->negative_most ? answer->ttl : limits->negative_most;
+    if (answer->ttl == 0)
+        return 0;
+    uint32_t ttl = answer->ttl > limits->ttl_least ? answer->ttl : limits->ttl_least;
+    return ttl < limits->ttl_most ? ttl : limits->ttl_most;
+}
+
+static struct bytes store(char **to, struct bytes b)
+{
+    struct bytes stored = {*to, b.n};
+    if (b.n > 0)
+        memcpy(*to, b.p, b.n);
+    *to += b.n;
+    return stored;
+}
+
+static struct entry *new_entry(struct bytes name, const struct dns_answer *answer)
+{
+    size_t records_size = answer->count * sizeof(struct dns_record);
+    size_t size = sizeof(struct entry) + records_size + name.n + answer->canonical_name.n;
+    for (size_t i = 0; i < answer->count; i++)
+        size += answer->records[i].text.n;
+    struct entry *entry = calloc(1, size);
+    if (!entry)
+        return NULL;
+    char *text = (char *)entry + sizeof *entry + records_size;
+    entry->size = size;
+    entry->name = store(&text, name);
+    entry->answer = *answer;
+    entry->answer.canonical_name = store(&text, answer->canonical_name);
+    entry->answer.records = entry->records;
+    for (size_t i = 0; i < answer->count; i++) {
+        entry->records[i] = answer->records[i];
+        entry->records[i].text = store(&text, answer->records[i].text);
+    }
+    return entry;
+}
+
+void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type type, double now,
+                   const struct dns_answer *answer)
+{
+    uint32_t seconds = lifetime(&cache->limits, answer);
+    if (seconds == 0 || answer->status == DNS_TEMPFAIL)
+        return;
+    struct entry *entry = find(cache, name, type);
+    if (entry)
+        drop(cache, entry);
+    entry = new_entry(name, answer);
+    if (!entry)
+        return;
+    if (entry->size > cache->limits.octets) {
+        free(entry);
+        return;
+    }
+    while (cache->used > cache->limits.octets - entry->size)
+        drop(cache, cache->oldest);
+    entry->type = type;
+    entry->expires = now + seconds;
+    entry->bucket = bucket_of(cache, name, type);
+    entry->next = cache->buckets[entry->bucket];
+    cache->buckets[entry->bucket] = entry;
+    cache->used += entry->size;
+    make_newest(cache, entry);
+}

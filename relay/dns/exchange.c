@@ -1,0 +1,144 @@
+/* One question to one server. See exchange.h. */
+#include "dns/exchange.h"
+
+#include "io/fiber.h"
+#include "io/stream.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { UDP_ANSWER_MOST = 4096 };
+
+static void fail(struct dns_reply *reply, const char *problem)
+{
+    *reply = (struct dns_reply){.kind = DNS_REPLY_FAILED};
+    dns_answer_fail(&reply->answer, problem);
+}
+
+static const char *const out_of_time = "no answer in time";
+static const char *const unreachable = "the server cannot be reached";
+
+/* A socket that hears its server only, from a port that the kernel draws at random. */
+static int open_udp(const struct resolver_server *server)
+{
+    struct sockaddr_storage address;
+    socklen_t size = ip_to_sockaddr(&server->address, server->port, &address);
+    int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, size) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Waits for a packet that answers the question; others are dropped (RFC 5452 9.1). */
+static void await_answer(struct arena *arena, int fd, const struct dns_question *question,
+                         double deadline, struct dns_reply *reply, bool *silent)
+{
+    char packet[UDP_ANSWER_MOST];
+    do {
+        enum fiber_event event = fiber_wait_fd(fd, EV_READ, deadline);
+        if (event != FIBER_READY) {
+            fail(reply, event == FIBER_TIMEOUT ? out_of_time : "cancelled");
+            return;
+        }
+        reply->kind = DNS_REPLY_FOREIGN;
+        ssize_t n = recv(fd, packet, sizeof packet, 0);
+        if (n >= 0)
+            dns_reply_read(arena, (struct bytes){packet, (size_t)n}, question, reply);
+        else if (errno != EAGAIN && errno != EINTR)
+            fail(reply, unreachable);
+        *silent = n < 0;
+    } while (reply->kind == DNS_REPLY_FOREIGN);
+}
+
+static void ask_udp(struct arena *arena, const struct resolver_server *server,
+                    const struct dns_question *question, bool edns, double deadline,
+                    struct dns_reply *reply, bool *silent)
+{
+    uint8_t packet[DNS_QUESTION_MOST];
+    size_t size = dns_question_write(question, edns, packet);
+    int fd = open_udp(server);
+    *silent = true;
+    if (fd < 0) {
+        fail(reply, unreachable);
+        return;
+    }
+    if (send(fd, packet, size, MSG_NOSIGNAL) == (ssize_t)size)
+        await_answer(arena, fd, question, deadline, reply, silent);
+    else
+        fail(reply, unreachable);
+    close(fd);
+}
+
+static enum stream_status read_exactly(struct stream *stream, size_t n, double deadline,
+                                       struct buffer *into)
+{
+    enum stream_status status = STREAM_OK;
+    buffer_clear(into);
+    while (status == STREAM_OK && into->n < n) {
+        struct bytes octets = {NULL, 0};
+        status = stream_read_some(stream, n - into->n, deadline, &octets);
+        buffer_add(into, octets);
+        if (into->failed)
+            status = STREAM_ERROR;
+    }
+    return status;
+}
+
+/* RFC 1035 4.2.2: a message over TCP has its length before it. */
+static enum stream_status converse(struct stream *stream, const struct dns_question *question,
+                                   bool edns, double deadline, struct buffer *answer)
+{
+    uint8_t packet[2 + DNS_QUESTION_MOST];
+    size_t size = dns_question_write(question, edns, packet + 2);
+    packet[0] = (uint8_t)(size >> 8);
+    packet[1] = (uint8_t)size;
+    stream_write(stream, (struct bytes){(const char *)packet, size + 2});
+    enum stream_status status = stream_flush(stream, deadline);
+    if (status == STREAM_OK)
+        status = read_exactly(stream, 2, deadline, answer);
+    if (status != STREAM_OK)
+        return status;
+    size = (size_t)((uint8_t)answer->p[0] << 8 | (uint8_t)answer->p[1]);
+    return read_exactly(stream, size, deadline, answer);
+}
+
+static void ask_tcp(struct arena *arena, const struct resolver_server *server,
+                    const struct dns_question *question, bool edns, double deadline,
+                    struct dns_reply *reply)
+{
+    int error;
+    struct buffer answer = {0};
+    struct stream *stream = stream_connect(&server->address, server->port, NULL, deadline, &error);
+    fail(reply, "no answer over TCP");
+    if (stream && converse(stream, question, edns, deadline, &answer) == STREAM_OK)
+        dns_reply_read(arena, buffer_bytes(&answer), question, reply);
+    stream_free(stream);
+    buffer_free(&answer);
+    if (reply->kind == DNS_REPLY_FOREIGN || reply->kind == DNS_REPLY_TRUNCATED)
+        fail(reply, "unusable answer over TCP");
+}
+
+void dns_exchange(struct arena *arena, const struct resolver_server *server,
+                  struct dns_question *question, double deadline, struct dns_reply *reply,
+                  bool *silent)
+{
+    bool edns = true;
+    *silent = false;
+    if (RAND_bytes((unsigned char *)&question->id, sizeof question->id) != 1) {
+        fail(reply, "no random numbers");
+        return;
+    }
+    ask_udp(arena, server, question, edns, deadline, reply, silent);
+    if (reply->kind == DNS_REPLY_NO_EDNS) {
+        edns = false;
+        ask_udp(arena, server, question, edns, deadline, reply, silent);
+    }
+    if (reply->kind == DNS_REPLY_TRUNCATED)
+        ask_tcp(arena, server, question, edns, deadline, reply);
+    if (reply->kind == DNS_REPLY_NO_EDNS)
+        reply->kind = DNS_REPLY_FAILED;
+}

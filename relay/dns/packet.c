@@ -1,0 +1,333 @@
+/* DNS messages on the wire. See packet.h.
+ *
+ * Whether a packet is an answer to the question is judged on its fixed part, before anything in it
+ * is parsed; the sections are then read by ldns. Names stay in wire form until they are handed out,
+ * so that no escape can make one name look like another. */
+#include "dns/packet.h"
+
+#include <ldns/ldns.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HEADER_SIZE = 12, CLASS_IN = 1, TYPE_OPT = 41, OPCODE_MASK = 0x78, TC_BIT = 0x02 };
+
+static uint16_t read_16(struct bytes packet, size_t at)
+{
+    const uint8_t *p = (const uint8_t *)packet.p + at;
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint8_t *write_16(uint8_t *p, unsigned value)
+{
+    *p++ = (uint8_t)(value >> 8);
+    *p++ = (uint8_t)value;
+    return p;
+}
+
+void dns_question_name(struct dns_question *question, struct bytes name)
+{
+    uint8_t *p = question->name;
+    while (name.p != NULL) {
+        struct bytes label = bytes_cut(&name, '.');
+        *p++ = (uint8_t)label.n;
+        memcpy(p, label.p, label.n);
+        p += label.n;
+    }
+    *p++ = 0;
+    question->name_size = (size_t)(p - question->name);
+}
+
+size_t dns_question_write(const struct dns_question *question, bool edns,
+                          uint8_t packet[DNS_QUESTION_MOST])
+{
+    uint8_t *p = write_16(packet, question->id);
+    p = write_16(p, 0x0100); /* recursion desired */
+    p = write_16(p, 1);      /* one question */
+    p = write_16(p, 0);
+    p = write_16(p, 0);
+    p = write_16(p, edns ? 1 : 0);
+    memcpy(p, question->name, question->name_size);
+    p += question->name_size;
+    p = write_16(p, question->type);
+    p = write_16(p, CLASS_IN);
+    if (edns) {
+        *p++ = 0; /* the root */
+        p = write_16(p, TYPE_OPT);
+        p = write_16(p, DNS_UDP_PAYLOAD);
+        p = write_16(p, 0); /* extended rcode 0, version 0 */
+        p = write_16(p, 0);
+        p = write_16(p, 0); /* no options */
+    }
+    return (size_t)(p - packet);
+}
+
+/* Presentation form without the final dot: a dot or backslash inside a label gets a backslash, what
+ * is not printable its decimal code (RFC 1035 5.1). */
+static struct bytes present(struct arena *arena, struct bytes wire)
+{
+    char text[4 * DNS_WIRE_NAME_MOST + 1];
+    size_t n = 0;
+    for (size_t at = 0; at < wire.n && wire.p[at] != 0;) {
+        struct bytes label = bytes_first(bytes_from(wire, at + 1), (unsigned char)wire.p[at]);
+        at += 1 + label.n;
+        if (n > 0)
+            text[n++] = '.';
+        for (size_t i = 0; i < label.n; i++) {
+            char c = label.p[i];
+            if (c == ' ' || !ascii_is_printable(c)) {
+                n += (size_t)snprintf(text + n, 5, "\\%03u", (unsigned char)c);
+                continue;
+            }
+            if (c == '.' || c == '\\')
+                text[n++] = '\\';
+            text[n++] = c;
+        }
+    }
+    return arena_copy(arena, (struct bytes){text, n});
+}
+
+static bool asks_the_same(struct bytes packet, const struct dns_question *question)
+{
+    struct bytes asked = bytes_from(packet, HEADER_SIZE);
+    struct bytes name = {(const char *)question->name, question->name_size};
+    return read_16(packet, 4) == 1 && asked.n >= name.n + 4 &&
+           bytes_equal_nocase(bytes_first(asked, name.n), name) &&
+           read_16(asked, name.n) == question->type && read_16(asked, name.n + 2) == CLASS_IN;
+}
+
+/* What the fixed part alone decides; DNS_REPLY_FINAL: the sections decide. */
+static enum dns_reply_kind judge(struct bytes packet, const struct dns_question *question,
+                                 const char **problem)
+{
+    if (packet.n < HEADER_SIZE || read_16(packet, 0) != question->id)
+        return DNS_REPLY_FOREIGN;
+    uint8_t flags = (uint8_t)packet.p[2];
+    uint8_t code = (uint8_t)packet.p[3] & 0xf;
+    bool is_response = (flags & 0x80) != 0 && (flags & OPCODE_MASK) == 0;
+    /* A server that could not read the question may not repeat it. */
+    bool without_question = read_16(packet, 4) == 0 && code != LDNS_RCODE_NOERROR;
+    if (!is_response || (!without_question && !asks_the_same(packet, question)))
+        return DNS_REPLY_FOREIGN;
+    switch (code) {
+    case LDNS_RCODE_FORMERR:
+    case LDNS_RCODE_NOTIMPL:
+        *problem = code == LDNS_RCODE_FORMERR ? "FORMERR" : "NOTIMP";
+        return DNS_REPLY_NO_EDNS;
+    case LDNS_RCODE_NOERROR:
+    case LDNS_RCODE_NXDOMAIN:
+        if (without_question)
+            break;
+        return flags & TC_BIT ? DNS_REPLY_TRUNCATED : DNS_REPLY_FINAL;
+    case LDNS_RCODE_SERVFAIL:
+        *problem = "SERVFAIL";
+        return DNS_REPLY_FAILED;
+    case LDNS_RCODE_REFUSED:
+        *problem = "REFUSED";
+        return DNS_REPLY_FAILED;
+    default:
+        break;
+    }
+    *problem = "unexpected response code";
+    return DNS_REPLY_FAILED;
+}
+
+static struct bytes rdf_bytes(const ldns_rdf *rdf)
+{
+    if (!rdf)
+        return (struct bytes){NULL, 0};
+    return (struct bytes){(const char *)ldns_rdf_data(rdf), ldns_rdf_size(rdf)};
+}
+
+static bool is_record(const ldns_rr *rr, struct bytes owner, unsigned type)
+{
+    return ldns_rr_get_type(rr) == (ldns_rr_type)type &&
+           ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
+           bytes_equal_nocase(rdf_bytes(ldns_rr_owner(rr)), owner);
+}
+
+/* RFC 2181 8: a TTL with its highest bit set is 0. */
+static void lower_ttl(uint32_t *ttl, uint32_t other)
+{
+    if (other > INT32_MAX)
+        other = 0;
+    if (other < *ttl)
+        *ttl = other;
+}
+
+static bool read_address(struct bytes data, uint8_t length, struct ip *address)
+{
+    if (data.n != length)
+        return false;
+    address->length = length;
+    memcpy(address->octet, data.p, length);
+    return true;
+}
+
+/* The strings of a TXT record one after the other (RFC 7208 3.3, RFC 6376 3.6.2.2). */
+static bool read_strings(struct arena *arena, const ldns_rr *rr, struct bytes *text)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
+        total += rdf_bytes(ldns_rr_rdf(rr, i)).n;
+    char *joined = arena_alloc(arena, total + 1);
+    size_t n = 0;
+    for (size_t i = 0; joined && i < ldns_rr_rd_count(rr); i++) {
+        struct bytes string = rdf_bytes(ldns_rr_rdf(rr, i));
+        if (string.n == 0)
+            continue;
+        string = bytes_first(bytes_from(string, 1), (unsigned char)string.p[0]);
+        memcpy(joined + n, string.p, string.n);
+        n += string.n;
+    }
+    *text = (struct bytes){joined, n};
+    return joined != NULL;
+}
+
+static bool read_name(struct arena *arena, const ldns_rdf *rdf, struct bytes *text)
+{
+    if (!rdf || ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME)
+        return false;
+    *text = present(arena, rdf_bytes(rdf));
+    return text->p != NULL;
+}
+
+static bool read_record(struct arena *arena, const ldns_rr *rr, struct dns_record *record)
+{
+    const ldns_rdf *first = ldns_rr_rdf(rr, 0);
+    switch ((int)ldns_rr_get_type(rr)) {
+    case DNS_A:
+        return read_address(rdf_bytes(first), 4, &record->address);
+    case DNS_AAAA:
+        return read_address(rdf_bytes(first), 16, &record->address);
+    case DNS_TXT:
+    case DNS_SPF:
+        return read_strings(arena, rr, &record->text);
+    case DNS_MX:
+        if (rdf_bytes(first).n != 2)
+            return false;
+        record->preference = read_16(rdf_bytes(first), 0);
+        return read_name(arena, ldns_rr_rdf(rr, 1), &record->text);
+    default:
+        return read_name(arena, first, &record->text);
+    }
+}
+
+/* Reads the records of the type at `owner`. False when one is malformed. */
+static bool read_records(struct arena *arena, const ldns_rr_list *section, struct bytes owner,
+                         enum dns_type type, struct dns_answer *answer)
+{
+    size_t most = ldns_rr_list_rr_count(section);
+    struct dns_record *records = NULL;
+    for (size_t i = 0; i < most; i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(section, i);
+        if (!is_record(rr, owner, type))
+            continue;
+        if (!records)
+            records = arena_alloc_array(arena, most - i, sizeof *records);
+        if (!records || !read_record(arena, rr, &records[answer->count]))
+            return false;
+        answer->count++;
+        lower_ttl(&answer->ttl, ldns_rr_ttl(rr));
+    }
+    answer->records = records;
+    return true;
+}
+
+static const ldns_rr *find_alias(const ldns_rr_list *section, struct bytes owner)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(section, i);
+        if (is_record(rr, owner, DNS_CNAME) && ldns_rr_rd_count(rr) == 1)
+            return rr;
+    }
+    return NULL;
+}
+
+/* RFC 2308 5: the lesser of the SOA's own TTL and its minimum; without an SOA nothing may be kept.
+ * False when there is none. */
+static bool read_negative_ttl(const ldns_rr_list *authority, uint32_t *ttl)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(authority, i);
+        const ldns_rdf *minimum = ldns_rr_rdf(rr, 6);
+        if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA || rdf_bytes(minimum).n != 4)
+            continue;
+        lower_ttl(ttl, ldns_rr_ttl(rr));
+        lower_ttl(ttl, ldns_rdf2native_int32(minimum));
+        return true;
+    }
+    *ttl = 0;
+    return false;
+}
+
+/* Follows the CNAMEs from the name asked, as far as the packet knows them. */
+static void read_sections(struct arena *arena, const ldns_pkt *packet,
+                          const struct dns_question *question, struct dns_reply *reply)
+{
+    const ldns_rr_list *section = ldns_pkt_answer(packet);
+    struct dns_answer *answer = &reply->answer;
+    struct bytes owner = {(const char *)question->name, question->name_size};
+    *answer = (struct dns_answer){.ttl = UINT32_MAX};
+    reply->kind = DNS_REPLY_FAILED;
+    for (;;) {
+        if (!read_records(arena, section, owner, question->type, answer)) {
+            dns_answer_fail(answer, "malformed record");
+            return;
+        }
+        const ldns_rr *alias = answer->count > 0 ? NULL : find_alias(section, owner);
+        if (!alias)
+            break;
+        if (++reply->aliases > DNS_ALIASES_MOST) {
+            dns_answer_fail(answer, "CNAME loop or too long a chain");
+            return;
+        }
+        lower_ttl(&answer->ttl, ldns_rr_ttl(alias));
+        owner = rdf_bytes(ldns_rr_rdf(alias, 0));
+    }
+    answer->canonical_name = present(arena, owner);
+    reply->kind = DNS_REPLY_FINAL;
+    if (ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
+        /* RFC 2308 2.1: of the name at the chain's end. */
+        answer->status = DNS_NXDOMAIN;
+        answer->count = 0;
+        read_negative_ttl(ldns_pkt_authority(packet), &answer->ttl);
+    } else if (answer->count > 0) {
+        answer->status = DNS_OK;
+    } else {
+        uint32_t ttl = answer->ttl;
+        answer->status = DNS_NODATA;
+        if (!read_negative_ttl(ldns_pkt_authority(packet), &answer->ttl) && reply->aliases > 0) {
+            reply->kind = DNS_REPLY_ALIAS;
+            reply->next = arena_copy(arena, owner);
+            answer->ttl = ttl;
+        }
+    }
+}
+
+void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_question *question,
+                    struct dns_reply *reply)
+{
+    const char *problem = NULL;
+    *reply = (struct dns_reply){.kind = judge(packet, question, &problem)};
+    if (problem)
+        dns_answer_fail(&reply->answer, problem);
+    if (reply->kind != DNS_REPLY_FINAL)
+        return;
+    ldns_pkt *parsed = NULL;
+    if (ldns_wire2pkt(&parsed, (const uint8_t *)packet.p, packet.n) != LDNS_STATUS_OK) {
+        reply->kind = DNS_REPLY_FAILED;
+        dns_answer_fail(&reply->answer, "malformed packet");
+        return;
+    }
+    if (ldns_pkt_edns_extended_rcode(parsed) != 0) {
+        reply->kind = DNS_REPLY_NO_EDNS;
+        dns_answer_fail(&reply->answer, "unexpected response code");
+    } else {
+        read_sections(arena, parsed, question, reply);
+    }
+    ldns_pkt_free(parsed);
+    if (arena_failed(arena)) {
+        reply->kind = DNS_REPLY_FAILED;
+        dns_answer_fail(&reply->answer, "out of memory");
+    }
+}

@@ -1,0 +1,227 @@
+/* The network resolver. See resolver.h.
+ *
+ * A lookup is a fiber of its own. Whoever asks waits for it, up to a deadline of their own; equal
+ * questions at one time share it; its answer goes into the cache even when nobody waits any more.
+ */
+#include "dns/resolver.h"
+
+#include "base/clock.h"
+#include "dns/cache.h"
+#include "dns/exchange.h"
+#include "io/fiber.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for a few answers of the largest size: a chain of CNAMEs, each asked for. */
+enum { LOOKUP_MEMORY_MOST = 4 * 1024 * 1024 };
+
+/* One waiting asker; it lives on that fiber's stack. */
+struct waiter {
+    struct waiter *next;
+    struct fiber *fiber;
+};
+
+/* A lookup under way, in its own arena; freed when neither its fiber nor an asker needs it. */
+struct lookup {
+    struct lookup *next;
+    struct resolver *resolver;
+    struct arena *arena;
+    struct bytes name;
+    enum dns_type type;
+    struct dns_answer answer;
+    bool done;
+    unsigned users;
+    struct waiter *waiters;
+    struct fiber *fiber;
+};
+
+struct resolver {
+    struct dns dns;
+    struct resolver_config config;
+    struct dns_cache *cache; /* NULL: none */
+    struct lookup *lookups;
+    bool freed; /* as soon as the last lookup has ended */
+};
+
+/* Asks the servers in turn, and in further rounds those that were silent. */
+static void ask_servers(const struct resolver_config *config, struct arena *arena,
+                        struct dns_question *question, struct dns_reply *reply)
+{
+    bool refused[RESOLVER_SERVERS_MAX] = {false};
+    *reply = (struct dns_reply){.kind = DNS_REPLY_FAILED};
+    dns_answer_fail(&reply->answer, "no server is configured");
+    for (unsigned round = 0; round < config->tries; round++) {
+        for (size_t i = 0; i < config->server_count; i++) {
+            bool silent;
+            if (refused[i])
+                continue;
+            dns_exchange(arena, &config->servers[i], question, clock_monotonic() + config->timeout,
+                         reply, &silent);
+            if (reply->kind != DNS_REPLY_FAILED)
+                return;
+            refused[i] = !silent;
+        }
+    }
+}
+
+/* Asks until the chain of CNAMEs ends; a chain that comes back to itself exceeds the bound. */
+static void look_up(const struct resolver_config *config, struct lookup *lookup)
+{
+    struct dns_question question = {.type = lookup->type};
+    struct dns_reply reply;
+    uint32_t ttl = UINT32_MAX;
+    unsigned aliases = 0;
+    dns_question_name(&question, lookup->name);
+    for (;;) {
+        ask_servers(config, lookup->arena, &question, &reply);
+        aliases += reply.aliases;
+        if (reply.kind != DNS_REPLY_ALIAS)
+            break;
+        if (aliases >= DNS_ALIASES_MOST) {
+            dns_answer_fail(&reply.answer, "CNAME loop or too long a chain");
+            break;
+        }
+        if (reply.answer.ttl < ttl)
+            ttl = reply.answer.ttl;
+        memcpy(question.name, reply.next.p, reply.next.n);
+        question.name_size = reply.next.n;
+    }
+    lookup->answer = reply.answer;
+    if (lookup->answer.status == DNS_TEMPFAIL)
+        lookup->answer.canonical_name = lookup->name;
+    if (ttl < lookup->answer.ttl)
+        lookup->answer.ttl = ttl;
+}
+
+static void destroy(struct resolver *resolver)
+{
+    dns_cache_free(resolver->cache);
+    free(resolver);
+}
+
+static void release(struct lookup *lookup)
+{
+    if (--lookup->users == 0)
+        arena_free(lookup->arena);
+}
+
+static void end_lookup(struct lookup *lookup)
+{
+    struct resolver *resolver = lookup->resolver;
+    struct lookup **link = &resolver->lookups;
+    while (*link != lookup)
+        link = &(*link)->next;
+    *link = lookup->next;
+    lookup->done = true;
+    if (resolver->cache)
+        dns_cache_put(resolver->cache, lookup->name, lookup->type, clock_monotonic(),
+                      &lookup->answer);
+    for (struct waiter *waiter = lookup->waiters; waiter; waiter = waiter->next)
+        fiber_wake(waiter->fiber);
+    release(lookup);
+    if (resolver->freed && !resolver->lookups)
+        destroy(resolver);
+}
+
+static void run_lookup(void *argument)
+{
+    struct lookup *lookup = argument;
+    lookup->fiber = fiber_self();
+    look_up(&lookup->resolver->config, lookup);
+    end_lookup(lookup);
+}
+
+/* The lookup under way for the question, or a new one; the caller is counted among its users. */
+static struct lookup *join_lookup(struct resolver *resolver, struct bytes name, enum dns_type type)
+{
+    struct lookup *lookup = resolver->lookups;
+    while (lookup && (lookup->type != type || !bytes_equal_nocase(lookup->name, name)))
+        lookup = lookup->next;
+    if (lookup) {
+        lookup->users++;
+        return lookup;
+    }
+    struct arena *arena = arena_new(LOOKUP_MEMORY_MOST);
+    lookup = arena ? arena_alloc(arena, sizeof *lookup) : NULL;
+    if (!lookup) {
+        arena_free(arena);
+        return NULL;
+    }
+    *lookup = (struct lookup){.resolver = resolver, .arena = arena, .type = type, .users = 2};
+    lookup->name = arena_copy(arena, name);
+    lookup->next = resolver->lookups;
+    resolver->lookups = lookup;
+    if (!lookup->name.p || !fiber_start(run_lookup, lookup)) {
+        resolver->lookups = lookup->next;
+        arena_free(arena);
+        return NULL;
+    }
+    return lookup;
+}
+
+static void await_lookup(struct lookup *lookup, double deadline)
+{
+    struct waiter waiter = {lookup->waiters, fiber_self()};
+    enum fiber_event event = FIBER_READY;
+    lookup->waiters = &waiter;
+    while (!lookup->done && event == FIBER_READY)
+        event = fiber_wait(deadline);
+    struct waiter **link = &lookup->waiters;
+    while (*link != &waiter)
+        link = &(*link)->next;
+    *link = waiter.next;
+}
+
+static void resolver_query(struct dns *self, struct arena *arena, struct bytes name,
+                           enum dns_type type, double deadline, struct dns_answer *answer)
+{
+    struct resolver *resolver = (struct resolver *)self;
+    if (resolver->cache &&
+        dns_cache_get(resolver->cache, arena, name, type, clock_monotonic(), answer))
+        return;
+    struct lookup *lookup = join_lookup(resolver, name, type);
+    if (!lookup) {
+        dns_answer_fail(answer, "out of memory");
+        return;
+    }
+    await_lookup(lookup, deadline);
+    if (lookup->done)
+        dns_answer_copy(arena, &lookup->answer, answer);
+    else
+        dns_answer_fail(answer, "no answer in time");
+    release(lookup);
+}
+
+struct resolver *resolver_new(const struct resolver_config *config)
+{
+    struct resolver *resolver = calloc(1, sizeof *resolver);
+    if (!resolver)
+        return NULL;
+    resolver->config = *config;
+    if (config->cache_octets > 0)
+        resolver->cache = dns_cache_new(&(struct dns_cache_limits){
+            .octets = config->cache_octets,
+            .ttl_least = config->ttl_least,
+            .ttl_most = config->ttl_most,
+            .negative_most = config->ttl_negative_most,
+        });
+    resolver->dns.query = resolver_query;
+    return resolver;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (!resolver)
+        return;
+    resolver->freed = true;
+    for (struct lookup *lookup = resolver->lookups; lookup; lookup = lookup->next)
+        fiber_cancel(lookup->fiber);
+    if (!resolver->lookups)
+        destroy(resolver);
+}
+
+struct dns *resolver_dns(struct resolver *resolver)
+{
+    return &resolver->dns;
+}
