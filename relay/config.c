@@ -220,7 +220,7 @@ static void build_authentication(struct config_build *build)
     }
 
     const size_t count = file->dnsbl.lists_count;
-    struct config_dnsbl *dnsbls = arena_alloc_array(build->arena, count, sizeof(*dnsbls));
+    struct dnsbl *dnsbls = arena_alloc_array(build->arena, count, sizeof(*dnsbls));
     for (size_t i = 0; dnsbls && i < count; i++) {
         const struct file_dnsbl_list *list = &file->dnsbl.lists[i];
         dnsbls[i].zone = config_domain(build, list->zone, config_key("dnsbl.lists[%zu].zone", i));

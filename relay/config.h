@@ -10,6 +10,7 @@
 #ifndef FAIRLEAD_CONFIG_H
 #define FAIRLEAD_CONFIG_H
 
+#include "auth/dnsbl.h"
 #include "auth/signer.h"
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -102,11 +103,6 @@ enum config_spf_engine { SPF_ENGINE_NATIVE, SPF_ENGINE_LIBSPF2 };
 enum config_dmarc_edition { DMARC_EDITION_RFC9989, DMARC_EDITION_RFC7489 };
 enum config_quarantine { QUARANTINE_FORWARD, QUARANTINE_REJECT };
 
-struct config_dnsbl {
-    struct bytes zone; /* "bl.example" */
-    struct bytes name; /* as shown in the refusal */
-};
-
 struct route_table;
 
 struct config {
@@ -140,7 +136,7 @@ struct config {
     enum config_dmarc_edition dmarc_edition;
     enum config_quarantine dmarc_quarantine;
     psl_ctx_t *public_suffixes; /* NULL: the list built into libpsl */
-    const struct config_dnsbl *dnsbls;
+    const struct dnsbl *dnsbls;
     size_t dnsbl_count;
 };
 

@@ -10,10 +10,12 @@ struct dnsbl {
 };
 
 /* The display name of the first list, in the order configured, that lists the address; empty when
- * none does. All lists are asked at once, in fibers of their own; a list that does not answer until
- * the monotonic `deadline` (0: the resolver's own), answers with an error code (127.255.255.0/24)
- * or outside 127.0.0.0/8 lists nobody. Must be called inside a fiber when `dns` waits. */
-struct bytes dnsbl_listed(struct dns *dns, struct arena *arena, const struct ip *client,
-                          const struct dnsbl *lists, size_t count, double deadline);
+ * none does, or memory is short. All lists are asked at once, in fibers of their own; a list that
+ * does not answer until the monotonic `deadline`, answers with an error code (127.255.255.0/24) or
+ * outside 127.0.0.0/8 lists nobody. A fiber may outlive the call to wait for its answer, so `dns`
+ * must outlive the session: the resolver's own, which remembers answers anyway, not a memo of it.
+ * To be called inside a fiber where `dns` waits. */
+struct bytes dnsbl_listed(struct dns *dns, const struct ip *client, const struct dnsbl *lists,
+                          size_t count, double deadline);
 
 #endif

@@ -8,6 +8,7 @@
 #include "auth/spf_macro.h"
 #include "auth/spf_record.h"
 #include "base/clock.h"
+#include "clause.h"
 
 #include <string.h>
 
@@ -69,9 +70,12 @@ static bool stop_at(struct check *check, enum spf_result error, const char *what
 
 static bool count_lookup(struct check *check)
 {
-    if (check->explaining || ++check->lookups <= LOOKUPS_MOST)
+    if (check->explaining)
         return true;
-    return stop(check, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
+    check->lookups++;
+    if (CLAUSE(SPF_07, check->lookups > LOOKUPS_MOST))
+        return stop(check, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
+    return true;
 }
 
 static void ask(struct check *check, struct bytes name, enum dns_type type,
@@ -89,9 +93,12 @@ static bool is_void(const struct dns_answer *answer)
 
 static bool count_void(struct check *check, const struct dns_answer *answer)
 {
-    if (check->explaining || !is_void(answer) || ++check->void_lookups <= VOID_LOOKUPS_MOST)
+    if (check->explaining || !is_void(answer))
         return true;
-    return stop(check, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
+    check->void_lookups++;
+    if (CLAUSE(SPF_08, check->void_lookups > VOID_LOOKUPS_MOST))
+        return stop(check, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
+    return true;
 }
 
 /* Asks on behalf of a mechanism; false when the evaluation is over (5, 4.6.4). */
@@ -288,7 +295,7 @@ static bool fetch_record(struct check *check, struct bytes domain, struct findin
     if (!spf_is_checkable(domain))
         return false;
     ask(check, domain, DNS_TXT, &answer);
-    if (answer.status == DNS_TEMPFAIL)
+    if (CLAUSE(SPF_09, answer.status == DNS_TEMPFAIL))
         stop(check, SPF_TEMPERROR, answer.problem);
     if (answer.status != DNS_BAD_NAME)
         finding->problem = answer.status == DNS_NXDOMAIN ? "no such domain" : no_record;
@@ -298,7 +305,7 @@ static bool fetch_record(struct check *check, struct bytes domain, struct findin
         *text = answer.records[i].text;
         records++;
     }
-    if (records > 1)
+    if (CLAUSE(SPF_10, records > 1))
         stop_at(check, SPF_PERMERROR, "domain", domain, "several SPF records");
     return !check->stopped && records == 1;
 }

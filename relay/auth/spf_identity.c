@@ -2,6 +2,8 @@
  * names of engines and results. */
 #include "auth/spf.h"
 
+#include "clause.h"
+
 spf_engine *spf_engine_named(struct bytes name)
 {
     if (bytes_equal(name, BYTES("native")))
@@ -25,7 +27,7 @@ void spf_identify(struct arena *arena, const struct spf_request *request,
                   struct spf_verdict *verdict)
 {
     *verdict = (struct spf_verdict){.identity = SPF_MAIL_FROM, .sender = request->mail_from};
-    if (request->mail_from.n == 0) {
+    if (CLAUSE(SPF_05, request->mail_from.n == 0)) {
         verdict->identity = SPF_HELO;
         verdict->sender = request->helo;
     }
