@@ -5,5 +5,6 @@
 #include "tool.h"
 
 extern const struct tool tool_check_config;
+extern const struct tool tool_spf;
 
 #endif
