@@ -5,6 +5,7 @@
 #include "forward/route.h"
 
 #include "clause.h"
+#include "forward/srs.h"
 
 struct entry {
     uint64_t hash;
@@ -106,15 +107,20 @@ bool route_serves(const struct config *config, struct bytes domain)
     return route_table_zone(config->routes, domain) != NULL;
 }
 
+static enum route_status to_postmaster(const struct config *config, struct route *route)
+{
+    route->to = &config->postmaster;
+    route->postmaster = true;
+    return ROUTE_FOUND;
+}
+
 enum route_status route_find(const struct config *config, const struct address *recipient,
                              struct route *route)
 {
     if (CLAUSE(CONT_03, recipient->kind == ADDRESS_POSTMASTER)) {
         *route = (struct route){.forwarding_domain = config->hostname,
-                                .overflow_local_part = BYTES("bounces"),
-                                .to = &config->postmaster,
-                                .postmaster = true};
-        return ROUTE_FOUND;
+                                .overflow_local_part = CONFIG_SRS_OVERFLOW};
+        return to_postmaster(config, route);
     }
     const struct entry *domain =
         recipient->literal ? NULL : find_domain(config->routes, recipient->domain);
@@ -122,11 +128,10 @@ enum route_status route_find(const struct config *config, const struct address *
         return ROUTE_NOT_SERVED;
     *route = (struct route){.forwarding_domain = domain->domain,
                             .overflow_local_part = domain->zone->srs_overflow};
-    if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster")))) {
-        route->to = &config->postmaster;
-        route->postmaster = true;
-        return ROUTE_FOUND;
-    }
+    if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster"))))
+        return to_postmaster(config, route);
+    if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
+        return ROUTE_UNKNOWN_ADDRESS;
     const struct entry key = address_key(recipient->local, domain->domain);
     const struct entry *exact = find_slot(config->routes, &key);
     const struct config_route *found =
