@@ -23,15 +23,17 @@ static bool become(const struct passwd *entry)
            setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == 0;
 }
 
-bool privileges_drop(struct bytes user, struct buffer *errors)
+/* Every id is the user's, and root's cannot be had back. */
+static bool is_final(const struct passwd *entry)
 {
-    char name[USER_NAME_LIMIT];
-    if (user.n == 0)
-        return true;
-    if (user.n >= sizeof name)
-        return complain(errors, "...", "the name is too long");
-    memcpy(name, user.p, user.n);
-    name[user.n] = '\0';
+    uid_t real, effective, saved;
+    return getresuid(&real, &effective, &saved) == 0 && real == entry->pw_uid &&
+           effective == entry->pw_uid && saved == entry->pw_uid &&
+           (entry->pw_uid == 0 || (setuid(0) != 0 && seteuid(0) != 0 && setgid(0) != 0));
+}
+
+static bool become_final(const char *name, struct buffer *errors)
+{
     errno = 0;
     const struct passwd *entry = getpwnam(name);
     if (!entry)
@@ -42,8 +44,21 @@ bool privileges_drop(struct bytes user, struct buffer *errors)
         return complain(errors, name, "only root can; start as root or leave out 'user'");
     if (!become(entry))
         return complain(errors, name, strerror(errno));
-    if (entry->pw_uid != 0 && setresuid(0, 0, 0) == 0)
+    if (!is_final(entry))
         return complain(errors, name, "root's privileges could be regained");
+    return true;
+}
+
+bool privileges_drop(struct bytes user, struct buffer *errors)
+{
+    char name[USER_NAME_LIMIT];
+    if (user.n >= sizeof name)
+        return complain(errors, "...", "the name is too long");
+    if (user.n > 0)
+        memcpy(name, user.p, user.n);
+    name[user.n] = '\0';
+    if (user.n > 0 && !become_final(name, errors))
+        return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return complain(errors, name, strerror(errno));
     return true;

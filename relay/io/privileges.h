@@ -4,9 +4,9 @@
 
 #include "base/buffer.h"
 
-/* Becomes `user` with its own groups, for good, and lets no later exec() gain privileges. An empty
- * name keeps the user. False, with a line appended to `errors`, when that did not work: the process
- * must not go on then. */
+/* Becomes `user` with its own groups, for good, and lets no later exec() gain privileges. A process
+ * that is that user already, or that is given an empty name, keeps its ids. False, with a line
+ * appended to `errors`, when that did not work: the process must not go on then. */
 bool privileges_drop(struct bytes user, struct buffer *errors);
 
 #endif
