@@ -116,12 +116,15 @@ class Runner:
             if self.subject.needs_namespace:
                 unshare_here()
             lab = Lab(self.subject, directory, slots, self.settings.timeout_scale)
-            lab.start()
+            try:
+                lab.start()
+                yield lab
+            finally:
+                lab.stop()
         except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
             raise LabFailure(str(error)) from error
-        yield lab
-        lab.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     @pytest.fixture
     def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:

@@ -12,7 +12,11 @@ def make_subject(settings: Settings) -> Subject:
         from conformance.subjects.reference import Reference
 
         return Reference(settings.binary, settings.broken_clause)
+    if settings.subject == "postfix":
+        from conformance.subjects.postfix import Postfix
+
+        return Postfix()
     raise SubjectUnavailable(f"no subject is called '{settings.subject}'")
 
 
-NAMES = ("reference",)
+NAMES = ("reference", "postfix")

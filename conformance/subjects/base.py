@@ -150,12 +150,13 @@ class Process:
                 break
         self._process = None
 
-    def tail(self, lines: int = 20) -> str:
-        """The end of its output, for a message about its failure."""
-        if not self.log.exists():
-            return ""
-        text = self.log.read_text(encoding="utf-8", errors="backslashreplace")
-        return "\n".join(text.splitlines()[-lines:])
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The end of a log, for a message about a failure."""
+    if not log.exists():
+        return ""
+    text = log.read_text(encoding="utf-8", errors="backslashreplace")
+    return "\n".join(text.splitlines()[-lines:])
 
 
 class SubjectUnavailable(Exception):

@@ -16,6 +16,7 @@ from conformance.subjects.base import (
     Subject,
     SubjectUnavailable,
     Timeouts,
+    tail,
 )
 
 BINARY = ROOT / "build" / "relay" / "fairlead"
@@ -93,7 +94,7 @@ class Reference(Subject):
         return self._process is not None and self._process.running
 
     def diagnosis(self) -> str:
-        return self._process.tail() if self._process else ""
+        return tail(self._directory / "log")
 
 
 def configuration(plan: Plan) -> dict[str, object]:

@@ -1,0 +1,262 @@
+"""Debian's Postfix with postsrsd, configured as an operator would for forwarding.
+
+Virtual aliases route, postsrsd rewrites senders, recipients are verified upstream before they are
+accepted (the nearest that Postfix comes to in-session answers), a DNSBL is asked. SPF, DKIM, DMARC
+and ARC would need further daemons and are not declared. postfix.md says how it fares, and why.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from conformance.subjects.base import (
+    Limits,
+    Plan,
+    Process,
+    Subject,
+    SubjectUnavailable,
+    Timeouts,
+    tail,
+)
+
+POSTFIX = "/usr/sbin/postfix"
+POSTSRSD = "/usr/sbin/postsrsd"
+SRS_PORTS = (10001, 10002)
+
+TIMEOUTS = Timeouts(
+    client_command=3,
+    client_data=3,
+    upstream_connect=1,
+    upstream_command=2,
+    upstream_data_end=3,
+    recipient=8,
+    dns=4,
+)
+
+# No chroots: the lab's directories are the instance's own already.
+MASTER_CF = """\
+{port}    inet  n  -  n  -      -  smtpd
+cleanup   unix  n  -  n  -      0  cleanup
+qmgr      unix  n  -  n  300    1  qmgr
+tlsmgr    unix  -  -  n  1000?  1  tlsmgr
+rewrite   unix  -  -  n  -      -  trivial-rewrite
+bounce    unix  -  -  n  -      0  bounce
+defer     unix  -  -  n  -      0  bounce
+trace     unix  -  -  n  -      0  bounce
+verify    unix  -  -  n  -      1  verify
+flush     unix  n  -  n  1000?  0  flush
+proxymap  unix  -  -  n  -      -  proxymap
+proxywrite unix -  -  n  -      1  proxymap
+smtp      unix  -  -  n  -      -  smtp
+relay     unix  -  -  n  -      -  smtp
+showq     unix  n  -  n  -      -  showq
+error     unix  -  -  n  -      -  error
+retry     unix  -  -  n  -      -  error
+discard   unix  -  -  n  -      -  discard
+local     unix  -  n  n  -      -  local
+virtual   unix  -  n  n  -      -  virtual
+anvil     unix  -  -  n  -      1  anvil
+scache    unix  -  -  n  -      1  scache
+postlog   unix-dgram n - n -    1  postlogd
+"""
+
+
+class Postfix(Subject):
+    """A private instance: its own queue, configuration and postsrsd."""
+
+    name = "postfix"
+    capabilities = frozenset(
+        {"srs", "in-session", "starttls", "upstream-starttls", "ipv6", "postmaster"}
+        | {"limits", "timeouts", "restart", "dnsbl"}
+    )
+    timeouts = TIMEOUTS
+    limits = Limits()
+    start_patience = 30.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = Path()
+        self._postfix: Process | None = None
+        self._postsrsd: Process | None = None
+
+    def version(self) -> str:
+        for program in (POSTFIX, POSTSRSD):
+            if not os.access(program, os.X_OK):
+                raise SubjectUnavailable(
+                    f"{program} is not installed; scripts/setup --subject postfix installs it"
+                )
+        if not _every_uid():
+            raise SubjectUnavailable(
+                "Postfix runs as several users; start conform as root"
+            )
+        result = subprocess.run(
+            ["/usr/sbin/postconf", "-d", "-h", "mail_version"],
+            capture_output=True,
+            text=True,
+        )
+        return f"Postfix {result.stdout.strip()} with postsrsd"
+
+    def configure(self, plan: Plan, directory: Path) -> None:
+        self._directory = directory
+        for name in ("etc", "data", "spool"):
+            (directory / name).mkdir()
+        shutil.chown(directory / "data", "postfix")
+        etc = directory / "etc"
+        (etc / "main.cf").write_text(self._main_cf(plan), encoding="utf-8")
+        (etc / "master.cf").write_text(
+            MASTER_CF.format(port=plan.port), encoding="utf-8"
+        )
+        (etc / "virtual").write_text(aliases(plan), encoding="utf-8")
+        (etc / "domains").write_text(domains(plan), encoding="utf-8")
+        secret = directory / "srs.secret"
+        secret.write_text("the lab's secret\n", encoding="utf-8")
+        secret.chmod(0o644)
+
+    def start(self, clock_offset_days: float = 0.0) -> None:
+        forward, reverse = (str(port) for port in SRS_PORTS)
+        self._postsrsd = Process(
+            [
+                POSTSRSD,
+                "-4",
+                "-d",
+                "example.com",
+                "-s",
+                str(self._directory / "srs.secret"),
+            ]
+            + ["-l", "127.0.0.1", "-f", forward, "-r", reverse, "-u", "nobody"],
+            self._directory / "postsrsd.log",
+        )
+        self._postsrsd.start()
+        self._postfix = Process(
+            [POSTFIX, "-c", str(self._directory / "etc"), "start-fg"],
+            self._directory / "postfix.log",
+        )
+        self._postfix.start()
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def running(self) -> bool:
+        daemons = (self._postfix, self._postsrsd)
+        return all(daemon is not None and daemon.running for daemon in daemons)
+
+    def diagnosis(self) -> str:
+        logs = ("maillog", "postfix.log", "postsrsd.log")
+        return "\n".join(tail(self._directory / name) for name in logs)
+
+    def _end(self, number: int) -> None:
+        for daemon in (self._postfix, self._postsrsd):
+            if daemon:
+                daemon.stop(number)
+
+    def _main_cf(self, plan: Plan) -> str:
+        directory = self._directory
+        dnsbl, dnsbl_name = plan.dnsbls[0]
+        page = "https://developers.cloudflare.com/email-routing/postmaster"
+        settings = {
+            "compatibility_level": "3.6",
+            "queue_directory": f"{directory}/spool",
+            "data_directory": f"{directory}/data",
+            "maillog_file_prefixes": str(directory),
+            "maillog_file": f"{directory}/maillog",
+            # Who we are.
+            "myhostname": plan.hostname,
+            "myorigin": "$myhostname",
+            "mydestination": "",
+            "mynetworks": "127.0.0.0/8",
+            "inet_interfaces": f"{plan.ipv4}, [{plan.ipv6}]",
+            "inet_protocols": "all",
+            "smtp_bind_address": plan.ipv4,
+            "smtp_bind_address6": plan.ipv6,
+            "smtp_helo_name": plan.ehlo,
+            "smtp_address_preference": "ipv6",
+            # Forwarding: aliases, sender rewriting, recipients verified where they lead.
+            "alias_maps": "",
+            "local_recipient_maps": "",
+            "virtual_alias_domains": f"texthash:{directory}/etc/domains",
+            "virtual_alias_maps": f"texthash:{directory}/etc/virtual",
+            "sender_canonical_maps": f"tcp:127.0.0.1:{SRS_PORTS[0]}",
+            "sender_canonical_classes": "envelope_sender",
+            "smtpd_relay_restrictions": "reject_unauth_destination",
+            "smtpd_recipient_restrictions": "reject_unauth_destination, check_recipient_access "
+            f"inline:{{{{postmaster@=OK}}}}, reject_rbl_client {dnsbl}, reject_unverified_recipient",
+            "unverified_recipient_reject_code": "550",
+            "unverified_recipient_defer_code": "450",
+            "address_verify_poll_count": "5",
+            "address_verify_poll_delay": "1s",
+            "address_verify_map": f"btree:{directory}/data/verify",
+            "default_rbl_reply": f"$rbl_code $client_address found on one or more DNSBLs "
+            f"({dnsbl_name}). Refer to {page}/#spam-and-abusive-traffic/",
+            # The service's limits.
+            "message_size_limit": str(self.limits.message_size),
+            "smtpd_recipient_limit": str(self.limits.recipients),
+            "smtpd_hard_error_limit": str(self.limits.bad_commands),
+            "smtpd_error_sleep_time": "0s",
+            "hopcount_limit": str(self.limits.received_fields),
+            "header_size_limit": str(self.limits.header_size),
+            "smtpd_client_connection_count_limit": "0",
+            # What the page says is not offered, and what Debian 12 leaves open to smuggling.
+            "smtputf8_enable": "no",
+            "smtpd_discard_ehlo_keywords": "dsn, etrn, chunking",
+            "smtpd_forbid_bare_newline": "yes",
+            "smtpd_forbid_unauth_pipelining": "yes",
+            "smtpd_helo_required": "yes",
+            "strict_rfc821_envelopes": "yes",
+            # TLS where the other side can.
+            "smtpd_tls_security_level": "may",
+            "smtpd_tls_cert_file": str(plan.tls_certificate),
+            "smtpd_tls_key_file": str(plan.tls_key),
+            "smtp_tls_security_level": "may",
+            # Short waits, as Timeouts says.
+            "smtpd_timeout": f"{TIMEOUTS.client_command:.0f}s",
+            "smtp_connect_timeout": f"{TIMEOUTS.upstream_connect:.0f}s",
+            "smtp_data_done_timeout": f"{TIMEOUTS.upstream_data_end:.0f}s",
+            **{
+                f"smtp_{step}_timeout": f"{TIMEOUTS.upstream_command:.0f}s"
+                for step in "helo mail rcpt data_init data_xfer quit rset starttls".split()
+            },
+        }
+        return "".join(f"{key} = {value}\n" for key, value in settings.items())
+
+
+def aliases(plan: Plan) -> str:
+    """The routes as virtual(5) has them, postmaster included."""
+    lines = [f"postmaster {plan.contact}"]
+    for zone in plan.zones:
+        lines.append(f"postmaster@{_a_label(zone.domain)} {plan.contact}")
+        for route in zone.routes:
+            local, _, domain = route.address.rpartition("@")
+            target, _, target_domain = route.to.rpartition("@")
+            pattern = f"{'' if local == '*' else local.lower()}@{_a_label(domain)}"
+            lines.append(f"{pattern} {target}@{_a_label(target_domain)}")
+    return "\n".join(lines) + "\n"
+
+
+def domains(plan: Plan) -> str:
+    """Every domain that routes something, as a lookup table."""
+    names = {
+        route.address.rpartition("@")[2] for zone in plan.zones for route in zone.routes
+    }
+    return "".join(f"{_a_label(name)} routed\n" for name in sorted(names))
+
+
+def _a_label(domain: str) -> str:
+    return domain.encode("idna").decode("ascii")
+
+
+def _every_uid() -> bool:
+    """Whether the users that Postfix runs as exist in this user namespace."""
+    wanted = pwd.getpwnam("postfix").pw_uid
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        inside, _, count = (int(word) for word in line.split())
+        if inside <= wanted < inside + count:
+            return True
+    return False
