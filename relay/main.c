@@ -7,6 +7,7 @@
 
 static const struct tool *const tools[] = {
     &tool_check_config,
+    &tool_dmarc,
     &tool_spf,
     NULL,
 };

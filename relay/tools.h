@@ -5,6 +5,7 @@
 #include "tool.h"
 
 extern const struct tool tool_check_config;
+extern const struct tool tool_dmarc;
 extern const struct tool tool_spf;
 
 #endif

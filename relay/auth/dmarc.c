@@ -22,18 +22,16 @@ static struct arena *arena_of(const struct evaluation *evaluation)
     return evaluation->lookup.arena;
 }
 
-/* The identifier's domain in the one form; a name with octets that only DNS allows, such as an
- * underscore, in lower case and without its final dot. */
-static struct bytes comparable(struct arena *arena, struct bytes domain)
+struct bytes dmarc_domain(struct arena *arena, struct bytes text)
 {
-    struct bytes normal = domain_normalise(arena, domain);
-    char *lower = normal.p ? NULL : arena_alloc(arena, domain.n + 1);
+    struct bytes normal = domain_normalise(arena, text);
+    char *lower = normal.p ? NULL : arena_alloc(arena, text.n + 1);
     if (lower == NULL)
         return normal;
-    for (size_t i = 0; i < domain.n; i++)
-        lower[i] = ascii_lower(domain.p[i]);
-    return (struct bytes){lower,
-                          domain.n > 0 && lower[domain.n - 1] == '.' ? domain.n - 1 : domain.n};
+    for (size_t i = 0; i < text.n; i++)
+        lower[i] = ascii_lower(text.p[i]);
+    bool final_dot = text.n > 0 && lower[text.n - 1] == '.';
+    return (struct bytes){lower, final_dot ? text.n - 1 : text.n};
 }
 
 /* RFC 9989 4.10.2, RFC 7489 3.1. A name outside the author's organizational domain cannot have the
@@ -45,7 +43,7 @@ static enum dmarc_alignment align(struct evaluation *evaluation, struct bytes do
     struct bytes other;
     if (domain.n == 0)
         return DMARC_NOT_ALIGNED;
-    domain = comparable(arena_of(evaluation), domain);
+    domain = dmarc_domain(arena_of(evaluation), domain);
     if (bytes_equal(domain, author))
         return DMARC_ALIGNED;
     if (CLAUSE(DMARC_08, strict) || (organization.p && !domain_is_within(domain, organization)))
@@ -56,8 +54,8 @@ static enum dmarc_alignment align(struct evaluation *evaluation, struct bytes do
 }
 
 /* True if an identifier of that authentication has that alignment. */
-static bool any(const struct evaluation *evaluation, enum dmarc_authentication authentication,
-                enum dmarc_alignment alignment)
+static bool has_identifier(const struct evaluation *evaluation,
+                           enum dmarc_authentication authentication, enum dmarc_alignment alignment)
 {
     const struct dmarc_request *request = evaluation->request;
     if (request->spf.authentication == authentication && evaluation->verdict->spf == alignment)
@@ -152,9 +150,9 @@ static void judge(struct evaluation *evaluation)
     struct dmarc_verdict *verdict = evaluation->verdict;
     struct bytes author = evaluation->request->author_domain;
     enum dmarc_policy failure = disposition_of_failure(evaluation);
-    bool undecided = any(evaluation, DMARC_AUTHENTICATED, DMARC_ALIGNMENT_UNKNOWN) ||
-                     any(evaluation, DMARC_UNDECIDED, DMARC_ALIGNED) ||
-                     any(evaluation, DMARC_UNDECIDED, DMARC_ALIGNMENT_UNKNOWN);
+    bool undecided = has_identifier(evaluation, DMARC_AUTHENTICATED, DMARC_ALIGNMENT_UNKNOWN) ||
+                     has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNED) ||
+                     has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNMENT_UNKNOWN);
     if (verdict->spf_passes || verdict->signature_passes) {
         verdict->result = DMARC_PASS;
         explain_pass(evaluation);

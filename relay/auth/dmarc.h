@@ -22,7 +22,7 @@ enum { DMARC_SAMPLES = 100 };
 struct dmarc_request {
     enum dmarc_edition edition;
     const psl_ctx_t *suffixes;  /* RFC 7489; NULL: the list built into libpsl */
-    struct bytes author_domain; /* in the form of domain_normalise() */
+    struct bytes author_domain; /* in the form of dmarc_domain() */
     struct dmarc_identifier spf;
     const struct dmarc_identifier *signatures; /* of those that sign less than the body: none may
                                                   be DMARC_AUTHENTICATED */
@@ -61,6 +61,11 @@ struct dmarc_verdict {
  * Everything in *verdict lives in `arena` or in the request. False only when memory is short. */
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
                     struct dmarc_verdict *verdict);
+
+/* The form in which domains are compared: that of domain_normalise(), or for a name which only DNS
+ * allows, with an underscore for example, lower case without a final dot. p == NULL when memory is
+ * short. */
+struct bytes dmarc_domain(struct arena *arena, struct bytes text);
 
 /* "none", "pass", "fail", "temperror", "permerror". */
 const char *dmarc_result_name(enum dmarc_result result);
