@@ -1,0 +1,43 @@
+/* A configuration file of any octets: it is either taken, and every route it has is then found, or
+ * refused with at least one line that says why. */
+#include "fuzz.h"
+
+#include "config.h"
+#include "forward/route.h"
+
+#include <stdlib.h>
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void find_every_route(const struct config *config)
+{
+    for (size_t i = 0; i < config->zone_count; i++)
+        for (size_t j = 0; j < config->zones[i].route_count; j++) {
+            const struct config_route *wanted = &config->zones[i].routes[j];
+            const struct address recipient = {
+                .kind = ADDRESS_MAILBOX, .local = wanted->local_part, .domain = wanted->domain};
+            struct route found;
+            require(route_serves(config, wanted->domain));
+            if (!wanted->catch_all)
+                require(route_find(config, &recipient, &found) == ROUTE_FOUND &&
+                        found.to == &wanted->to);
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buffer errors = {0};
+    /* Files it names would be sought in a directory that does not exist. */
+    struct config *config =
+        config_parse((struct bytes){(const char *)data, size}, "/nonexistent/fuzz.yaml", &errors);
+    require(config ? errors.n == 0 : errors.n > 0 && errors.p[errors.n - 1] == '\n');
+    if (config)
+        find_every_route(config);
+    config_release(config);
+    buffer_free(&errors);
+    return 0;
+}
