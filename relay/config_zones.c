@@ -2,6 +2,7 @@
  * mail that comes back here. See config_build.h. */
 #include "config_build.h"
 #include "forward/route.h"
+#include "forward/srs.h"
 #include "mail/address.h"
 
 #include <string.h>
@@ -95,6 +96,9 @@ static bool read_route_address(struct config_build *build, struct place place,
     else if (!route->catch_all && bytes_equal_nocase(route->local_part, BYTES("postmaster")))
         config_error(build->source, key,
                      "mail to postmaster always goes to postmaster.address, never by a route");
+    else if (srs_is_rewritten(route->local_part))
+        config_error(build->source, key,
+                     "an address in SRS form takes no mail, so this route would never be used");
     else
         return true;
     return false;

@@ -421,7 +421,8 @@ static void a_bad_zone_or_route_is_refused_by_line_and_key(void **state)
                  "  - {address: 'b@exa_mple.com', to: d@up.example}\n"
                  "  - {address: 'é@example.com', to: d@up.example}\n"
                  "  - {address: b@example.com, to: d}\n"
-                 "  - {address: c@example.com, to: d@exam ple}\n",
+                 "  - {address: c@example.com, to: d@exam ple}\n"
+                 "  - {address: 'SRS0=hash=tt=a.example=b@example.com', to: d@up.example}\n",
          "f.yaml:8: zones[0].routes[0].address: 'a@notexample.com' is outside the zone "
          "'example.com'\n"
          "f.yaml:9: zones[0].routes[1].address: 'a@com' is outside the zone 'example.com'\n"
@@ -432,6 +433,9 @@ static void a_bad_zone_or_route_is_refused_by_line_and_key(void **state)
          "f.yaml:12: zones[0].routes[4].address: 'b@exa_mple.com' does not have a valid domain\n"
          "f.yaml:13: zones[0].routes[5].address: 'é@example.com' has a local part outside ASCII, "
          "which is not supported\n"
+         "f.yaml:16: zones[0].routes[8].address: an address in SRS form takes no mail, so this "
+         "route "
+         "would never be used\n"
          "f.yaml:14: zones[0].routes[6].to: 'd' is not an address (local-part@domain)\n"
          "f.yaml:15: zones[0].routes[7].to: 'd@exam ple' is not an address (local-part@domain)\n"},
         {MINIMUM "zones:\n"
