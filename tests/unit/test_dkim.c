@@ -1,0 +1,247 @@
+/* Unit tests of auth/dkim.c and what it stands on: keys, signature fields, the signer. The bulk of
+ * the cases is in fixtures/vectors/dkim. */
+#include "auth/dkim.h"
+#include "auth/key_record.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "fake_dns.h"
+#include "unit.h"
+
+#include <string.h>
+
+#define RSA_KEY                                                                                    \
+    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/"   \
+    "J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLz"   \
+    "BfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
+#define EDDSA_KEY "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+/* RFC 8463 A.2. */
+static const char *const zone[] = {
+    "brisbane._domainkey.football.example.com TXT v=DKIM1; k=ed25519; p=" EDDSA_KEY,
+    "test._domainkey.football.example.com TXT v=DKIM1; k=rsa; p=" RSA_KEY,
+    NULL,
+};
+
+/* RFC 8463 A.1. */
+static const char rsa_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+                              "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
+                              "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
+                              "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
+                              "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
+                              "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
+                              "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
+                              "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
+                              "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
+                              "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
+                              "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
+                              "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
+                              "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
+                              "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
+                              "-----END RSA PRIVATE KEY-----\n";
+
+/* The Ed25519 key of A.1 in PKCS#8. */
+static const char eddsa_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                                "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                                "-----END PRIVATE KEY-----\n";
+
+#define MESSAGE                                                                                    \
+    "From: Joe SixPack <joe@football.example.com>\r\n"                                             \
+    "To: Suzie Q <suzie@shopping.example.net>\r\n"                                                 \
+    "Subject: Is dinner ready?\r\n"                                                                \
+    "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"                                              \
+    "Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n"                             \
+    "\r\n"                                                                                         \
+    "Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"
+
+/* RFC 8463 A.3. */
+#define EDDSA_SIGNATURE                                                                            \
+    "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\r\n"                                \
+    " d=football.example.com; i=@football.example.com;\r\n"                                        \
+    " q=dns/txt; s=brisbane; t=1528637909; h=from : to :\r\n"                                      \
+    " subject : date : message-id : from : subject : date;\r\n"                                    \
+    " bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n"                                        \
+    " b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\r\n"                              \
+    " Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\r\n"
+#define RSA_SIGNATURE                                                                              \
+    "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\r\n"                                    \
+    " d=football.example.com; i=@football.example.com;\r\n"                                        \
+    " q=dns/txt; s=test; t=1528637909; h=from : to : subject :\r\n"                                \
+    " date : message-id : from : subject : date;\r\n"                                              \
+    " bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n"                                        \
+    " b=F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3\r\n"                              \
+    " DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1tFOeS9mPYQTnGdaSGsgeefOsk2Jz\r\n"                              \
+    " dA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=\r\n"
+
+static struct dkim_results verify(struct arena *arena, struct bytes octets,
+                                  const char *const *table)
+{
+    struct message message;
+    struct dkim_results results;
+    struct fake_dns fake = FAKE_DNS(table);
+    clock_fix(1528637910);
+    assert_true(message_parse(arena, octets, &message));
+    assert_true(
+        dkim_verify(arena, &message, body_hash_new(arena, message.body), &fake.dns, &results));
+    return results;
+}
+
+static void the_example_of_rfc_8463_passes_twice(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct dkim_results results = verify(arena, BYTES(EDDSA_SIGNATURE RSA_SIGNATURE MESSAGE), zone);
+    assert_int_equal(results.count, 2);
+    static const struct {
+        const char *selector, *algorithm;
+        unsigned bits;
+    } expected[] = {{"brisbane", "ed25519-sha256", 256}, {"test", "rsa-sha256", 1024}};
+    for (size_t i = 0; i < 2; i++) {
+        const struct dkim_signature *signature = &results.signatures[i];
+        assert_string_equal(signature->reason, "");
+        assert_int_equal(signature->result, DKIM_PASS);
+        assert_bytes(signature->domain, "football.example.com");
+        assert_bytes(signature->selector, expected[i].selector);
+        assert_bytes(signature->identity, "@football.example.com");
+        assert_bytes(signature->algorithm, expected[i].algorithm);
+        assert_int_equal(signature->bits, expected[i].bits);
+        assert_true(signature->covers_whole_body);
+    }
+    arena_free(arena);
+}
+
+static void what_dns_says_of_the_key_decides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *record;
+        enum dkim_result result;
+    } cases[] = {
+        {"!TEMPFAIL", DKIM_TEMPERROR},
+        {"!NODATA", DKIM_PERMERROR},
+        {"v=DKIM1; k=ed25519; p=" EDDSA_KEY, DKIM_PASS},
+        {"k=ed25519; p=" EDDSA_KEY "; s=email; h=sha256; t=s; n=a note; x=unknown;", DKIM_PASS},
+        {"k=ed25519; h=sha1 : sha256; s=other:*; p=" EDDSA_KEY, DKIM_PASS},
+        {"k=ed25519; p=", DKIM_PERMERROR},
+        {"k=ed25519", DKIM_PERMERROR},
+        {"k=ed25519; p=!", DKIM_PERMERROR},
+        {"k=ed25519; p=AAAA", DKIM_PERMERROR},
+        {"v=DKIM2; k=ed25519; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"k=ed25519; v=DKIM1; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"k=ed25519; k=ed25519; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"v=DKIM1; p=" RSA_KEY, DKIM_PERMERROR},
+        {"k=dsa; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"k=ed25519; h=sha1; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"k=ed25519; s=tlsrpt; p=" EDDSA_KEY, DKIM_PERMERROR},
+        {"k=ed25519; t=y; p=" EDDSA_KEY, DKIM_NEUTRAL},
+        {"k=ed25519; p=1" EDDSA_KEY, DKIM_PERMERROR},
+    };
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[512];
+        snprintf(line, sizeof line, "brisbane._domainkey.football.example.com TXT %s",
+                 cases[i].record);
+        const char *const table[] = {line, NULL};
+        struct dkim_results results = verify(arena, BYTES(EDDSA_SIGNATURE MESSAGE), table);
+        assert_int_equal(results.signatures[0].result, cases[i].result);
+    }
+    arena_free(arena);
+}
+
+static void the_record_of_the_page_is_read(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct key_record record;
+    /* Its two strings, joined as DNS joins them. */
+    static const char text[] =
+        "v=DKIM1; h=sha256; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnraPy1d8e6+"
+        "lzeE1HIoUvYWoAOUSREkNHcwxA/ueVM8f6FKXvPu/9gVpgkn8iUyaCfk2z1MW+OVLuFeH64YRMa39mkaQalgke2"
+        "tZ05SnjRUtYEHYvfrqPuMT+Ouk+GecpgvrtMq5gMXm6ZfeUhQkdWxmMQJGf4fdW5I0piUQJMhK/"
+        "Qc1dNRSskkTiUtXKnsEdjTN2xcnHhyj985S0xOEAxm9Uj1rykPqVvKpqEdjUkujbXOwR0KmHTvPyFpBjCCfxAVq"
+        "Owwo9zBYuvk/nh0qlDgLIpy0SimrYhNFCq2XBxIj4tdUzIl7qZ5Ck6zLCQ+rjzJ4sm/zA+Ov9kDkbcmyrwIDAQAB";
+    assert_null(key_record_parse(arena, bytes_of(text), &record));
+    assert_int_equal(record.type, KEY_RSA);
+    assert_true(record.sha256_allowed && record.email_allowed && !record.revoked);
+    assert_int_equal(record.data.n, 294);
+    arena_free(arena);
+}
+
+static void signatures_past_the_eighth_are_not_verified(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer octets = {0};
+    for (int i = 0; i < 10; i++)
+        buffer_add(&octets, BYTES(EDDSA_SIGNATURE));
+    buffer_add(&octets, BYTES(MESSAGE));
+    struct dkim_results results = verify(arena, buffer_bytes(&octets), zone);
+    assert_int_equal(results.count, 10);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(results.signatures[i].result, i < 8 ? DKIM_PASS : DKIM_POLICY);
+    buffer_free(&octets);
+    arena_free(arena);
+}
+
+static void what_is_signed_here_verifies_here(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pem, *selector;
+    } cases[] = {{rsa_pem, "test"}, {eddsa_pem, "brisbane"}};
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < 2; i++) {
+        const char *problem = NULL;
+        struct signer *signer = signer_from_pem(bytes_of(cases[i].pem), &problem);
+        assert_non_null(signer);
+        const struct signing_identity identity = {signer, BYTES("football.example.com"),
+                                                  bytes_of(cases[i].selector)};
+        struct message message;
+        assert_true(message_parse(arena, BYTES(MESSAGE), &message));
+        struct bytes field =
+            dkim_sign(arena, &message, body_hash_new(arena, message.body), &identity, 1528637909);
+        struct bytes whole = arena_printf(arena, "%.*s%s", BYTES_ARG(field), MESSAGE);
+        struct dkim_results results = verify(arena, whole, zone);
+        assert_int_equal(results.count, 1);
+        assert_string_equal(results.signatures[0].reason, "");
+        assert_int_equal(results.signatures[0].result, DKIM_PASS);
+        struct bytes forged =
+            arena_printf(arena, "%.*sFrom: x@y.example\r\n%s", BYTES_ARG(field), MESSAGE);
+        assert_int_not_equal(verify(arena, forged, zone).signatures[0].result, DKIM_PASS);
+        signer_free(signer);
+    }
+    arena_free(arena);
+}
+
+static void a_key_that_cannot_sign_is_refused_with_its_reason(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "",
+        "nonsense",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        /* P-256 */
+        "-----BEGIN PRIVATE KEY-----\n"
+        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\n"
+        "OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\n"
+        "1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G\n"
+        "-----END PRIVATE KEY-----\n",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *problem = NULL;
+        assert_null(signer_from_pem(bytes_of(cases[i]), &problem));
+        assert_non_null(problem);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_example_of_rfc_8463_passes_twice),
+        cmocka_unit_test(what_dns_says_of_the_key_decides),
+        cmocka_unit_test(the_record_of_the_page_is_read),
+        cmocka_unit_test(signatures_past_the_eighth_are_not_verified),
+        cmocka_unit_test(what_is_signed_here_verifies_here),
+        cmocka_unit_test(a_key_that_cannot_sign_is_refused_with_its_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
