@@ -67,6 +67,10 @@ typedef int tool_body(struct tool_context *context, void *user);
  * argv[0] is skipped. Returns the exit code. */
 int tool_run(const struct tool_usage *usage, int argc, char **argv, tool_body *body, void *user);
 
+/* For a sub-command of two words: runs the entry of `words`, which ends with name NULL, that
+ * argv[1] names; it gets the arguments from there on. Returns the exit code. */
+int tool_run_word(const struct tool *words, int argc, char **argv);
+
 /* Print one line on stderr that says what to do, and return TOOL_USAGE or TOOL_UNABLE. */
 int tool_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_unable(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,7 @@
  * needs anyway, not by libopendkim, which stays as a second engine (dkim_libopendkim.c). */
 #include "auth/dkim.h"
 
-#include "auth/signature.h"
+#include "auth/dkim_engine.h"
 #include "auth/signature_write.h"
 #include "base/clock.h"
 
@@ -35,54 +35,76 @@ static enum dkim_result result_of(enum signature_status status)
     return DKIM_TEMPERROR;
 }
 
-static void verify_one(struct arena *arena, const struct message *message,
-                       const struct header_field *field, struct field_index *index,
-                       struct body_hash *body, struct dns *dns, struct dkim_signature *result)
+static void verify_one(struct arena *arena, const struct header_field *field, dkim_check *check,
+                       void *context, struct dkim_signature *result)
 {
     struct signature signature;
-    struct signature_check check = {.reason = ""};
-    check.status = signature_read(arena, SIGNATURE_DKIM, field, field->value, clock_wall(),
-                                  &signature, &check.reason);
-    if (check.status == SIGNATURE_GOOD)
-        signature_check_message(arena, &signature, message, index, body, dns, &check);
+    struct signature_check found = {.reason = ""};
+    found.status = signature_read(arena, SIGNATURE_DKIM, field, field->value, clock_wall(),
+                                  &signature, &found.reason);
+    if (found.status == SIGNATURE_GOOD)
+        check(context, arena, &signature, &found);
     *result = (struct dkim_signature){
         .domain = signature.domain,
         .selector = signature.selector,
         .identity = signature.identity,
         .algorithm = signature.algorithm,
         .signature = signature.text,
-        .bits = check.bits,
-        .result = result_of(check.status),
-        .reason = check.reason,
-        .covers_whole_body = check.whole_body,
+        .bits = found.bits,
+        .result = result_of(found.status),
+        .reason = found.reason,
+        .covers_whole_body = found.whole_body,
     };
-    /* RFC 6376 3.6.1, t=y: not to be treated differently from unsigned mail, pass or not. */
-    if (check.testing && result->result != DKIM_TEMPERROR) {
+    if (found.testing && found.status != SIGNATURE_UNAVAILABLE) {
+        /* RFC 6376 3.6.1: not to be treated differently from unsigned mail, pass or not. */
         result->result = DKIM_NEUTRAL;
         result->reason = "the domain is testing DKIM (t=y)";
+    } else if (found.status == SIGNATURE_GOOD && !found.whole_body) {
+        result->reason = "l= leaves a part of the body unsigned";
     }
 }
 
-bool dkim_verify(struct arena *arena, const struct message *message, struct body_hash *body,
-                 struct dns *dns, struct dkim_results *results)
+bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_check *check,
+                      void *context, struct dkim_results *results)
 {
     const struct bytes name = BYTES("DKIM-Signature");
     results->count = message_count(message, name);
     results->signatures = arena_alloc_array(arena, results->count, sizeof *results->signatures);
-    struct field_index *index = field_index_new(arena, message);
-    if (!results->signatures || !index)
+    if (!results->signatures)
         return false;
     const struct header_field *field = message->fields;
     for (size_t i = 0; i < results->count; i++, field++) {
         field = message_find(message, name, (size_t)(field - message->fields));
         struct dkim_signature *result = &results->signatures[i];
         if (i < DKIM_SIGNATURES_MOST)
-            verify_one(arena, message, field, index, body, dns, result);
+            verify_one(arena, field, check, context, result);
         else
             *result = (struct dkim_signature){.result = DKIM_POLICY,
                                               .reason = "more signatures than are verified"};
     }
     return !arena_failed(arena);
+}
+
+struct native {
+    const struct message *message;
+    struct field_index *index;
+    struct body_hash *body;
+    struct dns *dns;
+};
+
+static void check_natively(void *context, struct arena *arena, const struct signature *signature,
+                           struct signature_check *check)
+{
+    const struct native *native = context;
+    signature_check_message(arena, signature, native->message, native->index, native->body,
+                            native->dns, check);
+}
+
+bool dkim_verify(struct arena *arena, const struct message *message, struct body_hash *body,
+                 struct dns *dns, struct dkim_results *results)
+{
+    struct native native = {message, field_index_new(arena, message), body, dns};
+    return native.index && dkim_verify_with(arena, message, check_natively, &native, results);
 }
 
 struct bytes dkim_sign(struct arena *arena, const struct message *message, struct body_hash *body,

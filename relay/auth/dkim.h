@@ -28,7 +28,7 @@ struct dkim_signature {
     struct bytes signature; /* b= without FWS, for header.b */
     unsigned bits;          /* of the key; 0 where none was fetched */
     enum dkim_result result;
-    const char *reason;     /* why it is not a pass; never NULL, "" for a pass */
+    const char *reason;     /* why it is not a pass, or not a whole one; never NULL */
     bool covers_whole_body; /* false: l= leaves a part unsigned; must not count for DMARC */
 };
 
@@ -42,9 +42,9 @@ struct dkim_results {
 bool dkim_verify(struct arena *arena, const struct message *message, struct body_hash *body,
                  struct dns *dns, struct dkim_results *results);
 
-/* The same by libopendkim behind the same guards, as a second opinion. */
-bool dkim_verify_libopendkim(struct arena *arena, const struct message *message,
-                             struct body_hash *body, struct dns *dns, struct dkim_results *results);
+/* The same with libopendkim for the keys, hashes and signatures: a second opinion. */
+bool dkim_verify_libopendkim(struct arena *arena, const struct message *message, struct dns *dns,
+                             struct dkim_results *results);
 
 /* "pass", "fail", ... */
 const char *dkim_result_name(enum dkim_result result);

@@ -1,0 +1,170 @@
+/* fairlead arc verify, fairlead arc seal. */
+#include "auth/arc.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "tool_sign.h"
+#include "tools.h"
+
+#include <stdio.h>
+
+struct arc_tool {
+    const char *authserv_id;
+    const char *headers;
+    struct sign_options sign;
+};
+
+static int verify(struct tool_context *context, void *user)
+{
+    (void)user;
+    struct message message;
+    struct arc_result result;
+    int status = tool_read_message(context->arena, context->operands[0], &message);
+    if (status != TOOL_DONE)
+        return status;
+    struct body_hash *body = body_hash_new(context->arena, message.body);
+    if (!body || !arc_verify(context->arena, &message, body, context->dns, &result))
+        return tool_unable("arc verify: out of memory");
+    struct buffer out = {0};
+    struct json json = json_start(&out);
+    json_open_object(&json, NULL);
+    json_string(&json, "cv", bytes_of(arc_status_name(result.status)));
+    json_number(&json, "instances", result.instances);
+    json_number(&json, "oldest_pass", result.oldest_pass);
+    json_string(&json, "reason", bytes_of(result.reason));
+    json_close_object(&json);
+    status = tool_print_json(&out);
+    buffer_free(&out);
+    return status;
+}
+
+static int run_verify(int argc, char **argv)
+{
+    const struct tool_usage usage = {
+        .name = "arc verify",
+        .operands = "FILE",
+        .help =
+            "Validates a message's ARC chain (RFC 8617 5.2) and prints its status, the highest\n"
+            "instance, the oldest ARC-Message-Signature that still verifies (0: all do), and\n"
+            "why the chain fails if it does.\n\n"
+            "  fairlead arc verify message.eml\n",
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return tool_run(&usage, argc, argv, verify, NULL);
+}
+
+/* Reads --headers. TOOL_DONE, or the exit code after having said what is wrong. */
+static int read_headers(struct arena *arena, const char *text, struct arc_sealing *sealing)
+{
+    struct bytes rest = bytes_of(text);
+    struct bytes *names = arena_alloc_array(arena, rest.n + 1, sizeof *names);
+    bool from = false;
+    if (!names)
+        return tool_unable("arc seal: out of memory");
+    while (rest.p) {
+        struct bytes name = bytes_trim(bytes_cut(&rest, ':'));
+        if (name.n == 0)
+            return tool_usage_error("arc seal: --headers has an empty name");
+        if (!arc_may_sign(name))
+            return tool_usage_error("arc seal: %.*s must not be signed (RFC 8617 4.1.2)",
+                                    BYTES_ARG(name));
+        from = from || bytes_equal_nocase(name, BYTES("From"));
+        names[sealing->header_count++] = name;
+    }
+    if (!from)
+        return tool_usage_error("arc seal: --headers has to list From (RFC 6376 5.4)");
+    sealing->headers = names;
+    return TOOL_DONE;
+}
+
+/* What the message's own Authentication-Results report of the chain counts as well: where they say
+ * that it failed on arrival it has failed, though it may look sound by now. */
+static void heed_results(const struct authres *results, struct arc_result *chain)
+{
+    for (size_t i = 0; i < results->result_count; i++)
+        if (bytes_equal_nocase(results->results[i].method, BYTES("arc")) &&
+            bytes_equal_nocase(results->results[i].value, BYTES("fail")))
+            chain->status = ARC_FAIL;
+}
+
+static int seal_input(struct tool_context *context, const struct arc_tool *tool,
+                      const struct sign_input *input)
+{
+    struct authres results;
+    struct arc_result chain;
+    struct arc_set set;
+    struct arc_sealing sealing = {
+        .identity = input->identity, .results = &results, .chain = &chain, .now = clock_wall()};
+    if (tool->headers) {
+        int status = read_headers(context->arena, tool->headers, &sealing);
+        if (status != TOOL_DONE)
+            return status;
+    }
+    if (!authres_merge(context->arena, &input->message, bytes_of(tool->authserv_id), &results) ||
+        !arc_verify(context->arena, &input->message, input->body, context->dns, &chain))
+        return tool_unable("arc seal: out of memory");
+    heed_results(&results, &chain);
+    switch (arc_seal(context->arena, &input->message, input->body, &sealing, &set)) {
+    case ARC_SEALED:
+        return sign_input_print(
+            input,
+            (const struct bytes[]){set.seal, set.message_signature, set.authentication_results}, 3);
+    case ARC_NOT_SEALED:
+        fputs("arc seal: the chain gets no further set\n", stderr);
+        return sign_input_print(input, NULL, 0);
+    case ARC_SEAL_FAILED:
+        break;
+    }
+    return tool_unable("arc seal: the message could not be sealed");
+}
+
+static int seal(struct tool_context *context, void *user)
+{
+    const struct arc_tool *tool = user;
+    struct sign_input input;
+    if (!tool->authserv_id)
+        return tool_usage_error("arc seal: --authserv-id is needed");
+    int status = sign_input_read(context, &tool->sign, &input);
+    if (status == TOOL_DONE)
+        status = seal_input(context, tool, &input);
+    sign_input_free(&input);
+    return status;
+}
+
+static int run_seal(int argc, char **argv)
+{
+    struct arc_tool tool = {0};
+    const struct tool_option options[] = {
+        SIGN_OPTIONS(tool.sign),
+        {"authserv-id", "ID", "whose Authentication-Results become the set's results",
+         &tool.authserv_id, 1},
+        {"headers", "A:B:C", "the fields to sign, h= of the ARC-Message-Signature", &tool.headers,
+         1},
+        {0},
+    };
+    const struct tool_usage usage = {
+        .name = "arc seal",
+        .operands = "FILE",
+        .help = "Validates the message's ARC chain and prints the message with one more set on\n"
+                "top (RFC 8617 5.1). A chain that is marked cv=fail already, or has 50 sets, gets\n"
+                "none: the message is printed as it is.\n\n"
+                "  fairlead arc seal --domain example.com --selector s1 --key s1.pem \\\n"
+                "      --authserv-id mx.example.com message.eml\n",
+        .options = options,
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return tool_run(&usage, argc, argv, seal, &tool);
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct tool words[] = {
+        {"verify", "validate a message's ARC chain", run_verify},
+        {"seal", "add a set to it", run_seal},
+        {0},
+    };
+    return tool_run_word(words, argc, argv);
+}
+
+const struct tool tool_arc = {"arc", "validate or extend an ARC chain", run};
