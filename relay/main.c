@@ -6,7 +6,9 @@
 #include <string.h>
 
 static const struct tool *const tools[] = {
+    &tool_arc,
     &tool_check_config,
+    &tool_dkim,
     &tool_dmarc,
     &tool_spf,
     NULL,

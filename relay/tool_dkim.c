@@ -51,7 +51,7 @@ static int verify(struct tool_context *context, void *user)
     struct body_hash *body = body_hash_new(context->arena, message.body);
     bool done =
         body &&
-        (native ? dkim_verify(context->arena, &message, body, context->dns, &results)
+        (native ? dkim_verify_message(context->arena, &message, body, context->dns, &results)
                 : dkim_verify_libopendkim(context->arena, &message, context->dns, &results));
     if (!done)
         return tool_unable("dkim verify: out of memory");
@@ -82,8 +82,8 @@ static int sign(struct tool_context *context, void *user)
     struct sign_input input;
     int status = sign_input_read(context, &tool->sign, &input);
     if (status == TOOL_DONE) {
-        struct bytes field =
-            dkim_sign(context->arena, &input.message, input.body, &input.identity, clock_wall());
+        struct bytes field = dkim_sign_message(context->arena, &input.message, input.body,
+                                               &input.identity, clock_wall());
         status = field.p ? sign_input_print(&input, &field, 1)
                          : tool_unable("dkim sign: the message could not be signed");
     }

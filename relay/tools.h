@@ -4,7 +4,9 @@
 
 #include "tool.h"
 
+extern const struct tool tool_arc;
 extern const struct tool tool_check_config;
+extern const struct tool tool_dkim;
 extern const struct tool tool_dmarc;
 extern const struct tool tool_spf;
 

@@ -100,15 +100,16 @@ static void check_natively(void *context, struct arena *arena, const struct sign
                             native->dns, check);
 }
 
-bool dkim_verify(struct arena *arena, const struct message *message, struct body_hash *body,
-                 struct dns *dns, struct dkim_results *results)
+bool dkim_verify_message(struct arena *arena, const struct message *message, struct body_hash *body,
+                         struct dns *dns, struct dkim_results *results)
 {
     struct native native = {message, field_index_new(arena, message), body, dns};
     return native.index && dkim_verify_with(arena, message, check_natively, &native, results);
 }
 
-struct bytes dkim_sign(struct arena *arena, const struct message *message, struct body_hash *body,
-                       const struct signing_identity *identity, int64_t now)
+struct bytes dkim_sign_message(struct arena *arena, const struct message *message,
+                               struct body_hash *body, const struct signing_identity *identity,
+                               int64_t now)
 {
     size_t count = 0;
     const struct bytes *headers = signature_choose_headers(arena, message, NULL, &count);

@@ -39,8 +39,8 @@ struct dkim_results {
 
 /* Verifies all signatures of the message. Waits in the calling fiber for DNS. False only when
  * memory is short. */
-bool dkim_verify(struct arena *arena, const struct message *message, struct body_hash *body,
-                 struct dns *dns, struct dkim_results *results);
+bool dkim_verify_message(struct arena *arena, const struct message *message, struct body_hash *body,
+                         struct dns *dns, struct dkim_results *results);
 
 /* The same with libopendkim for the keys, hashes and signatures: a second opinion. */
 bool dkim_verify_libopendkim(struct arena *arena, const struct message *message, struct dns *dns,
@@ -54,7 +54,8 @@ enum { DKIM_LIFETIME = 7 * 24 * 3600 }; /* seconds from t= to x= */
 /* A DKIM-Signature field with its final CRLF, to be put on top of the message: relaxed/relaxed,
  * From signed once more than it occurs, t= `now` and x= seven days later, no l=. p == NULL on
  * failure. */
-struct bytes dkim_sign(struct arena *arena, const struct message *message, struct body_hash *body,
-                       const struct signing_identity *identity, int64_t now);
+struct bytes dkim_sign_message(struct arena *arena, const struct message *message,
+                               struct body_hash *body, const struct signing_identity *identity,
+                               int64_t now);
 
 #endif

@@ -9,7 +9,7 @@
 typedef void dkim_check(void *context, struct arena *arena, const struct signature *signature,
                         struct signature_check *check);
 
-/* dkim_verify() with `check` for what comes after the reading. */
+/* dkim_verify_message() with `check` for what comes after the reading. */
 bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_check *check,
                       void *context, struct dkim_results *results);
 
