@@ -264,10 +264,11 @@ def main(arguments: list[str]) -> int:
     run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
     run.apply_waivers(waivers, today)
     write_files(run, Path(settings.report), today)
-    report(run, console, today)
     status = run.exit_status(today)
     if status == USAGE:
-        print("conform: no test was selected", file=sys.stderr)
+        print("conform: no test asserts any of the clauses selected", file=sys.stderr)
+    else:
+        report(run, console, today)
     return status
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +19,7 @@ import pytest
 from conformance.clauses import clauses_of, load_catalogue, selected
 from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
-from conformance.lab.namespace import NamespaceForbidden, unshare_here
+from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.report.model import Outcome, TestResult
 from conformance.settings import ROOT, Settings
 from conformance.subjects import make_subject
@@ -110,9 +108,8 @@ class Runner:
     def lab(self, request: pytest.FixtureRequest) -> Iterator[Lab]:
         """The worker's lab, in a namespace of its own, with the subject running."""
         slots = len(request.session.items) + SPARE_SLOTS
-        directory = Path(tempfile.mkdtemp(prefix="conform-"))
-        directory.chmod(0o755)
         try:
+            directory = scratch()
             if self.subject.needs_namespace:
                 unshare_here()
             lab = Lab(self.subject, directory, slots, self.settings.timeout_scale)
@@ -123,8 +120,6 @@ class Runner:
                 lab.stop()
         except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
             raise LabFailure(str(error)) from error
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
 
     @pytest.fixture
     def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:

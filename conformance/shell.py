@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from conformance.lab import Lab, Message
-from conformance.lab.namespace import NamespaceForbidden, unshare_here
+from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.lab.world import STANDING_DESTINATION, SUBJECT_IPV4, SUBJECT_IPV6
 from conformance.report.model import COULD_NOT_RUN
 from conformance.settings import Settings
@@ -33,11 +30,10 @@ The lab runs; nothing outside of it can be reached. Leave with "exit".
 
 def open_shell(settings: Settings) -> int:
     """Starts the lab, runs the user's shell in it, and returns the shell's exit status."""
-    directory = Path(tempfile.mkdtemp(prefix="conform-"))
-    directory.chmod(0o755)
-    mail = directory / "mail"
-    mail.mkdir()
     try:
+        directory = scratch()
+        mail = directory / "mail"
+        mail.mkdir()
         subject = make_subject(settings)
         unshare_here()
         lab = Lab(subject, directory, 1)
@@ -66,4 +62,3 @@ def open_shell(settings: Settings) -> int:
         return subprocess.call([os.environ.get("SHELL", "/bin/bash")], cwd=directory)
     finally:
         lab.stop()
-        shutil.rmtree(directory, ignore_errors=True)

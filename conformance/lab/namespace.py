@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
+PR_SET_PDEATHSIG = 1
 
 # RFC 5737, RFC 3849: everybody but the subject lives here; and the host of the page's IPv6 example.
 FOREIGN_PREFIXES = (
@@ -27,7 +30,8 @@ FOREIGN_PREFIXES = (
     "2a00:1450:400c:c09::1b/128",
 )
 
-INSIDE = "CONFORM_INSIDE_NAMESPACE"
+# In the environment of what runs in the namespace: its scratch directory.
+INSIDE = "CONFORM_SCRATCH"
 
 RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
@@ -42,12 +46,13 @@ class NamespaceForbidden(Exception):
 
 def inside() -> bool:
     """Whether enter() has already brought us here."""
-    return os.environ.get(INSIDE) == "yes"
+    return INSIDE in os.environ
 
 
 def enter(command: list[str]) -> int:
     """Runs `command` in fresh user (unless root), network, mount and process namespaces and returns
-    its exit status. Everything that it started dies with it."""
+    its exit status. Everything that it started dies with it, and everything in scratch() goes.
+    """
     flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
         flags.append("--map-root-user")
@@ -59,14 +64,34 @@ def enter(command: list[str]) -> int:
     )
     if probe.returncode != 0:
         raise NamespaceForbidden(probe.stderr.strip() or "unshare failed")
-    environment = {**os.environ, INSIDE: "yes"}
-    process = subprocess.Popen(["unshare", *flags, "--", *command], env=environment)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The child has the same signal from the terminal and ends in its own way.
-            continue
+    with tempfile.TemporaryDirectory(prefix="conform-") as directory:
+        process = subprocess.Popen(
+            ["unshare", *flags, "--", *command],
+            env={**os.environ, INSIDE: directory},
+            preexec_fn=_die_with_parent,
+        )
+        # unshare and the namespace's first process do not heed this signal themselves.
+        signal.signal(signal.SIGTERM, lambda number, frame: process.kill())
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                # The child has the same signal from the terminal and ends in its own way.
+                continue
+
+
+def scratch() -> Path:
+    """A directory for what a lab writes; in memory, and gone when the namespace is."""
+    base = os.environ.get(INSIDE)
+    if base is not None and not os.path.ismount(base):
+        _run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", base])
+    directory = Path(tempfile.mkdtemp(prefix="lab-", dir=base))
+    directory.chmod(0o755)
+    return directory
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def unshare_here() -> None:

@@ -7,7 +7,7 @@ import pytest
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Reply, World, hang_up, raw, say, stall
 from conformance.lab.client import REPLY_LINE_LIMIT
-from conformance.lab.upstream import Action
+from conformance.lab.script import Action
 from conformance.suite.acts import open_transaction
 
 # Where in the client's dialogue the upstream's refusal of a step shows.
