@@ -5,25 +5,30 @@
 #include <idn2.h>
 #include <string.h>
 
-static bool is_ldh_label(struct bytes label)
+static bool is_name(struct bytes name, bool (*is_label)(struct bytes))
 {
-    if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || label.p[0] == '-' ||
-        label.p[label.n - 1] == '-')
+    if (name.n == 0 || name.n > DOMAIN_LIMIT)
         return false;
+    for (struct bytes rest = name; rest.p != NULL;) {
+        struct bytes label = bytes_cut(&rest, '.');
+        if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || !is_label(label))
+            return false;
+    }
+    return true;
+}
+
+static bool is_loose_label(struct bytes label)
+{
     for (size_t i = 0; i < label.n; i++)
-        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-')
+        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
             return false;
     return true;
 }
 
-static bool is_ldh_name(struct bytes name)
+static bool is_ldh_label(struct bytes label)
 {
-    if (name.n == 0 || name.n > DOMAIN_LIMIT)
-        return false;
-    for (struct bytes rest = name; rest.p != NULL;)
-        if (!is_ldh_label(bytes_cut(&rest, '.')))
-            return false;
-    return true;
+    return label.p[0] != '-' && label.p[label.n - 1] != '-' && is_loose_label(label) &&
+           bytes_find(label, '_') == BYTES_NOT_FOUND;
 }
 
 static bool has_a_label(struct bytes name)
@@ -52,33 +57,43 @@ static struct bytes lowered(struct arena *arena, struct bytes name)
     return (struct bytes){lower, name.n};
 }
 
+/* The name with its U-labels as A-labels, in lower case. */
 static struct bytes looked_up(struct arena *arena, struct bytes name, int flags)
 {
-    const struct bytes invalid = {NULL, 0};
     uint8_t *ascii = NULL;
     const char *string = arena_string(arena, name);
     if (!string || idn2_lookup_u8((const uint8_t *)string, &ascii, flags) != IDN2_OK)
-        return invalid;
+        return (struct bytes){NULL, 0};
     struct bytes result = arena_copy(arena, bytes_of((const char *)ascii));
     idn2_free(ascii);
-    return is_ldh_name(result) ? result : invalid;
+    return result;
+}
+
+/* The name in ASCII, if all its labels are as they should. */
+static struct bytes to_ascii(struct arena *arena, struct bytes text, bool (*is_label)(struct bytes))
+{
+    const struct bytes invalid = {NULL, 0};
+    struct bytes name = text;
+    /* UTF-8 needs at most four octets where the A-label needs at least one. */
+    if (text.n > 4 * DOMAIN_LIMIT || has_control(text))
+        return invalid;
+    if (!bytes_is_ascii(text))
+        /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */
+        name = looked_up(arena, text, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    return name.p && is_name(name, is_label) ? lowered(arena, name) : invalid;
+}
+
+struct bytes domain_for_lookup(struct arena *arena, struct bytes text)
+{
+    return to_ascii(arena, text, is_loose_label);
 }
 
 struct bytes domain_normalise(struct arena *arena, struct bytes text)
 {
-    const struct bytes invalid = {NULL, 0};
-    /* UTF-8 needs at most four octets where the A-label needs at least one. */
-    if (text.n > 4 * DOMAIN_LIMIT || has_control(text))
-        return invalid;
-    struct bytes name = invalid;
-    if (!bytes_is_ascii(text))
-        /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */
-        name = looked_up(arena, text, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-    else if (is_ldh_name(text))
-        name = lowered(arena, text);
+    struct bytes name = to_ascii(arena, text, is_ldh_label);
     /* UTS 46 lets symbols pass that IDNA2008 does not: every A-label must decode to what is valid
      * without it, and encode back to itself (RFC 5891 4.4, 5.4). */
-    return name.p != NULL && has_a_label(name) ? looked_up(arena, name, IDN2_NO_TR46) : name;
+    return name.p && has_a_label(name) ? looked_up(arena, name, IDN2_NO_TR46) : name;
 }
 
 bool domain_literal_parse(struct bytes text, struct ip *ip)

@@ -19,6 +19,10 @@ enum {
  * memory is short. */
 struct bytes domain_normalise(struct arena *arena, struct bytes text);
 
+/* The same, more loosely, for names found in messages that are only looked up: '_' and hyphens at
+ * the edge of a label are in use there, and what an A-label decodes to does not matter. */
+struct bytes domain_for_lookup(struct arena *arena, struct bytes text);
+
 /* Reads an address literal with its brackets, "[192.0.2.1]" or "[IPv6:2001:db8::1]". The general
  * form with another tag is refused: no tag has ever been standardised. */
 bool domain_literal_parse(struct bytes text, struct ip *ip);

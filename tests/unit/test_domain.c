@@ -85,6 +85,34 @@ static void names_have_one_form_or_none(void **state)
     }
 }
 
+static void names_to_look_up_may_be_what_dns_has_though_hosts_may_not(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"My_Host.Example", "my_host.example"},
+        {"-a-.example", "-a-.example"},
+        {"XN--ls8h.es", "xn--ls8h.es"},
+        {"pi\xc3\xb1"
+         "ata.es",
+         "xn--piata-pta.es"},
+        {"a..b", NULL},
+        {"a.", NULL},
+        {"", NULL},
+        {"a b", NULL},
+        {"a/b", NULL},
+        {"a\xff", NULL},
+        {"[192.0.2.1]", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *arena = arena_new(0);
+        struct bytes name = domain_for_lookup(arena, bytes_of(cases[i][0]));
+        assert_int_equal(name.p != NULL, cases[i][1] != NULL);
+        if (name.p)
+            assert_bytes(name, cases[i][1]);
+        arena_free(arena);
+    }
+}
+
 static void labels_and_names_are_limited_in_their_ascii_form(void **state)
 {
     (void)state;
@@ -153,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_have_one_form_or_none),
+        cmocka_unit_test(names_to_look_up_may_be_what_dns_has_though_hosts_may_not),
         cmocka_unit_test(labels_and_names_are_limited_in_their_ascii_form),
         cmocka_unit_test(literals_say_their_family),
         cmocka_unit_test(within_means_on_a_label_border),
