@@ -22,6 +22,8 @@ enum {
     INPUT_LEAST = 4 * 1024,
     INPUT_MOST = 64 * 1024,
     OUTPUT_KEPT = 64 * 1024,
+    /* What a peer may still send after our last word before we stop listening. */
+    FAREWELL_MOST = 1024 * 1024,
     /* Reads in a row without a wait, after which other fibers get their turn. */
     READS_IN_A_ROW = 16
 };
@@ -327,17 +329,54 @@ enum stream_status stream_read_some(struct stream *stream, size_t limit, double 
     return STREAM_OK;
 }
 
+void stream_unread(struct stream *stream, size_t n)
+{
+    stream->begin -= n;
+}
+
 size_t stream_buffered(const struct stream *stream)
 {
     return stream->end - stream->begin;
 }
 
-bool stream_input_waiting(struct stream *stream)
+bool stream_has_line(const struct stream *stream)
+{
+    return bytes_find(unread(stream), '\n') != BYTES_NOT_FOUND;
+}
+
+/* Looks at the next octet without waiting or taking it. Inside TLS only what was sent as data
+ * counts: a session ticket makes the socket readable too. */
+static enum stream_status look_ahead(struct stream *stream)
 {
     char octet;
-    if (stream_buffered(stream) > 0 || (stream->ssl && SSL_has_pending(stream->ssl)))
-        return true;
-    return stream->fd >= 0 && recv(stream->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    size_t seen;
+    if (stream_buffered(stream) > 0)
+        return STREAM_OK;
+    if (stream->fd < 0)
+        return STREAM_TIMEOUT;
+    errno = 0;
+    if (stream->ssl) {
+        ERR_clear_error();
+        int result = SSL_peek_ex(stream->ssl, &octet, sizeof octet, &seen);
+        if (result > 0)
+            return STREAM_OK;
+        return SSL_get_error(stream->ssl, result) == SSL_ERROR_WANT_READ ? STREAM_TIMEOUT
+                                                                         : STREAM_CLOSED;
+    }
+    ssize_t n = recv(stream->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0)
+        return STREAM_OK;
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? STREAM_TIMEOUT : STREAM_CLOSED;
+}
+
+bool stream_input_waiting(struct stream *stream)
+{
+    return look_ahead(stream) == STREAM_OK;
+}
+
+bool stream_peer_is_gone(struct stream *stream)
+{
+    return look_ahead(stream) == STREAM_CLOSED;
 }
 
 void stream_discard_input(struct stream *stream)
@@ -453,6 +492,26 @@ enum stream_status stream_start_tls_client(struct stream *stream, SSL_CTX *conte
     char host[TLSEXT_MAXLEN_host_name + 1];
     snprintf(host, sizeof host, "%.*s", BYTES_ARG(name));
     return start_tls(stream, context, false, host[0] ? host : NULL, deadline);
+}
+
+void stream_finish(struct stream *stream, double deadline)
+{
+    char dropped[4096];
+    enum stream_status status = stream_flush(stream, deadline);
+    if (status != STREAM_OK || stream->fd < 0)
+        return;
+    if (stream->ssl)
+        SSL_shutdown(stream->ssl);
+    shutdown(stream->fd, SHUT_WR);
+    for (size_t total = 0; status == STREAM_OK && total < FAREWELL_MOST;) {
+        ssize_t n = recv(stream->fd, dropped, sizeof dropped, 0);
+        if (n > 0)
+            total += (size_t)n;
+        else if (n < 0 && errno == EAGAIN)
+            status = wait_for(stream, EV_READ, deadline);
+        else
+            break;
+    }
 }
 
 const char *stream_tls_version(const struct stream *stream)

@@ -55,6 +55,9 @@ void stream_unread(struct stream *stream, size_t n);
 size_t stream_buffered(const struct stream *stream);
 bool stream_input_waiting(struct stream *stream);
 
+/* True when a whole line, whatever its length, is there to be read without asking the socket. */
+bool stream_has_line(const struct stream *stream);
+
 /* True when the peer has closed or reset the connection and has left nothing to read. Does not
  * wait; a memory stream's peer is never gone. */
 bool stream_peer_is_gone(struct stream *stream);
@@ -68,6 +71,10 @@ void stream_write(struct stream *stream, struct bytes octets);
 void stream_printf(struct stream *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum stream_status stream_flush(struct stream *stream, double deadline);
+
+/* Sends what is queued and says that no more will come, then drops what the peer still sends until
+ * it closes too, so that the last words are not lost to a reset. Leaves only stream_free() to do. */
+void stream_finish(struct stream *stream, double deadline);
 
 /* TLS on the open stream, as server or as client (`name` for SNI, may be empty). The context stays
  * the caller's. Plain octets received before the handshake are discarded first. */
