@@ -21,7 +21,7 @@ void content_start(struct content_reader *reader, struct buffer *message,
 
 static bool is_stored(const struct content_reader *reader)
 {
-    return !reader->too_big && !reader->header_too_big && !reader->bad_octets &&
+    return !reader->discard && !reader->too_big && !reader->header_too_big && !reader->bad_octets &&
            !reader->line_too_long;
 }
 

@@ -21,6 +21,7 @@ struct content_reader {
     size_t line;            /* octets of the current line so far */
     int state;              /* see content.c */
     bool in_header;
+    bool discard; /* set by the caller: store nothing more, only look for the end */
 
     bool ended;   /* CRLF "." CRLF was read */
     bool too_big; /* over limits.size */
