@@ -10,86 +10,91 @@
 static const struct verdict_entry entries[VERDICT_COUNT] = {
     [VERDICT_NONE] = {250, "2.0.0", "OK", NULL, NULL},
 
-    [VERDICT_UNKNOWN_COMMAND] = {500, "5.5.1", "Command not recognised", NULL, "DLG"},
+    [VERDICT_UNKNOWN_COMMAND] = {500, "5.5.1", "Command not recognised", NULL, "DLG-12"},
     [VERDICT_COMMAND_OCTETS] =
         {500, "5.5.2", "A command is ASCII ended by CRLF, without a bare CR, bare LF or NUL", NULL,
-         "SMUG"},
-    [VERDICT_COMMAND_TOO_LONG] = {500, "5.5.2", "Command line over 512 octets", NULL, "LIM"},
-    [VERDICT_BAD_ARGUMENT] = {501, "5.5.4", "Syntax error: expected {}", NULL, "DLG"},
+         "SMUG-05"},
+    [VERDICT_COMMAND_TOO_LONG] = {500, "5.5.2", "Command line over 512 octets", NULL, "LIM-02"},
+    [VERDICT_BAD_ARGUMENT] = {501, "5.5.4", "Syntax error: expected {}", NULL, "DLG-20"},
+    [VERDICT_BAD_PARAMETER] = {501, "5.5.4", "Syntax error in the parameter {}", NULL, "LIM-20"},
     [VERDICT_BAD_HELLO] = {501, "5.5.2", "Expected a domain name or an address literal", NULL,
-                           "DLG"},
-    [VERDICT_HELLO_FIRST] = {503, "5.5.1", "Send EHLO or HELO first", NULL, "DLG"},
-    [VERDICT_MAIL_FIRST] = {503, "5.5.1", "Send MAIL FROM first", NULL, "DLG"},
+                           "DLG-21"},
+    [VERDICT_HELLO_FIRST] = {503, "5.5.1", "Send EHLO or HELO first", NULL, "DLG-13"},
+    [VERDICT_MAIL_FIRST] = {503, "5.5.1", "Send MAIL FROM first", NULL, "DLG-14"},
     [VERDICT_MAIL_OPEN] = {503, "5.5.1", "A sender was already given; send RSET to start again",
-                           NULL, "DLG"},
-    [VERDICT_RECIPIENT_FIRST] = {554, "5.5.1", "No valid recipients", NULL, "DLG"},
-    [VERDICT_NOT_IMPLEMENTED] = {502, "5.5.1", "Command not implemented", NULL, "DLG"},
-    [VERDICT_UNKNOWN_PARAMETER] = {555, "5.5.4", "Parameter not supported: {}", NULL, "DLG"},
-    [VERDICT_TLS_ALREADY] = {503, "5.5.1", "TLS is already active", NULL, "TLS"},
-    [VERDICT_TLS_NOT_OFFERED] = {502, "5.5.1", "TLS is not offered here", NULL, "TLS"},
+                           NULL, "DLG-16"},
+    [VERDICT_RECIPIENT_FIRST] = {554, "5.5.1", "No valid recipients", NULL, "DLG-15"},
+    [VERDICT_NOT_IMPLEMENTED] = {502, "5.5.1", "Command not implemented", NULL, "DLG-11"},
+    [VERDICT_UNKNOWN_PARAMETER] = {555, "5.5.4", "Parameter not supported: {}", NULL, "DLG-18"},
+    [VERDICT_TLS_ALREADY] = {503, "5.5.1", "TLS is already active", NULL, "TLS-03"},
+    [VERDICT_TLS_NOT_OFFERED] = {502, "5.5.1", "TLS is not offered here", NULL, "TLS-03"},
     [VERDICT_EARLY_TALKER] = {554, "5.5.0", "A client waits for the greeting before it speaks",
-                              NULL, "DLG"},
-    [VERDICT_TOO_MANY_BAD_COMMANDS] = {421, "4.7.0", "Too many bad commands, closing", NULL, "LIM"},
+                              NULL, "DLG-22"},
+    [VERDICT_TOO_MANY_BAD_COMMANDS] = {421, "4.7.0", "Too many bad commands, closing", NULL,
+                                       "LIM-16"},
     [VERDICT_CLIENT_TIMEOUT] = {421, "4.4.2", "Waited too long for the client, closing", NULL,
-                                "LIM"},
-    [VERDICT_TOO_MANY_SESSIONS] = {421, "4.3.2", "Too many sessions, try again later", NULL, "LIM"},
+                                "DLG-33"},
+    [VERDICT_TOO_MANY_SESSIONS] = {421, "4.3.2", "Too many sessions, try again later", NULL,
+                                   "LIM-18"},
     [VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT] =
-        {421, "4.7.0", "Too many sessions from your address, try again later", NULL, "LIM"},
-    [VERDICT_SHUTTING_DOWN] = {421, "4.3.2", "Shutting down, try again later", NULL, "DLG"},
-    [VERDICT_NO_MEMORY] = {452, "4.3.1", "Out of memory for now, try again later", NULL, "LIM"},
+        {421, "4.7.0", "Too many sessions from your address, try again later", NULL, "LIM-18"},
+    [VERDICT_SHUTTING_DOWN] = {421, "4.3.2", "Shutting down, try again later", NULL, "DLG-08"},
+    [VERDICT_NO_MEMORY] = {452, "4.3.1", "Out of memory for now, try again later", NULL, "LIM-22"},
 
-    [VERDICT_BAD_SENDER] = {501, "5.1.7", "Syntax error in the sender's address", NULL, "DLG"},
+    [VERDICT_BAD_SENDER] = {501, "5.1.7", "Syntax error in the sender's address", NULL, "DLG-20"},
     [VERDICT_BAD_RECIPIENT] = {501, "5.1.3", "Syntax error in the recipient's address", NULL,
-                               "DLG"},
+                               "DLG-20"},
     [VERDICT_INTERNATIONAL_SENDER] = {550, "5.6.7", "Non-ASCII local parts are not supported", NULL,
-                                      "EAI"},
+                                      "EAI-02"},
     [VERDICT_INTERNATIONAL_RECIPIENT] = {553, "5.6.7", "Non-ASCII local parts are not supported",
-                                         NULL, "EAI"},
+                                         NULL, "EAI-01"},
     [VERDICT_NOT_SERVED] = {550, "5.7.1", "Relaying denied: this domain is not served here.", "",
-                            "SEND"},
-    [VERDICT_UNKNOWN_ADDRESS] = {550, "5.1.1", "No such address here", NULL, "CHAR"},
+                            "SEND-03"},
+    [VERDICT_UNKNOWN_ADDRESS] = {550, "5.1.1", "No such address here", NULL, "CHAR-07"},
     [VERDICT_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients in one transaction", NULL,
-                                     "LIM"},
+                                     "LIM-09"},
     [VERDICT_OTHER_DESTINATION] = {452, "4.5.3", "Send this recipient in a transaction of its own",
-                                   NULL, "ERR"},
+                                   NULL, "INV-16"},
 
     [VERDICT_DESTINATION_DOES_NOT_EXIST] = {550, "5.1.2", "The destination's domain does not exist",
-                                            NULL, "IPV6"},
+                                            NULL, "MX-09"},
     [VERDICT_DESTINATION_TAKES_NO_MAIL] = {556, "5.1.10",
                                            "The destination's domain accepts no mail (null MX)",
-                                           NULL, "IPV6"},
+                                           NULL, "MX-08"},
     [VERDICT_DESTINATION_DNS_FAILED] = {451, "4.4.3",
                                         "The destination's DNS failed, try again later", NULL,
-                                        "IPV6"},
+                                        "MX-10"},
+    [VERDICT_LOOP_TO_SELF] = {554, "5.4.6", "Mail loop: the destination's host is this relay", NULL,
+                              "MX-11"},
     [VERDICT_UPSTREAM_UNREACHABLE] = {451, "4.4.1", "No host of the destination could be reached",
-                                      NULL, "IPV6"},
+                                      NULL, "MX-11"},
     [VERDICT_UPSTREAM_LOST] = {451, "4.4.2", "The destination's host was lost or fell silent", NULL,
-                               "ERR"},
+                               "ERR-10"},
     [VERDICT_UPSTREAM_GARBAGE] = {451, "4.5.0", "The destination's host broke the protocol", NULL,
-                                  "ERR"},
+                                  "ERR-12"},
     [VERDICT_UPSTREAM_NOT_8BIT] = {554, "5.6.3", "The destination's host takes no 8-bit content",
-                                   NULL, "UPS"},
+                                   NULL, "UPS-07"},
 
-    [VERDICT_MESSAGE_TOO_BIG] = {552, "5.3.4", "Message larger than {} octets", NULL, "LIM"},
-    [VERDICT_HEADER_TOO_BIG] = {552, "5.3.4", "Header larger than {} octets", NULL, "LIM"},
+    [VERDICT_MESSAGE_TOO_BIG] = {552, "5.3.4", "Message larger than {} octets", NULL, "LIM-11"},
+    [VERDICT_HEADER_TOO_BIG] = {552, "5.3.4", "Header larger than {} octets", NULL, "LIM-15"},
     [VERDICT_MESSAGE_OCTETS] = {550, "5.6.0", "The message holds a bare CR, a bare LF or a NUL",
-                                NULL, "SMUG"},
+                                NULL, "SMUG-02"},
     [VERDICT_MESSAGE_LINE_TOO_LONG] = {550, "5.6.0", "The message holds a line over 1000 octets",
-                                       NULL, "LIM"},
-    [VERDICT_LOOP] = {554, "5.4.6", "Mail loop: {} Received fields", NULL, "LIM"},
+                                       NULL, "LIM-04"},
+    [VERDICT_LOOP] = {554, "5.4.6", "Mail loop: {} Received fields", NULL, "LIM-13"},
 
     [VERDICT_DNSBL] = {554, NULL, "{} found on one or more DNSBLs ({}).",
-                       "#spam-and-abusive-traffic/", "SPAM"},
+                       "#spam-and-abusive-traffic/", "SPAM-01"},
     [VERDICT_NO_AUTHOR] = {550, "5.7.1", "The message needs one From field with one author domain.",
-                           "", "DMARC"},
+                           "", "DMARC-10"},
     [VERDICT_DMARC_REJECT] = {550, "5.7.26", "The DMARC policy of {} asks to reject this message.",
-                              "#dmarc-enforcing", "DMARC"},
+                              "#dmarc-enforcing", "DMARC-01"},
     [VERDICT_DMARC_QUARANTINE] = {550, "5.7.26",
                                   "The DMARC policy of {} asks to quarantine this message.",
-                                  "#dmarc-enforcing", "DMARC"},
+                                  "#dmarc-enforcing", "DMARC-04"},
     [VERDICT_DMARC_DNS_FAILED] = {451, "4.7.0",
                                   "The DMARC policy of {} could not be evaluated, try again later.",
-                                  "#dmarc-enforcing", "DMARC"},
+                                  "#dmarc-enforcing", "DMARC-13"},
 };
 
 const struct verdict_entry *verdict_entry(enum verdict verdict)
@@ -97,28 +102,26 @@ const struct verdict_entry *verdict_entry(enum verdict verdict)
     return &entries[verdict];
 }
 
-static void add_filled(struct buffer *out, struct bytes text, const struct bytes *details,
-                       size_t count)
+static void add_filled(struct buffer *out, struct bytes text, const struct bytes *details)
 {
     for (size_t used = 0; text.n > 0;) {
         size_t at = bytes_find_slice(text, BYTES("{}"));
         buffer_add(out, bytes_first(text, at));
         if (at == BYTES_NOT_FOUND)
             return;
-        if (used < count)
+        if (used < VERDICT_DETAILS)
             buffer_add(out, details[used++]);
         text = bytes_from(text, at + 2);
     }
 }
 
-struct bytes verdict_text(struct arena *arena, enum verdict verdict, struct bytes page,
-                          const struct bytes *details, size_t count)
+struct bytes verdict_text(struct arena *arena, const struct answer *answer, struct bytes page)
 {
-    const struct verdict_entry *entry = verdict_entry(verdict);
+    const struct verdict_entry *entry = verdict_entry(answer->verdict);
     struct buffer out = {0};
     if (entry->enhanced)
         buffer_printf(&out, "%s ", entry->enhanced);
-    add_filled(&out, bytes_of(entry->text), details, count);
+    add_filled(&out, bytes_of(entry->text), answer->details);
     if (entry->section)
         buffer_printf(&out, " Refer to %.*s%s", BYTES_ARG(page), entry->section);
     struct bytes text =

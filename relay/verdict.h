@@ -4,7 +4,7 @@
 #ifndef FAIRLEAD_VERDICT_H
 #define FAIRLEAD_VERDICT_H
 
-#include "base/arena.h"
+#include "mail/reply.h"
 
 enum verdict {
     VERDICT_NONE, /* nothing to refuse */
@@ -14,6 +14,7 @@ enum verdict {
     VERDICT_COMMAND_OCTETS,
     VERDICT_COMMAND_TOO_LONG,
     VERDICT_BAD_ARGUMENT,
+    VERDICT_BAD_PARAMETER,
     VERDICT_BAD_HELLO,
     VERDICT_HELLO_FIRST,
     VERDICT_MAIL_FIRST,
@@ -45,6 +46,7 @@ enum verdict {
     VERDICT_DESTINATION_DOES_NOT_EXIST,
     VERDICT_DESTINATION_TAKES_NO_MAIL,
     VERDICT_DESTINATION_DNS_FAILED,
+    VERDICT_LOOP_TO_SELF,
     VERDICT_UPSTREAM_UNREACHABLE,
     VERDICT_UPSTREAM_LOST,
     VERDICT_UPSTREAM_GARBAGE,
@@ -77,10 +79,17 @@ struct verdict_entry {
 
 const struct verdict_entry *verdict_entry(enum verdict verdict);
 
+enum { VERDICT_DETAILS = 2 };
+
+/* What a client is told: a verdict of ours, or, with VERDICT_NONE, the reply of an upstream. */
+struct answer {
+    enum verdict verdict;
+    struct bytes details[VERDICT_DETAILS]; /* for the "{}" of the verdict's text, in order */
+    struct reply reply;
+};
+
 /* The reply without code and line end: "5.1.1 No such address here". `page` is the address of the
- * postmaster page; `details` fill the "{}" of the text in order. In `arena`; empty when memory is
- * short. */
-struct bytes verdict_text(struct arena *arena, enum verdict verdict, struct bytes page,
-                          const struct bytes *details, size_t count);
+ * postmaster page. In `arena`; p == NULL when memory is short. */
+struct bytes verdict_text(struct arena *arena, const struct answer *answer, struct bytes page);
 
 #endif

@@ -1,0 +1,433 @@
+/* The relay as SMTP client. See upstream.h.
+ *
+ * Implements RFC 5321 3.3, 4.2, 4.5.2, 4.5.3.2 and 5.1 from the client's side, STARTTLS where it is
+ * offered (RFC 3207; certificates are not verified, since without a policy nothing follows from
+ * them), SIZE (RFC 1870) and 8BITMIME (RFC 6152). It does not pipeline: what an answer belongs to
+ * is never in doubt, and a reply that arrives before its question is garbage. */
+#include "forward/upstream.h"
+
+#include "base/clock.h"
+#include "clause.h"
+#include "forward/mx.h"
+#include "io/stream.h"
+#include "mail/content.h"
+
+#include <stdlib.h>
+
+enum {
+    LINE_LIMIT = 64 * 1024,    /* octets of one reply line; what exceeds it is garbage */
+    BLOCK = 64 * 1024,         /* octets of the message between two flushes */
+    SIZE_OF_OUR_FIELDS = 4096, /* an allowance for what is prepended, declared in SIZE= */
+};
+
+struct upstream {
+    const struct config *config;
+    struct dns *dns;
+    struct arena *arena; /* lives as long as the upstream */
+    struct arena *step;  /* the last reply */
+    struct bytes domain;
+    struct stream *stream; /* NULL: not connected */
+    struct reply_extensions offers;
+    struct bytes host;
+    struct ip address;
+};
+
+bool upstream_accepted(const struct answer *answer)
+{
+    return answer->verdict == VERDICT_NONE && answer->reply.code / 100 == 2;
+}
+
+struct upstream *upstream_new(const struct config *config, struct dns *dns, struct bytes domain)
+{
+    struct upstream *upstream = calloc(1, sizeof *upstream);
+    if (!upstream)
+        return NULL;
+    upstream->config = config;
+    upstream->dns = dns;
+    upstream->arena = arena_new(0);
+    upstream->step = arena_new(0);
+    if (upstream->arena)
+        upstream->domain = arena_copy(upstream->arena, domain);
+    if (!upstream->step || !upstream->domain.p) {
+        upstream_free(upstream);
+        return NULL;
+    }
+    return upstream;
+}
+
+static void disconnect(struct upstream *upstream)
+{
+    stream_free(upstream->stream);
+    upstream->stream = NULL;
+}
+
+void upstream_free(struct upstream *upstream)
+{
+    if (!upstream)
+        return;
+    disconnect(upstream);
+    arena_free(upstream->arena);
+    arena_free(upstream->step);
+    free(upstream);
+}
+
+struct bytes upstream_domain(const struct upstream *upstream)
+{
+    return upstream->domain;
+}
+
+bool upstream_is_connected(const struct upstream *upstream)
+{
+    return upstream->stream != NULL;
+}
+
+struct bytes upstream_host(const struct upstream *upstream)
+{
+    return upstream->host;
+}
+
+struct ip upstream_address(const struct upstream *upstream)
+{
+    return upstream->address;
+}
+
+const char *upstream_tls_version(const struct upstream *upstream)
+{
+    return upstream->stream ? stream_tls_version(upstream->stream) : NULL;
+}
+
+/* Drops the connection; the answer is a verdict of ours. */
+static void fail(struct upstream *upstream, enum verdict verdict, struct answer *answer)
+{
+    disconnect(upstream);
+    *answer = (struct answer){.verdict = verdict};
+}
+
+/* Reads one whole reply. False: there was none, and the connection is gone. */
+static bool read_reply(struct upstream *upstream, double deadline, struct answer *answer)
+{
+    struct reply_reader reader;
+    arena_reset(upstream->step);
+    reply_start(&reader, upstream->step);
+    for (;;) {
+        struct bytes line;
+        enum stream_status status = stream_read_line(upstream->stream, LINE_LIMIT, deadline, &line);
+        if (CLAUSE(ERR_10, status != STREAM_OK)) {
+            fail(upstream,
+                 status == STREAM_TOO_LONG ? VERDICT_UPSTREAM_GARBAGE : VERDICT_UPSTREAM_LOST,
+                 answer);
+            return false;
+        }
+        enum reply_progress progress = reply_take_line(&reader, line);
+        if (progress == REPLY_MORE)
+            continue;
+        if (CLAUSE(ERR_12, progress == REPLY_UNPARSABLE)) {
+            fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+            return false;
+        }
+        *answer = (struct answer){.verdict = VERDICT_NONE, .reply = reader.reply};
+        return true;
+    }
+}
+
+/* Takes the reply to a command. `positive` is the class of reply that lets the dialogue go on; 4yz
+ * and 5yz are answers too, everything else is out of place. After a 421 the channel is closing. */
+static void take_answer(struct upstream *upstream, int positive, double deadline,
+                        struct answer *answer)
+{
+    if (!read_reply(upstream, deadline, answer))
+        return;
+    int class = answer->reply.code / 100;
+    if (CLAUSE(ERR_13, class != positive && class != 4 && class != 5))
+        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+    else if (answer->reply.code == 421)
+        disconnect(upstream);
+}
+
+/* Sends what is queued as one command and takes its answer. A reply that is there already answers
+ * nothing that was asked. */
+static void ask(struct upstream *upstream, int positive, double deadline, struct answer *answer)
+{
+    if (!upstream->stream) {
+        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        return;
+    }
+    if (stream_input_waiting(upstream->stream)) {
+        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+        return;
+    }
+    if (stream_flush(upstream->stream, deadline) != STREAM_OK) {
+        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        return;
+    }
+    take_answer(upstream, positive, deadline, answer);
+}
+
+static double sooner(double deadline, double seconds)
+{
+    double step = clock_monotonic() + seconds;
+    return deadline > 0 && deadline < step ? deadline : step;
+}
+
+static double command_deadline(const struct upstream *upstream, double deadline)
+{
+    return sooner(deadline, upstream->config->timeouts.upstream_command);
+}
+
+/* EHLO, or HELO for a host that does not know it (RFC 5321 3.2). */
+static void say_hello(struct upstream *upstream, double deadline, struct answer *answer)
+{
+    struct bytes name = upstream->config->upstream.ehlo;
+    upstream->offers = (struct reply_extensions){0};
+    stream_printf(upstream->stream, "EHLO %.*s\r\n", BYTES_ARG(name));
+    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+    if (upstream_accepted(answer)) {
+        upstream->offers = reply_read_extensions(&answer->reply);
+        return;
+    }
+    if (!upstream->stream || answer->verdict != VERDICT_NONE || answer->reply.code / 100 != 5)
+        return;
+    stream_printf(upstream->stream, "HELO %.*s\r\n", BYTES_ARG(name));
+    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+}
+
+/* Turns TLS on where it is offered, and greets again. False when the attempt cost the connection,
+ * and the host should be tried again in the clear. */
+static bool use_tls(struct upstream *upstream, double deadline, struct answer *answer)
+{
+    SSL_CTX *context = upstream->config->tls_client;
+    if (!CLAUSE(TLS_11, upstream->offers.starttls && context != NULL &&
+                            upstream->config->upstream.starttls != STARTTLS_NEVER))
+        return true;
+    struct answer offer;
+    stream_printf(upstream->stream, "STARTTLS\r\n");
+    ask(upstream, 2, command_deadline(upstream, deadline), &offer);
+    if (offer.verdict != VERDICT_NONE)
+        return false;
+    if (!upstream_accepted(&offer))
+        return upstream->stream != NULL;
+    if (stream_start_tls_client(upstream->stream, context, upstream->host,
+                                command_deadline(upstream, deadline)) != STREAM_OK) {
+        disconnect(upstream);
+        return false;
+    }
+    say_hello(upstream, deadline, answer);
+    return true;
+}
+
+/* Connects to one address and greets. */
+static void greet(struct upstream *upstream, bool with_tls, double deadline, struct answer *answer)
+{
+    const struct config *config = upstream->config;
+    const struct ip *source = upstream->address.length == 4 ? &config->upstream.source_ipv4
+                                                            : &config->upstream.source_ipv6;
+    int error;
+    upstream->stream =
+        stream_connect(&upstream->address, config->upstream.port, source->length ? source : NULL,
+                       sooner(deadline, config->timeouts.upstream_connect), &error);
+    if (!upstream->stream) {
+        *answer = (struct answer){.verdict = VERDICT_UPSTREAM_UNREACHABLE};
+        return;
+    }
+    take_answer(upstream, 2, sooner(deadline, config->timeouts.upstream_banner), answer);
+    if (!upstream_accepted(answer))
+        return;
+    say_hello(upstream, deadline, answer);
+    if (!upstream_accepted(answer) || !with_tls)
+        return;
+    if (!use_tls(upstream, deadline, answer))
+        greet(upstream, false, deadline, answer);
+}
+
+/* A copy of a refusal that outlives the next host's replies. */
+static struct answer keep_answer(struct arena *arena, const struct answer *answer)
+{
+    struct answer kept = *answer;
+    if (answer->verdict != VERDICT_NONE)
+        return kept;
+    kept.reply.enhanced = arena_copy(arena, answer->reply.enhanced);
+    kept.reply.lines = arena_alloc_array(arena, answer->reply.line_count, sizeof *kept.reply.lines);
+    for (size_t i = 0; kept.reply.lines && i < answer->reply.line_count; i++)
+        kept.reply.lines[i] = arena_copy(arena, answer->reply.lines[i]);
+    if (arena_failed(arena))
+        return (struct answer){.verdict = VERDICT_NO_MEMORY};
+    return kept;
+}
+
+/* Which of two failures tells the client more: an upstream's own words over ours, a host that
+ * misbehaved over one that could not be reached, the earlier (more preferred) host otherwise. */
+static bool tells_more(const struct answer *answer, const struct answer *than)
+{
+    if (than->verdict == VERDICT_NONE)
+        return false;
+    if (answer->verdict == VERDICT_NONE)
+        return true;
+    return than->verdict == VERDICT_UPSTREAM_UNREACHABLE;
+}
+
+/* What the end of the candidates means when no host was asked. */
+static enum verdict verdict_of_end(enum mx_status status)
+{
+    switch (status) {
+    case MX_NO_SUCH_DOMAIN:
+        return VERDICT_DESTINATION_DOES_NOT_EXIST;
+    case MX_NULL:
+        return VERDICT_DESTINATION_TAKES_NO_MAIL;
+    case MX_DNS_FAILED:
+        return VERDICT_DESTINATION_DNS_FAILED;
+    case MX_LOOP:
+        return VERDICT_LOOP_TO_SELF;
+    default:
+        return VERDICT_UPSTREAM_UNREACHABLE;
+    }
+}
+
+void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer)
+{
+    struct answer best = {.verdict = VERDICT_UPSTREAM_UNREACHABLE};
+    struct mx *mx = mx_new(upstream->arena, upstream->dns, upstream->config, upstream->domain);
+    struct mx_candidate candidate;
+    enum mx_status status;
+    if (!mx) {
+        fail(upstream, VERDICT_NO_MEMORY, answer);
+        return;
+    }
+    while ((status = mx_next(mx, deadline, &candidate)) == MX_CANDIDATE &&
+           clock_monotonic() < deadline) {
+        upstream->host = candidate.host;
+        upstream->address = candidate.address;
+        greet(upstream, true, deadline, answer);
+        if (CLAUSE(IPV6_10, upstream_accepted(answer)))
+            return;
+        if (tells_more(answer, &best))
+            best = keep_answer(upstream->arena, answer);
+        upstream_quit(upstream);
+    }
+    if (status != MX_CANDIDATE && status != MX_END)
+        best = (struct answer){.verdict = verdict_of_end(status)};
+    *answer = best;
+}
+
+void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
+                   bool eight_bit, double deadline, struct answer *answer)
+{
+    if (upstream->stream) {
+        stream_printf(upstream->stream, "MAIL FROM:<%.*s>", BYTES_ARG(reverse_path));
+        if (upstream->offers.size && size > 0)
+            stream_printf(upstream->stream, " SIZE=%zu", size + SIZE_OF_OUR_FIELDS);
+        if (upstream->offers.eight_bit_mime && eight_bit)
+            stream_printf(upstream->stream, " BODY=8BITMIME");
+        stream_printf(upstream->stream, "\r\n");
+    }
+    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+}
+
+void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
+                        struct answer *answer)
+{
+    if (upstream->stream)
+        stream_printf(upstream->stream, "RCPT TO:<%.*s>\r\n", BYTES_ARG(forward_path));
+    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+}
+
+/* ---- DATA ---- */
+
+struct sending {
+    struct upstream *upstream;
+    double deadline;
+    size_t queued;
+    enum stream_status status;
+};
+
+static void send_block(struct sending *sending)
+{
+    double block = sooner(sending->deadline, sending->upstream->config->timeouts.upstream_block);
+    sending->status = stream_flush(sending->upstream->stream, block);
+    sending->queued = 0;
+}
+
+static void send_run(void *context, struct bytes run)
+{
+    struct sending *sending = context;
+    while (run.n > 0 && sending->status == STREAM_OK) {
+        struct bytes part = bytes_first(run, BLOCK - sending->queued);
+        stream_write(sending->upstream->stream, part);
+        run = bytes_from(run, part.n);
+        sending->queued += part.n;
+        if (sending->queued >= BLOCK)
+            send_block(sending);
+    }
+}
+
+static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, size_t count,
+                        double deadline)
+{
+    struct sending sending = {.upstream = upstream, .deadline = deadline};
+    bool at_line_start = true;
+    for (size_t i = 0; i < count && sending.status == STREAM_OK; i++)
+        content_stuff(pieces[i], &at_line_start, send_run, &sending);
+    if (sending.status == STREAM_OK)
+        send_block(&sending);
+    return sending.status == STREAM_OK;
+}
+
+/* The upstream spoke, or left, before the final dot. A refusal is its answer; anything else cannot
+ * be one, since the message was not whole. Either way the rest is never sent. */
+static void take_early_answer(struct upstream *upstream, struct answer *answer)
+{
+    double no_wait = clock_monotonic();
+    if (!read_reply(upstream, no_wait, answer))
+        return;
+    if (answer->reply.code / 100 < 4)
+        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+    else
+        disconnect(upstream);
+}
+
+void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
+                   bool eight_bit, bool (*abandoned)(void *context), void *context,
+                   struct answer *answer)
+{
+    const struct config_timeouts *timeouts = &upstream->config->timeouts;
+    double deadline = clock_monotonic() + timeouts->upstream_final;
+    if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
+        *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
+        return;
+    }
+    if (upstream->stream)
+        stream_printf(upstream->stream, "DATA\r\n");
+    ask(upstream, 3, sooner(deadline, timeouts->upstream_data), answer);
+    if (answer->verdict != VERDICT_NONE || answer->reply.code != 354)
+        return;
+    bool sent = send_pieces(upstream, pieces, count, deadline);
+    if (!sent || stream_input_waiting(upstream->stream)) {
+        take_early_answer(upstream, answer);
+        return;
+    }
+    if (CLAUSE(INV_06, abandoned(context))) {
+        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        return;
+    }
+    stream_printf(upstream->stream, ".\r\n");
+    ask(upstream, 2, deadline, answer);
+}
+
+void upstream_reset(struct upstream *upstream)
+{
+    struct answer answer;
+    if (!upstream->stream)
+        return;
+    stream_printf(upstream->stream, "RSET\r\n");
+    ask(upstream, 2, command_deadline(upstream, 0), &answer);
+    if (!upstream_accepted(&answer))
+        disconnect(upstream);
+}
+
+void upstream_quit(struct upstream *upstream)
+{
+    if (upstream->stream) {
+        stream_printf(upstream->stream, "QUIT\r\n");
+        stream_flush(upstream->stream, clock_monotonic());
+    }
+    disconnect(upstream);
+}

@@ -1,0 +1,59 @@
+/* The relay as SMTP client: one session with a host of the destination's domain (RFC 5321 3.3, 4.1,
+ * 5.1), opened while the client waits for the answer to its RCPT.
+ *
+ * Every step ends in an answer: the upstream's own reply, or a verdict of ours where there is none
+ * that could be handed on (unreachable, lost, silent, garbage; DECISIONS "SMTP errors"). After an
+ * answer with a verdict the connection is gone. Everything waits in the calling fiber. */
+#ifndef FAIRLEAD_FORWARD_UPSTREAM_H
+#define FAIRLEAD_FORWARD_UPSTREAM_H
+
+#include "config.h"
+#include "dns/dns.h"
+#include "verdict.h"
+
+struct upstream;
+
+/* True for a 2xx from the upstream itself. The reply in an answer lives until the next step. */
+bool upstream_accepted(const struct answer *answer);
+
+/* A session-to-be with a host of `domain` (which is copied). NULL when memory is short; free with
+ * upstream_free(). `config` and `dns` must outlive it. */
+struct upstream *upstream_new(const struct config *config, struct dns *dns, struct bytes domain);
+
+/* Drops the connection if there is one, in the middle of whatever it was doing. */
+void upstream_free(struct upstream *upstream);
+
+struct bytes upstream_domain(const struct upstream *upstream);
+bool upstream_is_connected(const struct upstream *upstream);
+
+/* Tries the hosts in order until one has answered EHLO or HELO with a 2xx (DECISIONS "IPv6"). The
+ * answer is a 2xx, else the first refusal among the hosts, else a verdict. */
+void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer);
+
+/* MAIL FROM and RCPT TO, with the paths in wire form without the angle brackets (an empty reverse
+ * path is the null sender). `size` is the client's declared size, 0 for none. */
+void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
+                   bool eight_bit, double deadline, struct answer *answer);
+void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
+                        struct answer *answer);
+
+/* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that.
+ * The dot is withheld when `abandoned(context)` says so at the last moment: the connection is
+ * dropped then, and the answer is VERDICT_UPSTREAM_LOST. */
+void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
+                   bool eight_bit, bool (*abandoned)(void *context), void *context,
+                   struct answer *answer);
+
+/* Aborts the transaction with RSET, so that the session can serve another; drops the connection
+ * when the upstream does not say 2xx. */
+void upstream_reset(struct upstream *upstream);
+
+/* Says QUIT, without waiting for the answer, and drops the connection. */
+void upstream_quit(struct upstream *upstream);
+
+/* For the log: the host and address in use, or last tried. */
+struct bytes upstream_host(const struct upstream *upstream);
+struct ip upstream_address(const struct upstream *upstream);
+const char *upstream_tls_version(const struct upstream *upstream);
+
+#endif
