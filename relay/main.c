@@ -7,6 +7,7 @@
 
 static const struct tool *const tools[] = {
     &tool_arc,
+    &tool_serve,
     &tool_check_config,
     &tool_dkim,
     &tool_dmarc,

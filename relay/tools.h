@@ -9,5 +9,6 @@ extern const struct tool tool_check_config;
 extern const struct tool tool_dkim;
 extern const struct tool tool_dmarc;
 extern const struct tool tool_spf;
+extern const struct tool tool_serve;
 
 #endif
