@@ -168,16 +168,11 @@ enum verdict transaction_mail(struct transaction *transaction, const struct mail
 static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
 {
     const struct config *config = transaction->config;
-    const struct address overflow = {
-        .kind = ADDRESS_MAILBOX,
-        .local = route->overflow_local_part,
-        .domain = route->forwarding_domain,
-    };
     const struct srs srs = {
         .secrets = config->srs_secrets,
         .secret_count = config->srs_secret_count,
         .max_age_days = config->srs_max_age,
-        .overflow = &overflow,
+        .overflow = route->overflow_local_part,
     };
     struct address rewritten;
     if (!srs_forward(&srs, transaction->arena, &transaction->mail.sender, route->forwarding_domain,
