@@ -13,6 +13,7 @@ static const struct tool *const tools[] = {
     &tool_dmarc,
     &tool_spf,
     NULL,
+    &tool_serve, &tool_check_config, &tool_dmarc, &tool_spf, NULL,
 };
 
 static void print_usage(FILE *out)
