@@ -5,16 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct tool *const tools[] = {
-    &tool_arc,
-    &tool_serve,
-    &tool_check_config,
-    &tool_dkim,
-    &tool_dmarc,
-    &tool_spf,
-    NULL,
-    &tool_serve, &tool_check_config, &tool_dmarc, &tool_spf, NULL,
-};
+#define POINT_TO_TOOL(name) &tool_##name,
+static const struct tool *const tools[] = {EACH_TOOL(POINT_TO_TOOL) NULL};
 
 static void print_usage(FILE *out)
 {

@@ -1,14 +1,21 @@
-/* The sub-commands, each defined in the file of its name; main.c has the table. */
+/* The sub-commands in the order of the help, each `struct tool tool_NAME` in the file of its name.
+ */
 #ifndef FAIRLEAD_TOOLS_H
 #define FAIRLEAD_TOOLS_H
 
 #include "tool.h"
 
-extern const struct tool tool_arc;
-extern const struct tool tool_check_config;
-extern const struct tool tool_dkim;
-extern const struct tool tool_dmarc;
-extern const struct tool tool_spf;
-extern const struct tool tool_serve;
+/* clang-format off: one a line */
+#define EACH_TOOL(X)                                                                               \
+    X(serve)                                                                                       \
+    X(check_config)                                                                                \
+    X(spf)                                                                                         \
+    X(dkim)                                                                                        \
+    X(arc)                                                                                         \
+    X(dmarc)
+/* clang-format on */
+
+#define DECLARE_TOOL(name) extern const struct tool tool_##name;
+EACH_TOOL(DECLARE_TOOL)
 
 #endif
