@@ -125,9 +125,9 @@ static void check_by_library(void *context, struct arena *arena, const struct si
     check->reason =
         check->status == SIGNATURE_GOOD ? "" : dkim_sig_geterrorstr(dkim_sig_geterror(sig));
     check->testing = dkim_sig_getflags(sig) & DKIM_SIGFLAG_TESTKEY;
-    check->whole_body =
-        dkim_sig_getcanonlen(library->dkim, sig, NULL, &canonical, &covered) == DKIM_STAT_OK &&
-        covered >= canonical;
+    /* Without l=, `covered` is -1. */
+    if (dkim_sig_getcanonlen(library->dkim, sig, NULL, &canonical, &covered) == DKIM_STAT_OK)
+        check->whole_body = covered < 0 || covered >= canonical;
 }
 
 bool dkim_verify_libopendkim(struct arena *arena, const struct message *message, struct dns *dns,

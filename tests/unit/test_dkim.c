@@ -5,53 +5,10 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "fake_dns.h"
+#include "rfc8463.h"
 #include "unit.h"
 
 #include <string.h>
-
-#define RSA_KEY                                                                                    \
-    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/"   \
-    "J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLz"   \
-    "BfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
-#define EDDSA_KEY "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-
-/* RFC 8463 A.2. */
-static const char *const zone[] = {
-    "brisbane._domainkey.football.example.com TXT v=DKIM1; k=ed25519; p=" EDDSA_KEY,
-    "test._domainkey.football.example.com TXT v=DKIM1; k=rsa; p=" RSA_KEY,
-    NULL,
-};
-
-/* RFC 8463 A.1. */
-static const char rsa_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
-                              "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
-                              "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
-                              "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
-                              "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
-                              "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
-                              "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
-                              "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
-                              "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
-                              "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
-                              "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
-                              "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
-                              "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
-                              "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
-                              "-----END RSA PRIVATE KEY-----\n";
-
-/* The Ed25519 key of A.1 in PKCS#8. */
-static const char eddsa_pem[] = "-----BEGIN PRIVATE KEY-----\n"
-                                "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-                                "-----END PRIVATE KEY-----\n";
-
-#define MESSAGE                                                                                    \
-    "From: Joe SixPack <joe@football.example.com>\r\n"                                             \
-    "To: Suzie Q <suzie@shopping.example.net>\r\n"                                                 \
-    "Subject: Is dinner ready?\r\n"                                                                \
-    "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\n"                                              \
-    "Message-ID: <20030712040037.46341.5F8J@football.example.com>\r\n"                             \
-    "\r\n"                                                                                         \
-    "Hi.\r\n\r\nWe lost the game.  Are you hungry yet?\r\n\r\nJoe.\r\n"
 
 /* RFC 8463 A.3. */
 #define EDDSA_SIGNATURE                                                                            \
@@ -89,7 +46,8 @@ static void the_example_of_rfc_8463_passes_twice(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
-    struct dkim_results results = verify(arena, BYTES(EDDSA_SIGNATURE RSA_SIGNATURE MESSAGE), zone);
+    struct dkim_results results =
+        verify(arena, BYTES(EDDSA_SIGNATURE RSA_SIGNATURE MESSAGE), rfc8463_zone);
     assert_int_equal(results.count, 2);
     static const struct {
         const char *selector, *algorithm;
@@ -174,7 +132,7 @@ static void signatures_past_the_eighth_are_not_verified(void **state)
     for (int i = 0; i < 10; i++)
         buffer_add(&octets, BYTES(EDDSA_SIGNATURE));
     buffer_add(&octets, BYTES(MESSAGE));
-    struct dkim_results results = verify(arena, buffer_bytes(&octets), zone);
+    struct dkim_results results = verify(arena, buffer_bytes(&octets), rfc8463_zone);
     assert_int_equal(results.count, 10);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(results.signatures[i].result, i < 8 ? DKIM_PASS : DKIM_POLICY);
@@ -187,7 +145,7 @@ static void what_is_signed_here_verifies_here(void **state)
     (void)state;
     static const struct {
         const char *pem, *selector;
-    } cases[] = {{rsa_pem, "test"}, {eddsa_pem, "brisbane"}};
+    } cases[] = {{rfc8463_rsa_pem, "test"}, {rfc8463_eddsa_pem, "brisbane"}};
     struct arena *arena = arena_new(0);
     for (size_t i = 0; i < 2; i++) {
         const char *problem = NULL;
@@ -200,13 +158,13 @@ static void what_is_signed_here_verifies_here(void **state)
         struct bytes field = dkim_sign_message(arena, &message, body_hash_new(arena, message.body),
                                                &identity, 1528637909);
         struct bytes whole = arena_printf(arena, "%.*s%s", BYTES_ARG(field), MESSAGE);
-        struct dkim_results results = verify(arena, whole, zone);
+        struct dkim_results results = verify(arena, whole, rfc8463_zone);
         assert_int_equal(results.count, 1);
         assert_string_equal(results.signatures[0].reason, "");
         assert_int_equal(results.signatures[0].result, DKIM_PASS);
         struct bytes forged =
             arena_printf(arena, "%.*sFrom: x@y.example\r\n%s", BYTES_ARG(field), MESSAGE);
-        assert_int_not_equal(verify(arena, forged, zone).signatures[0].result, DKIM_PASS);
+        assert_int_not_equal(verify(arena, forged, rfc8463_zone).signatures[0].result, DKIM_PASS);
         signer_free(signer);
     }
     arena_free(arena);
