@@ -433,7 +433,6 @@ void transaction_deliver(struct transaction *transaction, struct stream *client,
                          struct answer *answer)
 {
     judge_and_send(transaction, client, answer);
-    reset_upstream(transaction);
     transaction->record.finished = clock_monotonic();
     transaction_record_write(&transaction->record, transaction->client, transaction->upstream,
                              answer);
