@@ -160,7 +160,7 @@ def test_fallbacks_end_within_the_clients_time_for_rcpt(world: World) -> None:
         began = time.monotonic()
         reply = client.rcpt(
             world.info,
-            patience=min(CLIENT_WAITS_FOR_RCPT_S, limits.upstream_command + 5),
+            patience=min(CLIENT_WAITS_FOR_RCPT_S, limits.recipient + 5),
         )
         took = time.monotonic() - began
     expect_reply(reply, 451, enhanced="4.4.1", to="RCPT")
