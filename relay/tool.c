@@ -81,7 +81,16 @@ static void print_help(const struct tool_usage *usage, const struct command_line
     }
 }
 
-/* TOOL_DONE, or TOOL_USAGE with the mistake named. */
+/* The place of the option in the table, or -1. */
+static int find_option(const struct command_line *line, const char *name)
+{
+    for (size_t i = 0; i < line->option_count; i++)
+        if (strcmp(line->options[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* TOOL_DONE, or TOOL_USAGE with the mistake named. -c is short for --config where a tool has it. */
 static int take_options(const struct tool_usage *usage, int argc, char **argv,
                         struct command_line *line)
 {
@@ -94,10 +103,12 @@ static int take_options(const struct tool_usage *usage, int argc, char **argv,
     optind = 0; /* getopt may have been used before */
     for (;;) {
         int index = -1;
-        int found = getopt_long(argc, argv, ":", known, &index);
+        int found = getopt_long(argc, argv, ":c:", known, &index);
         if (found == -1)
             break;
-        if (found != 0)
+        if (found == 'c')
+            index = find_option(line, "config");
+        if (index < 0 || (found != 0 && found != 'c'))
             return tool_usage_error(found == ':' ? "%s needs a value; see 'fairlead %s --help'"
                                                  : "no option %s; see 'fairlead %s --help'",
                                     argv[optind - 1], usage->name);

@@ -36,7 +36,8 @@ struct tool {
     int (*run)(int argc, char **argv); /* argv[0] is the sub-command's name */
 };
 
-/* An option `--name VALUE`, or a flag where value_name is NULL. A table ends with name NULL. */
+/* An option `--name VALUE`, or a flag where value_name is NULL. A table ends with name NULL. An
+ * option named "config" may be given as -c too. */
 struct tool_option {
     const char *name;
     const char *value_name;

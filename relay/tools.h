@@ -12,7 +12,8 @@
     X(spf)                                                                                         \
     X(dkim)                                                                                        \
     X(arc)                                                                                         \
-    X(dmarc)
+    X(dmarc)                                                                                       \
+    X(srs)
 /* clang-format on */
 
 #define DECLARE_TOOL(name) extern const struct tool tool_##name;

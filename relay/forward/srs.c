@@ -13,7 +13,6 @@ enum {
     HASH_LENGTH = 4,
     SHA1_SIZE = 20,
     TIMESTAMP_LENGTH = 2,
-    TIMESTAMP_DAYS = 1024, /* two characters of base32 */
     SECONDS_A_DAY = 86400,
 };
 
@@ -106,7 +105,7 @@ static bool hash_is_ours(const struct srs *srs, const struct parts *parts)
 
 static unsigned day_of(int64_t now)
 {
-    return (unsigned)((uint64_t)(now / SECONDS_A_DAY) % TIMESTAMP_DAYS);
+    return (unsigned)((uint64_t)(now / SECONDS_A_DAY) % SRS_DAYS);
 }
 
 static struct bytes write_timestamp(struct arena *arena, int64_t now)
@@ -208,7 +207,7 @@ enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
     if (parts.form == SRS0) {
         if (!read_timestamp(parts.timestamp, &day))
             return SRS_MALFORMED;
-        if ((day_of(now) + TIMESTAMP_DAYS - day) % TIMESTAMP_DAYS > srs->max_age_days)
+        if ((day_of(now) + SRS_DAYS - day) % SRS_DAYS > srs->max_age_days)
             return SRS_EXPIRED;
     }
     return restore(arena, &parts, original);

@@ -11,12 +11,15 @@
 
 #include "mail/address.h"
 
-enum { SRS_MAX_AGE_DAYS = 21 }; /* the default of the common implementations */
+enum {
+    SRS_DAYS = 1024,      /* after so many the timestamp begins again */
+    SRS_MAX_AGE_DAYS = 21 /* the default of the common implementations */
+};
 
 struct srs {
     const struct bytes *secrets; /* none empty: the first signs, all verify */
     size_t secret_count;         /* at least 1 */
-    unsigned max_age_days;       /* how old an address may be when it comes back; below 1024 */
+    unsigned max_age_days;       /* how old an address may be when it comes back; below SRS_DAYS */
     struct bytes overflow;       /* content of the local part that stands in for one too long */
 };
 
