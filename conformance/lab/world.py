@@ -345,10 +345,16 @@ class World:
     # People to talk to
 
     def client(
-        self, family: int = 4, *, source: str | None = None, greet: bool = True
+        self,
+        family: int = 4,
+        *,
+        source: str | None = None,
+        greet: bool = True,
+        early: bytes = b"",
     ) -> Client:
         """A connection to the subject from `source` (default: the sender's address of that family),
-        after banner and EHLO unless `greet` is False."""
+        after banner and EHLO unless `greet` is False. `early` is said at once, before the banner.
+        """
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
         family = 6 if ":" in source else 4
@@ -361,7 +367,7 @@ class World:
             transcript=self.transcript,
             patience=self.patience,
             name=name,
-            preamble=self.subject.preamble(source, address, self.subject.port),
+            preamble=self.subject.preamble(source, address, self.subject.port) + early,
         )
         self._closers.append(client.close)
         if greet:

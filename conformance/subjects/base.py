@@ -103,6 +103,7 @@ class Limits:
     header_size: int = 262144
     bad_commands: int = 20
     sessions_per_client: int = 0  # 0: not known
+    memory: int = 0  # octets for all messages together; 0: not known
 
 
 @dataclass

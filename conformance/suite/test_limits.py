@@ -1,0 +1,374 @@
+"""Limits: what must be taken, what is refused beyond it, and that a refusal is orderly."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance import (
+    clause,
+    expect,
+    expect_in,
+    expect_match,
+    expect_reply,
+    expect_true,
+)
+from conformance.lab import Client, World, stuffed
+from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
+
+COMMAND_LINE = 512
+TEXT_LINE = 1000
+LOCAL_PART = 64
+CRLF = b"\r\n"
+
+
+def of_size(message: bytes, size: int) -> bytes:
+    """`message` lengthened to exactly `size` octets with lines of an ordinary length."""
+    line = b"x" * 76 + CRLF
+    missing = size - len(message)
+    filled = message + line * (missing // len(line) - 1)
+    return filled + b"x" * (size - len(filled) - 2) + CRLF
+
+
+def begin_data(world: World, client: Client) -> None:
+    """Up to the 354."""
+    open_transaction(world, client)
+    expect_reply(client.data(), 354, to="DATA")
+
+
+@clause("LIM-01")
+@pytest.mark.parametrize("verb", ["NOOP", "MAIL"])
+def test_a_command_line_of_512_octets_is_understood(world: World, verb: str) -> None:
+    with world.client() as client:
+        head = "NOOP " if verb == "NOOP" else f"MAIL FROM:<{world.sender.address}>"
+        filler = "x" if verb == "NOOP" else " "
+        line = head + filler * (COMMAND_LINE - 2 - len(head))
+        expect_reply(client.command(line), 250, to=f"{verb} of 512 octets")
+
+
+@clause("LIM-02")
+@pytest.mark.parametrize("length", [COMMAND_LINE + 1, 1000, 5000, 100_000])
+def test_a_longer_command_line_is_refused_as_one_command(
+    world: World, length: int
+) -> None:
+    with world.client() as client:
+        reply = client.command("NOOP " + "x" * (length - 7))
+        expect_in(reply.code, (500, 501), "the code")
+        # Were the line cut in two, its rest would be answered too.
+        expect_reply(client.command("VRFY postmaster"), 252, to="the next command")
+
+
+@clause("LIM-02")
+def test_a_long_line_that_hides_a_command_behind_the_limit_is_refused(
+    world: World,
+) -> None:
+    with world.client() as client:
+        padding = "NOOP ".ljust(COMMAND_LINE)
+        reply = client.command(f"{padding}MAIL FROM:<{world.sender.address}>")
+        expect_in(reply.code, (500, 501), "the code")
+        expect_reply(client.rcpt(world.info), 503, to="RCPT")
+
+
+@clause("LIM-03")
+@pytest.mark.parametrize("start", ["x", "."], ids=["text", "leading dot"])
+def test_a_text_line_of_1000_octets_is_handed_on(world: World, start: str) -> None:
+    line = start.ljust(TEXT_LINE - 2, "y") + "\r\n"
+    message = world.message(body=line * 3)
+    arrived = forward(world, message=message)
+    expect_true(arrived.content.endswith(message), "the original", arrived.content)
+
+
+@clause("LIM-03")
+def test_a_header_line_of_1000_octets_is_handed_on(world: World) -> None:
+    message = world.message("X-Long: " + "z" * (TEXT_LINE - 10))
+    arrived = forward(world, message=message)
+    expect_true(arrived.content.endswith(message), "the original", arrived.content)
+
+
+@clause("LIM-04")
+@pytest.mark.parametrize("length", [TEXT_LINE + 1, 2048, 200_000])
+def test_a_longer_text_line_is_refused_after_the_message(
+    world: World, length: int
+) -> None:
+    message = world.message(body="x" * (length - 2) + "\r\nthe end\r\n")
+    with world.client() as client:
+        begin_data(world, client)
+        expect_reply(client.content(message), "5xx", to="the end of DATA")
+        expect_reply(client.command("NOOP"), 250, to="NOOP")
+    expect_nothing_upstream(world)
+
+
+@clause("LIM-05")
+def test_a_local_part_of_64_octets_is_taken(world: World) -> None:
+    local = "x" * LOCAL_PART
+    with world.client() as client:
+        reply = client.mail(f"{local}@{world.sender.domain}")
+        expect_reply(reply, 250, to="MAIL")
+        reply = client.rcpt(world.at(local, world.catchall_zone))
+        expect_reply(reply, 250, to="RCPT")
+
+
+@clause("LIM-06")
+@pytest.mark.parametrize("length", [LOCAL_PART + 1, 200])
+def test_a_longer_local_part_is_refused(world: World, length: int) -> None:
+    local = "x" * length
+    with world.client() as client:
+        expect_reply(client.mail(f"{local}@{world.sender.domain}"), "5xx", to="MAIL")
+        client.mail(world.sender.address)
+        reply = client.rcpt(world.at(local, world.catchall_zone))
+        expect_reply(reply, "5xx", to="RCPT")
+
+
+@clause("LIM-07")
+def test_a_domain_of_more_than_255_octets_is_refused(world: World) -> None:
+    domain = ".".join(["x" * 60] * 4 + ["y" * 11, "example"])
+    with world.client() as client:
+        expect_reply(client.mail(f"alice@{domain}"), "5xx", to="MAIL")
+        client.mail(world.sender.address)
+        expect_reply(client.rcpt(f"info@{domain}"), "5xx", to="RCPT")
+
+
+@clause("LIM-08", "LIM-09")
+def test_100_recipients_are_taken_and_the_next_gets_452(world: World) -> None:
+    world.require("limits")
+    limit = world.subject.limits.recipients
+    with world.client() as client:
+        client.mail(world.sender.address)
+        commands = [
+            f"RCPT TO:<{world.at(f'box{n}', world.catchall_zone)}>"
+            for n in range(limit + 2)
+        ]
+        codes = [reply.code for reply in client.pipeline(commands)]
+        expect(codes[:limit], [250] * limit, f"the first {limit} answers")
+        expect(codes[limit:], [452, 452], "the answers past the limit")
+        expect_reply(client.data(), 354, to="DATA")
+        expect_reply(client.content(world.message()), 250, to="the end of DATA")
+    recipients = world.upstream.wait_for_message().recipients
+    expect(set(recipients), {f"everything@{world.destination}"}, "recipients upstream")
+
+
+@clause("LIM-10")
+@pytest.mark.parametrize("excess", [1, 10**9, 10**18])
+def test_a_declared_size_over_the_limit_is_a_552_534(world: World, excess: int) -> None:
+    world.require("limits")
+    size = world.subject.limits.message_size + excess
+    with world.client() as client:
+        reply = client.mail(world.sender.address, f"SIZE={size}")
+        expect_reply(reply, 552, enhanced="5.3.4", to="MAIL")
+        open_transaction(world, client)
+
+
+@clause("LIM-10")
+def test_a_declared_size_of_the_limit_is_taken(world: World) -> None:
+    world.require("limits")
+    with world.client() as client:
+        size = world.subject.limits.message_size
+        expect_reply(client.mail(world.sender.address, f"SIZE={size}"), 250, to="MAIL")
+
+
+@clause("LIM-11")
+@pytest.mark.parametrize("declared", ["", "SIZE=1000"], ids=["undeclared", "belied"])
+def test_a_message_over_the_limit_is_a_552_534_after_its_end(
+    world: World, declared: str
+) -> None:
+    world.require("limits")
+    message = of_size(world.message(), world.subject.limits.message_size + 1)
+    with world.client() as client:
+        expect_reply(
+            client.mail(world.sender.address, *declared.split()), 250, to="MAIL"
+        )
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
+        reply = client.content(message)
+        expect_reply(reply, 552, enhanced="5.3.4", to="the end of DATA")
+        expect_reply(client.command("NOOP"), 250, to="NOOP")
+    expect_nothing_upstream(world)
+
+
+@clause("LIM-12", "MSG-13")
+def test_a_message_of_exactly_the_limit_is_forwarded(world: World) -> None:
+    world.require("limits")
+    message = of_size(world.message(), world.subject.limits.message_size)
+    arrived = forward(world, message=message)
+    expect_true(arrived.content.endswith(message), "the original", len(arrived.content))
+
+
+def with_received(world: World, count: int) -> bytes:
+    trace = (
+        b"Received: from a.example by b.example; Mon, 23 Nov 2026 12:00:00 +0000\r\n"
+    )
+    return trace * count + world.message()
+
+
+@clause("LIM-13")
+@pytest.mark.parametrize("more", [0, 1, 400])
+def test_100_received_fields_are_a_loop(world: World, more: int) -> None:
+    world.require("limits")
+    message = with_received(world, world.subject.limits.received_fields + more)
+    with world.client() as client:
+        begin_data(world, client)
+        reply = client.content(message)
+        expect_reply(reply, 554, enhanced="5.4.6", to="the end of DATA")
+    expect_nothing_upstream(world)
+
+
+@clause("LIM-13")
+def test_received_fields_count_in_any_spelling(world: World) -> None:
+    world.require("limits")
+    count = world.subject.limits.received_fields
+    message = b"rEcEiVeD :\r\n by a.example; now\r\n" * count + world.message()
+    with world.client() as client:
+        begin_data(world, client)
+        reply = client.content(message)
+        expect_reply(reply, 554, enhanced="5.4.6", to="the end of DATA")
+
+
+@clause("LIM-14")
+def test_99_received_fields_are_no_loop(world: World) -> None:
+    world.require("limits")
+    forward(
+        world, message=with_received(world, world.subject.limits.received_fields - 1)
+    )
+
+
+@clause("LIM-14")
+def test_received_fields_in_the_body_do_not_count(world: World) -> None:
+    trace = "Received: from a.example by b.example; now\r\n"
+    forward(world, message=world.message(body=trace * 150))
+
+
+@clause("LIM-15")
+@pytest.mark.parametrize("shape", ["many fields", "one folded field"])
+def test_a_header_block_over_its_limit_is_refused(world: World, shape: str) -> None:
+    world.require("limits")
+    lines = world.subject.limits.header_size // 100 + 1
+    start = b"X-Field: " if shape == "many fields" else b" " * 9
+    header = b"X-First: 1\r\n" + (start + b"y" * 89 + CRLF) * lines
+    with world.client() as client:
+        begin_data(world, client)
+        expect_reply(
+            client.content(header + world.message()), "5xx", to="the end of DATA"
+        )
+        expect_reply(client.command("NOOP"), 250, to="NOOP")
+    expect_nothing_upstream(world)
+
+
+@clause("LIM-15")
+def test_a_header_block_under_its_limit_is_forwarded(world: World) -> None:
+    world.require("limits")
+    lines = (world.subject.limits.header_size - 2000) // 100
+    message = (b"X-Field: " + b"y" * 89 + CRLF) * lines + world.message()
+    arrived = forward(world, message=message)
+    expect_true(arrived.content.endswith(message), "the original", len(arrived.content))
+
+
+@clause("LIM-16")
+def test_the_twentieth_bad_command_is_a_421_470_and_the_end(world: World) -> None:
+    world.require("limits")
+    limit = world.subject.limits.bad_commands
+    with world.client() as client:
+        for n in range(1, limit):
+            expect_reply(client.command("FROB"), 500, to=f"bad command {n}")
+        reply = client.command("FROB")
+        expect_reply(reply, 421, enhanced="4.7.0", to=f"bad command {limit}")
+        client.expect_closed()
+
+
+@clause("LIM-16")
+def test_bad_commands_of_different_kinds_count_together(world: World) -> None:
+    world.require("limits")
+    kinds = ["FROB", "MAIL FROM:x", "RCPT TO:<a@b.example>", "DATA", "EHLO"]
+    with world.client() as client:
+        codes = []
+        for n in range(world.subject.limits.bad_commands):
+            codes.append(client.command(kinds[n % len(kinds)]).code)
+        expect(codes[-1], 421, "the last code")
+        expect(codes.count(421), 1, "the number of 421s")
+
+
+@clause("LIM-17")
+def test_good_commands_do_not_use_up_the_budget(world: World) -> None:
+    with world.client() as client:
+        for _ in range(200):
+            expect_reply(client.command("NOOP"), 250, to="NOOP")
+        open_transaction(world, client)
+
+
+@clause("LIM-18")
+def test_a_client_address_has_only_so_many_sessions_at_once(world: World) -> None:
+    world.require("limits")
+    limit = world.subject.limits.sessions_per_client
+    expect_true(limit > 0, "a limit that the subject's adapter declares", limit)
+    source = world.new_client_addresses()[0]
+    clients = [world.client(source=source) for _ in range(limit)]
+    excess = world.client(source=source, greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more")
+    excess.expect_closed()
+    world.client(source=world.new_client_addresses()[0]).quit()
+    expect_reply(clients[0].quit(), 221, to="QUIT")
+    clients[0].expect_closed()
+    expect_reply(world.client(source=source).command("NOOP"), 250, to="NOOP")
+
+
+@clause("LIM-19")
+def test_the_recipient_count_starts_anew_with_each_transaction(world: World) -> None:
+    world.require("limits")
+    count = world.subject.limits.recipients * 3 // 5
+    address = world.at("box", world.catchall_zone)
+    with world.client() as client:
+        for _ in range(2):
+            client.mail(world.sender.address)
+            codes = [r.code for r in client.pipeline([f"RCPT TO:<{address}>"] * count)]
+            expect(codes, [250] * count, "the answers to RCPT")
+            client.rset()
+
+
+@clause("LIM-20")
+@pytest.mark.parametrize("value", ["", "x", "-1", "1k", "1.5", "0x10", "9" * 21])
+def test_a_size_that_is_no_number_is_a_501(world: World, value: str) -> None:
+    with world.client() as client:
+        reply = client.mail(world.sender.address, f"SIZE={value}")
+        expect_in(reply.code, (501, 552, 555), "the code for MAIL")
+        open_transaction(world, client)
+
+
+@clause("LIM-20")
+def test_a_size_of_zero_is_taken(world: World) -> None:
+    with world.client() as client:
+        expect_reply(client.mail(world.sender.address, "SIZE=0"), 250, to="MAIL")
+
+
+@clause("LIM-21")
+def test_the_size_advertised_is_the_limit(world: World) -> None:
+    world.require("limits")
+    with world.client(greet=False) as client:
+        client.banner()
+        offered = client.extensions().get("SIZE", "")
+    expect_match(r"[0-9]+", offered, "the parameter of SIZE")
+    expect(int(offered), world.subject.limits.message_size, "the size advertised")
+
+
+@clause("LIM-22")
+def test_past_the_memory_budget_a_message_is_put_off_and_the_service_lives(
+    world: World,
+) -> None:
+    world.require("limits")
+    budget = world.subject.limits.memory
+    size = world.subject.limits.message_size
+    expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
+    waiting = []
+    for _ in range(budget // size + 2):
+        client = world.client(source=world.new_client_addresses()[0])
+        begin_data(world, client)
+        whole = stuffed(of_size(world.message(), size))
+        client.send(whole[:-5])
+        waiting.append((client, whole[-5:]))
+    replies = []
+    for client, rest in waiting:
+        client.send(rest)
+        replies.append(client.read_reply())
+    refused = [reply for reply in replies if not reply.positive]
+    expect_true(refused, "at least one message put off", replies)
+    for reply in refused:
+        expect_reply(reply, 452, enhanced="4.3.1", to="the end of DATA")
+    expect_true(len(refused) < len(replies), "at least one message taken", replies)
+    forward(world)
