@@ -280,13 +280,8 @@ def test_a_reply_without_text_is_understood(world: World, reply: bytes) -> None:
 def test_a_kept_upstream_session_that_died_is_replaced(
     world: World, farewell: str
 ) -> None:
-    actions = (
-        [hang_up()] if farewell == "silent" else [say("421 4.4.2 idle"), hang_up()]
-    )
-    # Wherever the relay first touches the kept session again.
-    world.upstream.on("rset", *actions)
-    world.upstream.on("noop", *actions)
-    world.upstream.on("mail", *actions, nth=2)
+    last_words = b"421 4.4.2 idle for too long\r\n" if farewell == "421" else b""
+    world.upstream.on("end", raw(b"250 2.0.0 taken\r\n" + last_words), hang_up(), nth=1)
     with world.client() as client:
         for n in (1, 2):
             delivery = client.deliver(world.sender.address, world.info, world.message())
