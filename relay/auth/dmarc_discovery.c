@@ -1,6 +1,7 @@
 /* Finding DMARC records and organizational domains. See dmarc_discovery.h. */
 #include "auth/dmarc_discovery.h"
 
+#include "clause.h"
 #include "mail/domain.h"
 
 /* RFC 9989 4.10: at most eight queries, the second for at most seven labels. */
@@ -112,7 +113,8 @@ static enum dmarc_discovery discover_by_walk(struct dmarc_lookup *lookup, struct
     struct bytes organization = walked_organization(&walk, author);
     for (size_t i = 0; i < walk.count; i++) {
         *found = walk.found[i];
-        if (bytes_equal(found->domain, organization) || found->record.psd == DMARC_PSD_YES)
+        if (CLAUSE(DMARC_17, bytes_equal(found->domain, organization)) ||
+            found->record.psd == DMARC_PSD_YES)
             return DMARC_FOUND;
     }
     return DMARC_ABSENT;

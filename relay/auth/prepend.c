@@ -75,8 +75,8 @@ static bool add_signature(struct sending *sending, const struct signing_identity
     struct message signing;
     if (!message_prepend(sending->arena, &sending->kept, sending->block, &signing))
         return false;
-    struct bytes signature =
-        dkim_sign(sending->arena, &signing, sending->evaluation->body, identity, sending->now);
+    struct bytes signature = dkim_sign_message(sending->arena, &signing, sending->evaluation->body,
+                                               identity, sending->now);
     if (!signature.p)
         return false;
     sending->block =

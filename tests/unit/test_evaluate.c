@@ -1,0 +1,379 @@
+/* Unit tests of relay/auth/evaluate and relay/auth/prepend: the judgement of whole messages, and
+ * what is put on top of those that are forwarded. */
+#include "auth/evaluate.h"
+#include "auth/prepend.h"
+#include "base/clock.h"
+#include "fake_dns.h"
+#include "unit.h"
+
+#define KEY                                                                                        \
+    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/"   \
+    "J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLz"   \
+    "BfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
+
+/* RFC 8463 A.1 */
+static const char key_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+                              "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
+                              "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
+                              "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
+                              "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
+                              "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
+                              "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
+                              "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
+                              "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
+                              "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
+                              "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
+                              "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
+                              "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
+                              "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
+                              "-----END RSA PRIVATE KEY-----\n";
+
+static const char *const world[] = {
+    "_dmarc.reject.example TXT v=DMARC1; p=reject",
+    "_dmarc.quarantine.example TXT v=DMARC1; p=quarantine",
+    "_dmarc.none.example TXT v=DMARC1; p=none",
+    "_dmarc.testing.example TXT v=DMARC1; p=reject; t=y",
+    "_dmarc.broken.example TXT !TEMPFAIL",
+    "_dmarc.half.example TXT v=DMARC1; p=reject; pct=50",
+    "_dmarc.unusable.example TXT v=DMARC1; p=maybe",
+    "s._domainkey.reject.example TXT v=DKIM1; p=" KEY,
+    "slow._domainkey.reject.example TXT !TEMPFAIL",
+    "service._domainkey.relay.example TXT v=DKIM1; p=" KEY,
+    NULL,
+};
+
+static const int64_t NOW = 1700000000;
+
+static struct arena *arena;
+static struct fake_dns fake;
+static struct config config;
+static struct spf_request envelope;
+static struct spf_verdict spf;
+static struct message message;
+static struct evaluation_request request;
+
+static int set_up(void **state)
+{
+    (void)state;
+    const char *problem;
+    clock_fix(NOW);
+    arena = arena_new(0);
+    fake = FAKE_DNS(world);
+    config = (struct config){.identity = {.domain = BYTES("relay.example"),
+                                          .selector = BYTES("service"),
+                                          .authserv_id = BYTES("relay.example"),
+                                          .signer = signer_from_pem(bytes_of(key_pem), &problem)}};
+    envelope = (struct spf_request){.helo = BYTES("client.example"),
+                                    .mail_from = BYTES("a@elsewhere.example"),
+                                    .receiver = BYTES("relay.example")};
+    spf = (struct spf_verdict){.sender = BYTES("a@elsewhere.example"),
+                               .domain = BYTES("elsewhere.example"),
+                               .problem = ""};
+    request = (struct evaluation_request){.config = &config,
+                                          .dns = &fake.dns,
+                                          .envelope = &envelope,
+                                          .spf = &spf,
+                                          .message = &message};
+    return arena && config.identity.signer && ip_parse(BYTES("2001:db8::7"), &envelope.client) ? 0
+                                                                                               : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    signer_free(config.identity.signer);
+    arena_free(arena);
+    return 0;
+}
+
+static struct evaluation evaluate(struct bytes octets)
+{
+    struct evaluation evaluation;
+    assert_true(message_parse(arena, octets, &message));
+    assert_true(evaluate_message(arena, &request, &evaluation));
+    assert_true(evaluation.reason.n > 0);
+    return evaluation;
+}
+
+static struct evaluation evaluate_from(const char *from)
+{
+    return evaluate(arena_printf(arena, "From: %s\r\nSubject: x\r\n\r\nbody\r\n", from));
+}
+
+/* The message with a signature of reject.example on top. */
+static struct bytes signed_by(const char *selector, struct bytes octets)
+{
+    struct message unsigned_message;
+    const struct signing_identity identity = {config.identity.signer, BYTES("reject.example"),
+                                              bytes_of(selector)};
+    assert_true(message_parse(arena, octets, &unsigned_message));
+    struct body_hash *body = body_hash_new(arena, unsigned_message.body);
+    struct bytes field = dkim_sign_message(arena, &unsigned_message, body, &identity, NOW);
+    assert_non_null(field.p);
+    return arena_printf(arena, "%.*s%.*s", BYTES_ARG(field), BYTES_ARG(octets));
+}
+
+static const char *results_text(const struct evaluation *evaluation)
+{
+    struct buffer out = {0};
+    authres_write(&out, &evaluation->results, 0);
+    const char *text = arena_string(arena, buffer_bytes(&out));
+    buffer_free(&out);
+    return text;
+}
+
+static struct forwarded prepend(const struct evaluation *evaluation)
+{
+    const struct received received = {.helo = BYTES("client.example"),
+                                      .client = envelope.client,
+                                      .host = BYTES("relay.example"),
+                                      .esmtp = true,
+                                      .id = BYTES("1"),
+                                      .time = NOW};
+    struct forwarded forwarded;
+    assert_true(prepend_trace(arena, &request, evaluation, &received, &forwarded));
+    return forwarded;
+}
+
+static struct bytes joined(const struct forwarded *forwarded, size_t from)
+{
+    struct buffer out = {0};
+    for (size_t i = from; i < forwarded->count; i++)
+        buffer_add(&out, forwarded->slices[i]);
+    struct bytes copy = arena_copy(arena, buffer_bytes(&out));
+    buffer_free(&out);
+    return copy;
+}
+
+static void the_policy_of_the_author_domain_decides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        enum config_quarantine quarantine;
+        enum verdict verdict;
+    } cases[] = {
+        {"a@reject.example", QUARANTINE_FORWARD, VERDICT_DMARC_REJECT},
+        {"a@sub.reject.example", QUARANTINE_FORWARD, VERDICT_DMARC_REJECT},
+        {"a@quarantine.example", QUARANTINE_FORWARD, VERDICT_NONE},
+        {"a@quarantine.example", QUARANTINE_REJECT, VERDICT_DMARC_QUARANTINE},
+        {"a@testing.example", QUARANTINE_FORWARD, VERDICT_NONE},
+        {"a@testing.example", QUARANTINE_REJECT, VERDICT_DMARC_QUARANTINE},
+        {"a@none.example", QUARANTINE_REJECT, VERDICT_NONE},
+        {"a@unusable.example", QUARANTINE_REJECT, VERDICT_NONE},
+        {"a@without.example", QUARANTINE_REJECT, VERDICT_NONE},
+        {"a@broken.example", QUARANTINE_FORWARD, VERDICT_DMARC_DNS_FAILED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        config.dmarc_quarantine = cases[i].quarantine;
+        struct evaluation evaluation = evaluate_from(cases[i].from);
+        if (evaluation.verdict != cases[i].verdict)
+            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.verdict,
+                     BYTES_ARG(evaluation.reason));
+    }
+}
+
+static void an_aligned_spf_pass_forwards_and_an_spf_fail_alone_refuses_nothing(void **state)
+{
+    (void)state;
+    spf.result = SPF_PASS;
+    spf.domain = BYTES("bounce.reject.example");
+    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_NONE);
+    spf.result = SPF_TEMPERROR;
+    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_DMARC_DNS_FAILED);
+    assert_int_equal(evaluate_from("a@none.example").verdict, VERDICT_NONE);
+    spf.result = SPF_FAIL;
+    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_DMARC_REJECT);
+    assert_int_equal(evaluate_from("a@bounce.example").verdict, VERDICT_NONE);
+}
+
+static void an_aligned_signature_forwards_unless_it_leaves_out_a_part_of_the_body(void **state)
+{
+    (void)state;
+    struct bytes octets = BYTES("From: a@reject.example\r\n\r\nbody\r\n");
+    struct evaluation evaluation = evaluate(signed_by("s", octets));
+    assert_int_equal(evaluation.verdict, VERDICT_NONE);
+    assert_bytes(evaluation.reason, "a DKIM signature authenticated reject.example, which is "
+                                    "aligned with reject.example");
+    assert_int_equal(evaluate(signed_by("slow", octets)).verdict, VERDICT_DMARC_DNS_FAILED);
+    assert_int_equal(evaluate(signed_by("absent", octets)).verdict, VERDICT_DMARC_REJECT);
+
+    evaluation = evaluate(signed_by("s", octets));
+    evaluation.dkim.signatures[0].covers_whole_body = false;
+    assert_int_equal(evaluate(arena_printf(arena, "%.*sappended", BYTES_ARG(message.raw))).verdict,
+                     VERDICT_DMARC_REJECT);
+}
+
+static void a_message_without_exactly_one_author_domain_is_refused(void **state)
+{
+    (void)state;
+    static const struct bytes messages[] = {
+        BYTES_INIT(""),
+        BYTES_INIT("\r\nFrom: a@none.example\r\n"),
+        BYTES_INIT("Subject: x\r\n\r\n"),
+        BYTES_INIT("From: a@none.example\r\nFrom: a@none.example\r\n\r\n"),
+        BYTES_INIT("From: a@none.example\r\nfrom : a@none.example\r\n\r\n"),
+        BYTES_INIT("From: a@none.example\r\nFRO\0M: a@none.example\r\n\r\n"),
+        BYTES_INIT("From: a@none.example, b@other.example\r\n\r\n"),
+        BYTES_INIT("From: a@none.example,\r\n b@other.example\r\n\r\n"),
+        BYTES_INIT("From: \r\n\r\n"),
+        BYTES_INIT("From: undisclosed:;\r\n\r\n"),
+        BYTES_INIT("From: a@none.example <b@other.example>\r\n\r\n"),
+        BYTES_INIT("From: <a@none.example> <b@other.example>\r\n\r\n"),
+        BYTES_INIT("From: no address\r\n\r\n"),
+        BYTES_INIT("From: a@[192.0.2.1]\r\n\r\n"),
+        BYTES_INIT("From: a@none.example\0.other.example\r\n\r\n"),
+    };
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
+        if (evaluate(messages[i]).verdict != VERDICT_NO_AUTHOR)
+            fail_msg("forwarded: %.*s", BYTES_ARG(messages[i]));
+}
+
+static void what_pretends_to_be_the_author_does_not_count(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        enum verdict verdict;
+    } cases[] = {
+        {"\"a@none.example\" <b@reject.example>", VERDICT_DMARC_REJECT},
+        {"(a@none.example) b@reject.example (<c@none.example>)", VERDICT_DMARC_REJECT},
+        {"\"a@none.example\"@reject.example", VERDICT_DMARC_REJECT},
+        {"=?utf-8?q?a=40none=2Eexample?= <b@reject.example>", VERDICT_DMARC_REJECT},
+        {"<@none.example:b@reject.example>", VERDICT_DMARC_REJECT},
+        {"b@reject . (x) example", VERDICT_DMARC_REJECT},
+        {"\"b@reject.example\" <a@none.example>", VERDICT_NONE},
+        {"a@REJECT.Example", VERDICT_DMARC_REJECT},
+        {"a@reject.example, b@reject.example", VERDICT_DMARC_REJECT},
+        {"people: a@reject.example, b@reject.example;", VERDICT_DMARC_REJECT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct evaluation evaluation = evaluate_from(cases[i].from);
+        if (evaluation.verdict != cases[i].verdict)
+            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.verdict,
+                     BYTES_ARG(evaluation.reason));
+    }
+}
+
+static void sampling_is_a_property_of_the_message(void **state)
+{
+    (void)state;
+    unsigned refused = 0;
+    config.dmarc_edition = DMARC_EDITION_RFC7489;
+    for (unsigned i = 0; i < 200; i++) {
+        struct bytes octets =
+            arena_printf(arena, "From: a@half.example\r\nMessage-ID: <%u@x>\r\n\r\n", i);
+        enum verdict first = evaluate(octets).verdict, second = evaluate(octets).verdict;
+        assert_int_equal(first, second);
+        refused += first == VERDICT_DMARC_REJECT;
+    }
+    assert_in_range(refused, 70, 130);
+}
+
+static void the_results_name_every_check(void **state)
+{
+    (void)state;
+    struct evaluation evaluation = evaluate_from("a@quarantine.example");
+    assert_string_equal(results_text(&evaluation),
+                        " relay.example; spf=none smtp.mailfrom=elsewhere.example; dkim=none;\r\n"
+                        "\tdmarc=fail (p=quarantine) header.from=quarantine.example\r\n"
+                        "\tpolicy.dmarc=quarantine; arc=none smtp.remote-ip=\"2001:db8::7\"");
+}
+
+static void no_claim_of_a_signature_makes_a_line_too_long(void **state)
+{
+    (void)state;
+    char domain[2001];
+    memset(domain, '"', sizeof domain - 1);
+    domain[sizeof domain - 1] = '\0';
+    struct evaluation evaluation =
+        evaluate(arena_printf(arena,
+                              "DKIM-Signature: v=1; a=rsa-sha256; d=%s; s=%s; h=From; bh=; b=%s\r\n"
+                              "From: a@none.example\r\n\r\n",
+                              domain, domain, domain));
+    struct bytes rest = bytes_of(results_text(&evaluation));
+    while (rest.p != NULL)
+        assert_true(bytes_cut(&rest, '\n').n < 998);
+}
+
+static void forged_results_go_and_nothing_else_changes(void **state)
+{
+    (void)state;
+    struct evaluation evaluation =
+        evaluate(BYTES("Authentication-Results: relay.example; x=pass\r\n"
+                       "From: a@none.example\r\n"
+                       "authentication-results : (c) \"RELAY.example\" 1;\r\n"
+                       "\tdkim=pass\r\n"
+                       "Authentication-Results: other.example; spf=pass\r\n"
+                       "AUTHENTICATION-RESULTS: relay.example.;none\r\n"
+                       "X:  y \r\n\r\n"
+                       "Authentication-Results: relay.example; none\r\n"));
+    struct forwarded forwarded = prepend(&evaluation);
+    assert_bytes(joined(&forwarded, 1), "From: a@none.example\r\n"
+                                        "Authentication-Results: other.example; spf=pass\r\n"
+                                        "X:  y \r\n\r\n"
+                                        "Authentication-Results: relay.example; none\r\n");
+    assert_int_equal(forwarded.size, joined(&forwarded, 0).n);
+}
+
+static void the_fields_stand_in_their_order_and_the_signatures_verify(void **state)
+{
+    (void)state;
+    static const char *const order[] = {
+        "ARC-Seal",
+        "ARC-Message-Signature",
+        "ARC-Authentication-Results",
+        "DKIM-Signature",
+        "Authentication-Results",
+        "Received-SPF",
+        "Received",
+        "From",
+    };
+    struct evaluation evaluation =
+        evaluate(BYTES("Authentication-Results: relay.example; dkim=pass\r\n"
+                       "From: a@none.example\r\nSubject: x\r\n\r\nbody\r\n"));
+    struct forwarded forwarded = prepend(&evaluation);
+    evaluation = evaluate(joined(&forwarded, 0));
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        assert_bytes(message.fields[i].name, order[i]);
+    assert_int_equal(evaluation.dkim.signatures[0].result, DKIM_PASS);
+    assert_int_equal(evaluation.arc.status, ARC_PASS);
+    assert_int_equal(evaluation.arc.instances, 1);
+
+    forwarded = prepend(&evaluation);
+    evaluation = evaluate(joined(&forwarded, 0));
+    assert_int_equal(evaluation.arc.status, ARC_PASS);
+    assert_int_equal(evaluation.arc.instances, 2);
+}
+
+static void without_an_identity_nothing_is_signed(void **state)
+{
+    (void)state;
+    struct signer *signer = config.identity.signer;
+    config.identity.signer = NULL;
+    struct evaluation evaluation = evaluate_from("a@none.example");
+    struct forwarded forwarded = prepend(&evaluation);
+    config.identity.signer = signer;
+    assert_true(bytes_starts_with_nocase(forwarded.slices[0], BYTES("Authentication-Results:")));
+    assert_bytes(joined(&forwarded, 1), "From: a@none.example\r\nSubject: x\r\n\r\nbody\r\n");
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(the_policy_of_the_author_domain_decides),
+        CASE(an_aligned_spf_pass_forwards_and_an_spf_fail_alone_refuses_nothing),
+        CASE(an_aligned_signature_forwards_unless_it_leaves_out_a_part_of_the_body),
+        CASE(a_message_without_exactly_one_author_domain_is_refused),
+        CASE(what_pretends_to_be_the_author_does_not_count),
+        CASE(sampling_is_a_property_of_the_message),
+        CASE(the_results_name_every_check),
+        CASE(no_claim_of_a_signature_makes_a_line_too_long),
+        CASE(forged_results_go_and_nothing_else_changes),
+        CASE(the_fields_stand_in_their_order_and_the_signatures_verify),
+        CASE(without_an_identity_nothing_is_signed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
