@@ -31,6 +31,7 @@ struct session {
     struct transaction *transaction;
     bool greeted;
     bool closing;
+    bool quit; /* the client ended the session itself */
     unsigned commands;
     unsigned bad_commands;
     unsigned mails;
@@ -327,6 +328,7 @@ static void do_quit(struct session *session, const struct command *command)
     (void)command;
     transaction_close(session->transaction);
     say(session, 221, BYTES("2.0.0 Goodbye"));
+    session->quit = true;
     session->closing = true;
 }
 
@@ -492,6 +494,9 @@ void session_run(struct session *session, enum verdict refusal)
     while (!session->closing)
         serve_command(session);
     transaction_close(session->transaction);
-    stream_finish(session->stream, clock_monotonic() + LAST_WORDS);
+    if (session->quit)
+        flush(session);
+    else
+        stream_finish(session->stream, clock_monotonic() + LAST_WORDS);
     log_session(session);
 }

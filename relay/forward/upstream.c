@@ -12,6 +12,7 @@
 #include "io/stream.h"
 #include "mail/content.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
@@ -144,15 +145,15 @@ static void take_answer(struct upstream *upstream, int positive, double deadline
         disconnect(upstream);
 }
 
-/* Sends what is queued as one command and takes its answer. A reply that is there already answers
- * nothing that was asked. */
+/* Sends what is queued as one command and takes its answer. A reply that was read with the one
+ * before answers nothing that was asked. */
 static void ask(struct upstream *upstream, int positive, double deadline, struct answer *answer)
 {
     if (!upstream->stream) {
         fail(upstream, VERDICT_UPSTREAM_LOST, answer);
         return;
     }
-    if (stream_input_waiting(upstream->stream)) {
+    if (stream_buffered(upstream->stream) > 0) {
         fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
         return;
     }
@@ -359,6 +360,7 @@ static void send_run(void *context, struct bytes run)
     }
 }
 
+/* Sends the message up to its last block, which stays queued. */
 static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, size_t count,
                         double deadline)
 {
@@ -366,8 +368,6 @@ static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, s
     bool at_line_start = true;
     for (size_t i = 0; i < count && sending.status == STREAM_OK; i++)
         content_stuff(pieces[i], &at_line_start, send_run, &sending);
-    if (sending.status == STREAM_OK)
-        send_block(&sending);
     return sending.status == STREAM_OK;
 }
 
@@ -384,6 +384,16 @@ static void take_early_answer(struct upstream *upstream, struct answer *answer)
         disconnect(upstream);
 }
 
+/* RFC 1870 6.2: what the upstream declared too large need not be sent to hear so. */
+static bool is_over_size_limit(const struct upstream *upstream, const struct bytes *pieces,
+                               size_t count)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += pieces[i].n;
+    return upstream->offers.size_limit > 0 && size > upstream->offers.size_limit;
+}
+
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
                    bool eight_bit, bool (*abandoned)(void *context), void *context,
                    struct answer *answer)
@@ -392,6 +402,11 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     double deadline = clock_monotonic() + timeouts->upstream_final;
     if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
         *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
+        return;
+    }
+    if (CLAUSE(UPS_16, is_over_size_limit(upstream, pieces, count))) {
+        *answer = (struct answer){.verdict = VERDICT_MESSAGE_TOO_BIG};
+        answer->details[0] = arena_printf(upstream->step, "%" PRIu64, upstream->offers.size_limit);
         return;
     }
     if (upstream->stream)
