@@ -35,6 +35,8 @@ class LabFailure(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conform-settings", help="settings of conform, as JSON")
+    # Messages of plain asserts ask for this option of the terminal plugin, which is off.
+    parser.addoption("--verbosity", type=int, dest="verbose", default=0)
 
 
 def pytest_configure(config: pytest.Config) -> None:

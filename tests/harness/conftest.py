@@ -1,0 +1,103 @@
+"""Gives the harness's own tests a network of their own, and ways to run `conform` on small suites."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GREETER = ROOT / "tests" / "harness" / "greeter.py"
+CLONE_NEWUSER = 0x10000000
+
+sys.path.insert(0, str(ROOT))
+
+from conformance.lab import namespace  # noqa: E402
+from conformance.lab.loop import LoopThread  # noqa: E402
+
+
+def pytest_configure() -> None:
+    """Before any thread is there: what these tests bind, they bind where nobody else is."""
+    user, group = os.geteuid(), os.getegid()
+    if user != 0:
+        if ctypes.CDLL(None).unshare(CLONE_NEWUSER) != 0:
+            pytest.exit("user namespaces are forbidden here", returncode=3)
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    namespace.unshare_here()
+    namespace.configure([])
+
+
+@dataclass
+class Finished:
+    """A run of `conform` that has ended."""
+
+    status: int
+    output: str
+    errors: str
+    report: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.report / "results.json").read_text())
+        return loaded
+
+    def verdict(self, clause: str) -> str:
+        found: str = next(
+            c["verdict"] for c in self.results["clauses"] if c["id"] == clause
+        )
+        return found
+
+
+Conform = Callable[..., Finished]
+
+HEAD = """
+import pytest
+from conformance import clause, expect
+"""
+
+
+@pytest.fixture
+def conform(tmp_path: Path) -> Conform:
+    """Runs `conform` on a suite of one file with the given text."""
+
+    def run(suite: str, *arguments: str, binary: Path = GREETER) -> Finished:
+        directory = tmp_path / "suite"
+        directory.mkdir(exist_ok=True)
+        (directory / "test_it.py").write_text(HEAD + suite, encoding="utf-8")
+        report = tmp_path / "report"
+        command = [sys.executable, "-m", "conformance", "--binary", str(binary)]
+        command += ["--suite", str(directory), "--report", str(report), *arguments]
+        if "-j" not in arguments:
+            command += ["-j", "1"]
+        environment = {
+            key: os.environ[key] for key in os.environ if key != namespace.INSIDE
+        }
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr, report)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[LoopThread]:
+    """The thread that servers live on."""
+    thread = LoopThread()
+    yield thread
+    thread.close()

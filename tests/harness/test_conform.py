@@ -1,0 +1,246 @@
+"""The command: verdicts, exit statuses, selection, waivers and reports."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from conformance.clauses import load_catalogue
+
+from .conftest import ROOT, Conform
+
+# Clauses of the real catalogue, by what the tests need of them.
+CATALOGUE = load_catalogue()
+PLAIN = [c for c in CATALOGUE.values() if c.capability is None]
+GATING = [c.id for c in PLAIN if c.gates]
+WARNING = next(c.id for c in PLAIN if not c.gates)
+
+PASSING = f"""
+@clause("{GATING[0]}")
+def test_that_passes(world): pass
+"""
+FAILING = f"""
+@clause("{GATING[1]}")
+def test_that_fails(world): expect(1, 2, "a number")
+"""
+
+
+def test_every_verdict_occurs(conform: Conform) -> None:
+    names = GATING[:6]
+    run = conform(
+        f"""
+@clause("{names[0]}")
+def test_passes(world): pass
+
+@clause("{names[1]}")
+def test_fails(world): expect("seen", "wanted", "it")
+
+@clause("{names[2]}")
+def test_asserts(world): assert 1 == 2
+
+@clause("{names[3]}")
+def test_breaks(world): raise RuntimeError("the harness is broken")
+
+@clause("{names[4]}")
+def test_skips(world): pytest.skip("no such thing here")
+
+@clause("{names[5]}")
+def test_needs(world): world.require("flying")
+""",
+    )
+    assert [run.verdict(name) for name in names] == [
+        "pass",
+        "fail",
+        "fail",
+        "error",
+        "skipped",
+        "unimplemented",
+    ]
+    by_title = {test["title"]: test for test in run.results["tests"]}
+    assert by_title["fails"]["expected"] == "it: wanted"
+    assert by_title["fails"]["actual"] == "seen"
+    assert "the harness is broken" in by_title["breaks"]["reason"]
+    assert by_title["skips"]["reason"] == "no such thing here"
+    assert "flying" in by_title["needs"]["reason"]
+    assert run.status == 1
+
+
+def test_a_failing_test_weighs_more_than_a_passing_one(conform: Conform) -> None:
+    run = conform(PASSING + FAILING.replace(GATING[1], GATING[0]))
+    assert run.verdict(GATING[0]) == "fail"
+
+
+def test_a_teardown_that_breaks_is_an_error(conform: Conform) -> None:
+    run = conform(
+        """
+@pytest.fixture
+def fragile():
+    yield
+    raise RuntimeError("broken")
+"""
+        + PASSING.replace("(world)", "(world, fragile)")
+    )
+    assert run.verdict(GATING[0]) == "error"
+    assert run.status == 3
+
+
+@pytest.mark.parametrize(
+    ("suite", "arguments", "status"),
+    [
+        (PASSING, [], 0),
+        (PASSING + FAILING, [], 1),
+        (PASSING + FAILING.replace(GATING[1], WARNING), [], 0),
+        (PASSING + FAILING.replace(GATING[1], WARNING), ["--strict"], 1),
+        (PASSING + FAILING, ["-k", GATING[0]], 0),
+        (PASSING, ["-k", GATING[1]], 2),
+        (PASSING, ["-k", "NOPE-*"], 2),
+        (PASSING, ["--no-such-option"], 2),
+        ("import nothing_of_this_name", [], 3),
+        (PASSING.replace("pass\n", "raise RuntimeError\n"), [], 3),
+    ],
+    ids=[
+        "conforms",
+        "a gating clause fails",
+        "a clause that only warns fails",
+        "the same with --strict",
+        "the failing one is not selected",
+        "no test for the selection",
+        "no clause of that name",
+        "usage",
+        "the suite cannot be loaded",
+        "the harness breaks",
+    ],
+)
+def test_exit_status(
+    conform: Conform, suite: str, arguments: list[str], status: int
+) -> None:
+    assert conform(suite, *arguments).status == status
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/fairlead"])
+def test_a_subject_that_does_not_start_is_status_3_with_reports(
+    conform: Conform, program: str
+) -> None:
+    run = conform(PASSING, binary=Path(program))
+    assert run.status == 3
+    assert run.results["failure"]
+    assert "could not run" in run.output
+    assert (
+        ElementTree.parse(run.report / "junit.xml").getroot().find("testcase/error")
+        is not None
+    )
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_hostile_bytes_break_no_reporter(conform: Conform, jobs: str) -> None:
+    run = conform(
+        f"""
+@clause("{GATING[0]}")
+def test_is_hostile(world):
+    hostile = "\\x00\\x1b[2J\\x9b\\x07]]>&<a>\\ud800[bold red]\\uffff\\u202e\\r\\n" + chr(0xDC80)
+    world.transcript.add("client", ">", bytes(range(256)) + b"\\n\\xff")
+    expect(hostile, hostile + "!", hostile)
+
+@clause("{GATING[1]}")
+def test_raises_hostile_things(world):
+    raise RuntimeError("\\x00\\x1b[2J\\ud800]]>" + str(bytes(range(256))))
+""",
+        "-j",
+        jobs,
+    )
+    assert run.status == 1
+    assert run.verdict(GATING[0]) == "fail"
+    assert run.verdict(GATING[1]) == "error"
+    ElementTree.parse(run.report / "junit.xml")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", run.output)
+    assert "[bold red]" in run.output
+    for transcript in (run.report / "transcripts").iterdir():
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", transcript.read_text())
+
+
+def test_the_last_line_counts_tests(conform: Conform) -> None:
+    run = conform(PASSING + FAILING)
+    assert run.output.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_a_failure_is_shown_with_all_that_is_needed(conform: Conform) -> None:
+    run = conform(FAILING)
+    (failure,) = [test for test in run.results["tests"] if test["outcome"] == "fail"]
+    for shown in ("a number: 2", GATING[1], failure["transcript"], f"-k {GATING[1]}"):
+        assert shown in run.output
+    assert Path(failure["transcript"]).exists()
+
+
+def test_repeat_runs_every_test_that_often(conform: Conform) -> None:
+    run = conform(PASSING + FAILING, "--repeat", "3", "-j", "2")
+    assert run.output.splitlines()[-1] == "3 passed, 3 failed, 0 skipped"
+
+
+def test_shuffle_tells_its_seed_and_loses_nothing(conform: Conform) -> None:
+    run = conform(PASSING + FAILING, "--shuffle", "7")
+    assert "seed 7" in run.output
+    assert run.output.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
+
+
+def test_list_shows_clauses_and_runs_nothing(conform: Conform) -> None:
+    run = conform(PASSING, "--list", "-k", GATING[0])
+    assert run.status == 0
+    assert CATALOGUE[GATING[0]].statement in run.output
+    assert not run.report.exists()
+
+
+def waiver(tmp_path: Path, clause: str, days: int) -> str:
+    until = datetime.date.today() + datetime.timedelta(days=days)
+    path = tmp_path / "waivers.yaml"
+    path.write_text(f"- clause: {clause}\n  reason: known\n  until: {until}\n")
+    return str(path)
+
+
+def test_a_waived_failure_does_not_gate(conform: Conform, tmp_path: Path) -> None:
+    run = conform(PASSING + FAILING, "--waivers", waiver(tmp_path, GATING[1], 1))
+    assert run.status == 0
+    assert "waived until" in run.output
+
+
+def test_an_expired_waiver_fails(conform: Conform, tmp_path: Path) -> None:
+    run = conform(FAILING, "--waivers", waiver(tmp_path, GATING[1], -1))
+    assert run.status == 1
+    assert "expired" in run.output
+
+
+def test_a_waiver_that_nothing_needs_fails(conform: Conform, tmp_path: Path) -> None:
+    run = conform(PASSING, "--waivers", waiver(tmp_path, GATING[1], 1))
+    assert run.status == 1
+    assert "nothing needs the waiver" in run.output
+
+
+def test_a_waiver_outside_of_the_selection_is_left_alone(
+    conform: Conform, tmp_path: Path
+) -> None:
+    path = waiver(tmp_path, GATING[1], 1)
+    assert conform(PASSING, "-k", GATING[0], "--waivers", path).status == 0
+
+
+def test_a_waiver_file_that_is_wrong_is_a_usage_error(
+    conform: Conform, tmp_path: Path
+) -> None:
+    path = tmp_path / "waivers.yaml"
+    path.write_text("- clause: X\n")
+    assert conform(PASSING, "--waivers", str(path)).status == 2
+
+
+def test_nothing_is_left_behind(conform: Conform) -> None:
+    before = set(Path("/tmp").glob("conform-*"))
+    conform(PASSING)
+    assert set(Path("/tmp").glob("conform-*")) <= before
+
+
+def test_scripts_conform_says_what_it_takes(conform: Conform) -> None:
+    run = conform(PASSING, "--help")
+    assert run.status == 0
+    for option in ("--subject", "--target", "--shuffle", "--waivers", "--shell"):
+        assert option in run.output
