@@ -12,6 +12,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,6 +57,9 @@ def enter(command: list[str]) -> int:
     flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
         flags.append("--map-root-user")
+    if not root_is_a_mount():
+        flags += ["--propagation", "unchanged"]
+        command = [sys.executable, "-m", "conformance.lab.private_root", *command]
     probe = subprocess.run(
         ["unshare", *flags, "true"],
         stdin=subprocess.DEVNULL,
@@ -99,8 +103,15 @@ def unshare_here() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
-    if libc.mount(None, b"/", None, MS_REC_PRIVATE, None) != 0:
+    # Without a mount at / it is private already, see private_root.py.
+    if root_is_a_mount() and libc.mount(None, b"/", None, MS_REC_PRIVATE, None) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
+
+
+def root_is_a_mount() -> bool:
+    """False in a chroot whose root is an ordinary directory of a file system mounted above it."""
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    return any(line.split()[4] == "/" for line in mounts.splitlines())
 
 
 def configure(own_addresses: Iterable[str]) -> None:
