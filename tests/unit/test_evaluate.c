@@ -4,29 +4,8 @@
 #include "auth/prepend.h"
 #include "base/clock.h"
 #include "fake_dns.h"
+#include "rfc8463.h"
 #include "unit.h"
-
-#define KEY                                                                                        \
-    "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQiY/"   \
-    "J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLz"   \
-    "BfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
-
-/* RFC 8463 A.1 */
-static const char key_pem[] = "-----BEGIN RSA PRIVATE KEY-----\n"
-                              "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
-                              "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
-                              "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
-                              "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
-                              "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
-                              "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
-                              "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
-                              "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
-                              "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
-                              "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
-                              "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
-                              "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
-                              "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
-                              "-----END RSA PRIVATE KEY-----\n";
 
 static const char *const world[] = {
     "_dmarc.reject.example TXT v=DMARC1; p=reject",
@@ -36,9 +15,9 @@ static const char *const world[] = {
     "_dmarc.broken.example TXT !TEMPFAIL",
     "_dmarc.half.example TXT v=DMARC1; p=reject; pct=50",
     "_dmarc.unusable.example TXT v=DMARC1; p=maybe",
-    "s._domainkey.reject.example TXT v=DKIM1; p=" KEY,
+    "s._domainkey.reject.example TXT v=DKIM1; p=" RSA_KEY,
     "slow._domainkey.reject.example TXT !TEMPFAIL",
-    "service._domainkey.relay.example TXT v=DKIM1; p=" KEY,
+    "service._domainkey.relay.example TXT v=DKIM1; p=" RSA_KEY,
     NULL,
 };
 
@@ -59,10 +38,11 @@ static int set_up(void **state)
     clock_fix(NOW);
     arena = arena_new(0);
     fake = FAKE_DNS(world);
-    config = (struct config){.identity = {.domain = BYTES("relay.example"),
-                                          .selector = BYTES("service"),
-                                          .authserv_id = BYTES("relay.example"),
-                                          .signer = signer_from_pem(bytes_of(key_pem), &problem)}};
+    config = (struct config){
+        .identity = {.domain = BYTES("relay.example"),
+                     .selector = BYTES("service"),
+                     .authserv_id = BYTES("relay.example"),
+                     .signer = signer_from_pem(bytes_of(rfc8463_rsa_pem), &problem)}};
     envelope = (struct spf_request){.helo = BYTES("client.example"),
                                     .mail_from = BYTES("a@elsewhere.example"),
                                     .receiver = BYTES("relay.example")};
