@@ -1,7 +1,6 @@
 /* fairlead dmarc: what DMARC says of an author domain and the domains authenticated beside it
  * (RFC 9989, RFC 7489), as JSON. */
-#include "auth/dmarc.h"
-#include "base/json.h"
+#include "tool_results.h"
 #include "tools.h"
 
 #include <string.h>
@@ -40,40 +39,12 @@ static bool read_edition(const char *text, enum dmarc_edition *edition)
     return *edition == DMARC_RFC7489 || strcmp(text, "rfc9989") == 0;
 }
 
-static void add_text(struct json *json, const char *key, struct bytes text)
-{
-    if (text.n > 0)
-        json_string(json, key, text);
-    else
-        json_null(json, key);
-}
-
-static void add_policy(struct json *json, const char *key, bool known, enum dmarc_policy policy)
-{
-    add_text(json, key, known ? bytes_of(dmarc_policy_name(policy)) : (struct bytes){NULL, 0});
-}
-
 static int print_verdict(const struct dmarc_verdict *verdict)
 {
-    const struct dmarc_record *record = &verdict->found.record;
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    json_string(&json, "result", bytes_of(dmarc_result_name(verdict->result)));
-    add_policy(&json, "policy", record->usable, record->policy);
-    add_policy(&json, "subdomain_policy", record->usable, record->subdomain_policy);
-    add_policy(&json, "nonexistent_policy", record->usable, record->nonexistent_policy);
-    add_text(&json, "applied_tag", bytes_of(verdict->requested_by));
-    json_string(&json, "disposition", bytes_of(dmarc_policy_name(verdict->disposition)));
-    json_string(&json, "at_stake", bytes_of(dmarc_policy_name(verdict->at_stake)));
-    add_text(&json, "organizational_domain", verdict->organizational_domain);
-    add_text(&json, "record_domain", verdict->found.domain);
-    add_text(&json, "record", verdict->found.text);
-    json_open_object(&json, "aligned");
-    json_bool(&json, "spf", verdict->spf_passes);
-    json_bool(&json, "dkim", verdict->signature_passes);
-    json_close_object(&json);
-    json_string(&json, "reason", verdict->reason);
+    tool_add_dmarc(&json, verdict);
     json_close_object(&json);
     int code = tool_print_json(&out);
     buffer_free(&out);

@@ -1,35 +1,18 @@
 /* fairlead spf: what SPF says of a client and an envelope sender (RFC 7208), as JSON. */
-#include "auth/spf.h"
-#include "base/json.h"
 #include "mail/domain.h"
+#include "tool_results.h"
 #include "tools.h"
 
 struct spf_tool {
     const char *ip, *helo, *mail_from, *engine, *receiver, *default_explanation;
 };
 
-static void add_text(struct json *json, const char *key, struct bytes text)
-{
-    if (text.n > 0)
-        json_string(json, key, text);
-    else
-        json_null(json, key);
-}
-
 static int print_verdict(const struct spf_verdict *verdict)
 {
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    json_string(&json, "result", bytes_of(spf_result_name(verdict->result)));
-    json_string(&json, "explanation", verdict->explanation);
-    add_text(&json, "mechanism", verdict->mechanism);
-    json_number(&json, "lookups", verdict->lookups);
-    json_number(&json, "void_lookups", verdict->void_lookups);
-    json_string(&json, "identity",
-                verdict->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
-    json_string(&json, "domain", verdict->domain);
-    add_text(&json, "problem", bytes_of(verdict->problem));
+    tool_add_spf(&json, verdict);
     json_close_object(&json);
     int code = tool_print_json(&out);
     buffer_free(&out);
