@@ -5,6 +5,8 @@
  * the message is taken whole before DATA goes to the upstream. */
 #include "transaction.h"
 
+#include "auth/evaluate.h"
+#include "auth/prepend.h"
 #include "base/clock.h"
 #include "clause.h"
 #include "forward/route.h"
@@ -20,9 +22,10 @@
 
 enum {
     READ_BLOCK = 64 * 1024,
-    TEXT_LINE = 1000,            /* octets with CRLF: RFC 5321 4.5.3.1.6 */
-    ENDLESS = 4,                 /* a client that sends this many times the size limit is cut off */
-    TRANSACTION_LIMIT = 64 << 20 /* octets of everything but the message */
+    TEXT_LINE = 1000, /* octets with CRLF: RFC 5321 4.5.3.1.6 */
+    ENDLESS = 4,      /* a client that sends this many times the size limit is cut off */
+    TRANSACTION_LIMIT = 64 << 20, /* octets of everything but the message */
+    DNSBL_SECONDS = 10
 };
 
 struct transaction {
@@ -33,8 +36,13 @@ struct transaction {
     struct arena *arena; /* lives as long as one mail */
     unsigned number;     /* of mails in this session */
 
+    struct bytes listed_by; /* the DNSBL that lists the client; p == NULL: not asked yet */
+
     bool open;
     struct mail_arguments mail;
+    struct dns *memo; /* what was asked for this mail is asked once */
+    struct spf_request envelope;
+    struct spf_verdict spf;
     struct transaction_record record; /* for the log */
 
     /* The pair that all recipients share, and the upstream transaction that serves it. */
@@ -136,6 +144,21 @@ void transaction_close(struct transaction *transaction)
 
 /* ---- MAIL ---- */
 
+/* SPF for the reverse-path, to be used after DATA. */
+static void evaluate_spf(struct transaction *transaction)
+{
+    const struct config *config = transaction->config;
+    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
+    transaction->envelope = (struct spf_request){
+        .client = transaction->client->address,
+        .helo = transaction->client->helo,
+        .mail_from = transaction->record.sender,
+        .receiver = config->hostname,
+    };
+    engine(transaction->memo, transaction->arena, &transaction->envelope, &transaction->spf);
+    transaction->record.spf = spf_result_name(transaction->spf.result);
+}
+
 enum verdict transaction_mail(struct transaction *transaction, const struct mail_arguments *mail)
 {
     const struct config *config = transaction->config;
@@ -153,6 +176,9 @@ enum verdict transaction_mail(struct transaction *transaction, const struct mail
         .sender = address_write(arena, &transaction->mail.sender),
         .started = clock_monotonic(),
     };
+    transaction->memo = dns_memo(arena, transaction->dns);
+    if (transaction->memo)
+        evaluate_spf(transaction);
     if (arena_failed(arena)) {
         finish(transaction);
         return VERDICT_NO_MEMORY;
@@ -265,23 +291,45 @@ static void forward_recipient(struct transaction *transaction, const struct rout
     transaction->only_recipient = transaction->accepted == 1 ? recipient : BYTES("");
 }
 
+/* Whether a DNSBL lists the client; asked at its first recipient, remembered for the session. */
+static bool is_listed(struct transaction *transaction)
+{
+    const struct config *config = transaction->config;
+    if (!transaction->listed_by.p) {
+        double deadline = clock_monotonic() + DNSBL_SECONDS;
+        transaction->listed_by = dnsbl_listed(transaction->dns, &transaction->client->address,
+                                              config->dnsbls, config->dnsbl_count, deadline);
+        if (!transaction->listed_by.p)
+            transaction->listed_by = BYTES("");
+    }
+    return transaction->listed_by.n > 0;
+}
+
 /* Whether the relay itself has a reason to refuse the recipient, before any upstream is asked. */
 static enum verdict judge_recipient(struct transaction *transaction,
                                     const struct address *recipient, struct route *route)
 {
     if (CLAUSE(LIM_09, transaction->accepted >= transaction->config->limits.recipients))
         return VERDICT_TOO_MANY_RECIPIENTS;
-    switch (route_find(transaction->config, recipient, route)) {
-    case ROUTE_NOT_SERVED:
+    enum route_status status = route_find(transaction->config, recipient, route);
+    bool hears_listed = status == ROUTE_FOUND && CLAUSE(SPAM_07, route->postmaster);
+    if (!hears_listed && CLAUSE(SPAM_01, is_listed(transaction)))
+        return VERDICT_DNSBL;
+    if (status == ROUTE_NOT_SERVED)
         return VERDICT_NOT_SERVED;
-    case ROUTE_UNKNOWN_ADDRESS:
+    if (status == ROUTE_UNKNOWN_ADDRESS)
         return VERDICT_UNKNOWN_ADDRESS;
-    case ROUTE_FOUND:
-        break;
-    }
     if (transaction->accepted > 0 && !is_same_pair(transaction, route))
         return VERDICT_OTHER_DESTINATION;
     return VERDICT_NONE;
+}
+
+static void word_listing(struct transaction *transaction, struct answer *answer)
+{
+    char address[IP_TEXT_SIZE];
+    ip_format(&transaction->client->address, address);
+    answer->details[0] = arena_copy(transaction->arena, bytes_of(address));
+    answer->details[1] = transaction->listed_by;
 }
 
 void transaction_recipient(struct transaction *transaction, const struct address *recipient,
@@ -296,6 +344,8 @@ void transaction_recipient(struct transaction *transaction, const struct address
     refuse(answer, judge_recipient(transaction, recipient, &route));
     if (answer->verdict == VERDICT_NONE)
         forward_recipient(transaction, &route, text, answer);
+    else if (answer->verdict == VERDICT_DNSBL)
+        word_listing(transaction, answer);
     transaction_record_recipient(&transaction->record, transaction->arena, text,
                                  route.to ? route.to->text : BYTES(""), answer);
 }
@@ -381,9 +431,20 @@ static void judge_hops(struct transaction *transaction, const struct message *me
     }
 }
 
-static struct bytes trace_field(struct transaction *transaction)
+/* SPF, DKIM, ARC and DMARC together: may the message go, and what goes on top of it. */
+static bool judge_authentication(struct transaction *transaction, const struct message *message,
+                                 struct forwarded *forwarded, struct answer *answer)
 {
     const struct client *client = transaction->client;
+    struct arena *arena = transaction->arena;
+    struct evaluation evaluation;
+    const struct evaluation_request request = {
+        .config = transaction->config,
+        .dns = transaction->memo,
+        .envelope = &transaction->envelope,
+        .spf = &transaction->spf,
+        .message = message,
+    };
     const struct received received = {
         .helo = client->helo,
         .client = client->address,
@@ -394,7 +455,15 @@ static struct bytes trace_field(struct transaction *transaction)
         .recipient = transaction->only_recipient,
         .time = clock_wall(),
     };
-    return received_field(transaction->arena, &received);
+    if (!evaluate_message(arena, &request, &evaluation))
+        return false;
+    *answer = (struct answer){.verdict = evaluation.verdict, .details = {evaluation.detail}};
+    transaction->record.dmarc = dmarc_result_name(evaluation.dmarc.result);
+    transaction->record.arc = arc_status_name(evaluation.arc.status);
+    transaction->record.reason = evaluation.reason;
+    if (evaluation.verdict != VERDICT_NONE)
+        return true;
+    return prepend_trace(arena, &request, &evaluation, &received, forwarded);
 }
 
 static bool client_is_gone(void *stream)
@@ -408,6 +477,7 @@ static void judge_and_send(struct transaction *transaction, struct stream *clien
                            struct answer *answer)
 {
     struct message message;
+    struct forwarded forwarded;
     judge_content(transaction, answer);
     if (answer->verdict != VERDICT_NONE)
         return;
@@ -418,12 +488,11 @@ static void judge_and_send(struct transaction *transaction, struct stream *clien
     judge_hops(transaction, &message, answer);
     if (answer->verdict != VERDICT_NONE)
         return;
-    struct bytes pieces[] = {trace_field(transaction), message.raw};
-    if (!pieces[0].p) {
+    if (!judge_authentication(transaction, &message, &forwarded, answer))
         refuse(answer, VERDICT_NO_MEMORY);
+    if (answer->verdict != VERDICT_NONE)
         return;
-    }
-    upstream_data(transaction->upstream, pieces, sizeof pieces / sizeof *pieces,
+    upstream_data(transaction->upstream, forwarded.slices, forwarded.count,
                   transaction->reader.eight_bit, client_is_gone, client, answer);
     if (upstream_accepted(answer))
         transaction->upstream_has_sender = false;

@@ -84,6 +84,20 @@ static void write_upstream(struct json *json, const struct upstream *upstream)
     json_close_object(json);
 }
 
+static void write_authentication(struct json *json, const struct transaction_record *record)
+{
+    json_open_object(json, "authentication");
+    if (record->spf)
+        json_string(json, "spf", bytes_of(record->spf));
+    if (record->arc)
+        json_string(json, "arc", bytes_of(record->arc));
+    if (record->dmarc)
+        json_string(json, "dmarc", bytes_of(record->dmarc));
+    if (record->reason.n)
+        json_string(json, "reason", record->reason);
+    json_close_object(json);
+}
+
 static void write_span(struct json *json, const char *key, double from, double to)
 {
     if (from > 0 && to > 0)
@@ -107,6 +121,7 @@ void transaction_record_write(const struct transaction_record *record, const str
     if (upstream)
         write_upstream(&line.json, upstream);
     if (answer) {
+        write_authentication(&line.json, record);
         json_number(&line.json, "size", (int64_t)record->size);
         json_open_object(&line.json, "answer");
         write_answer(&line.json, answer_code(answer), answer_text(answer), answer->verdict);

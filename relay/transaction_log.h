@@ -15,6 +15,8 @@ struct transaction_record {
     struct bytes sender;
     struct bytes rewritten_sender;
     struct recipient_record *recipients; /* the last first */
+    const char *spf, *dmarc, *arc;       /* results; NULL: not evaluated */
+    struct bytes reason;                 /* for what was decided by them; may be empty */
     uint64_t size;                       /* octets of the message */
     double started;                      /* monotonic times; 0: not reached */
     double data_started;
