@@ -8,7 +8,7 @@
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-static void unmap(struct ip *ip)
+void ip_unmap(struct ip *ip)
 {
     if (ip->length != 16 || memcmp(ip->octet, mapped_prefix, sizeof mapped_prefix) != 0)
         return;
@@ -29,7 +29,7 @@ bool ip_parse(struct bytes text, struct ip *ip)
     if (inet_pton(is_v6 ? AF_INET6 : AF_INET, string, parsed.octet) != 1)
         return false;
     parsed.length = is_v6 ? 16 : 4;
-    unmap(&parsed);
+    ip_unmap(&parsed);
     *ip = parsed;
     return true;
 }
@@ -113,7 +113,7 @@ bool ip_from_sockaddr(const struct sockaddr *address, struct ip *ip, uint16_t *p
         ip->length = 16;
         memcpy(ip->octet, &in6.sin6_addr, 16);
         *port = ntohs(in6.sin6_port);
-        unmap(ip);
+        ip_unmap(ip);
         return true;
     }
     return false;

@@ -28,6 +28,10 @@ bool ip_prefix_parse(struct bytes text, struct ip_prefix *prefix);
 /* Writes the text form (RFC 5952 for IPv6) and returns `text`. */
 const char *ip_format(const struct ip *ip, char text[IP_TEXT_SIZE]);
 
+/* Makes an IPv4-mapped IPv6 address the IPv4 address it carries; others stay. The functions here
+ * that read an address have done so. */
+void ip_unmap(struct ip *ip);
+
 bool ip_equal(const struct ip *a, const struct ip *b);
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
 

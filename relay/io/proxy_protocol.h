@@ -21,7 +21,9 @@ enum proxy_status {
     PROXY_MALFORMED   /* no header */
 };
 
-/* Parses the header at the start of `input`. PROXY_OK sets *header and its *length in octets. */
+/* Parses the header at the start of `input`. PROXY_OK: *header is set, and *length is the header's
+ * in octets. PROXY_INCOMPLETE: *length is how many octets to come back with, never more than the
+ * header has. */
 enum proxy_status proxy_parse(struct bytes input, struct proxy_header *header, size_t *length);
 
 /* Reads exactly the header and nothing after it. STREAM_ERROR for octets that are none. */

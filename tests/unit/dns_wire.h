@@ -1,0 +1,28 @@
+/* DNS packets for unit tests, built octet by octet so that they can be wrong in any way. */
+#ifndef FAIRLEAD_TESTS_DNS_WIRE_H
+#define FAIRLEAD_TESTS_DNS_WIRE_H
+
+#include "base/buffer.h"
+
+enum wire_section { WIRE_ANSWER = 6, WIRE_AUTHORITY = 8, WIRE_ADDITIONAL = 10 };
+
+enum { WIRE_RESPONSE = 0x8180, WIRE_TRUNCATED = 0x0200 }; /* flags; the rcode is or-ed to them */
+
+/* Starts a packet with that question ("" leaves it out). Free it with buffer_free(). */
+void wire_start(struct buffer *packet, unsigned id, unsigned flags, const char *name,
+                unsigned type);
+
+/* Adds a record; `data` is rdata as it stands. */
+void wire_record(struct buffer *packet, enum wire_section section, const char *owner, unsigned type,
+                 uint32_t ttl, struct bytes data);
+
+/* The same for an A record ("192.0.2.1"), a CNAME, and an SOA with that minimum. */
+void wire_a(struct buffer *packet, const char *owner, uint32_t ttl, const char *address);
+void wire_cname(struct buffer *packet, const char *owner, uint32_t ttl, const char *target);
+void wire_soa(struct buffer *packet, const char *owner, uint32_t ttl, uint32_t minimum);
+
+/* Appends a name ("" is the root) or a 16-bit number. */
+void wire_name(struct buffer *packet, const char *name);
+void wire_16(struct buffer *packet, unsigned value);
+
+#endif

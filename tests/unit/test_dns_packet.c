@@ -1,0 +1,344 @@
+/* Unit tests of dns/packet.c: questions as written, answers as judged and read, hostile ones too.
+ */
+#include "dns/packet.h"
+#include "dns_wire.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+enum { ID = 0x1234 };
+
+static struct dns_question question(const char *name, enum dns_type type)
+{
+    struct dns_question asked = {.id = ID, .type = type};
+    dns_question_name(&asked, bytes_of(name));
+    return asked;
+}
+
+/* Reads the packet, given in a block of its exact size, and frees it. */
+static void read_and_free(struct arena *arena, struct buffer *packet, const char *name,
+                          enum dns_type type, struct dns_reply *reply)
+{
+    struct dns_question asked = question(name, type);
+    char *exact = malloc(packet->n + 1);
+    memcpy(exact, packet->p, packet->n);
+    dns_reply_read(arena, (struct bytes){exact, packet->n}, &asked, reply);
+    free(exact);
+    buffer_free(packet);
+}
+
+static void a_question_is_written_with_and_without_edns(void **state)
+{
+    (void)state;
+    static const char plain[] = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+                                "\x02mx\x07"
+                                "example\x00\x00\x0f\x00\x01";
+    static const char opt[] = "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00";
+    struct dns_question asked = question("mx.example", DNS_MX);
+    uint8_t packet[DNS_QUESTION_MOST];
+    assert_int_equal(dns_question_write(&asked, false, packet), sizeof plain - 1);
+    assert_memory_equal(packet, plain, sizeof plain - 1);
+    assert_int_equal(dns_question_write(&asked, true, packet), sizeof plain - 1 + sizeof opt - 1);
+    assert_int_equal(packet[11], 1);
+    assert_memory_equal(packet + sizeof plain - 1, opt, sizeof opt - 1);
+}
+
+static void only_a_packet_that_repeats_id_and_question_is_an_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned id, flags;
+        const char *name;
+        unsigned type;
+        enum dns_reply_kind kind;
+    } cases[] = {
+        {ID, WIRE_RESPONSE, "example.com", DNS_A, DNS_REPLY_FINAL},
+        {ID, WIRE_RESPONSE, "EXAMPLE.com", DNS_A, DNS_REPLY_FINAL},
+        {ID + 1, WIRE_RESPONSE, "example.com", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, 0x0100, "example.com", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE | 0x0800, "example.com", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE, "example.net", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE, "example.com.x", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE, "example.com", DNS_AAAA, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE, "", DNS_A, DNS_REPLY_FOREIGN},
+        {ID, WIRE_RESPONSE | WIRE_TRUNCATED, "example.com", DNS_A, DNS_REPLY_TRUNCATED},
+        {ID, WIRE_RESPONSE | 1, "example.com", DNS_A, DNS_REPLY_NO_EDNS},
+        {ID, WIRE_RESPONSE | 1, "", DNS_A, DNS_REPLY_NO_EDNS},
+        {ID, WIRE_RESPONSE | 4, "example.com", DNS_A, DNS_REPLY_NO_EDNS},
+        {ID, WIRE_RESPONSE | 2, "example.com", DNS_A, DNS_REPLY_FAILED},
+        {ID, WIRE_RESPONSE | 5, "", DNS_A, DNS_REPLY_FAILED},
+        {ID, WIRE_RESPONSE | 3, "", DNS_A, DNS_REPLY_FAILED},
+        {ID, WIRE_RESPONSE | 9, "example.com", DNS_A, DNS_REPLY_FAILED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, cases[i].id, cases[i].flags, cases[i].name, cases[i].type);
+        read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+        assert_int_equal(reply.kind, cases[i].kind);
+        if (reply.kind == DNS_REPLY_FAILED)
+            assert_non_null(reply.answer.problem);
+        arena_free(arena);
+    }
+}
+
+static void records_are_read_in_order_and_only_those_of_the_name_asked(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer packet;
+    struct dns_reply reply;
+    wire_start(&packet, ID, WIRE_RESPONSE, "example.com", DNS_A);
+    wire_a(&packet, "evil.example", 300, "192.0.2.66");
+    wire_a(&packet, "Example.COM", 300, "192.0.2.2");
+    wire_a(&packet, "example.com", 60, "192.0.2.1");
+    read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+    assert_int_equal(reply.kind, DNS_REPLY_FINAL);
+    assert_int_equal(reply.answer.status, DNS_OK);
+    assert_int_equal(reply.answer.count, 2);
+    assert_int_equal(reply.answer.records[0].address.octet[3], 2);
+    assert_int_equal(reply.answer.records[1].address.octet[3], 1);
+    assert_int_equal(reply.answer.ttl, 60);
+    assert_bytes(reply.answer.canonical_name, "example.com");
+    arena_free(arena);
+}
+
+static void each_type_is_read_into_its_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dns_type type;
+        struct bytes data;
+        unsigned preference;
+        const char *text;
+    } cases[] = {
+        {DNS_TXT, {"\x03v=s\x00\x04pf1 ", 10}, 0, "v=spf1 "},
+        {DNS_SPF, {"\x01x", 2}, 0, "x"},
+        {DNS_MX, {"\x00\x0a\x02mx\x00", 6}, 10, "mx"},
+        {DNS_MX, {"\x00\x00\x00", 3}, 0, ""},
+        {DNS_PTR,
+         {"\x01"
+          "a\x03"
+          "b.c\x00",
+          7},
+         0,
+         "a.b\\.c"},
+        {DNS_NS,
+         {"\x03"
+          "a\\ \x00",
+          5},
+         0,
+         "a\\\\\\032"},
+        {DNS_CNAME,
+         {"\x02\xff"
+          "b\x00",
+          4},
+         0,
+         "\\255b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, WIRE_RESPONSE, "example.com", cases[i].type);
+        wire_record(&packet, WIRE_ANSWER, "example.com", cases[i].type, 300, cases[i].data);
+        read_and_free(arena, &packet, "example.com", cases[i].type, &reply);
+        assert_int_equal(reply.answer.status, DNS_OK);
+        assert_int_equal(reply.answer.records[0].preference, cases[i].preference);
+        assert_bytes(reply.answer.records[0].text, cases[i].text);
+        arena_free(arena);
+    }
+}
+
+static void aliases_are_followed_inside_the_answer_in_any_order(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer packet;
+    struct dns_reply reply;
+    wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
+    wire_a(&packet, "c.example", 300, "192.0.2.1");
+    wire_cname(&packet, "b.example", 20, "C.example");
+    wire_cname(&packet, "www.example", 300, "b.example");
+    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    assert_int_equal(reply.answer.status, DNS_OK);
+    assert_int_equal(reply.answer.ttl, 20);
+    assert_int_equal(reply.aliases, 2);
+    assert_bytes(reply.answer.canonical_name, "C.example");
+    arena_free(arena);
+}
+
+static void an_alias_without_its_target_asks_for_another_question(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer packet;
+    struct dns_reply reply;
+    wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
+    wire_cname(&packet, "www.example", 20, "b.example");
+    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    assert_int_equal(reply.kind, DNS_REPLY_ALIAS);
+    assert_int_equal(reply.answer.ttl, 20);
+    assert_int_equal(reply.next.n, sizeof "\x01"
+                                          "b\x07"
+                                          "example");
+    /* With the zone's SOA beside it the answer is complete: the target has no such record. */
+    wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
+    wire_cname(&packet, "www.example", 20, "b.example");
+    wire_soa(&packet, "example", 300, 60);
+    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    assert_int_equal(reply.kind, DNS_REPLY_FINAL);
+    assert_int_equal(reply.answer.status, DNS_NODATA);
+    assert_bytes(reply.answer.canonical_name, "b.example");
+    arena_free(arena);
+}
+
+static void a_loop_of_aliases_is_a_failure(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer packet;
+    struct dns_reply reply;
+    wire_start(&packet, ID, WIRE_RESPONSE, "a.example", DNS_A);
+    wire_cname(&packet, "a.example", 300, "b.example");
+    wire_cname(&packet, "b.example", 300, "a.example");
+    read_and_free(arena, &packet, "a.example", DNS_A, &reply);
+    assert_int_equal(reply.kind, DNS_REPLY_FAILED);
+    assert_int_equal(reply.answer.status, DNS_TEMPFAIL);
+    arena_free(arena);
+}
+
+static void negative_answers_live_as_long_as_their_soa_says(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned rcode;
+        bool soa;
+        uint32_t soa_ttl, minimum, ttl;
+        enum dns_status status;
+    } cases[] = {
+        {3, true, 300, 60, 60, DNS_NXDOMAIN},
+        {3, true, 30, 60, 30, DNS_NXDOMAIN},
+        {0, true, 300, 60, 60, DNS_NODATA},
+        {3, false, 0, 0, 0, DNS_NXDOMAIN},
+        {0, false, 0, 0, 0, DNS_NODATA},
+        {0, true, 0x80000001, 60, 0, DNS_NODATA},
+        {3, true, 300, UINT32_MAX, 0, DNS_NXDOMAIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, WIRE_RESPONSE | cases[i].rcode, "example.com", DNS_A);
+        if (cases[i].soa)
+            wire_soa(&packet, "com", cases[i].soa_ttl, cases[i].minimum);
+        read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+        assert_int_equal(reply.kind, DNS_REPLY_FINAL);
+        assert_int_equal(reply.answer.status, cases[i].status);
+        assert_int_equal(reply.answer.ttl, cases[i].ttl);
+        arena_free(arena);
+    }
+}
+
+static void records_of_the_wrong_size_are_a_failure(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dns_type type;
+        struct bytes data;
+    } cases[] = {
+        {DNS_A, {"\xc0\x00\x02", 3}},
+        {DNS_A, {"", 0}},
+        {DNS_AAAA, {"\xc0\x00\x02\x01", 4}},
+        {DNS_TXT,
+         {"\x05"
+          "ab",
+          3}},
+        {DNS_MX, {"\x00", 1}},
+        {DNS_MX, {"\x00\x0a", 2}},
+        {DNS_MX, {"\x00\x0a\x05mx", 5}},
+        {DNS_PTR, {"", 0}},
+        {DNS_PTR, {"\xc0\xff", 2}},
+        {DNS_PTR, {"\xc0\x34", 2}},
+        {DNS_PTR, {"\x40", 1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, WIRE_RESPONSE, "example.com", cases[i].type);
+        wire_record(&packet, WIRE_ANSWER, "example.com", cases[i].type, 300, cases[i].data);
+        read_and_free(arena, &packet, "example.com", cases[i].type, &reply);
+        assert_int_equal(reply.kind, DNS_REPLY_FAILED);
+        arena_free(arena);
+    }
+}
+
+static void a_packet_cut_anywhere_or_with_any_octet_changed_does_no_harm(void **state)
+{
+    (void)state;
+    struct buffer whole;
+    wire_start(&whole, ID, WIRE_RESPONSE, "www.example", DNS_TXT);
+    wire_cname(&whole, "www.example", 300, "b.example");
+    wire_record(&whole, WIRE_ANSWER, "b.example", DNS_TXT, 300,
+                BYTES("\x02"
+                      "ab\x01"
+                      "c"));
+    wire_soa(&whole, "example", 300, 60);
+    wire_record(&whole, WIRE_ADDITIONAL, "", 41, 0, BYTES(""));
+    for (size_t cut = 0; cut <= whole.n; cut++) {
+        struct arena *arena = arena_new(0);
+        struct buffer part = {0};
+        struct dns_reply reply;
+        buffer_add(&part, (struct bytes){whole.p, cut});
+        if (part.n > 0)
+            read_and_free(arena, &part, "www.example", DNS_TXT, &reply);
+        arena_free(arena);
+    }
+    for (size_t at = 0; at < whole.n; at++) {
+        static const char values[] = {0, 1, 0x3f, 0x40, (char)0x80, (char)0xc0, (char)0xff};
+        for (size_t i = 0; i < sizeof values; i++) {
+            struct arena *arena = arena_new(0);
+            struct buffer changed = {0};
+            struct dns_reply reply;
+            buffer_add(&changed, buffer_bytes(&whole));
+            changed.p[at] = values[i];
+            read_and_free(arena, &changed, "www.example", DNS_TXT, &reply);
+            arena_free(arena);
+        }
+    }
+    buffer_free(&whole);
+}
+
+static void too_little_memory_is_a_failure(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(16);
+    struct buffer packet;
+    struct dns_reply reply;
+    wire_start(&packet, ID, WIRE_RESPONSE, "example.com", DNS_A);
+    wire_a(&packet, "example.com", 300, "192.0.2.2");
+    read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+    assert_int_equal(reply.kind, DNS_REPLY_FAILED);
+    assert_string_equal(reply.answer.problem, "out of memory");
+    arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_is_written_with_and_without_edns),
+        cmocka_unit_test(only_a_packet_that_repeats_id_and_question_is_an_answer),
+        cmocka_unit_test(records_are_read_in_order_and_only_those_of_the_name_asked),
+        cmocka_unit_test(each_type_is_read_into_its_fields),
+        cmocka_unit_test(aliases_are_followed_inside_the_answer_in_any_order),
+        cmocka_unit_test(an_alias_without_its_target_asks_for_another_question),
+        cmocka_unit_test(a_loop_of_aliases_is_a_failure),
+        cmocka_unit_test(negative_answers_live_as_long_as_their_soa_says),
+        cmocka_unit_test(records_of_the_wrong_size_are_a_failure),
+        cmocka_unit_test(a_packet_cut_anywhere_or_with_any_octet_changed_does_no_harm),
+        cmocka_unit_test(too_little_memory_is_a_failure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,463 @@
+/* Integration tests of dns/resolver.c against servers on the loopback, each in fibers of its own.
+ *
+ * A server's behaviour is chosen by the first label of the name asked. */
+#include "base/clock.h"
+#include "dns/exchange.h"
+#include "dns/resolver.h"
+#include "dns_wire.h"
+#include "io/fiber.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PACKET_MOST = 512 };
+
+struct server {
+    int udp, tcp;
+    uint16_t port;
+    struct fiber *udp_fiber, *tcp_fiber;
+    unsigned over_udp, over_tcp;
+    const char *always; /* behaves so, whatever is asked; NULL: as the name says */
+};
+
+struct query {
+    char name[256];
+    unsigned id, type;
+    bool edns;
+};
+
+static struct query read_query(struct bytes packet)
+{
+    const unsigned char *p = (const unsigned char *)packet.p;
+    struct query query = {.id = (unsigned)(p[0] << 8 | p[1]), .edns = p[11] == 1};
+    size_t at = 12, n = 0;
+    while (p[at] != 0) {
+        n += (size_t)snprintf(query.name + n, sizeof query.name - n, "%s%.*s", n ? "." : "", p[at],
+                              packet.p + at + 1);
+        at += 1u + p[at];
+    }
+    query.type = (unsigned)(p[at + 1] << 8 | p[at + 2]);
+    return query;
+}
+
+static bool behaves(const struct server *server, const struct query *query, const char *as)
+{
+    const char *behaviour = server->always ? server->always : query->name;
+    size_t n = strlen(as);
+    return strncmp(behaviour, as, n) == 0 && !isalpha((unsigned char)behaviour[n]);
+}
+
+/* `to` is NULL on a connection. */
+static void send_and_free(int fd, const struct sockaddr_in *to, struct buffer *packet)
+{
+    ssize_t n = sendto(fd, packet->p, packet->n, 0, (const void *)to, to ? sizeof *to : 0);
+    assert_int_equal(n, packet->n);
+    buffer_free(packet);
+}
+
+static void send_forgeries(int fd, const struct sockaddr_in *to, const struct query *query)
+{
+    struct buffer packet;
+    wire_start(&packet, query->id ^ 1, WIRE_RESPONSE, query->name, query->type);
+    wire_a(&packet, query->name, 300, "192.0.2.66");
+    send_and_free(fd, to, &packet);
+    wire_start(&packet, query->id, WIRE_RESPONSE, "other.example", query->type);
+    wire_a(&packet, query->name, 300, "192.0.2.66");
+    send_and_free(fd, to, &packet);
+    packet = (struct buffer){0};
+    buffer_add(&packet, BYTES("short"));
+    send_and_free(fd, to, &packet);
+}
+
+/* Builds the answer. False when there is to be none. */
+static bool build_answer(const struct server *server, const struct query *query, bool tcp,
+                         struct buffer *packet)
+{
+    unsigned flags = WIRE_RESPONSE;
+    if (behaves(server, query, "silent"))
+        return false;
+    if (behaves(server, query, "tc") && !tcp)
+        flags |= WIRE_TRUNCATED;
+    if (behaves(server, query, "nx"))
+        flags |= 3;
+    if (behaves(server, query, "servfail"))
+        flags |= 2;
+    if (behaves(server, query, "formerr") && query->edns)
+        flags |= 1;
+    wire_start(packet, query->id, flags, flags & 1 && !(flags & 2) ? "" : query->name, query->type);
+    if (flags != WIRE_RESPONSE)
+        wire_soa(packet, "example", 300, 60);
+    else if (behaves(server, query, "badvers") && query->edns)
+        wire_record(packet, WIRE_ADDITIONAL, "", 41, 0x01000000, BYTES(""));
+    else if (behaves(server, query, "garbage"))
+        wire_record(packet, WIRE_ANSWER, "x", 1, 300, BYTES("x"));
+    else if (behaves(server, query, "loop"))
+        wire_cname(packet, query->name, 300, query->name[5] == 'a' ? "loop.b" : "loop-a.b");
+    else if (behaves(server, query, "alias"))
+        wire_cname(packet, query->name, 20, "ok.example");
+    else if (behaves(server, query, "fleeting"))
+        wire_a(packet, query->name, 0, "192.0.2.1");
+    else
+        wire_a(packet, query->name, 300, tcp ? "192.0.2.2" : "192.0.2.1");
+    return true;
+}
+
+static void serve_udp(void *argument)
+{
+    struct server *server = argument;
+    char octets[PACKET_MOST];
+    server->udp_fiber = fiber_self();
+    while (fiber_wait_fd(server->udp, EV_READ, 0) == FIBER_READY) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+        struct buffer packet;
+        ssize_t n = recvfrom(server->udp, octets, sizeof octets, 0, (void *)&peer, &size);
+        assert_true(n > 12);
+        server->over_udp++;
+        struct query query = read_query((struct bytes){octets, (size_t)n});
+        if (behaves(server, &query, "forged"))
+            send_forgeries(server->udp, &peer, &query);
+        if (behaves(server, &query, "slow"))
+            fiber_sleep_until(clock_monotonic() + 0.03);
+        if (build_answer(server, &query, false, &packet))
+            send_and_free(server->udp, &peer, &packet);
+    }
+    server->udp_fiber = NULL;
+}
+
+static void serve_tcp(void *argument)
+{
+    struct server *server = argument;
+    server->tcp_fiber = fiber_self();
+    while (fiber_wait_fd(server->tcp, EV_READ, 0) == FIBER_READY) {
+        char octets[PACKET_MOST];
+        struct buffer packet, framed = {0};
+        int fd = accept(server->tcp, NULL, NULL);
+        assert_true(fd >= 0);
+        assert_int_equal(fiber_wait_fd(fd, EV_READ, clock_monotonic() + 5), FIBER_READY);
+        ssize_t n = recv(fd, octets, sizeof octets, 0);
+        assert_true(n > 14);
+        server->over_tcp++;
+        struct query query = read_query((struct bytes){octets + 2, (size_t)n - 2});
+        assert_true(build_answer(server, &query, true, &packet));
+        wire_16(&framed, (unsigned)packet.n);
+        buffer_add(&framed, buffer_bytes(&packet));
+        buffer_free(&packet);
+        send_and_free(fd, NULL, &framed);
+        close(fd);
+    }
+    server->tcp_fiber = NULL;
+}
+
+static void start_server(struct server *server, const char *always)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    *server = (struct server){.always = always};
+    server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    server->udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(server->tcp, (void *)&address, size), 0);
+    assert_int_equal(listen(server->tcp, 5), 0);
+    assert_int_equal(getsockname(server->tcp, (void *)&address, &size), 0);
+    assert_int_equal(bind(server->udp, (void *)&address, size), 0);
+    server->port = ntohs(address.sin_port);
+    assert_true(fiber_start(serve_udp, server));
+    assert_true(fiber_start(serve_tcp, server));
+}
+
+static void stop_server(struct server *server)
+{
+    fiber_cancel(server->udp_fiber);
+    fiber_cancel(server->tcp_fiber);
+    while (server->udp_fiber || server->tcp_fiber)
+        fiber_sleep_until(clock_monotonic() + 0.001);
+    close(server->udp);
+    close(server->tcp);
+}
+
+/* What every test runs in: two servers, and a resolver that asks the first, then the second. */
+struct world {
+    struct server first, second;
+    struct resolver *resolver;
+    struct dns *dns;
+    struct arena *arena;
+    struct dns_answer answer;
+    void (*act)(struct world *world);
+    const char *first_always, *second_always;
+    unsigned asked;
+};
+
+static void run_world(void *argument)
+{
+    struct world *world = argument;
+    struct resolver_config config = resolver_defaults();
+    struct ip loopback;
+    start_server(&world->first, world->first_always);
+    start_server(&world->second, world->second_always);
+    assert_true(ip_parse(BYTES("127.0.0.1"), &loopback));
+    config.servers[0] = (struct resolver_server){loopback, world->first.port};
+    config.servers[1] = (struct resolver_server){loopback, world->second.port};
+    config.server_count = 2;
+    config.timeout = 0.25;
+    world->resolver = resolver_new(&config);
+    world->dns = resolver_dns(world->resolver);
+    world->arena = arena_new(0);
+    world->act(world);
+    resolver_free(world->resolver);
+    arena_free(world->arena);
+    stop_server(&world->first);
+    stop_server(&world->second);
+}
+
+static void in_world(void (*act)(struct world *world), const char *first, const char *second)
+{
+    struct world world = {.act = act, .first_always = first, .second_always = second};
+    assert_true(fiber_run(run_world, &world));
+}
+
+static void ask(struct world *world, const char *name)
+{
+    dns_query(world->dns, world->arena, bytes_of(name), DNS_A, 0, &world->answer);
+}
+
+static void assert_answer(struct world *world, const char *name, const char *address)
+{
+    char text[IP_TEXT_SIZE];
+    ask(world, name);
+    assert_int_equal(world->answer.status, DNS_OK);
+    assert_int_equal(world->answer.count, 1);
+    assert_string_equal(ip_format(&world->answer.records[0].address, text), address);
+}
+
+static void act_plain(struct world *world)
+{
+    assert_answer(world, "ok.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 1);
+    assert_int_equal(world->second.over_udp, 0);
+}
+
+static void a_question_goes_to_the_first_server(void **state)
+{
+    (void)state;
+    in_world(act_plain, NULL, NULL);
+}
+
+static void act_truncated(struct world *world)
+{
+    assert_answer(world, "tc.example", "192.0.2.2");
+    assert_int_equal(world->first.over_udp, 1);
+    assert_int_equal(world->first.over_tcp, 1);
+}
+
+static void a_truncated_answer_is_fetched_over_tcp(void **state)
+{
+    (void)state;
+    in_world(act_truncated, NULL, NULL);
+}
+
+static void act_forged(struct world *world)
+{
+    assert_answer(world, "forged.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 1);
+}
+
+static void answers_with_a_wrong_id_or_question_are_passed_over(void **state)
+{
+    (void)state;
+    in_world(act_forged, NULL, NULL);
+}
+
+static void act_second(struct world *world)
+{
+    assert_answer(world, "ok.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 1);
+    assert_int_equal(world->second.over_udp, 1);
+}
+
+static void a_server_that_is_silent_failing_or_babbling_is_passed_over(void **state)
+{
+    (void)state;
+    in_world(act_second, "silent", NULL);
+    in_world(act_second, "servfail", NULL);
+    in_world(act_second, "garbage", NULL);
+}
+
+static void act_servfail(struct world *world)
+{
+    ask(world, "ok.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_string_equal(world->answer.problem, "SERVFAIL");
+    assert_bytes(world->answer.canonical_name, "ok.example");
+    assert_int_equal(world->first.over_udp, 1);
+    assert_int_equal(world->second.over_udp, 1);
+}
+
+static void a_failure_of_every_server_is_temporary_and_none_is_asked_twice(void **state)
+{
+    (void)state;
+    in_world(act_servfail, "servfail", "servfail");
+}
+
+static void act_silence(struct world *world)
+{
+    ask(world, "ok.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_int_equal(world->first.over_udp, 2);
+    assert_int_equal(world->second.over_udp, 2);
+}
+
+static void silent_servers_are_asked_again_and_then_given_up(void **state)
+{
+    (void)state;
+    in_world(act_silence, "silent", "silent");
+}
+
+static void act_without_edns(struct world *world)
+{
+    assert_answer(world, "formerr.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 2);
+    assert_answer(world, "badvers.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 4);
+    assert_int_equal(world->second.over_udp, 0);
+}
+
+static void a_server_that_knows_no_edns_is_asked_without(void **state)
+{
+    (void)state;
+    in_world(act_without_edns, NULL, NULL);
+}
+
+static void act_alias(struct world *world)
+{
+    assert_answer(world, "alias.example", "192.0.2.1");
+    assert_bytes(world->answer.canonical_name, "ok.example");
+    assert_true(world->answer.ttl <= 20);
+    ask(world, "loop-a.b");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_true(world->first.over_udp <= 2 + DNS_ALIASES_MOST);
+}
+
+static void aliases_are_followed_to_their_end_and_loops_are_left(void **state)
+{
+    (void)state;
+    in_world(act_alias, NULL, NULL);
+}
+
+static void act_cache(struct world *world)
+{
+    for (int i = 0; i < 3; i++) {
+        ask(world, i == 1 ? "NX.example." : "nx.example");
+        assert_int_equal(world->answer.status, DNS_NXDOMAIN);
+        assert_true(world->answer.ttl <= 60);
+        assert_answer(world, "ok.example", "192.0.2.1");
+    }
+    assert_int_equal(world->first.over_udp, 2);
+    assert_answer(world, "fleeting.example", "192.0.2.1");
+    assert_answer(world, "fleeting.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 4);
+}
+
+static void answers_good_and_bad_are_remembered_but_not_those_with_ttl_zero(void **state)
+{
+    (void)state;
+    in_world(act_cache, NULL, NULL);
+}
+
+static void ask_the_same(void *argument)
+{
+    struct world *world = argument;
+    struct dns_answer answer;
+    dns_query(world->dns, world->arena, BYTES("slow.example"), DNS_A, 0, &answer);
+    assert_int_equal(answer.status, DNS_OK);
+    world->asked++;
+}
+
+static void act_together(struct world *world)
+{
+    for (int i = 0; i < 5; i++)
+        assert_true(fiber_start(ask_the_same, world));
+    ask_the_same(world);
+    while (world->asked < 6)
+        fiber_sleep_until(clock_monotonic() + 0.001);
+    assert_int_equal(world->first.over_udp, 1);
+}
+
+static void the_same_question_at_the_same_time_is_asked_once(void **state)
+{
+    (void)state;
+    in_world(act_together, NULL, NULL);
+}
+
+static void act_impatient(struct world *world)
+{
+    double begin = clock_monotonic();
+    dns_query(world->dns, world->arena, BYTES("slow.example"), DNS_A, begin + 0.01, &world->answer);
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_true(clock_monotonic() >= begin + 0.01);
+    fiber_sleep_until(begin + 0.08);
+    assert_answer(world, "slow.example", "192.0.2.1");
+    assert_int_equal(world->first.over_udp, 1);
+}
+
+static void who_cannot_wait_gets_a_failure_and_who_asks_later_the_answer(void **state)
+{
+    (void)state;
+    in_world(act_impatient, NULL, NULL);
+}
+
+static void act_abandoned(struct world *world)
+{
+    dns_query(world->dns, world->arena, BYTES("silent.example"), DNS_A, clock_monotonic() + 0.01,
+              &world->answer);
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+}
+
+static void a_resolver_may_go_while_a_lookup_is_under_way(void **state)
+{
+    (void)state;
+    in_world(act_abandoned, NULL, NULL);
+    assert_int_equal(fiber_count(), 0);
+}
+
+static void ask_nobody(void *argument)
+{
+    struct resolver_config config = resolver_defaults();
+    struct resolver *resolver = resolver_new(&config);
+    struct arena *arena = arena_new(0);
+    struct dns_answer answer;
+    (void)argument;
+    dns_query(resolver_dns(resolver), arena, BYTES("ok.example"), DNS_A, 0, &answer);
+    assert_int_equal(answer.status, DNS_TEMPFAIL);
+    arena_free(arena);
+    resolver_free(resolver);
+}
+
+static void without_servers_every_question_fails(void **state)
+{
+    (void)state;
+    assert_true(fiber_run(ask_nobody, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_goes_to_the_first_server),
+        cmocka_unit_test(a_truncated_answer_is_fetched_over_tcp),
+        cmocka_unit_test(answers_with_a_wrong_id_or_question_are_passed_over),
+        cmocka_unit_test(a_server_that_is_silent_failing_or_babbling_is_passed_over),
+        cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_asked_twice),
+        cmocka_unit_test(silent_servers_are_asked_again_and_then_given_up),
+        cmocka_unit_test(a_server_that_knows_no_edns_is_asked_without),
+        cmocka_unit_test(aliases_are_followed_to_their_end_and_loops_are_left),
+        cmocka_unit_test(answers_good_and_bad_are_remembered_but_not_those_with_ttl_zero),
+        cmocka_unit_test(the_same_question_at_the_same_time_is_asked_once),
+        cmocka_unit_test(who_cannot_wait_gets_a_failure_and_who_asks_later_the_answer),
+        cmocka_unit_test(a_resolver_may_go_while_a_lookup_is_under_way),
+        cmocka_unit_test(without_servers_every_question_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
