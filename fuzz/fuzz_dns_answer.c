@@ -1,5 +1,5 @@
-/* Fuzzes the reading of DNS answers. The first octet chooses the type asked for; the packet's own
- * id and question are made to fit, so that its sections are reached. */
+/* Fuzzes the reading of DNS answers to a question for www.example. The first octet chooses the type
+ * asked for, and the question takes the packet's id, so that the sections are reached. */
 #include "dns/packet.h"
 #include "fuzz.h"
 
