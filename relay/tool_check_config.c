@@ -1,24 +1,29 @@
 /* fairlead check-config: reads a configuration as `serve` would, and says what is wrong with it. */
 #include "config.h"
+#include "tool.h"
 #include "tools.h"
 
+#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char help[] =
     "usage: fairlead check-config [-c] FILE\n"
     "\n"
-    "Reads the configuration and the keys and certificates it names, as 'fairlead serve' would,\n"
-    "and prints every error with its line. Exit status: 0 if there is none, else 2.\n"
+    "Reads the configuration in FILE (fairlead.yaml(5)), and the keys and certificates it names,\n"
+    "as 'fairlead serve' would, and prints every error with its line. Exit status: 0 if there is\n"
+    "none, else 2.\n"
     "\n"
-    "  fairlead check-config /etc/fairlead/fairlead.yaml\n";
+    "  -c, --config FILE   the configuration\n"
+    "      --help          this text\n"
+    "\n"
+    "Example: fairlead check-config /etc/fairlead/fairlead.yaml\n";
 
 static int check(const char *path)
 {
     struct buffer errors = {0};
     struct config *config = config_load(path, &errors);
     size_t routes = 0;
-    fwrite(errors.p, 1, errors.n, stderr);
+    fprintf(stderr, "%.*s", BYTES_ARG(buffer_bytes(&errors)));
     buffer_free(&errors);
     if (!config)
         return TOOL_USAGE;
@@ -32,16 +37,28 @@ static int check(const char *path)
 
 static int run(int argc, char **argv)
 {
-    const bool with_option = argc == 3 && strcmp(argv[1], "-c") == 0;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(help, stdout);
-        return TOOL_DONE;
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return TOOL_DONE;
+        default:
+            return tool_usage_error(
+                "check-config: 'fairlead check-config --help' shows the options");
+        }
     }
-    if (!with_option && (argc != 2 || argv[1][0] == '-')) {
-        fputs(help, stderr);
-        return TOOL_USAGE;
-    }
-    return check(argv[argc - 1]);
+    if (!path && optind < argc)
+        path = argv[optind++];
+    if (!path || optind != argc)
+        return tool_usage_error("check-config: name one file: fairlead check-config FILE");
+    return check(path);
 }
 
 const struct tool tool_check_config = {"check-config", "check a configuration file", run};
