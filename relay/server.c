@@ -44,6 +44,7 @@ struct connection {
     struct fiber *fiber;
     struct stream *stream;
     struct session *session;
+    bool admitted;     /* counted as a session */
     struct ip address; /* the client's */
     struct ip peer;    /* who connected: the client, or a proxy */
 };
@@ -62,6 +63,7 @@ struct server {
     size_t listening_count;
     struct connection *connections;
     unsigned connection_count;
+    unsigned session_count; /* connections admitted */
     struct budget budget;
     bool draining;
     ev_signal hangup, terminate, interrupt;
@@ -99,21 +101,21 @@ static unsigned count_sessions_from(const struct server *server, const struct ip
 {
     unsigned count = 0;
     for (const struct connection *c = server->connections; c; c = c->next)
-        count += ip_equal(&c->address, address) ? 1 : 0;
+        count += c->admitted && ip_equal(&c->address, address) ? 1 : 0;
     return count;
 }
 
-/* The connection itself is counted already. */
+/* A connection that is only told a refusal takes nobody's place. */
 static enum verdict judge_connection(const struct connection *connection)
 {
     const struct server *server = connection->server;
     const struct config_limits *limits = &connection->generation->config->limits;
     if (server->draining)
         return VERDICT_SHUTTING_DOWN;
-    if (server->connection_count > limits->sessions)
+    if (server->session_count >= limits->sessions)
         return VERDICT_TOO_MANY_SESSIONS;
     if (CLAUSE(LIM_18,
-               count_sessions_from(server, &connection->address) > limits->sessions_per_client))
+               count_sessions_from(server, &connection->address) >= limits->sessions_per_client))
         return VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT;
     return VERDICT_NONE;
 }
@@ -158,6 +160,7 @@ static void unlink_connection(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     server->connection_count--;
+    server->session_count -= connection->admitted ? 1 : 0;
 }
 
 static void serve_client(struct connection *connection)
@@ -172,8 +175,12 @@ static void serve_client(struct connection *connection)
     if (!learn_client(connection))
         return;
     connection->session = session_new(&setting, connection->stream, &connection->address);
-    if (connection->session)
-        session_run(connection->session, judge_connection(connection));
+    if (!connection->session)
+        return;
+    enum verdict refusal = judge_connection(connection);
+    connection->admitted = refusal == VERDICT_NONE;
+    server->session_count += connection->admitted ? 1 : 0;
+    session_run(connection->session, refusal);
 }
 
 static void run_connection(void *argument)
