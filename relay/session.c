@@ -404,20 +404,19 @@ static const struct {
     [COMMAND_UNKNOWN] = {do_unknown, "another command"},
 };
 
-/* Only CRLF ends a command line; a bare CR or LF or a NUL may not hide in it. */
-static bool strip_line_end(struct bytes *line)
+/* Neither a bare CR, a bare LF nor a NUL may hide in a command line. */
+static bool holds_octets_refused(struct bytes line, bool bare_lf)
 {
-    if (!bytes_ends_with_nocase(*line, BYTES("\r\n")))
-        return false;
-    line->n -= 2;
-    return bytes_find(*line, '\r') == BYTES_NOT_FOUND && bytes_find(*line, '\0') == BYTES_NOT_FOUND;
+    return CLAUSE(SMUG_06, bare_lf) || CLAUSE(SMUG_05, bytes_find(line, '\r') != BYTES_NOT_FOUND) ||
+           CLAUSE(SMUG_07, bytes_find(line, '\0') != BYTES_NOT_FOUND);
 }
 
-static void serve_line(struct session *session, struct bytes line)
+/* `line` without its CRLF. */
+static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 {
     struct command command;
     arena_reset(session->line);
-    if (CLAUSE(SMUG_06, !strip_line_end(&line))) {
+    if (holds_octets_refused(line, bare_lf)) {
         say_mistaken_verdict(session, VERDICT_COMMAND_OCTETS);
         return;
     }
@@ -433,22 +432,40 @@ static void serve_line(struct session *session, struct bytes line)
     }
 }
 
+/* Reads a command line, without its end. Only CRLF is one (RFC 5321 2.3.8): what follows a bare LF
+ * belongs to the same line, which cannot be a command then; its last part alone is given back. */
+static enum stream_status read_command_line(struct session *session, struct bytes *line,
+                                            bool *bare_lf)
+{
+    double deadline = clock_monotonic() + session->setting.config->timeouts.client_command;
+    *bare_lf = false;
+    for (;;) {
+        enum stream_status status = stream_read_line(session->stream, COMMAND_LINE, deadline, line);
+        if (status != STREAM_OK)
+            return status;
+        if (bytes_ends_with_nocase(*line, BYTES("\r\n"))) {
+            line->n -= 2;
+            return STREAM_OK;
+        }
+        *bare_lf = true;
+    }
+}
+
 /* Reads one command and answers it. Replies wait while further commands are there already. */
 static void serve_command(struct session *session)
 {
-    const struct config *config = session->setting.config;
     struct bytes line = {NULL, 0};
+    bool bare_lf = false;
     enum stream_status status = STREAM_OK;
     if (!stream_has_line(session->stream))
         status = flush(session);
     if (status == STREAM_OK && *session->setting.draining && session_is_idle(session))
         status = STREAM_CANCELLED;
     if (status == STREAM_OK)
-        status = stream_read_line(session->stream, COMMAND_LINE,
-                                  clock_monotonic() + config->timeouts.client_command, &line);
+        status = read_command_line(session, &line, &bare_lf);
     session->commands++;
     if (status == STREAM_OK)
-        serve_line(session, line);
+        serve_line(session, line, bare_lf);
     else if (CLAUSE(LIM_02, status == STREAM_TOO_LONG))
         say_mistaken_verdict(session, VERDICT_COMMAND_TOO_LONG);
     else

@@ -25,7 +25,6 @@ VARIANTS = {
     "CR.LF": b"\r.\n",
     "LF.CR": b"\n.\r",
     "CRLF.CRCRLF": b"\r\n.\r\r\n",
-    "CRCRLF.CRLF": b"\r\r\n.\r\n",
     "CRLF.NULCRLF": b"\r\n.\0\r\n",
     "CRLFNUL.CRLF": b"\r\n\0.\r\n",
     "CRNULLF.CRLF": b"\r\0\n.\r\n",
