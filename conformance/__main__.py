@@ -69,7 +69,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--list", action="store_true", help="show the clauses and end")
     parser.add_argument(
-        "-j", type=int, metavar="N", dest="jobs", help="labs at once (default: CPUs)"
+        "-j",
+        type=int,
+        metavar="N",
+        dest="jobs",
+        help="labs at once (default: two a CPU)",
     )
     parser.add_argument(
         "--shuffle",
@@ -127,7 +131,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         target=options.target,
         client_address_by=options.client_address_by,
         clauses=options.clauses,
-        jobs=options.jobs or len(os.sched_getaffinity(0)),
+        # Much of a run is waiting for time-outs.
+        jobs=options.jobs or 2 * len(os.sched_getaffinity(0)),
         shuffle=seed,
         repeat=options.repeat,
         timeout_scale=options.timeout_scale,

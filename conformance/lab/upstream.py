@@ -445,7 +445,8 @@ class _Connection(SMTP):
 
     def eof_received(self) -> bool:
         self.upstream.transcript.remark(self._party, "the subject closed")
-        return bool(super().eof_received())
+        super().eof_received()
+        return False  # close this side too, whatever the script was about to do
 
     def connection_lost(self, error: Exception | None) -> None:
         self.upstream.transcript.remark(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from conformance.settings import ROOT
@@ -16,6 +17,7 @@ from conformance.subjects.base import (
     Subject,
     SubjectUnavailable,
     Timeouts,
+    Zone,
     tail,
 )
 
@@ -36,7 +38,7 @@ TIMEOUTS = Timeouts(
     recipient=8,
     dns=2,
 )
-LIMITS = Limits(sessions_per_client=20)
+LIMITS = Limits(sessions_per_client=20, memory=64 * 1024 * 1024)
 SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
 
 
@@ -68,15 +70,38 @@ class Reference(Subject):
 
     def configure(self, plan: Plan, directory: Path) -> None:
         self._directory = directory
-        # JSON is YAML, and needs no thought about quoting.
-        text = json.dumps(configuration(plan), indent=1, ensure_ascii=False)
-        (directory / "fairlead.yaml").write_text(text + "\n", encoding="utf-8")
+        write_configuration(plan, directory / "fairlead.yaml")
+
+    def provision(self, domain: str) -> str:
+        return self._run("zone", domain).stdout
+
+    def check_zone(self, domain: str) -> bool:
+        return self._run("check-zone", domain).returncode == 0
+
+    def complaint_about(self, zone: Zone) -> str | None:
+        assert self.plan is not None
+        others = tuple(
+            known for known in self.plan.zones if known.domain != zone.domain
+        )
+        file = self._directory / "complaint.yaml"
+        write_configuration(replace(self.plan, zones=(*others, zone)), file)
+        result = self._run("check-config", "-c", str(file))
+        return result.stderr if result.returncode != 0 else None
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One of the relay's own tools."""
+        options = ["--break", self.broken_clause] if self.broken_clause else []
+        return subprocess.run(
+            [str(self.binary), *options, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
 
     def start(self, clock_offset_days: float = 0.0) -> None:
-        arguments = [str(self.binary)]
-        if self.broken_clause:
-            arguments += ["--break", self.broken_clause]
-        arguments += ["serve", "-c", str(self._directory / "fairlead.yaml")]
+        options = ["--break", self.broken_clause] if self.broken_clause else []
+        file = str(self._directory / "fairlead.yaml")
+        arguments = [str(self.binary), *options, "serve", "-c", file]
         self._process = Process(
             arguments, self._directory / "log", faketime_environment(clock_offset_days)
         )
@@ -95,6 +120,12 @@ class Reference(Subject):
 
     def diagnosis(self) -> str:
         return tail(self._directory / "log")
+
+
+def write_configuration(plan: Plan, file: Path) -> None:
+    """Writes it in JSON, which is YAML and needs no thought about quoting."""
+    text = json.dumps(configuration(plan), indent=1, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8")
 
 
 def configuration(plan: Plan) -> dict[str, object]:
@@ -127,7 +158,10 @@ def configuration(plan: Plan) -> dict[str, object]:
             "upstream_final": TIMEOUTS.upstream_data_end,
             "drain": 2,
         },
-        "limits": {"sessions_per_client": LIMITS.sessions_per_client},
+        "limits": {
+            "sessions_per_client": LIMITS.sessions_per_client,
+            "memory": LIMITS.memory,
+        },
         "postmaster": {"address": plan.contact},
         "srs": {"secrets": list(SRS_SECRETS)},
         "identity": {
