@@ -1,7 +1,6 @@
 /* fairlead arc verify, fairlead arc seal. */
-#include "auth/arc.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "tool_results.h"
 #include "tool_sign.h"
 #include "tools.h"
 
@@ -27,10 +26,7 @@ static int verify(struct tool_context *context, void *user)
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    json_string(&json, "cv", bytes_of(arc_status_name(result.status)));
-    json_number(&json, "instances", result.instances);
-    json_number(&json, "oldest_pass", result.oldest_pass);
-    json_string(&json, "reason", bytes_of(result.reason));
+    tool_add_arc(&json, &result);
     json_close_object(&json);
     status = tool_print_json(&out);
     buffer_free(&out);

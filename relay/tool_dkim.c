@@ -1,7 +1,6 @@
 /* fairlead dkim verify, fairlead dkim sign. */
-#include "auth/dkim.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "tool_results.h"
 #include "tool_sign.h"
 #include "tools.h"
 
@@ -17,20 +16,7 @@ static int print_results(const struct dkim_results *results)
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    json_open_array(&json, "signatures");
-    for (size_t i = 0; i < results->count; i++) {
-        const struct dkim_signature *signature = &results->signatures[i];
-        json_open_object(&json, NULL);
-        json_string(&json, "domain", signature->domain);
-        json_string(&json, "selector", signature->selector);
-        json_string(&json, "identity", signature->identity);
-        json_string(&json, "algorithm", signature->algorithm);
-        json_number(&json, "bits", signature->bits);
-        json_string(&json, "result", bytes_of(dkim_result_name(signature->result)));
-        json_string(&json, "reason", bytes_of(signature->reason));
-        json_close_object(&json);
-    }
-    json_close_array(&json);
+    tool_add_dkim(&json, results);
     json_close_object(&json);
     int status = tool_print_json(&out);
     buffer_free(&out);

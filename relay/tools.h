@@ -13,7 +13,8 @@
     X(dkim)                                                                                        \
     X(arc)                                                                                         \
     X(dmarc)                                                                                       \
-    X(srs)
+    X(srs)                                                                                         \
+    X(verify)
 /* clang-format on */
 
 #define DECLARE_TOOL(name) extern const struct tool tool_##name;

@@ -1,0 +1,214 @@
+"""`fairlead verify`: what the relay would do with a message, as JSON and as a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vectors import ROOT, DnsServer, fairlead
+
+ZONE = {
+    "_dmarc.reject.example": {"TXT": "v=DMARC1; p=reject; aspf=s"},
+    "_dmarc.none.example": {"TXT": "v=DMARC1; p=none"},
+    "_dmarc.slow.example": "SERVFAIL",
+    "reject.example": {"TXT": "v=spf1 ip4:192.0.2.1 -all"},
+    "7.2.0.192.bl.example": {"A": "127.0.0.2"},
+}
+
+CONFIG = f"""
+hostname: mx.relay.example
+listen: [{{address: 127.0.0.1, port: 2525}}]
+srs: {{secrets: [0123456789abcdef0123456789abcdef]}}
+identity:
+  domain: relay.example
+  selector: "2022"
+  key: {ROOT}/fixtures/keys/test-service-rsa2048.pem
+  authserv_id: relay.example
+postmaster: {{address: postmaster@up.example, page: "https://relay.example/postmaster/"}}
+zones:
+  - {{domain: example.com, plan: free, routes: [{{address: info@example.com, to: me@up.example}}]}}
+dnsbl: {{lists: [{{zone: bl.example, name: abusixip}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def resolver() -> Iterator[str]:
+    with DnsServer(ZONE) as server:
+        yield server.resolver
+
+
+@pytest.fixture()
+def command(tmp_path: Path, resolver: str) -> list[str]:
+    (tmp_path / "fairlead.yaml").write_text(CONFIG, encoding="utf-8")
+    return [
+        fairlead(),
+        "verify",
+        *("-c", str(tmp_path / "fairlead.yaml")),
+        *("--resolver", resolver),
+        *("--helo", "client.example"),
+        *("--mail-from", "me@reject.example"),
+    ]
+
+
+def message(author: str) -> bytes:
+    return f"From: {author}\nSubject: x\n\nbody\n".encode()
+
+
+def verify(command: list[str], octets: bytes, *options: str) -> Any:
+    if "--ip" not in options:
+        options = ("--ip", "192.0.2.1", *options)
+    done = subprocess.run(
+        [*command, *options, "-"], input=octets, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def report(command: list[str], octets: bytes, tmp_path: Path, **env: str) -> str:
+    """What the command prints on a terminal."""
+    path = tmp_path / "message.eml"
+    path.write_bytes(octets)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*command, "--ip", "192.0.2.9", str(path)],
+        stdout=theirs,
+        env={**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, **env},
+    )
+    os.close(theirs)
+    text = b""
+    while True:
+        try:
+            block = os.read(ours, 4096)
+        except OSError:
+            break
+        if not block:
+            break
+        text += block
+    os.close(ours)
+    assert process.wait(60) == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_an_aligned_spf_pass_is_forwarded_and_everything_is_reported(
+    command: list[str],
+) -> None:
+    found = verify(command, message("me@reject.example"))
+    assert (found["verdict"], found["stage"]) == ("forward", "DATA")
+    assert found["reply"] is None and found["clause"] is None
+    assert found["spf"]["result"] == "pass"
+    assert found["dkim"] == {"signatures": []}
+    assert found["arc"]["cv"] == "none"
+    assert found["dmarc"]["aligned"] == {"spf": True, "dkim": False}
+    assert "reject.example" in found["reason"]
+    field = found["authentication_results"]
+    assert field.startswith("Authentication-Results: relay.example; spf=pass")
+    assert "smtp.remote-ip=192.0.2.1" in field
+
+
+def test_a_refusal_has_its_reply_and_its_clause(command: list[str]) -> None:
+    found = verify(command, message("me@reject.example"), "--ip", "192.0.2.9")
+    assert found["verdict"] == "refuse"
+    assert found["reply"].startswith("550 5.7.26 ")
+    assert found["clause"].startswith("DMARC-")
+    assert found["dmarc"]["disposition"] == "reject"
+
+
+def test_a_failure_of_dns_is_answered_451(command: list[str]) -> None:
+    found = verify(command, message("me@slow.example"))
+    assert found["reply"].startswith("451 4.7.0 ")
+
+
+def test_two_from_fields_are_refused_and_dmarc_is_not_evaluated(
+    command: list[str],
+) -> None:
+    found = verify(command, b"From: a@none.example\n" + message("b@none.example"))
+    assert found["reply"].startswith("550 5.7.1 ")
+    assert found["author_domain"] is None and found["dmarc"] is None
+
+
+@pytest.mark.parametrize(
+    ("recipient", "ip", "reply", "route"),
+    [
+        ("info@example.com", "192.0.2.1", None, "me@up.example"),
+        ("<INFO@Example.com>", "192.0.2.1", None, "me@up.example"),
+        ("other@example.com", "192.0.2.1", "550 5.1.1 ", None),
+        ("info@elsewhere.example", "192.0.2.1", "550 5.7.1 ", None),
+        (
+            "info@example.com",
+            "192.0.2.7",
+            "554 192.0.2.7 found on one or more DNSBLs (abusixip).",
+            "me@up.example",
+        ),
+        ("postmaster@example.com", "192.0.2.7", None, "postmaster@up.example"),
+    ],
+)
+def test_a_recipient_tells_its_route_and_the_block_lists(
+    command: list[str], recipient: str, ip: str, reply: str | None, route: str | None
+) -> None:
+    found = verify(
+        command, message("a@none.example"), "--ip", ip, "--rcpt-to", recipient
+    )
+    assert found["recipient"]["route"] == route
+    assert found["recipient"]["dnsbl"] == ("abusixip" if ip.endswith("7") else None)
+    if reply is None:
+        assert found["verdict"] == "forward"
+    else:
+        assert found["stage"] == "RCPT" and found["reply"].startswith(reply)
+
+
+def test_on_a_terminal_there_is_a_report_in_colour(
+    command: list[str], tmp_path: Path
+) -> None:
+    text = report(command, message("me@reject.example"), tmp_path)
+    assert "\x1b[31m" in text
+    plain = re.sub(r"\x1b\[[0-9]*m", "", text)
+    assert plain.startswith("Refused at DATA: 550 5.7.26 ")
+    assert "_dmarc.reject.example: v=DMARC1; p=reject; aspf=s" in plain
+    assert re.search(r"SPF +fail +reject\.example \(MAIL FROM\), by all", plain)
+    assert "Authentication-Results: relay.example;" in plain
+
+
+def test_no_color_is_honoured(command: list[str], tmp_path: Path) -> None:
+    text = report(command, message("me@none.example"), tmp_path, NO_COLOR="1")
+    assert text.startswith("Forwarded")
+    assert "\x1b" not in text
+
+
+def test_the_report_is_safe_for_a_terminal(command: list[str], tmp_path: Path) -> None:
+    octets = b"DKIM-Signature: v=1; d=\x1b[2Jx\x07; s=\x9b; a=rsa-sha256; b=a; bh=a; h=From\n"
+    text = report(command, octets + message("a@none.example"), tmp_path, NO_COLOR="1")
+    assert not re.search(r"[^\x20-\x7e\n]", text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--ip", "192.0.2.1"],  # no message
+        ["--ip", "192.0.2", "-"],
+        ["--ip", "192.0.2.1", "--rcpt-to", "nobody", "-"],
+        ["--ip", "192.0.2.1", "--what", "-"],
+        ["-"],
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(
+    command: list[str], arguments: list[str]
+) -> None:
+    done = subprocess.run(
+        [*command, *arguments], input=b"", capture_output=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr and not done.stdout
+
+
+def test_an_absent_message_ends_with_3(command: list[str]) -> None:
+    done = subprocess.run(
+        [*command, "--ip", "192.0.2.1", "/nonexistent"], capture_output=True, timeout=60
+    )
+    assert done.returncode == 3
