@@ -14,7 +14,7 @@ from conformance import (
     expect_reply,
     expect_true,
 )
-from conformance.lab import Client, World, stuffed
+from conformance.lab import Client, Reply, World, stuffed
 from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
 
 COMMAND_LINE = 512
@@ -361,22 +361,26 @@ def test_past_the_memory_budget_a_message_is_put_off_and_the_service_lives(
 ) -> None:
     world.require("limits")
     budget = world.subject.limits.memory
-    size = world.subject.limits.message_size
     expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
-    waiting = []
-    for _ in range(budget // size + 2):
+    whole = stuffed(of_size(world.message(), budget // 4))
+    waiting: list[Client] = []
+    answers: list[Reply] = []
+    for _ in range(6):
         client = world.client(source=world.new_client_addresses()[0])
-        begin_data(world, client)
-        whole = stuffed(of_size(world.message(), size))
+        mail = client.mail(world.sender.address)
+        if not mail.positive:
+            answers.append(mail)
+            continue
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
         client.send(whole[:-5])
-        waiting.append((client, whole[-5:]))
-    replies = []
-    for client, rest in waiting:
-        client.send(rest)
-        replies.append(client.read_reply())
-    refused = [reply for reply in replies if not reply.positive]
-    expect_true(refused, "at least one message put off", replies)
-    for reply in refused:
-        expect_reply(reply, 452, enhanced="4.3.1", to="the end of DATA")
-    expect_true(len(refused) < len(replies), "at least one message taken", replies)
-    forward(world)
+        waiting.append(client)
+    for client in waiting:
+        client.send(whole[-5:])
+        answers.append(client.read_reply())
+    refused = [answer for answer in answers if not answer.positive]
+    expect_true(refused, "at least one message put off", answers)
+    for answer in refused:
+        expect_reply(answer, 452, enhanced="4.3.1")
+    expect_true(len(refused) < len(answers), "at least one message taken", answers)
+    expect_reply(world.client().mail(world.sender.address), 250, to="a later MAIL")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_reply, expect_true
+from conformance import clause, expect, expect_match, expect_reply, expect_true
 from conformance.lab import World
 from conformance.subjects.base import Route, Zone
 from conformance.suite.acts import forward
@@ -60,6 +60,7 @@ def test_a_configuration_that_routes_a_subdomain_of_an_ordinary_zone_is_refused(
     offending = Route(f"info@eu.{world.zone}", world.mailbox)
     complaint = world.subject.complaint_about(Zone(world.zone, (offending,)))
     expect_true(complaint is not None, "a refusal to start", "it would start")
+    expect_match(r".*:[0-9]+:.*", complaint or "", "a complaint with file and line")
 
 
 @clause("SUB-05")
