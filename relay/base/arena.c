@@ -138,11 +138,15 @@ const char *arena_string(struct arena *arena, struct bytes b)
 
 struct bytes arena_vprintf(struct arena *arena, const char *format, va_list arguments)
 {
+    /* Most texts are short: formatted here they are formatted once. */
+    char short_text[256];
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(short_text, sizeof short_text, format, arguments);
     char *text = length < 0 ? NULL : arena_alloc(arena, (size_t)length + 1);
-    if (text)
+    if (text && (size_t)length < sizeof short_text)
+        memcpy(text, short_text, (size_t)length);
+    else if (text)
         vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return (struct bytes){text, text ? (size_t)length : 0};

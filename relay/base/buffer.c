@@ -48,15 +48,22 @@ void buffer_add_char(struct buffer *buffer, char c)
 
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list arguments)
 {
+    enum { LIKELY = 128 };
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    if (length >= 0 && buffer_reserve(buffer, (size_t)length + 1)) {
-        vsnprintf(buffer->p + buffer->n, (size_t)length + 1, format, again);
-        buffer->n += (size_t)length;
-    } else {
-        buffer->failed = true;
+    /* Formatted once where it fits into what is there. */
+    size_t room = buffer_reserve(buffer, LIKELY) ? buffer->capacity - buffer->n : 0;
+    int length = room ? vsnprintf(buffer->p + buffer->n, room, format, arguments) : -1;
+    if (length >= 0 && (size_t)length >= room) {
+        if (buffer_reserve(buffer, (size_t)length + 1))
+            vsnprintf(buffer->p + buffer->n, (size_t)length + 1, format, again);
+        else
+            length = -1;
     }
+    if (length >= 0)
+        buffer->n += (size_t)length;
+    else
+        buffer->failed = true;
     va_end(again);
 }
 

@@ -38,6 +38,7 @@ struct stream {
     const char *input;
     size_t begin, end; /* the unread part of input */
     unsigned reads_in_a_row;
+    bool asked; /* sent something since the last read: the answer is not there yet */
 
     struct buffer output;
     struct buffer *memory_output;
@@ -204,8 +205,10 @@ static enum stream_status receive(struct stream *stream, char *p, size_t size, d
                                   size_t *received)
 {
     enum stream_status status = STREAM_OK;
-    if (++stream->reads_in_a_row > READS_IN_A_ROW && !(stream->ssl && SSL_has_pending(stream->ssl)))
+    bool wait_first = stream->asked || ++stream->reads_in_a_row > READS_IN_A_ROW;
+    if (wait_first && !(stream->ssl && SSL_has_pending(stream->ssl)))
         status = wait_for(stream, EV_READ, deadline);
+    stream->asked = false;
     while (status == STREAM_OK && stream->ssl) {
         ERR_clear_error();
         errno = 0;
@@ -414,6 +417,7 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
     while (status == STREAM_OK) {
         ssize_t n = send(stream->fd, octets.p, octets.n, MSG_NOSIGNAL);
         if (n >= 0) {
+            stream->asked = true;
             *sent = (size_t)n;
             return STREAM_OK;
         }
