@@ -407,11 +407,8 @@ void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *r
             },
     };
     check.macros.context = &check;
-    struct bytes domain = verdict->domain;
     struct finding finding;
-    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-        domain.n--;
-    check_host(&check, domain, &finding);
+    check_host(&check, spf_without_final_dot(verdict->domain), &finding);
     verdict->lookups = check.lookups;
     verdict->void_lookups = check.void_lookups;
     verdict->result = check.stopped ? check.error : finding.result;

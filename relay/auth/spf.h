@@ -36,7 +36,7 @@ struct spf_verdict {
     struct bytes sender;      /* the mailbox checked, "postmaster" supplied where it lacked */
     struct bytes domain;      /* the domain checked: the right side of `sender` */
     struct bytes explanation; /* SPF_FAIL: printable US-ASCII, the domain's or the default one */
-    struct bytes mechanism;   /* the mechanism that matched, as written in the record, or "default"
+    struct bytes mechanism;   /* what matched, as written ("-all"), or "default"
                                  when none did; empty for none, temperror and permerror */
     unsigned lookups;         /* terms that cause DNS queries, of at most 10 */
     unsigned void_lookups;    /* queries that found nothing, of at most 2 */

@@ -2,6 +2,7 @@
  * names of engines and results. */
 #include "auth/spf.h"
 
+#include "auth/spf_macro.h"
 #include "clause.h"
 
 spf_engine *spf_engine_named(struct bytes name)
@@ -45,8 +46,7 @@ void spf_identify(struct arena *arena, const struct spf_request *request,
 
 bool spf_is_checkable(struct bytes domain)
 {
-    if (domain.n > 0 && domain.p[domain.n - 1] == '.')
-        domain.n--;
+    domain = spf_without_final_dot(domain);
     return bytes_find(domain, '.') != BYTES_NOT_FOUND && domain.p[0] != '[' &&
            bytes_is_ascii(domain);
 }

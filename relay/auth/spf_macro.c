@@ -241,6 +241,12 @@ static struct bytes value_of(const struct spf_macros *macros, struct bytes domai
     }
 }
 
+struct bytes spf_without_final_dot(struct bytes name)
+{
+    bool ends_in_dot = name.n > 1 && name.p[name.n - 1] == '.' && name.p[name.n - 2] != '.';
+    return bytes_first(name, name.n - ends_in_dot);
+}
+
 static void expand_into(struct buffer *out, const struct spf_macros *macros, struct bytes domain,
                         struct bytes text)
 {
@@ -277,9 +283,7 @@ struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macro
 {
     struct buffer out = {0};
     expand_into(&out, macros, domain, text);
-    struct bytes name = buffer_bytes(&out);
-    if (name.n > 0 && name.p[name.n - 1] == '.')
-        name.n--;
+    struct bytes name = spf_without_final_dot(buffer_bytes(&out));
     while (name.n > NAME_MOST && bytes_find(name, '.') != BYTES_NOT_FOUND)
         bytes_cut(&name, '.');
     return finish(arena, &out, name);

@@ -34,4 +34,7 @@ struct bytes spf_expand(struct arena *arena, const struct spf_macros *macros, st
 struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macros,
                              struct bytes domain, struct bytes text);
 
+/* The name without the dot that may end it (RFC 7208 7.3). Two are an empty label, and stay. */
+struct bytes spf_without_final_dot(struct bytes name);
+
 #endif

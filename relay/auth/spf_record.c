@@ -136,7 +136,6 @@ static const char *parse_directive(struct bytes text, struct spf_term *term)
     }
     if (term->result != SPF_PASS || text.p[0] == '+')
         text = bytes_from(text, 1);
-    term->text = text;
     term->bits4 = 32;
     term->bits6 = 128;
     size_t end = 0;

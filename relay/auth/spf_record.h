@@ -22,7 +22,7 @@ enum spf_term_kind {
 
 struct spf_term {
     enum spf_term_kind kind;
-    struct bytes text;        /* as written, a mechanism without its qualifier */
+    struct bytes text;        /* as written */
     enum spf_result result;   /* mechanisms: what the qualifier says of a match */
     struct bytes domain_spec; /* unexpanded; empty where it is not given */
     struct ip network;        /* ip4, ip6 */

@@ -1,0 +1,149 @@
+"""fixtures/vectors/spf through `fairlead spf`, and through pyspf as the independent opinion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dns.name
+import pytest
+
+from vectors import Case, ZoneData, load_cases, run_all, run_fairlead_json
+
+CASES = load_cases("spf")
+RECEIVER = "receiver.example.net"
+DEFAULT_EXPLANATION = "DEFAULT"
+NOW = 1700000000
+
+Outcome = dict[str, Any]
+
+
+def evaluate(case: Case, resolver: str, engine: str = "native") -> Outcome:
+    outcome: Outcome = run_fairlead_json(
+        "spf",
+        *("--ip", case.test["ip"]),
+        *("--helo", case.test["helo"]),
+        *("--mail-from", case.test["mail-from"]),
+        *("--engine", engine),
+        *("--receiver", RECEIVER),
+        *("--explain-default", DEFAULT_EXPLANATION),
+        *("--resolver", resolver),
+        *("--time", str(NOW)),
+    )
+    return outcome
+
+
+def results(case: Case) -> list[str]:
+    allowed: str | list[str] = case.test["result"]
+    return [allowed] if isinstance(allowed, str) else allowed
+
+
+def describe(case: Case) -> str:
+    return f"RFC {case.scenario['rfc']} {case.test['section']}: {case.name}"
+
+
+@pytest.fixture(scope="module")
+def native() -> dict[str, Any]:
+    return run_all(CASES, evaluate)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_native_engine(case: Case, native: dict[str, Any]) -> None:
+    outcome = native[case.id]
+    if isinstance(outcome, Exception):
+        raise outcome
+    assert outcome["result"] in results(case), describe(case)
+    for key in ("explanation", "mechanism", "lookups"):
+        if key in case.test:
+            assert outcome[key] == case.test[key], describe(case)
+
+
+def test_there_are_enough_cases_and_each_names_its_section() -> None:
+    assert len(CASES) >= 150
+    assert all(case.test["section"] for case in CASES)
+
+
+# The independent opinion
+
+spf = pytest.importorskip("spf", reason="pyspf is not installed")
+
+
+class Oracle:
+    """pyspf, asking the zone of a scenario."""
+
+    def __init__(self, case: Case) -> None:
+        self.zone = ZoneData(case.zone)
+
+    def lookup(
+        self, text: str, kind: str, strict: bool = True, timeout: float = 20
+    ) -> list[tuple[tuple[str, str], Any]]:
+        try:
+            name = dns.name.from_text(text)
+        except dns.exception.DNSException:
+            return []
+        answers: list[tuple[tuple[str, str], Any]] = []
+        for _ in range(16):
+            if self.zone.failure(name, kind):
+                raise spf.TempError("DNS failure")
+            aliases = self.zone.records(name, "CNAME")
+            if not aliases:
+                break
+            target = aliases[0].target  # type: ignore[attr-defined]
+            answers.append(((self._text(name), "CNAME"), self._text(target)))
+            name = target
+        for record in self.zone.records(name, kind):
+            answers.append(((self._text(name), kind), self._value(kind, record)))
+        return answers
+
+    @staticmethod
+    def _text(name: dns.name.Name) -> str:
+        return ".".join(label.decode("latin-1") for label in name.labels[:-1])
+
+    def _value(self, kind: str, record: Any) -> Any:
+        if kind == "TXT":
+            return record.strings
+        if kind == "MX":
+            return (record.preference, self._text(record.exchange))
+        if kind == "PTR":
+            return self._text(record.target)
+        return record.address
+
+    def evaluate(self, case: Case) -> tuple[str, str]:
+        sender = case.test["mail-from"]
+        query = spf.query(
+            i=case.test["ip"],
+            s="" if sender == "<>" else sender,
+            h=case.test["helo"],
+            receiver=RECEIVER,
+            timeout=20,
+            querytime=20,
+        )
+        query.set_default_explanation(DEFAULT_EXPLANATION)
+        result, _, explanation = query.check()
+        return result, explanation if result == "fail" else ""
+
+
+@pytest.fixture
+def frozen_oracle(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[Oracle]:
+    oracle = Oracle(case)
+    monkeypatch.setattr(spf, "DNSLookup", oracle.lookup)
+    monkeypatch.setattr(time, "time", lambda: float(NOW))
+    yield oracle
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_pyspf_agrees_but_where_the_case_says_why_not(
+    case: Case, frozen_oracle: Oracle
+) -> None:
+    try:
+        result, explanation = frozen_oracle.evaluate(case)
+    except Exception as error:  # pyspf lets some malformed names through to its DNS
+        result, explanation = f"{type(error).__name__}: {error}", ""
+    agrees = result in results(case) and explanation == case.test.get(
+        "explanation", explanation
+    )
+    if "oracle" in case.test:
+        assert not agrees, f"the note is stale: {case.test['oracle']}"
+    else:
+        assert agrees, f"{describe(case)}: pyspf gives {result}: {explanation}"
