@@ -8,8 +8,9 @@ from typing import Any
 
 import dns.name
 import pytest
+import spf
 
-from vectors import Case, ZoneData, load_cases, run_all, run_fairlead_json
+from .vectors import Case, ZoneData, case_id, load_cases, run_all, run_fairlead_json
 
 CASES = load_cases("spf")
 RECEIVER = "receiver.example.net"
@@ -48,7 +49,7 @@ def native() -> dict[str, Any]:
     return run_all(CASES, evaluate)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_native_engine(case: Case, native: dict[str, Any]) -> None:
     outcome = native[case.id]
     if isinstance(outcome, Exception):
@@ -65,8 +66,6 @@ def test_there_are_enough_cases_and_each_names_its_section() -> None:
 
 
 # The independent opinion
-
-spf = pytest.importorskip("spf", reason="pyspf is not installed")
 
 
 class Oracle:
@@ -132,7 +131,7 @@ def frozen_oracle(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[Oracl
     yield oracle
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_pyspf_agrees_but_where_the_case_says_why_not(
     case: Case, frozen_oracle: Oracle
 ) -> None:

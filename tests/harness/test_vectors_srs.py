@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 import pytest
-from vectors import Case, load_cases, run_fairlead_json
+from .vectors import Case, case_id, load_cases, run_fairlead_json
 
 CASES = load_cases("srs")
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -49,7 +49,7 @@ def is_rewritten(case: Case) -> bool:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_the_tool_gives_what_the_vector_expects(case: Case) -> None:
     test = case.test
     arguments = ["--time", str(test["time"])]
@@ -64,7 +64,7 @@ def test_the_tool_gives_what_the_vector_expects(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if is_rewritten(case)], ids=lambda case: case.id
+    "case", [case for case in CASES if is_rewritten(case)], ids=case_id
 )
 def test_the_expected_hash_and_timestamp_are_those_of_the_scheme(case: Case) -> None:
     tag, rest = local_content(case.test["address"]).split("=", 1)

@@ -56,6 +56,11 @@ class Case:
         return zone
 
 
+def case_id(case: Case) -> str:
+    """For pytest's `ids`."""
+    return case.id
+
+
 def load_cases(folder: str) -> list[Case]:
     """Every test of every scenario in fixtures/vectors/<folder>/*.yaml, in the files' order."""
     cases: list[Case] = []
