@@ -77,6 +77,11 @@ def load_cases(folder: str) -> list[Case]:
     return cases
 
 
+def message_octets(text: str) -> bytes:
+    """A message of a vector: characters up to U+00FF stand for octets, LF for CRLF."""
+    return text.encode("latin-1").replace(b"\n", b"\r\n")
+
+
 def fairlead() -> str:
     """The command under test."""
     return os.environ.get("FAIRLEAD", str(ROOT / "build" / "relay" / "fairlead"))

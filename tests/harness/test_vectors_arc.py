@@ -1,0 +1,36 @@
+"""fixtures/vectors/arc through `fairlead arc verify`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from vectors import Case, load_cases, message_octets, run_all, run_fairlead_json
+
+CASES = load_cases("arc")
+TIME = "1700000000"
+
+
+def evaluate(case: Case, resolver: str) -> Any:
+    return run_fairlead_json(
+        *("arc", "verify", "--resolver", resolver, "--time", TIME, "-"),
+        stdin=message_octets(case.test["message"]),
+    )
+
+
+@pytest.fixture(scope="session")
+def outcomes() -> dict[str, Any]:
+    return run_all(CASES, evaluate)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_arc_vector(case: Case, outcomes: dict[str, Any]) -> None:
+    outcome = outcomes[case.id]
+    if isinstance(outcome, Exception):
+        raise outcome
+    told = f"{case.file}: {case.name} (section {case.test['section']}): {outcome}"
+    assert outcome["cv"] == case.test["cv"], told
+    assert (outcome["reason"] != "") == (outcome["cv"] == "fail"), told
+    for name in ("instances", "oldest_pass"):
+        if name in case.test:
+            assert outcome[name] == case.test[name], told
