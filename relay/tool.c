@@ -27,29 +27,15 @@ struct command_line {
     int operand_count;
 };
 
-static void print_line(const char *format, va_list arguments)
+int tool_complain(enum tool_exit code, const char *format, ...)
 {
+    va_list arguments;
+    va_start(arguments, format);
     fputs("fairlead: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
-}
-
-int tool_usage_error(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    print_line(format, arguments);
     va_end(arguments);
-    return TOOL_USAGE;
-}
-
-int tool_unable(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    print_line(format, arguments);
-    va_end(arguments);
-    return TOOL_UNABLE;
+    return code;
 }
 
 static void list_options(const struct tool_usage *usage, struct command_line *line)
@@ -133,17 +119,22 @@ static int check_operands(const struct tool_usage *usage, const struct command_l
     return TOOL_DONE;
 }
 
+/* Who names a server waits for it, and not for long. */
+static const double named_server_timeout = 2;
+
 static int configure(const struct command_line *line, struct resolver_config *config)
 {
     const char *server = line->common[OPTION_RESOLVER], *time = line->common[OPTION_TIME];
     uint64_t now;
     *config = resolver_defaults();
-    if (!server)
+    if (!server) {
         resolver_read_resolv_conf(config, resolv_conf);
-    else if (resolver_server_parse(bytes_of(server), &config->servers[0]))
+    } else if (resolver_server_parse(bytes_of(server), &config->servers[0])) {
         config->server_count = 1;
-    else
+        config->timeout = named_server_timeout;
+    } else {
         return tool_usage_error("--resolver takes an address and a port, as 127.0.0.1:53");
+    }
     if (!time)
         return TOOL_DONE;
     if (!bytes_to_number(bytes_of(time), INT64_MAX, &now))
@@ -219,7 +210,7 @@ int tool_read_file(struct arena *arena, const char *path, size_t limit, struct b
 
 int tool_read_message(struct arena *arena, const char *path, struct message *message)
 {
-    struct bytes file;
+    struct bytes file = {NULL, 0};
     int result = tool_read_file(arena, path, TOOL_FILE_LIMIT, &file);
     if (result != TOOL_DONE)
         return result;

@@ -72,9 +72,11 @@ int tool_run(const struct tool_usage *usage, int argc, char **argv, tool_body *b
  * argv[1] names; it gets the arguments from there on. Returns the exit code. */
 int tool_run_word(const struct tool *words, int argc, char **argv);
 
-/* Print one line on stderr that says what to do, and return TOOL_USAGE or TOOL_UNABLE. */
-int tool_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-int tool_unable(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints one line on stderr that says what to do, and returns `code`. */
+int tool_complain(enum tool_exit code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#define tool_usage_error(...) tool_complain(TOOL_USAGE, __VA_ARGS__)
+#define tool_unable(...) tool_complain(TOOL_UNABLE, __VA_ARGS__)
 
 /* Reads a file ("-": stdin) of at most `limit` octets into `arena`. TOOL_DONE, or TOOL_UNABLE with
  * the reason printed. */

@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 enum { OCTETS_PER_BUCKET = 512, BUCKETS_LEAST = 16 };
 
 struct entry {
-    struct entry *next;          /* in its bucket */
-    struct entry *newer, *older; /* by last use */
+    struct entry *next; /* in its bucket */
+    TAILQ_ENTRY(entry) by_use;
     size_t size;
     size_t bucket;
     double expires;
@@ -21,7 +22,7 @@ struct entry {
 struct dns_cache {
     struct dns_cache_limits limits;
     size_t used;
-    struct entry *newest, *oldest;
+    TAILQ_HEAD(entries, entry) by_use; /* the one used last is first */
     size_t bucket_count;
     struct entry *buckets[];
 };
@@ -29,26 +30,13 @@ struct dns_cache {
 struct dns_cache *dns_cache_new(const struct dns_cache_limits *limits)
 {
     size_t count = limits->octets / OCTETS_PER_BUCKET + BUCKETS_LEAST;
-    struct dns_cache *cache = calloc(1, sizeof *cache + count * sizeof cache->buckets[0]);
+    struct dns_cache *cache = calloc(1, sizeof *cache + count * sizeof(struct entry *));
     if (!cache)
         return NULL;
     cache->limits = *limits;
     cache->bucket_count = count;
+    TAILQ_INIT(&cache->by_use);
     return cache;
-}
-
-static void unlink_from_order(struct dns_cache *cache, struct entry *entry)
-{
-    *(entry->newer ? &entry->newer->older : &cache->newest) = entry->older;
-    *(entry->older ? &entry->older->newer : &cache->oldest) = entry->newer;
-}
-
-static void make_newest(struct dns_cache *cache, struct entry *entry)
-{
-    entry->newer = NULL;
-    entry->older = cache->newest;
-    *(cache->newest ? &cache->newest->newer : &cache->oldest) = entry;
-    cache->newest = entry;
 }
 
 static void drop(struct dns_cache *cache, struct entry *entry)
@@ -57,7 +45,7 @@ static void drop(struct dns_cache *cache, struct entry *entry)
     while (*link != entry)
         link = &(*link)->next;
     *link = entry->next;
-    unlink_from_order(cache, entry);
+    TAILQ_REMOVE(&cache->by_use, entry, by_use);
     cache->used -= entry->size;
     free(entry);
 }
@@ -66,8 +54,8 @@ void dns_cache_free(struct dns_cache *cache)
 {
     if (!cache)
         return;
-    while (cache->oldest)
-        drop(cache, cache->oldest);
+    while (!TAILQ_EMPTY(&cache->by_use))
+        drop(cache, TAILQ_FIRST(&cache->by_use));
     free(cache);
 }
 
@@ -94,8 +82,8 @@ bool dns_cache_get(struct dns_cache *cache, struct arena *arena, struct bytes na
         drop(cache, entry);
         return false;
     }
-    unlink_from_order(cache, entry);
-    make_newest(cache, entry);
+    TAILQ_REMOVE(&cache->by_use, entry, by_use);
+    TAILQ_INSERT_HEAD(&cache->by_use, entry, by_use);
     dns_answer_copy(arena, &entry->answer, answer);
     answer->ttl = (uint32_t)(entry->expires - now);
     return true;
@@ -159,12 +147,13 @@ void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type typ
         return;
     }
     while (cache->used > cache->limits.octets - entry->size)
-        drop(cache, cache->oldest);
+        /* The analyzer takes the last entry for one that has a successor. */
+        drop(cache, TAILQ_LAST(&cache->by_use, entries)); // NOLINT(clang-analyzer-unix.Malloc)
     entry->type = type;
     entry->expires = now + seconds;
     entry->bucket = bucket_of(cache, name, type);
     entry->next = cache->buckets[entry->bucket];
     cache->buckets[entry->bucket] = entry;
     cache->used += entry->size;
-    make_newest(cache, entry);
+    TAILQ_INSERT_HEAD(&cache->by_use, entry, by_use);
 }

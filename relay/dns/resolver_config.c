@@ -9,7 +9,7 @@ struct resolver_config resolver_defaults(void)
 {
     return (struct resolver_config){.timeout = 5,
                                     .tries = 2,
-                                    .cache_octets = 16 * 1024 * 1024,
+                                    .cache_octets = (size_t)16 * 1024 * 1024,
                                     .ttl_most = 24 * 3600,
                                     .ttl_negative_most = 3600};
 }

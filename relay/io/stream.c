@@ -146,6 +146,17 @@ struct stream *stream_connect(const struct ip *host, uint16_t port, const struct
     return stream;
 }
 
+/* A close with octets unread becomes a reset, which may overtake the last reply. */
+static void close_gently(int fd)
+{
+    char unread[INPUT_LEAST];
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < READS_IN_A_ROW; i++)
+        if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) <= 0)
+            break;
+    close(fd);
+}
+
 void stream_free(struct stream *stream)
 {
     if (!stream)
@@ -157,7 +168,7 @@ void stream_free(struct stream *stream)
         ERR_clear_error();
     }
     if (stream->fd >= 0)
-        close(stream->fd);
+        close_gently(stream->fd);
     free(stream->storage);
     buffer_free(&stream->output);
     free(stream);

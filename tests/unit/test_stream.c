@@ -383,6 +383,34 @@ static int listen_on_loopback(uint16_t *port)
     return fd;
 }
 
+static void talks_on(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    stream_write(ends->left, BYTES("RCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n"));
+    assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "421 bye\r\n");
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_CLOSED);
+    assert_string_equal(stream_error(ends->left), "");
+}
+
+static void hangs_up(void *argument)
+{
+    struct ends *ends = argument;
+    stream_write(ends->right, BYTES("421 bye\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
+    stream_free(ends->right);
+    ends->right = NULL;
+}
+
+static void hanging_up_on_a_peer_that_talks_on_is_no_reset(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(talks_on, hangs_up, &ends);
+}
+
 static void connects(void *argument)
 {
     struct ip host, source, seen;
@@ -423,6 +451,7 @@ int main(void)
         cmocka_unit_test(a_large_body_arrives_whole_and_in_order),
         cmocka_unit_test(a_megabyte_without_a_line_end_is_one_line_too_long),
         cmocka_unit_test(writing_to_a_peer_that_is_gone_is_a_status_and_no_signal),
+        cmocka_unit_test(hanging_up_on_a_peer_that_talks_on_is_no_reset),
         cmocka_unit_test(nothing_said_in_the_clear_is_heard_under_tls_in_either_direction),
         cmocka_unit_test(a_large_body_arrives_whole_under_tls),
         cmocka_unit_test(a_handshake_that_is_none_fails_with_a_reason),
