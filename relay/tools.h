@@ -14,7 +14,9 @@
     X(arc)                                                                                         \
     X(dmarc)                                                                                       \
     X(srs)                                                                                         \
-    X(verify)
+    X(verify)                                                                                      \
+    X(zone)                                                                                        \
+    X(check_zone)
 /* clang-format on */
 
 #define DECLARE_TOOL(name) extern const struct tool tool_##name;
