@@ -255,7 +255,7 @@ class DnsServer:
         """The answer to a query and the delay in seconds before it leaves; None to say nothing."""
         try:
             query = dns.message.from_wire(packet)
-        except dns.exception.DNSException:
+        except (dns.exception.DNSException, ValueError):
             return None, 0.0
         if not query.question:
             return None, 0.0

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from running import Conform, Finished
+
+from conformance.lab import namespace
+from conformance.lab.loop import LoopThread
 
 ROOT = Path(__file__).resolve().parents[2]
 GREETER = ROOT / "tests" / "harness" / "greeter.py"
 CLONE_NEWUSER = 0x10000000
-
-sys.path.insert(0, str(ROOT))
-
-from conformance.lab import namespace  # noqa: E402
-from conformance.lab.loop import LoopThread  # noqa: E402
 
 
 def pytest_configure() -> None:
@@ -36,29 +33,6 @@ def pytest_configure() -> None:
     namespace.unshare_here()
     namespace.configure([])
 
-
-@dataclass
-class Finished:
-    """A run of `conform` that has ended."""
-
-    status: int
-    output: str
-    errors: str
-    report: Path
-
-    @property
-    def results(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads((self.report / "results.json").read_text())
-        return loaded
-
-    def verdict(self, clause: str) -> str:
-        found: str = next(
-            c["verdict"] for c in self.results["clauses"] if c["id"] == clause
-        )
-        return found
-
-
-Conform = Callable[..., Finished]
 
 HEAD = """
 import pytest

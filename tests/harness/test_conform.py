@@ -11,7 +11,7 @@ import pytest
 
 from conformance.clauses import load_catalogue
 
-from .conftest import ROOT, Conform
+from running import Conform
 
 # Clauses of the real catalogue, by what the tests need of them.
 CATALOGUE = load_catalogue()

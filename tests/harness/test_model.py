@@ -1,0 +1,132 @@
+"""Catalogue, results model and transcript: what they make of right and of wrong input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance.clauses import CatalogueError, load_catalogue, selected
+from conformance.lab.transcript import Transcript, printable
+from conformance.report.model import ClauseResult, Outcome, TestResult
+
+GOOD = """
+order: 1
+heading: A heading
+clauses:
+  - id: AB-01
+    level: required
+    statement: Something
+      holds.
+    source: RFC 5321 4.4
+    quote: some words
+"""
+
+
+def write(directory: Path, text: str) -> Path:
+    (directory / "one.yaml").write_text(text)
+    return directory
+
+
+def test_a_catalogue_is_read_in_its_order(tmp_path: Path) -> None:
+    write(tmp_path, GOOD.replace("order: 1", "order: 2"))
+    (tmp_path / "two.yaml").write_text(GOOD.replace("AB-01", "ZZ-01"))
+    clauses = load_catalogue(tmp_path)
+    assert list(clauses) == ["ZZ-01", "AB-01"]
+    clause = clauses["AB-01"]
+    assert clause.statement == "Something holds."
+    assert (clause.heading, clause.roles, clause.capability) == (
+        "A heading",
+        ("relay",),
+        None,
+    )
+    assert clause.gates
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("AB-01", "ab-1", "an id looks like"),
+        ("required", "important", "level"),
+        ("source: RFC 5321 4.4", "origin: RFC 5321 4.4", "unknown key 'origin'"),
+        ("    source: RFC 5321 4.4\n", "", "'source' is missing"),
+        (
+            "    quote: some words\n",
+            "    quote: some words\n    roles: [cook]\n",
+            "roles",
+        ),
+        ("order: 1\n", "order: 1\ncapability: flying\n", "no capability"),
+        ("heading: A heading\n", "", "'heading' is missing"),
+        ("clauses:\n", "clauses: none\nothers:\n", "unknown key 'others'"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_by_name(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    with pytest.raises(CatalogueError, match=complaint):
+        load_catalogue(write(tmp_path, GOOD.replace(old, new)))
+
+
+def test_an_id_is_given_once(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "two.yaml").write_text(GOOD)
+    with pytest.raises(CatalogueError, match="AB-01 is also in one.yaml"):
+        load_catalogue(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        ([], ["SRS-01", "SRS-02", "EAI-01"]),
+        (["SRS-*"], ["SRS-01", "SRS-02"]),
+        (["srs-01", "eai-*"], ["SRS-01", "EAI-01"]),
+        (["*-01"], ["SRS-01", "EAI-01"]),
+        (["SRS"], []),
+    ],
+)
+def test_globs_select_clauses(globs: list[str], expected: list[str]) -> None:
+    assert selected(["SRS-01", "SRS-02", "EAI-01"], globs) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict"),
+    [
+        ("", "skipped"),
+        ("pass", "pass"),
+        ("pass fail", "fail"),
+        ("fail error pass", "error"),
+        ("skipped pass", "pass"),
+        ("unimplemented pass", "pass"),
+        ("unimplemented skipped", "skipped"),
+        ("unimplemented", "unimplemented"),
+    ],
+)
+def test_the_verdict_on_a_clause_follows_from_its_tests(
+    tmp_path: Path, outcomes: str, verdict: str
+) -> None:
+    clause = load_catalogue(write(tmp_path, GOOD))["AB-01"]
+    tests = [
+        TestResult(str(n), "", [], Outcome(o)) for n, o in enumerate(outcomes.split())
+    ]
+    assert ClauseResult(clause, tests).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"250 ok\r\n", "250 ok"),
+        (b"250 ok\n", "250 ok\\n (bare)"),
+        (b"250 ok", "250 ok (no line end)"),
+        (b"\x00\x1b\xff\\\r\r\n", "\\x00\\x1b\\xff\\\\\\x0d"),
+    ],
+)
+def test_a_transcript_shows_every_octet(data: bytes, shown: str) -> None:
+    assert printable(data) == shown
+
+
+def test_a_transcript_is_in_the_order_of_time() -> None:
+    transcript = Transcript()
+    transcript.add("client", ">", b"one\r\ntwo\r\n")
+    transcript.remark("dns", "three")
+    words = [line.split(maxsplit=3)[-1] for line in transcript.render().splitlines()]
+    assert words == ["one", "two", "three"]
