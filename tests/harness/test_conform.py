@@ -233,10 +233,9 @@ def test_a_waiver_file_that_is_wrong_is_a_usage_error(
     assert conform(PASSING, "--waivers", str(path)).status == 2
 
 
-def test_nothing_is_left_behind(conform: Conform) -> None:
-    before = set(Path("/tmp").glob("conform-*"))
+def test_nothing_is_left_behind(conform: Conform, tmp_path: Path) -> None:
     conform(PASSING)
-    assert set(Path("/tmp").glob("conform-*")) <= before
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_scripts_conform_says_what_it_takes(conform: Conform) -> None:
