@@ -163,6 +163,7 @@ static void build_timeouts(struct config_build *build)
     t->client_command = seconds(build, "timeouts.client_command", file->client_command, 300, HOUR);
     t->client_data = seconds(build, "timeouts.client_data", file->client_data, 180, HOUR);
     t->recipient = seconds(build, "timeouts.recipient", file->recipient, 270, CLIENT_RCPT);
+    t->delivery = seconds(build, "timeouts.delivery", file->delivery, 570, CLIENT_FINAL);
     t->upstream_connect =
         seconds(build, "timeouts.upstream_connect", file->upstream_connect, 30, CLIENT_RCPT);
     t->upstream_banner =

@@ -48,6 +48,7 @@ static const cyaml_schema_field_t timeouts_fields[] = {
     NUMBER(struct file_timeouts, client_command),
     NUMBER(struct file_timeouts, client_data),
     NUMBER(struct file_timeouts, recipient),
+    NUMBER(struct file_timeouts, delivery),
     NUMBER(struct file_timeouts, upstream_connect),
     NUMBER(struct file_timeouts, upstream_banner),
     NUMBER(struct file_timeouts, upstream_command),

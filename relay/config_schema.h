@@ -42,6 +42,7 @@ struct file_timeouts {
     uint64_t *client_command;
     uint64_t *client_data;
     uint64_t *recipient;
+    uint64_t *delivery;
     uint64_t *upstream_connect;
     uint64_t *upstream_banner;
     uint64_t *upstream_command;

@@ -399,7 +399,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
                    struct answer *answer)
 {
     const struct config_timeouts *timeouts = &upstream->config->timeouts;
-    double deadline = clock_monotonic() + timeouts->upstream_final;
+    double deadline = clock_monotonic() + timeouts->delivery;
     if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
         *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
         return;
@@ -424,7 +424,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         return;
     }
     stream_printf(upstream->stream, ".\r\n");
-    ask(upstream, 2, deadline, answer);
+    ask(upstream, 2, sooner(deadline, timeouts->upstream_final), answer);
 }
 
 void upstream_reset(struct upstream *upstream)

@@ -188,7 +188,7 @@ static void every_key_is_heard(void **state)
         "never}\n"
         "timeouts: {client_command: 1, client_data: 2, recipient: 3, upstream_connect: 4,\n"
         "  upstream_banner: 5, upstream_command: 6, upstream_data: 7, upstream_block: 8,\n"
-        "  upstream_final: 9, drain: 10}\n"
+        "  upstream_final: 9, drain: 10, delivery: 11}\n"
         "postmaster: {address: '\"a b\"@[192.0.2.1]', page: 'https://pm.example/'}\n"
         "limits: {message_size: 65536, recipients: 5, received_fields: 6, header_size: 2048,\n"
         "  sessions: 7, sessions_per_client: 8, bad_commands: 9, memory: 1048576}\n"
@@ -219,7 +219,8 @@ static void every_key_is_heard(void **state)
                             t->recipient,       t->upstream_connect,
                             t->upstream_banner, t->upstream_command,
                             t->upstream_data,   t->upstream_block,
-                            t->upstream_final,  t->drain};
+                            t->upstream_final,  t->drain,
+                            t->delivery};
     for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
         assert_true(times[i] == (double)(i + 1));
     assert_bytes(config->postmaster.text, "\"a b\"@[192.0.2.1]");
