@@ -1,13 +1,13 @@
 /* The report of `fairlead verify` for a reader's eyes. See tool_verify.h.
  *
- *     Refused at DATA: 550 5.7.26 The DMARC policy of example.com ...
- *     because nothing aligned with example.com is authenticated, ...   [DMARC-01]
+ *     Refused at DATA: 550 5.7.26 The DMARC policy of example.com asks to reject this message. ...
+ *     because nothing aligned with example.com is authenticated, and p=reject at ... [DMARC-01]
  *
- *       SPF    fail    bounce.example.com, by "-all"; aligned with From, relaxed
- *       DKIM   pass    other.example (s=2024, rsa-sha256, 2048 bits); not aligned with From
- *       ARC    none
- *       DMARC  fail    From is at example.com, an organizational domain of its own
- *                      _dmarc.example.com: v=DMARC1; p=reject */
+ *       SPF    fail      example.com (MAIL FROM), by -all; aligned with From (relaxed)
+ *       DKIM   pass      other.example (s=a, rsa-sha256, 2048 bits); not aligned with From
+ * (relaxed) ARC    none DMARC  fail      From is at example.com, of the organization example.com
+ *                        _dmarc.example.com: v=DMARC1; p=reject
+ *                        p=reject applies */
 #include "tool_verify.h"
 
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, DIM };
