@@ -53,9 +53,9 @@ def conform(tmp_path: Path) -> Conform:
         command += ["--suite", str(directory), "--report", str(report), *arguments]
         if "-j" not in arguments:
             command += ["-j", "1"]
-        environment = {
-            key: os.environ[key] for key in os.environ if key != namespace.INSIDE
-        }
+        (tmp_path / "tmp").mkdir(exist_ok=True)
+        environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+        environment.pop(namespace.INSIDE, None)
         done = subprocess.run(
             command,
             cwd=ROOT,

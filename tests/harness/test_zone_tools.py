@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dns.zone
 import pytest
-from .vectors import DnsServer, run_fairlead, run_fairlead_json
+from vectors import DnsServer, run_fairlead, run_fairlead_json
 
 
 def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
