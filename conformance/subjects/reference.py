@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from dataclasses import replace
@@ -200,5 +201,5 @@ def faketime_environment(days: float) -> dict[str, str]:
         "FAKETIME": f"{days * 86400:+.0f}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         # A relay built with sanitizers would refuse a library that is loaded before theirs.
-        "ASAN_OPTIONS": "verify_asan_link_order=0",
+        "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0",
     }
