@@ -109,7 +109,7 @@ static void a_body_larger_than_what_is_gathered_comes_out_whole(void **state)
     canon_body(CANON_RELAXED, (struct bytes){body, sizeof body}, (struct canon_sink){take, &out});
     size_t expected = 2;
     for (size_t i = 0; i < sizeof body; i++)
-        expected += body[i] == 'x' || (body[i] == ' ' && body[i + 1] == 'x');
+        expected += body[i] == 'x' || (i + 1 < sizeof body && body[i + 1] == 'x');
     assert_int_equal(out.n, expected);
     assert_int_equal(bytes_find_slice(buffer_bytes(&out), BYTES("  ")), BYTES_NOT_FOUND);
     buffer_free(&out);
