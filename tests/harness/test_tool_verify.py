@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .vectors import ROOT, DnsServer, fairlead
+from vectors import ROOT, DnsServer, fairlead
 
 ZONE = {
     "_dmarc.reject.example": {"TXT": "v=DMARC1; p=reject; aspf=s"},
