@@ -114,6 +114,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--break", metavar="CLAUSE", dest="broken_clause", help=argparse.SUPPRESS
     )
     parser.add_argument(
+        "--first-failure",
+        action="store_true",
+        help="end with the first test that fails",
+    )
+    parser.add_argument(
         "--suite", default=str(ROOT / "conformance" / "suite"), help=argparse.SUPPRESS
     )
     options = parser.parse_args(arguments)
@@ -142,6 +147,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         verbose=options.verbose,
         binary=options.binary,
         broken_clause=options.broken_clause,
+        first_failure=options.first_failure,
         suite=str(Path(options.suite).resolve()),
     )
 
@@ -219,6 +225,8 @@ def run_pytest(settings: Settings, collector: Collector) -> None:
         "-pno:logging",
         f"--conform-settings={settings.to_json()}",
     ]
+    if settings.first_failure:
+        arguments.append("--exitfirst")
     if settings.jobs > 1:
         arguments += [f"-n{settings.jobs}", "--dist=load"]
     pytest.main(arguments, plugins=[collector])

@@ -28,6 +28,7 @@ class Settings:
     verbose: bool = False
     binary: str | None = None  # of the reference relay
     broken_clause: str | None = None  # --break for the reference relay
+    first_failure: bool = False
     suite: str = str(SUITE)
 
     @property

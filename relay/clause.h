@@ -4,7 +4,10 @@
  *
  * In a normal build the macro is its condition and nothing else. In a build with -Dmutants=true,
  * `fairlead --break SRS-03 ...` inverts exactly the decisions so named, and scripts/mutants checks
- * that a test which claims the clause then fails. */
+ * that a test which claims the clause then fails. Where inverting the whole condition would only
+ * make a relay that serves nobody, the decision is what follows from it:
+ *
+ *     if (sessions > limit && CLAUSE(LIM_18, true)) */
 #ifndef FAIRLEAD_CLAUSE_H
 #define FAIRLEAD_CLAUSE_H
 

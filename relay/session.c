@@ -494,7 +494,7 @@ static void log_session(const struct session *session)
  * (RFC 5321 4.3.1). */
 static void say_banner(struct session *session, enum verdict refusal)
 {
-    if (refusal == VERDICT_NONE && CLAUSE(DLG_22, stream_input_waiting(session->stream)))
+    if (refusal == VERDICT_NONE && stream_input_waiting(session->stream) && CLAUSE(DLG_22, true))
         refusal = VERDICT_EARLY_TALKER;
     if (refusal != VERDICT_NONE) {
         say_verdict(session, refusal);
