@@ -114,8 +114,8 @@ static enum verdict judge_connection(const struct connection *connection)
         return VERDICT_SHUTTING_DOWN;
     if (server->session_count >= limits->sessions)
         return VERDICT_TOO_MANY_SESSIONS;
-    if (CLAUSE(LIM_18,
-               count_sessions_from(server, &connection->address) >= limits->sessions_per_client))
+    if (count_sessions_from(server, &connection->address) >= limits->sessions_per_client &&
+        CLAUSE(LIM_18, true))
         return VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT;
     return VERDICT_NONE;
 }
