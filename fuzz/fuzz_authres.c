@@ -4,14 +4,6 @@
 
 #include "mail/authres.h"
 
-#include <stdlib.h>
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new(0);

@@ -5,14 +5,6 @@
 #include "config.h"
 #include "forward/route.h"
 
-#include <stdlib.h>
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 static void find_every_route(const struct config *config)
 {
     for (size_t i = 0; i < config->zone_count; i++)

@@ -4,14 +4,6 @@
 
 #include "auth/dmarc_record.h"
 
-#include <stdlib.h>
-
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes text = {(const char *)data, size};

@@ -1,0 +1,53 @@
+/* The content of DATA, cut into two pieces anywhere: where it ends does not depend on the cut, the
+ * end is CRLF "." CRLF and no other, and what was taken goes out and comes back unchanged. */
+#include "fuzz.h"
+
+#include "mail/content.h"
+
+static const struct content_limits limits = {4096, 1024, 1000};
+
+static size_t read_whole(struct content_reader *reader, struct buffer *message, struct bytes octets,
+                         size_t cut)
+{
+    content_start(reader, message, limits);
+    size_t used = content_feed(reader, bytes_first(octets, cut));
+    if (!reader->ended)
+        used += content_feed(reader, bytes_from(octets, used));
+    return used;
+}
+
+static void add_run(void *context, struct bytes run)
+{
+    buffer_add(context, run);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct content_reader whole, cut;
+    struct buffer first = {0}, second = {0}, wire = {0};
+    if (size == 0)
+        return 0;
+    struct bytes octets = {(const char *)data + 1, size - 1};
+    size_t used = read_whole(&whole, &first, octets, octets.n);
+    require(read_whole(&cut, &second, octets, data[0]) == used && cut.ended == whole.ended &&
+            cut.bad_octets == whole.bad_octets);
+    require(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+    if (whole.ended) {
+        struct bytes seen = bytes_first(octets, used);
+        require(bytes_ends_with_nocase(seen, BYTES("\r\n.\r\n")) ||
+                bytes_equal(seen, BYTES(".\r\n")));
+    }
+    if (whole.ended && !whole.bad_octets && !whole.too_big && !whole.header_too_big &&
+        !whole.line_too_long) {
+        bool at_line_start = true;
+        content_stuff(buffer_bytes(&first), &at_line_start, add_run, &wire);
+        buffer_add(&wire, BYTES(".\r\n"));
+        buffer_clear(&second);
+        require(read_whole(&cut, &second, buffer_bytes(&wire), wire.n) == wire.n && cut.ended);
+        require(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+    }
+    buffer_free(&first);
+    buffer_free(&second);
+    buffer_free(&wire);
+    return 0;
+}
