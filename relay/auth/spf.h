@@ -66,6 +66,11 @@ void spf_identify(struct arena *arena, const struct spf_request *request,
  * judged when it is asked. */
 bool spf_is_checkable(struct bytes domain);
 
+/* For the engines: the domain's explanation, or the default one where it is not printable US-ASCII
+ * (macros bring in what the client gave, and a reply must not break) or beyond what a reply of some
+ * lines holds (RFC 7208 6.2). */
+struct bytes spf_explanation(struct bytes text, struct bytes default_explanation);
+
 /* Appends a Received-SPF field (RFC 7208 9.1), folded, with its CRLF. Nothing that the client or a
  * record supplied can break the field. */
 void spf_write_received(struct buffer *out, const struct spf_request *request,

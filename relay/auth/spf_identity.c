@@ -1,5 +1,5 @@
-/* What every SPF engine starts from: which identity is checked (RFC 7208 2.3, 2.4, 4.3), and the
- * names of engines and results. */
+/* What the SPF engines have in common: which identity is checked (RFC 7208 2.3, 2.4, 4.3), what may
+ * be given out as an explanation (6.2), and the names of engines and results. */
 #include "auth/spf.h"
 
 #include "auth/spf_macro.h"
@@ -49,4 +49,15 @@ bool spf_is_checkable(struct bytes domain)
     domain = spf_without_final_dot(domain);
     return bytes_find(domain, '.') != BYTES_NOT_FOUND && domain.p[0] != '[' &&
            bytes_is_ascii(domain);
+}
+
+struct bytes spf_explanation(struct bytes text, struct bytes default_explanation)
+{
+    enum { EXPLANATION_MOST = 2048 }; /* octets */
+    if (text.n > EXPLANATION_MOST)
+        return default_explanation;
+    for (size_t i = 0; i < text.n; i++)
+        if (!ascii_is_printable(text.p[i]))
+            return default_explanation;
+    return text;
 }

@@ -208,14 +208,17 @@ static bool prepare(SPF_server_t *server, SPF_request_t *library_request, struct
            SPF_request_set_helo_dom(library_request, helo) == SPF_E_SUCCESS;
 }
 
-static void take_verdict(struct arena *arena, SPF_response_t *response, SPF_errcode_t code,
-                         struct spf_verdict *verdict)
+static void take_verdict(struct arena *arena, const struct spf_request *request,
+                         SPF_response_t *response, SPF_errcode_t code, struct spf_verdict *verdict)
 {
     verdict->result = result_of(response, code);
     verdict->lookups = response->num_dns_mech > 0 ? (unsigned)response->num_dns_mech : 0;
     verdict->problem = NULL;
-    if (verdict->result == SPF_FAIL)
-        verdict->explanation = arena_copy(arena, bytes_of(SPF_response_get_explanation(response)));
+    if (verdict->result == SPF_FAIL) {
+        struct bytes text = bytes_of(SPF_response_get_explanation(response));
+        verdict->explanation =
+            arena_copy(arena, spf_explanation(text, request->default_explanation));
+    }
     if (verdict->result == SPF_NONE)
         verdict->problem = "no SPF record";
     if (verdict->result == SPF_TEMPERROR || verdict->result == SPF_PERMERROR)
@@ -244,7 +247,8 @@ void spf_check_libspf2(struct dns *dns, struct arena *arena, const struct spf_re
     SPF_request_t *library_request = server ? SPF_request_new(server) : NULL;
     SPF_response_t *response = library_request ? SPF_response_new(library_request) : NULL;
     if (response && prepare(server, library_request, arena, request, verdict->sender))
-        take_verdict(arena, response, evaluate(server, library_request, response), verdict);
+        take_verdict(arena, request, response, evaluate(server, library_request, response),
+                     verdict);
     if (response)
         SPF_response_free(response);
     if (library_request)

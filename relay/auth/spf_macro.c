@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_MOST = 253 };
+enum {
+    NAME_MOST = 253,
+    EXPANSION_MOST = 65536 /* octets: a record full of long macros must not keep the loop busy */
+};
 
 static const char letters_everywhere[] = "slodipvh";
 static const char letters_of_explanations[] = "slodipvhcrt";
@@ -251,7 +254,7 @@ static void expand_into(struct buffer *out, const struct spf_macros *macros, str
                         struct bytes text)
 {
     struct piece piece;
-    while (text.n > 0 && next_piece(&text, &piece)) {
+    while (text.n > 0 && out->n <= EXPANSION_MOST && next_piece(&text, &piece)) {
         if (piece.letter == '\0') {
             buffer_add(out, piece.text);
             continue;
@@ -284,6 +287,8 @@ struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macro
     struct buffer out = {0};
     expand_into(&out, macros, domain, text);
     struct bytes name = spf_without_final_dot(buffer_bytes(&out));
+    if (out.n > EXPANSION_MOST)
+        name.n = 0;
     while (name.n > NAME_MOST && bytes_find(name, '.') != BYTES_NOT_FOUND)
         bytes_cut(&name, '.');
     return finish(arena, &out, name);

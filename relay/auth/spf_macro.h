@@ -25,12 +25,13 @@ struct spf_macros {
 };
 
 /* Expands a string that one of the checks above has accepted, as an explanation. Lives in `arena`;
- * p == NULL when memory is short. */
+ * p == NULL when memory is short. Breaks off beyond 64 KiB. */
 struct bytes spf_expand(struct arena *arena, const struct spf_macros *macros, struct bytes domain,
                         struct bytes text);
 
 /* The same for a name to ask: labels are dropped from the left until 253 octets remain (RFC 7208
- * 7.3), and the final dot is. Nothing else is mended: the name may still be impossible. */
+ * 7.3), and the final dot is. Nothing else is mended: the name may still be impossible. Empty if it
+ * goes beyond 64 KiB. */
 struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macros,
                              struct bytes domain, struct bytes text);
 

@@ -295,6 +295,20 @@ static void a_long_name_loses_labels_on_the_left(void **state)
     arena_free(arena);
 }
 
+static void an_expansion_without_measure_is_no_name(void **state)
+{
+    (void)state;
+    static char local[1000], text[4 * 1000 + 1];
+    memset(local, '.', sizeof local);
+    for (size_t i = 0; i + 1 < sizeof text; i += 4)
+        memcpy(text + i, "%{l}", 4);
+    struct spf_macros macros = {.local_part = {local, sizeof local}, .validated_name = no_name};
+    struct arena *arena = arena_new(0);
+    assert_bytes(spf_expand_name(arena, &macros, BYTES("example.com"), bytes_of(text)), "");
+    assert_true(spf_expand(arena, &macros, BYTES("example.com"), bytes_of(text)).n < 70000);
+    arena_free(arena);
+}
+
 static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void **state)
 {
     (void)state;
@@ -399,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_record_is_refused_for_any_error_anywhere),
         cmocka_unit_test(macros_expand_as_the_rfc_s_own_examples),
         cmocka_unit_test(a_long_name_loses_labels_on_the_left),
+        cmocka_unit_test(an_expansion_without_measure_is_no_name),
         cmocka_unit_test(libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback),
         cmocka_unit_test(received_spf_quotes_what_is_no_dot_atom),
         cmocka_unit_test(nothing_from_outside_can_break_received_spf),
