@@ -35,7 +35,7 @@ int tool_complain(enum tool_exit code, const char *format, ...)
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
-    return code;
+    return (int)code;
 }
 
 static void list_options(const struct tool_usage *usage, struct command_line *line)
