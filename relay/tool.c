@@ -27,7 +27,7 @@ struct command_line {
     int operand_count;
 };
 
-int tool_complain(enum tool_exit code, const char *format, ...)
+int tool_complain(int code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

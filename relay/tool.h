@@ -73,8 +73,7 @@ int tool_run(const struct tool_usage *usage, int argc, char **argv, tool_body *b
 int tool_run_word(const struct tool *words, int argc, char **argv);
 
 /* Prints one line on stderr that says what to do, and returns `code`. */
-int tool_complain(enum tool_exit code, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int tool_complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define tool_usage_error(...) tool_complain(TOOL_USAGE, __VA_ARGS__)
 #define tool_unable(...) tool_complain(TOOL_UNABLE, __VA_ARGS__)
 

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #ifdef __has_feature
 #define HAS_FEATURE(feature) __has_feature(feature)
@@ -39,6 +38,10 @@
  * red zones make frames several times as large. */
 enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MOST = 128 };
 
+/* Below each stack lies memory that nobody may touch: more than one page, so that a function with a
+ * large frame does not step over it, and whole pages whatever their size. */
+enum { GUARD_SIZE = 64 * 1024, MAPPING_SIZE = GUARD_SIZE + STACK_SIZE };
+
 struct fiber {
     ucontext_t entry; /* where it begins */
     bool entered;
@@ -47,8 +50,7 @@ struct fiber {
     fiber_function *function;
     void *argument;
 
-    char *mapping; /* the guard page and the stack above it */
-    size_t mapping_size;
+    char *mapping;     /* the guard and the stack above it */
     const void *stack; /* bounds and shadow, for ASan */
     size_t stack_size;
     void *fake_stack;
@@ -149,7 +151,7 @@ static void fiber_free(struct fiber *fiber)
     __lsan_unregister_root_region(fiber->stack, fiber->stack_size);
     __asan_unpoison_memory_region(fiber->stack, fiber->stack_size);
 #endif
-    munmap(fiber->mapping, fiber->mapping_size);
+    munmap(fiber->mapping, MAPPING_SIZE);
     free(fiber);
 }
 
@@ -210,20 +212,17 @@ static void on_timer(struct ev_loop *self_loop, ev_timer *watcher, int events)
         arm_timer(fiber, now);
 }
 
-/* Maps a stack with a page below it that nobody may touch. */
 static bool map_stack(struct fiber *fiber)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    fiber->mapping_size = page + STACK_SIZE;
-    fiber->mapping = mmap(NULL, fiber->mapping_size, PROT_READ | PROT_WRITE,
+    fiber->mapping = mmap(NULL, MAPPING_SIZE, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (fiber->mapping == MAP_FAILED)
         return false;
-    fiber->stack = fiber->mapping + page;
+    fiber->stack = fiber->mapping + GUARD_SIZE;
     fiber->stack_size = STACK_SIZE;
-    if (mprotect(fiber->mapping, page, PROT_NONE) == 0 && getcontext(&fiber->entry) == 0)
+    if (mprotect(fiber->mapping, GUARD_SIZE, PROT_NONE) == 0 && getcontext(&fiber->entry) == 0)
         return true;
-    munmap(fiber->mapping, fiber->mapping_size);
+    munmap(fiber->mapping, MAPPING_SIZE);
     return false;
 }
 
@@ -234,7 +233,7 @@ static struct fiber *fiber_new(void)
         free(fiber);
         return NULL;
     }
-    fiber->entry.uc_stack.ss_sp = fiber->mapping + (fiber->mapping_size - STACK_SIZE);
+    fiber->entry.uc_stack.ss_sp = fiber->mapping + GUARD_SIZE;
     fiber->entry.uc_stack.ss_size = STACK_SIZE;
     fiber->entry.uc_link = NULL;
     makecontext(&fiber->entry, run_functions, 0);
