@@ -77,7 +77,8 @@ class Reference(Subject):
         return self._run("zone", domain).stdout
 
     def check_zone(self, domain: str) -> bool:
-        return self._run("check-zone", domain).returncode == 0
+        answer = json.loads(self._run("check-zone", domain).stdout)
+        return bool(answer["in_order"])
 
     def complaint_about(self, zone: Zone) -> str | None:
         assert self.plan is not None
