@@ -1,0 +1,54 @@
+/* Upstream replies of any octets: what is handed on is a reply of lines within the limit, in plain
+ * text, and reading it again changes nothing. */
+#include "fuzz.h"
+
+#include "mail/reply.h"
+
+static enum reply_progress read_reply(struct arena *arena, struct bytes text, struct reply *reply)
+{
+    struct reply_reader reader;
+    enum reply_progress progress = REPLY_MORE;
+    reply_start(&reader, arena);
+    while (progress == REPLY_MORE && text.n > 0) {
+        size_t end = bytes_find(text, '\n');
+        struct bytes line = end == BYTES_NOT_FOUND ? text : bytes_first(text, end + 1);
+        progress = reply_take_line(&reader, line);
+        text = bytes_from(text, line.n);
+    }
+    *reply = reader.reply;
+    return progress;
+}
+
+static void check_text(struct bytes written)
+{
+    while (written.n > 0) {
+        size_t end = bytes_find_slice(written, BYTES("\r\n"));
+        require(end != BYTES_NOT_FOUND && end + 2 <= REPLY_LINE_LIMIT);
+        for (size_t i = 0; i < end; i++)
+            require(ascii_is_printable(written.p[i]) || written.p[i] == '\t');
+        written = bytes_from(written, end + 2);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_new(0);
+    struct buffer first = {0}, second = {0};
+    struct reply reply, again;
+    if (read_reply(arena, (struct bytes){(const char *)data, size}, &reply) == REPLY_COMPLETE) {
+        reply_read_extensions(&reply);
+        reply_adapt_for_client(&reply);
+        reply_write(&first, &reply);
+        check_text(buffer_bytes(&first));
+        /* Folding may have made more lines than a reply may have. */
+        if (read_reply(arena, buffer_bytes(&first), &again) == REPLY_COMPLETE) {
+            require(again.code == reply.code);
+            reply_write(&second, &again);
+            require(bytes_equal(buffer_bytes(&first), buffer_bytes(&second)));
+        }
+    }
+    buffer_free(&first);
+    buffer_free(&second);
+    arena_free(arena);
+    return 0;
+}
