@@ -74,7 +74,9 @@ def test_no_parameter_goes_to_an_upstream_without_extensions(
             world.sender.address, world.info, world.message(), *declared.split()
         )
         expect_reply(delivery.final, 250, to="the end of DATA")
-    expect(world.upstream.messages[0].sender_parameters, [], "parameters of MAIL")
+    expect(
+        world.upstream.wait_for_message().sender_parameters, [], "parameters of MAIL"
+    )
 
 
 @clause("UPS-05")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import dns.exception
 import dns.flags
@@ -14,8 +16,9 @@ import dns.rdatatype
 import pytest
 
 from conformance.lab import dns as lab
+from conformance.lab import namespace
 from conformance.lab.loop import LoopThread
-from conformance.lab.world import FIXTURES
+from conformance.lab.world import FIXTURES, ROOT
 
 ADDRESS, PORT = "127.0.0.1", 5353
 PATIENCE = 5.0
@@ -226,3 +229,60 @@ def test_the_recorded_zones_load_as_the_page_has_them(loop: LoopThread) -> None:
     assert answers("a0-7.email.cloudflare.net", "A") == ["104.30.0.7"]
     (key,) = answers("2022._domainkey.email.cloudflare.net", "TXT")
     assert key.startswith('"v=DKIM1; h=sha256; k=rsa; p=') and key.count('" "') == 1
+
+
+@pytest.fixture
+def resolvable(loop: LoopThread, tmp_path: Path) -> Iterator[lab.DnsServer]:
+    """The server as this system's resolver."""
+    server = lab.DnsServer(loop)
+    server.start()
+    namespace.bind_resolver_files(tmp_path)
+    yield server
+    server.stop()
+
+
+def record(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        str(ROOT / "scripts" / "record-dns"),
+        "--directory",
+        str(directory),
+        *arguments,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_a_recording_is_a_zone_file_of_the_lab(
+    resolvable: lab.DnsServer, loop: LoopThread, tmp_path: Path
+) -> None:
+    resolvable.add("r.example", "MX", "10 mx.r.example.", ttl=77)
+    resolvable.add_text("r.example", "two " * 80)
+    assert record(tmp_path, "r.example.", "mx", "TXT").returncode == 0
+    replayed = lab.DnsServer(loop, ADDRESS, PORT)
+    replayed.load(tmp_path / "r.example.zone")
+    for rdtype in ("MX", "TXT"):
+        query = dns.message.make_query("r.example", rdtype).to_wire()
+        assert replayed.respond(query, "tcp") == resolvable.respond(query, "tcp")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["nothing.example", "MX"], 1),
+        (["a.example"], 2),
+        (["a.example", "NOTYPE"], 2),
+        (["../a", "MX"], 2),
+    ],
+)
+def test_what_cannot_be_recorded_is_said_so(
+    resolvable: lab.DnsServer, tmp_path: Path, arguments: list[str], status: int
+) -> None:
+    assert record(tmp_path, *arguments).returncode == status
+    assert list(tmp_path.glob("*.zone")) == []
+
+
+def test_without_dns_there_is_no_recording(
+    resolvable: lab.DnsServer, tmp_path: Path
+) -> None:
+    resolvable.stop()
+    done = record(tmp_path, "a.example", "MX")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
