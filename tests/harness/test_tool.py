@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from .vectors import DnsServer, run_fairlead
+from vectors import DnsServer, run_fairlead
 
 DONE, USAGE, UNABLE = 0, 2, 3
 
