@@ -24,14 +24,10 @@ static struct arena *arena_of(const struct evaluation *evaluation)
 
 struct bytes dmarc_domain(struct arena *arena, struct bytes text)
 {
-    struct bytes normal = domain_normalise(arena, text);
-    char *lower = normal.p ? NULL : arena_alloc(arena, text.n + 1);
-    if (lower == NULL)
-        return normal;
-    for (size_t i = 0; i < text.n; i++)
-        lower[i] = ascii_lower(text.p[i]);
-    bool final_dot = text.n > 0 && lower[text.n - 1] == '.';
-    return (struct bytes){lower, final_dot ? text.n - 1 : text.n};
+    if (text.n > 0 && text.p[text.n - 1] == '.')
+        text.n--;
+    struct bytes name = domain_for_lookup(arena, text);
+    return name.p ? name : text;
 }
 
 /* RFC 9989 4.10.2, RFC 7489 3.1. A name outside the author's organizational domain cannot have the

@@ -62,9 +62,8 @@ struct dmarc_verdict {
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
                     struct dmarc_verdict *verdict);
 
-/* The form in which domains are compared: that of domain_normalise(), or for a name which only DNS
- * allows, with an underscore for example, lower case without a final dot. p == NULL when memory is
- * short. */
+/* The form in which domains are compared: A-labels in lower case, without a final dot. What is no
+ * name at all stays as it is, and equals none. */
 struct bytes dmarc_domain(struct arena *arena, struct bytes text);
 
 /* "none", "pass", "fail", "temperror", "permerror". */

@@ -4,6 +4,8 @@
  * comments is counted, not recursed into. What it forgives is listed in authres.h. */
 #include "mail/authres.h"
 
+#include "mail/domain.h"
+
 #include <idn2.h>
 #include <string.h>
 
@@ -322,8 +324,8 @@ const struct authres_result *authres_find(const struct authres *authres, struct 
     return NULL;
 }
 
-/* The id as it is compared: no blanks, controls, quotes, escapes or final dot, in A-labels if it is
- * a domain, in lower case otherwise. p == NULL when memory is short. */
+/* The id as it is compared: without blanks, controls, quotes, escapes or final dot, in A-labels if
+ * it is a domain, and in lower case. p == NULL when memory is short. */
 static struct bytes comparable_id(struct arena *arena, struct bytes id)
 {
     char *text = arena_alloc(arena, id.n + 1);
@@ -335,14 +337,8 @@ static struct bytes comparable_id(struct arena *arena, struct bytes id)
             text[length++] = ascii_lower(id.p[i]);
     while (length > 0 && text[length - 1] == '.')
         length--;
-    text[length] = '\0';
-
-    char *alabels = NULL;
-    struct bytes result = {text, length};
-    if (idn2_to_ascii_8z(text, &alabels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK)
-        result = arena_copy(arena, bytes_of(alabels));
-    idn2_free(alabels);
-    return result;
+    struct bytes domain = domain_for_lookup(arena, (struct bytes){text, length});
+    return domain.p ? domain : (struct bytes){text, length};
 }
 
 /* What a value that cannot be read has before its first result, without its closed comments: up to
