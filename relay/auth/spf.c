@@ -9,6 +9,7 @@
 #include "auth/spf_record.h"
 #include "base/clock.h"
 #include "clause.h"
+#include "mail/domain.h"
 
 #include <string.h>
 
@@ -145,15 +146,6 @@ static bool validate_names(struct check *check)
     return !check->stopped;
 }
 
-/* `name` is `domain` or below it. */
-static bool is_within(struct bytes name, struct bytes domain)
-{
-    if (name.n <= domain.n)
-        return bytes_equal_nocase(name, domain);
-    return domain.n > 0 && bytes_ends_with_nocase(name, domain) &&
-           name.p[name.n - domain.n - 1] == '.';
-}
-
 /* %{p} (7.2): the domain itself if it is validated, else a name below it, else any. */
 static struct bytes validated_name(void *context, struct bytes domain)
 {
@@ -168,7 +160,7 @@ static struct bytes validated_name(void *context, struct bytes domain)
         struct bytes name = check->validated_names[i - 1];
         if (bytes_equal_nocase(name, domain))
             return name;
-        if (is_within(name, domain) || !is_within(best, domain))
+        if (domain_is_within(name, domain) || !domain_is_within(best, domain))
             best = name;
     }
     return best;
@@ -225,7 +217,7 @@ static bool matches_ptr(struct check *check, struct bytes name)
     if (!validate_names(check))
         return false;
     for (size_t i = 0; i < check->validated_count; i++)
-        if (is_within(check->validated_names[i], name))
+        if (domain_is_within(check->validated_names[i], name))
             return true;
     return false;
 }
@@ -282,8 +274,6 @@ static bool matches(struct check *check, const struct spf_term *term, struct byt
     }
 }
 
-static const char no_record[] = "no SPF record";
-
 /* 4.3 to 4.5: false when there is none (the reason is in the finding) or the evaluation is over. */
 static bool fetch_record(struct check *check, struct bytes domain, struct finding *finding,
                          struct bytes *text)
@@ -297,7 +287,7 @@ static bool fetch_record(struct check *check, struct bytes domain, struct findin
     if (CLAUSE(SPF_09, answer.status == DNS_TEMPFAIL))
         stop(check, SPF_TEMPERROR, answer.problem);
     if (answer.status != DNS_BAD_NAME)
-        finding->problem = answer.status == DNS_NXDOMAIN ? "no such domain" : no_record;
+        finding->problem = answer.status == DNS_NXDOMAIN ? "no such domain" : "no SPF record";
     for (size_t i = 0; i < answer.count; i++) {
         if (!spf_is_record(answer.records[i].text))
             continue;

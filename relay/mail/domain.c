@@ -117,7 +117,7 @@ struct bytes domain_literal_format(struct arena *arena, const struct ip *ip)
 
 bool domain_is_within(struct bytes domain, struct bytes parent)
 {
-    return bytes_equal(domain, parent) ||
+    return bytes_equal_nocase(domain, parent) ||
            (domain.n > parent.n && domain.p[domain.n - parent.n - 1] == '.' &&
-            bytes_equal(bytes_from(domain, domain.n - parent.n), parent));
+            bytes_ends_with_nocase(domain, parent));
 }

@@ -30,7 +30,7 @@ bool domain_literal_parse(struct bytes text, struct ip *ip);
 /* The literal of an address, with its brackets. p == NULL when memory is short. */
 struct bytes domain_literal_format(struct arena *arena, const struct ip *ip);
 
-/* True if `domain` is `parent` or below it. Both in the one form. */
+/* True if `domain` is `parent` or below it, compared without case, final dots off. */
 bool domain_is_within(struct bytes domain, struct bytes parent);
 
 #endif

@@ -65,6 +65,31 @@ def test_there_are_enough_cases_and_each_names_its_section() -> None:
     assert all(case.test["section"] for case in CASES)
 
 
+def test_a_domain_in_u_labels_is_looked_up_in_a_labels() -> None:
+    with DnsServer({"xn--caf-dma.example": {"TXT": "v=spf1 +all"}}) as server:
+        outcome = run_fairlead_json(
+            *("spf", "--ip", "192.0.2.1", "--helo", "mail.example.com"),
+            *("--mail-from", "user@caf\u00e9.example", "--resolver", server.resolver),
+        )
+    assert outcome["result"] == "pass"
+    assert outcome["domain"] == "xn--caf-dma.example"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--ip", "192.0.2.1", "--helo", "mail.example.com"],
+        ["--ip", "192.0.2.256", "--helo", "a.example", "--mail-from", "a@b.example"],
+        ["--ip", "::1", "--helo", "a.example", "--mail-from", "", "--engine", "other"],
+    ],
+    ids=["sender missing", "no address", "no such engine"],
+)
+def test_a_wrong_command_line_is_exit_2(wrong: list[str]) -> None:
+    done = run_fairlead("spf", *wrong)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"fairlead: spf: ")
+
+
 # The independent opinion
 
 
@@ -78,7 +103,8 @@ class Oracle:
         self, text: str, kind: str, strict: bool = True, timeout: float = 20
     ) -> list[tuple[tuple[str, str], Any]]:
         try:
-            name = dns.name.from_text(text)
+            labels = [label.encode("latin-1") for label in text.split(".")]
+            name = dns.name.Name([*labels, b""])
         except dns.exception.DNSException:
             return []
         answers: list[tuple[tuple[str, str], Any]] = []

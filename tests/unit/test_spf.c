@@ -3,6 +3,7 @@
 #include "auth/spf.h"
 #include "auth/spf_macro.h"
 #include "auth/spf_record.h"
+#include "base/clock.h"
 #include "fake_dns.h"
 #include "unit.h"
 
@@ -343,6 +344,39 @@ static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void *
     }
 }
 
+/* Answers nothing, and keeps the deadline it was given. */
+struct patient_dns {
+    struct dns dns;
+    double deadline;
+};
+
+static void keep_deadline(struct dns *self, struct arena *arena, struct bytes name,
+                          enum dns_type type, double deadline, struct dns_answer *answer)
+{
+    (void)arena;
+    (void)name;
+    (void)type;
+    ((struct patient_dns *)self)->deadline = deadline;
+    dns_answer_fail(answer, "too late");
+}
+
+static void the_dns_has_twenty_seconds_in_all(void **state)
+{
+    (void)state;
+    static spf_engine *const engines[] = {spf_check, spf_check_libspf2};
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct patient_dns patient = {.dns.query = keep_deadline};
+        struct spf_request asked = request("192.0.2.1", "me@example.com");
+        struct spf_verdict verdict;
+        double start = clock_monotonic();
+        engines[i](&patient.dns, arena, &asked, &verdict);
+        assert_int_equal(verdict.result, SPF_TEMPERROR);
+        assert_true(patient.deadline >= start + 20 && patient.deadline <= clock_monotonic() + 20);
+        arena_free(arena);
+    }
+}
+
 static struct bytes received(struct buffer *out, const struct spf_request *asked,
                              const struct spf_verdict *verdict)
 {
@@ -415,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_long_name_loses_labels_on_the_left),
         cmocka_unit_test(an_expansion_without_measure_is_no_name),
         cmocka_unit_test(libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback),
+        cmocka_unit_test(the_dns_has_twenty_seconds_in_all),
         cmocka_unit_test(received_spf_quotes_what_is_no_dot_atom),
         cmocka_unit_test(nothing_from_outside_can_break_received_spf),
         cmocka_unit_test(an_exhausted_arena_is_a_temporary_error),
