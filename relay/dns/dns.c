@@ -21,10 +21,11 @@ void dns_query(struct dns *dns, struct arena *arena, struct bytes name, enum dns
 {
     if (name.n > 1 && name.p[name.n - 1] == '.')
         name.n--;
-    *answer = (struct dns_answer){.canonical_name = name, .status = DNS_BAD_NAME};
-    if (!can_be_asked(name))
-        return;
-    dns->query(dns, arena, name, type, deadline, answer);
+    *answer = (struct dns_answer){.status = DNS_BAD_NAME};
+    if (can_be_asked(name))
+        dns->query(dns, arena, name, type, deadline, answer);
+    if (answer->canonical_name.n == 0)
+        answer->canonical_name = arena_copy(arena, name);
     if (arena_failed(arena))
         dns_answer_fail(answer, "out of memory");
 }

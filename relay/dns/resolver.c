@@ -78,7 +78,7 @@ static void look_up(const struct resolver_config *config, struct lookup *lookup)
         aliases += reply.aliases;
         if (reply.kind != DNS_REPLY_ALIAS)
             break;
-        if (aliases >= DNS_ALIASES_MOST) {
+        if (aliases > DNS_ALIASES_MOST) {
             dns_answer_fail(&reply.answer, "CNAME loop or too long a chain");
             break;
         }
@@ -88,8 +88,6 @@ static void look_up(const struct resolver_config *config, struct lookup *lookup)
         question.name_size = reply.next.n;
     }
     lookup->answer = reply.answer;
-    if (lookup->answer.status == DNS_TEMPFAIL)
-        lookup->answer.canonical_name = lookup->name;
     if (ttl < lookup->answer.ttl)
         lookup->answer.ttl = ttl;
 }
