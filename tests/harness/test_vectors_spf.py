@@ -9,8 +9,16 @@ from typing import Any
 import dns.name
 import pytest
 import spf
-
-from vectors import Case, ZoneData, case_id, load_cases, run_all, run_fairlead_json
+from vectors import (
+    Case,
+    DnsServer,
+    ZoneData,
+    case_id,
+    load_cases,
+    run_all,
+    run_fairlead,
+    run_fairlead_json,
+)
 
 CASES = load_cases("spf")
 RECEIVER = "receiver.example.net"
