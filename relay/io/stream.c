@@ -42,6 +42,7 @@ struct stream {
 
     struct buffer output;
     struct buffer *memory_output;
+    size_t memory_left; /* input that arrives with the first read: nobody speaks unasked */
 
     char error[160];
 };
@@ -86,7 +87,7 @@ struct stream *stream_from_memory(struct bytes input, struct buffer *output)
         return NULL;
     stream->fd = -1;
     stream->input = input.p;
-    stream->end = input.n;
+    stream->memory_left = input.n;
     stream->memory_output = output;
     return stream;
 }
@@ -271,8 +272,12 @@ static bool make_room(struct stream *stream)
 static enum stream_status fill(struct stream *stream, double deadline)
 {
     size_t received = 0;
-    if (stream->fd < 0)
-        return STREAM_CLOSED;
+    if (stream->fd < 0) {
+        stream->end += stream->memory_left;
+        enum stream_status arrived = stream->memory_left > 0 ? STREAM_OK : STREAM_CLOSED;
+        stream->memory_left = 0;
+        return arrived;
+    }
     if (!make_room(stream))
         return fail(stream, "read", "out of memory");
     enum stream_status status = receive(stream, stream->storage + stream->end,

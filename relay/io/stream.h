@@ -25,7 +25,8 @@ enum stream_status {
  * then too). */
 struct stream *stream_from_fd(int fd);
 
-/* Reads from `input` (not copied, must outlive the stream), appends what is written to `output`. */
+/* Reads from `input` (not copied, must outlive the stream), which is there from the first read on, and
+ * appends what is written to `output`. */
 struct stream *stream_from_memory(struct bytes input, struct buffer *output);
 
 /* Connects to host and port from the source address (NULL: any). NULL on failure, with the reason
