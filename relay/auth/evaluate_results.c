@@ -13,6 +13,9 @@ enum { SIGNATURE_SHOWN = 8 };
  * 4.5.3.1.6). What a signature claims beyond that cannot have passed. */
 enum { VALUE_MOST = 256 };
 
+/* Signatures reported, of any number that a message may carry. */
+enum { SIGNATURES_SHOWN = 64 };
+
 /* A result gets at most this many properties: header.d, .i, .s, .a, .b. */
 enum { PROPERTIES_MOST = 5 };
 
@@ -72,7 +75,7 @@ static void add_dkim(struct builder *builder, const struct dkim_results *dkim)
 {
     if (dkim->count == 0)
         add(builder, "dkim", "none");
-    for (size_t i = 0; i < dkim->count; i++)
+    for (size_t i = 0; i < dkim->count && i < SIGNATURES_SHOWN; i++)
         add_signature(builder, &dkim->signatures[i]);
 }
 
@@ -114,7 +117,7 @@ bool evaluate_results(struct arena *arena, const struct evaluation_request *requ
     evaluation->results = (struct authres){
         .authserv_id = request->config->identity.authserv_id,
         .version = 1,
-        .results = arena_alloc_array(arena, evaluation->dkim.count + OTHER_RESULTS,
+        .results = arena_alloc_array(arena, SIGNATURES_SHOWN + OTHER_RESULTS,
                                      sizeof *evaluation->results.results),
     };
     if (evaluation->results.results == NULL)

@@ -297,6 +297,43 @@ static void no_claim_of_a_signature_makes_a_line_too_long(void **state)
         assert_true(bytes_cut(&rest, '\n').n < 998);
 }
 
+static void many_signatures_cost_few_questions_and_make_no_long_field(void **state)
+{
+    (void)state;
+    struct buffer octets = {0};
+    for (unsigned i = 0; i < 1000; i++)
+        buffer_printf(&octets, "DKIM-Signature: v=1; a=rsa-sha256; d=x%u.none.example; s=s;\r\n",
+                      i);
+    buffer_add(&octets, BYTES("From: a@none.example\r\n\r\n"));
+    struct evaluation evaluation = evaluate(arena_copy(arena, buffer_bytes(&octets)));
+    buffer_free(&octets);
+    assert_in_range(fake.queries, 1, 8 * 4);
+    assert_in_range(strlen(results_text(&evaluation)), 1, 8192);
+}
+
+static double first_deadline, last_deadline;
+
+static void query_noting_the_deadline(struct dns *self, struct arena *memory, struct bytes name,
+                                      enum dns_type type, double deadline,
+                                      struct dns_answer *answer)
+{
+    last_deadline = deadline;
+    if (first_deadline == 0)
+        first_deadline = deadline;
+    fake_dns_query(self, memory, name, type, deadline, answer);
+}
+
+static void all_questions_have_one_deadline(void **state)
+{
+    (void)state;
+    double before = clock_monotonic();
+    first_deadline = 0;
+    fake.dns.query = query_noting_the_deadline;
+    evaluate(signed_by("s", BYTES("From: a@sub.reject.example\r\n\r\n")));
+    assert_true(first_deadline > before && first_deadline < before + 100);
+    assert_true(last_deadline == first_deadline);
+}
+
 static void forged_results_go_and_nothing_else_changes(void **state)
 {
     (void)state;
@@ -372,6 +409,8 @@ int main(void)
         CASE(sampling_is_a_property_of_the_message),
         CASE(the_results_name_every_check),
         CASE(no_claim_of_a_signature_makes_a_line_too_long),
+        CASE(many_signatures_cost_few_questions_and_make_no_long_field),
+        CASE(all_questions_have_one_deadline),
         CASE(forged_results_go_and_nothing_else_changes),
         CASE(the_fields_stand_in_their_order_and_the_signatures_verify),
         CASE(without_an_identity_nothing_is_signed),
