@@ -222,6 +222,10 @@ class Client:
                 return said
             said += chunk
 
+    def unread(self, reply: Reply) -> None:
+        """Has the next read_reply() return `reply` once more."""
+        self._buffer = reply.raw + self._buffer
+
     # The dialogue
 
     def banner(self) -> Reply:

@@ -123,7 +123,7 @@ def configure(own_addresses: Iterable[str]) -> None:
         lines.append(f"address add {address}/{length}")
     for prefix in FOREIGN_PREFIXES:
         family = "-6 " if ":" in prefix else ""
-        lines.append(f"{family}route add local {prefix} dev lo")
+        lines.append(f"{family}route replace local {prefix} dev lo")
     for line in lines:
         _run(["ip", *line.split()])
     Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")

@@ -23,6 +23,7 @@ Nothing routes subdomains of forward-0017 (plan "free").
 from __future__ import annotations
 
 import itertools
+import shutil
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -154,8 +155,11 @@ class Lab:
 
     def start(self) -> None:
         """Brings everything up; NamespaceForbidden, OSError or SubjectUnavailable where it cannot."""
-        namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
-        namespace.bind_resolver_files(self.directory)
+        if self.subject.needs_namespace:
+            namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
+            namespace.bind_resolver_files(self.directory)
+        else:
+            namespace.configure([])
         for path in sorted((FIXTURES / "zones").glob("*.zone")):
             self.dns.load(path)
         publish_key(self.dns, SELECTOR, EHLO, KEYS / "test-service-rsa2048.pub.pem")
@@ -180,6 +184,7 @@ class Lab:
             self.standing.stop()
         self.dns.stop()
         self.loop.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def world(self) -> World:
         """The next test's piece of the lab, with the subject running at the present date."""
@@ -370,6 +375,7 @@ class World:
             preamble=self.subject.preamble(source, address, self.subject.port) + early,
         )
         self._closers.append(client.close)
+        self.subject.introduce(client, source)
         if greet:
             client.greet(self.sender.domain)
         return client

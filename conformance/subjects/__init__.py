@@ -8,6 +8,10 @@ from conformance.subjects.base import Subject, SubjectUnavailable
 
 def make_subject(settings: Settings) -> Subject:
     """The adapter that the settings name; SubjectUnavailable if there is none."""
+    if settings.target is not None:
+        from conformance.subjects.remote import Remote
+
+        return Remote(settings.target, settings.client_address_by)
     if settings.subject == "reference":
         from conformance.subjects.reference import Reference
 

@@ -14,6 +14,10 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.lab.client import Client
 
 # What a subject may declare; a clause that needs one which is not declared is "unimplemented".
 CAPABILITIES = {
@@ -233,6 +237,10 @@ class Subject(ABC):
     def preamble(self, client: str, server: str, port: int) -> bytes:
         """What a connection from `client` has to begin with, before SMTP."""
         return b""
+
+    def introduce(self, client: Client, source: str) -> None:
+        """Tells the MTA a client's address where the connection does not show it; the banner is
+        still to be read afterwards."""
 
     def wait_until_ready(self) -> None:
         """Returns once it greets a client; SubjectUnavailable if it does not in time, or dies."""

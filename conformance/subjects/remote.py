@@ -1,0 +1,94 @@
+"""An MTA that runs already, at --target HOST:PORT.
+
+It has to share a network namespace of its own with conform (`unshare -n`, or a container without a
+network), be configured for the routes that `conform --routes N` prints, and ask DNS at 127.0.0.1; conform
+brings DNS, upstream MTAs and the clients' addresses. An MTA that is reached through something that
+hides those addresses is told them by the PROXY protocol or by XCLIENT.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from conformance.expect import ConformanceFailure
+from conformance.lab.client import Client
+from conformance.subjects.base import CAPABILITIES, Plan, Subject, SubjectUnavailable
+
+# What needs a hand on the process, on its clock or on its configuration.
+OUT_OF_REACH = {"restart", "clock", "timeouts", "limits", "session-limits", "memory-budget"}
+OUT_OF_REACH |= {"plans", "provisioning", "proxy-protocol"}
+
+
+class Remote(Subject):
+    """Only ever talked to."""
+
+    name = "remote"
+    needs_namespace = False
+
+    def __init__(self, target: str, client_address_by: str) -> None:
+        super().__init__()
+        host, _, port = target.rpartition(":")
+        if not host or not port.isdigit():
+            raise SubjectUnavailable(f"'{target}' is not HOST:PORT")
+        self._host = host.strip("[]")
+        self._port = int(port)
+        self._client_address_by = client_address_by
+        family = {"ipv6"} if ":" not in self._host else set()
+        self.capabilities = frozenset(CAPABILITIES) - OUT_OF_REACH - family
+
+    def version(self) -> str:
+        if _has_a_way_out():
+            raise SubjectUnavailable(
+                "--target would bring the lab's addresses into this network; start conform and the "
+                "MTA in a network namespace of their own (unshare -n, or a container without one)"
+            )
+        return f"at {self._host}:{self._port}"
+
+    def configure(self, plan: Plan, directory: Path) -> None:
+        """Nothing: its operator has."""
+
+    def start(self, clock_offset_days: float = 0.0) -> None:
+        """Nothing: it runs."""
+
+    def stop(self) -> None:
+        """Nothing: it goes on."""
+
+    def kill(self) -> None:
+        raise NotImplementedError
+
+    def running(self) -> bool:
+        return True
+
+    def diagnosis(self) -> str:
+        return f"nothing is known of the MTA at {self._host}:{self._port}"
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        return self._host, self._host
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def preamble(self, client: str, server: str, port: int) -> bytes:
+        if self._client_address_by != "proxy":
+            return b""
+        family = "TCP6" if ":" in client else "TCP4"
+        return f"PROXY {family} {client} {server} 49152 {port}\r\n".encode("ascii")
+
+    def introduce(self, client: Client, source: str) -> None:
+        if self._client_address_by != "xclient":
+            return
+        client.banner()
+        address = f"IPV6:{source}" if ":" in source else source
+        banner = client.command(f"XCLIENT ADDR={address}")
+        if banner.code != 220:
+            raise ConformanceFailure("220 to XCLIENT", banner)
+        client.unread(banner)
+
+
+def _has_a_way_out() -> bool:
+    """Whether there is a network here other than the loop-back interface."""
+    shown = subprocess.run(["ip", "-o", "link", "show", "up"], capture_output=True, text=True)
+    return any(": lo:" not in line for line in shown.stdout.splitlines())
