@@ -224,6 +224,17 @@ class Upstream:
         with self._changed:
             return matching()[count - 1]
 
+    @property
+    def verbs(self) -> list[str]:
+        """The verbs of all commands so far, over all connections."""
+        return [verb for dialogue in self.dialogues for verb in dialogue.verbs]
+
+    def wait_until_idle(self) -> None:
+        """Returns once every connection that there has been is closed, at once if there was none (a
+        subject may deliver later)."""
+        for dialogue in self.dialogues:
+            dialogue.wait_until_closed(self.patience)
+
     # What the lab does
 
     def start(self) -> None:

@@ -16,7 +16,14 @@ from conformance.lab.client import Client
 from conformance.subjects.base import CAPABILITIES, Plan, Subject, SubjectUnavailable
 
 # What needs a hand on the process, on its clock or on its configuration.
-OUT_OF_REACH = {"restart", "clock", "timeouts", "limits", "session-limits", "memory-budget"}
+OUT_OF_REACH = {
+    "restart",
+    "clock",
+    "timeouts",
+    "limits",
+    "session-limits",
+    "memory-budget",
+}
 OUT_OF_REACH |= {"plans", "provisioning", "proxy-protocol"}
 
 
@@ -90,5 +97,7 @@ class Remote(Subject):
 
 def _has_a_way_out() -> bool:
     """Whether there is a network here other than the loop-back interface."""
-    shown = subprocess.run(["ip", "-o", "link", "show", "up"], capture_output=True, text=True)
+    shown = subprocess.run(
+        ["ip", "-o", "link", "show", "up"], capture_output=True, text=True
+    )
     return any(": lo:" not in line for line in shown.stdout.splitlines())

@@ -241,9 +241,8 @@ def test_a_client_lost_before_its_end_of_data_completes_nothing(
     client = world.client()
     step(world, client)
     lost(client, reset)
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect(dialogue.messages, [], "messages completed upstream")
+    world.upstream.wait_until_idle()
+    expect(world.upstream.messages, [], "messages completed upstream")
     expect_nothing_upstream(world)
 
 
@@ -260,7 +259,7 @@ def test_a_client_lost_while_its_rcpt_is_under_way_completes_nothing(
     gate.wait_until_reached(world.patience)
     client.close()
     gate.release()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
 
 
@@ -278,7 +277,7 @@ def test_a_client_lost_after_its_end_of_data_leaves_one_message_or_none(
     gate.wait_until_reached(world.patience)
     client.reset()
     gate.release()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_kept_for_later(world)
     expect_in(len(world.upstream.messages), (0, 1), "the number of messages upstream")
 
@@ -294,7 +293,7 @@ def test_a_client_that_stalls_is_given_up_and_nothing_completed(
         step(world, client)
         client.patience += max(limits.client_command, limits.client_data)
         client.expect_closed()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
 
 
@@ -329,7 +328,7 @@ def test_a_killed_relay_acknowledged_nothing_and_sends_nothing_later(
     expect(killed_at(world, stage), b"", "what the client heard")
     count = len(world.upstream.messages)
     expect_true(count <= (stage == "end"), "no message the upstream had not got", count)
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     arrived = forward(world, recipient=world.far, upstream=world.far_upstream)
     expect(arrived.fields("X-Mark"), [], "the mark of the killed message")
     expect(len(world.upstream.messages), count, "messages upstream since the restart")
@@ -346,7 +345,7 @@ def test_a_relay_killed_before_the_end_of_data_completed_nothing(
         world.kill_subject()
         client.expect_closed()
     world.restart_subject()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
 
 
@@ -385,9 +384,8 @@ def test_rset_then_quit_leaves_nothing_upstream(world: World) -> None:
         open_transaction(world, client)
         client.rset()
         client.quit()
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect_not_in("DATA", dialogue.verbs, "the commands upstream")
+    world.upstream.wait_until_idle()
+    expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
 
 
 @clause("INV-11")
@@ -395,10 +393,9 @@ def test_quit_aborts_the_upstream_transaction(world: World) -> None:
     with world.client() as client:
         open_transaction(world, client)
         expect_reply(client.quit(), 221, to="QUIT")
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect_not_in("DATA", dialogue.verbs, "the commands upstream")
-    expect(dialogue.messages, [], "messages upstream")
+    world.upstream.wait_until_idle()
+    expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
+    expect(world.upstream.messages, [], "messages upstream")
 
 
 @clause("INV-12")
@@ -407,9 +404,8 @@ def test_a_new_ehlo_aborts_the_upstream_transaction(world: World) -> None:
         open_transaction(world, client)
         expect_reply(client.ehlo(), 250, to="EHLO")
         client.quit()
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect_not_in("DATA", dialogue.verbs, "the commands upstream")
+    world.upstream.wait_until_idle()
+    expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
 
 
 # The order of events
@@ -434,9 +430,8 @@ def test_data_goes_upstream_only_when_the_message_is_whole(world: World) -> None
     with world.client() as client:
         after_354(world, client)
         client.send_in_pieces([long_message(world)])
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect_not_in("DATA", dialogue.verbs, "the commands upstream")
+    world.upstream.wait_until_idle()
+    expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
 
 
 @clause("INV-15")
@@ -503,9 +498,8 @@ def test_a_message_that_the_relay_refuses_never_reaches_the_upstream(
         client.send(world.message(body="a") + octets + b"b\r\n.\r\n")
         expect_reply(client.read_reply(), "5xx", to="the end of DATA")
         client.quit()
-    dialogue = world.upstream.wait_for_dialogue()
-    dialogue.wait_until_closed(world.patience)
-    expect_not_in("DATA", dialogue.verbs, "the commands upstream")
+    world.upstream.wait_until_idle()
+    expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
 
 
 @clause("INV-19")

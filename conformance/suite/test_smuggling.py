@@ -118,7 +118,7 @@ def test_a_variant_at_the_end_leaves_the_message_open(
     with begin(world) as client:
         client.send(world.message(body="Hello.") + variant)
         client.close()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
 
 

@@ -185,7 +185,7 @@ def test_a_tls_session_cut_in_mid_data_completes_nothing(world: World) -> None:
         expect_reply(client.data(), 354, to="DATA")
         client.send(world.message())
         client.close()
-    world.upstream.wait_for_dialogue().wait_until_closed(world.patience)
+    world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
 
 

@@ -129,7 +129,7 @@ def test_without_pipelining_each_command_waits_for_its_answer(world: World) -> N
         gate.wait_until_reached(world.patience)
         with world.client(source=world.new_client_addresses()[0]) as other:
             expect_reply(other.command("NOOP"), 250, to="NOOP")
-        verbs = world.upstream.dialogues[0].verbs
+        verbs = world.upstream.verbs
         gate.release()
         expect_reply(client.read_reply(), 250, to="RCPT")
     expect(verbs[-1], "MAIL", "the last command while MAIL was unanswered")
@@ -156,7 +156,7 @@ def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
         expect_reply(delivery.final, 250, to="the end of DATA")
         if ending == "QUIT":
             client.quit()
-    dialogue = world.upstream.dialogues[0]
+    dialogue = world.upstream.wait_for_dialogue()
     dialogue.wait_until_closed(world.patience)
     expect_true(dialogue.ended_with_quit, "QUIT as the last command", dialogue.verbs)
 
