@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .vectors import (
+from vectors import (
     ROOT,
     Case,
     case_id,

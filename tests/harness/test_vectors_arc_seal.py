@@ -1,0 +1,155 @@
+"""fixtures/vectors/arc-seal through `fairlead arc seal`; the sealed messages are judged by the
+reference verifier of tests/vectors and by dkimpy."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vectors import (
+    ROOT,
+    Case,
+    case_id,
+    load_cases,
+    message_octets,
+    run_all,
+    run_fairlead,
+)
+
+CASES = load_cases("arc-seal")
+NOW = 1700000000
+GENERATORS = ROOT / "tests" / "vectors"
+
+spec = importlib.util.spec_from_file_location("reference", GENERATORS / "reference.py")
+assert spec and spec.loader
+reference = importlib.util.module_from_spec(spec)
+sys.modules["reference"] = reference  # its dataclasses look there
+spec.loader.exec_module(reference)
+
+
+def seal(case: Case, resolver: str, key_file: Path, message: bytes) -> bytes:
+    done = run_fairlead(
+        *("arc", "seal", "--resolver", resolver, "--time", str(NOW)),
+        *("--domain", case.scenario["domain"]),
+        *("--selector", case.scenario["selector"]),
+        *("--key", str(key_file)),
+        *("--authserv-id", case.test["authserv-id"]),
+        *("--headers", case.test["headers"], "-"),
+        stdin=message,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    directory = tmp_path_factory.mktemp("keys")
+    for case in CASES:
+        key_file = directory / f"{case.scenario['selector']}.pem"
+        key_file.write_text(case.scenario["key"])
+
+    def run(case: Case, resolver: str) -> tuple[bytes, bytes]:
+        key_file = directory / f"{case.scenario['selector']}.pem"
+        message = message_octets(case.test["message"])
+        return (
+            seal(case, resolver, key_file, message),
+            seal(case, resolver, key_file, message.replace(b"\r\n", b"\n")),
+        )
+
+    return run_all(CASES, run)
+
+
+def field(raw: bytes, name: str) -> str:
+    """The relaxed value of the field, which has to be of that name."""
+    found, _, value = reference.relaxed_header(raw).decode("latin-1").partition(":")
+    assert found == name
+    return str(value).removesuffix("\r\n")
+
+
+def tags(raw: bytes, name: str, empty: str) -> dict[str, str]:
+    found = reference.parse_tags(field(raw, name).encode("latin-1"))
+    assert next(iter(found)) == "i"  # RFC 8617 4.1.2, 4.1.3
+    told = {tag: re.sub(r"\s", "", value.decode()) for tag, value in found.items()}
+    assert told.pop(empty)
+    return told
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_the_new_set_says_what_it_has_to(case: Case, sealed: dict[str, Any]) -> None:
+    outcome = sealed[case.id]
+    if isinstance(outcome, Exception):
+        raise outcome
+    with_crlf, with_lf = outcome
+    message = message_octets(case.test["message"])
+    assert with_lf.replace(b"\n", b"\r\n") == with_crlf
+    assert with_crlf.endswith(message)
+    if case.test.get("unchanged"):
+        assert with_crlf == message
+        return
+    fields, _ = reference.divide(with_crlf)
+    top = with_crlf[: len(with_crlf) - len(message)]
+    assert b"".join(fields[:3]) == top
+    assert all(len(line) <= 78 for line in top.split(b"\r\n"))
+    seal_tags = tags(fields[0], "arc-seal", "b")
+    signature_tags = tags(fields[1], "arc-message-signature", "b")
+    assert seal_tags == case.test["seal"]
+    assert signature_tags == case.test["message-signature"]
+    assert field(fields[2], "arc-authentication-results") == case.test["results"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_the_sealed_message_is_judged_alike_by_others(
+    case: Case, sealed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if case.test.get("unchanged"):
+        return
+    message = sealed[case.id][0]
+    found = reference.arc_verify(message, case.zone, NOW)
+    assert found.cv == case.test["cv"], found
+    dkim = pytest.importorskip("dkim", reason="dkimpy is not installed")
+    monkeypatch.setattr(time, "time", lambda: float(NOW))
+    if "ed25519" not in message.decode("latin-1"):  # dkimpy's ARC knows RSA only
+        look_up = lambda name, timeout=5: dkimpy_text(case, name)  # noqa: E731
+        status, _, reason = dkim.arc_verify(message, dnsfunc=look_up)
+        assert (status or b"fail").decode() == case.test["cv"], reason
+
+
+def dkimpy_text(case: Case, name: bytes) -> bytes:
+    records: list[str] = []
+    try:
+        records = reference.texts(case.zone, name.decode().rstrip("."))
+    except reference.Outcome:
+        pass  # dkimpy sees an empty answer
+    return records[0].encode() if records else b""
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_a_seal_over_a_failed_chain_covers_its_own_set_alone(
+    case: Case, sealed: dict[str, Any]
+) -> None:
+    """RFC 8617 5.1.2, which no verdict shows: such a chain fails whatever the signature."""
+    if case.test.get("unchanged") or case.test["cv"] != "fail":
+        return
+    fields, _ = reference.divide(sealed[case.id][0])
+    raw = fields[0]
+    signature = reference.read_signature(
+        raw, "as", reference.parse_tags(reference.value_of(raw)), NOW
+    )
+    key_type = reference.ALGORITHMS[signature.algorithm]
+    key = reference.find_key(case.zone, signature.selector, signature.domain, key_type)
+    octets = reference.signed_octets("relaxed", [fields[2], fields[1]], raw)
+    reference.check_crypto(signature, key, octets)
+
+
+def test_the_files_are_what_their_generator_writes(tmp_path: Path) -> None:
+    maker = GENERATORS / "make_arc_seal.py"
+    subprocess.run([sys.executable, maker, tmp_path], check=True, timeout=60)
+    for path in (ROOT / "fixtures" / "vectors" / "arc-seal").glob("*.yaml"):
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
