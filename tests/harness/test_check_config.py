@@ -1,0 +1,78 @@
+"""`fairlead check-config`, and `fairlead serve` where it cannot start: what they say and exit with."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vectors import fairlead
+
+DONE, USAGE, UNABLE = 0, 2, 3
+
+GOOD = """
+hostname: mx.example
+listen: [{{address: 127.0.0.1, port: {port}}}]
+postmaster: {{address: postmaster@elsewhere.example}}
+srs: {{secrets: [0123456789abcdef]}}
+zones:
+  - domain: example.com
+    routes:
+      - {{address: info@example.com, to: {to}}}
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [fairlead(), *arguments], capture_output=True, text=True, timeout=10
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "fairlead.yaml"
+    path.write_text(GOOD.format(port=2525, to="a@up.example"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("options", [[], ["-c"], ["--config"]])
+def test_a_good_file_is_counted(config: Path, options: list[str]) -> None:
+    done = run("check-config", *options, str(config))
+    assert done.returncode == DONE
+    assert done.stdout == f"{config}: ok, 1 zone, 1 route\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_a_bad_file_is_refused_by_file_line_and_key(config: Path, command: str) -> None:
+    config.write_text(GOOD.format(port=0, to="a@example.com"), encoding="utf-8")
+    done = run(command, "-c", str(config))
+    assert done.returncode == USAGE
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        f"{config}:3: listen[0].port: must be between 1 and 65535",
+        f"{config}:9: zones[0].routes[0].to: 'example.com' is served here, which makes a loop",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-x"], ["a", "b"], ["-c"]])
+def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
+    assert run("check-config", *arguments).returncode == USAGE
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.yaml"
+    done = run("check-config", str(missing))
+    assert done.returncode == USAGE
+    assert done.stderr == f"{missing}: No such file or directory\n"
+
+
+def test_a_taken_address_keeps_the_relay_from_starting(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(GOOD.format(port=port, to="a@up.example"), encoding="utf-8")
+        done = run("serve", "-c", str(config))
+    assert done.returncode == UNABLE
+    assert f"127.0.0.1:{port}" in done.stderr or str(port) in done.stderr
