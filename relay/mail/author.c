@@ -22,7 +22,9 @@ static void fail(struct parser *parser, const char *problem)
 /* The next octet, or NUL at the end: the field itself has none (see has_only_text()). */
 static char peek(const struct parser *parser)
 {
-    return parser->rest.n > 0 ? parser->rest.p[0] : '\0';
+    if (parser->rest.n == 0)
+        return '\0';
+    return parser->rest.p[0];
 }
 
 static void advance(struct parser *parser)
@@ -139,7 +141,7 @@ static void add_domain(struct parser *parser, struct bytes text)
 /* A domain with whatever CFWS stands in it. One that is not an author's may be any. */
 static void read_domain(struct parser *parser, bool is_authors)
 {
-    char text[4 * DOMAIN_LIMIT]; /* UTF-8 needs at most so much of what an A-label needs */
+    char text[DOMAIN_TEXT_LIMIT];
     size_t n = 0;
     bool more = true;
     while (more) {

@@ -74,8 +74,7 @@ static struct bytes to_ascii(struct arena *arena, struct bytes text, bool (*is_l
 {
     const struct bytes invalid = {NULL, 0};
     struct bytes name = text;
-    /* UTF-8 needs at most four octets where the A-label needs at least one. */
-    if (text.n > 4 * DOMAIN_LIMIT || has_control(text))
+    if (text.n > DOMAIN_TEXT_LIMIT || has_control(text))
         return invalid;
     if (!bytes_is_ascii(text))
         /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */

@@ -8,10 +8,12 @@
 #include "base/arena.h"
 #include "base/ip.h"
 
+/* Octets: RFC 5321 4.5.3.1.2, RFC 1035 2.3.4. */
 enum {
     DOMAIN_LIMIT = 255,
-    DOMAIN_LABEL_LIMIT = 63
-}; /* octets: RFC 5321 4.5.3.1.2, RFC 1035 2.3.4 */
+    DOMAIN_LABEL_LIMIT = 63,
+    DOMAIN_TEXT_LIMIT = 4 * DOMAIN_LIMIT /* UTF-8 has at most 4 where the A-label has at least 1 */
+};
 
 /* The one form of the name `text`, which may be in U-labels, A-labels, or a mix of them: every
  * label is LDH, every A-label decodes to what IDNA2008 allows and encodes back to itself. Lives in
