@@ -68,6 +68,16 @@ def test_native_engine(case: Case, native: dict[str, Any]) -> None:
             assert outcome[key] == case.test[key], describe(case)
 
 
+def test_libspf2_engine_answers_every_case_and_mostly_rightly() -> None:
+    outcomes = run_all(
+        CASES, lambda case, resolver: evaluate(case, resolver, "libspf2")
+    )
+    failures = [o for o in outcomes.values() if isinstance(o, Exception)]
+    assert not failures
+    right = sum(outcomes[case.id]["result"] in results(case) for case in CASES)
+    assert right >= 0.8 * len(CASES)
+
+
 def test_there_are_enough_cases_and_each_names_its_section() -> None:
     assert len(CASES) >= 150
     assert all(case.test["section"] for case in CASES)
