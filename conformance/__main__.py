@@ -24,6 +24,7 @@ from rich.markup import escape
 from conformance import shell
 from conformance.clauses import CatalogueError, Clause, load_catalogue, selected
 from conformance.lab import namespace
+from conformance.lab.world import make_plan
 from conformance.report.console import Progress, report
 from conformance.report.files import write_files
 from conformance.report.model import (
@@ -137,7 +138,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         client_address_by=options.client_address_by,
         clauses=options.clauses,
         # Much of a run is waiting for time-outs.
-        jobs=options.jobs or 2 * len(os.sched_getaffinity(0)),
+        # Most of the time a lab waits. A remote subject has one network, so one lab.
+        jobs=1 if options.target else options.jobs or 2 * len(os.sched_getaffinity(0)),
         shuffle=seed,
         repeat=options.repeat,
         timeout_scale=options.timeout_scale,
@@ -255,6 +257,11 @@ def main(arguments: list[str]) -> int:
     except (CatalogueError, WaiverError) as error:
         print(f"conform: {error}", file=sys.stderr)
         return USAGE
+    if options.routes:
+        for zone in make_plan(options.routes).zones:
+            for route in zone.routes:
+                print(f"{route.address} {route.to}")
+        return 0
     chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
     if not chosen:
         print(
@@ -264,12 +271,14 @@ def main(arguments: list[str]) -> int:
     if options.list:
         list_clauses(chosen, console)
         return 0
-    if settings.target is None and not namespace.inside():
-        try:
+    try:
+        if settings.target is None and not namespace.inside():
             return namespace.enter([sys.executable, "-m", "conformance", *arguments])
-        except namespace.NamespaceForbidden as error:
-            print(f"conform: namespaces are forbidden here: {error}", file=sys.stderr)
-            return COULD_NOT_RUN
+        if namespace.inside():
+            namespace.prepare_scratch()
+    except namespace.NamespaceForbidden as error:
+        print(f"conform: namespaces are forbidden here: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
     if options.shell:
         return shell.open_shell(settings)
     if settings.shuffle is not None:

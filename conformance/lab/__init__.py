@@ -1,8 +1,9 @@
 """The lab: a network of its own with DNS, upstream MTAs, clients, and the subject in their midst."""
 
 from conformance.lab.client import Client, Delivery, Reply, stuffed
+from conformance.lab.records import Dialogue, Message
 from conformance.lab.script import hang_up, hold, raw, say, stall
-from conformance.lab.upstream import Dialogue, Message, Upstream
+from conformance.lab.upstream import Upstream
 from conformance.lab.world import Lab, Sender, World
 
 __all__ = [

@@ -84,12 +84,14 @@ def enter(command: list[str]) -> int:
                 continue
 
 
+def prepare_scratch() -> None:
+    """Puts the scratch directory into memory, once after enter(); gone when the namespace is."""
+    _run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", os.environ[INSIDE]])
+
+
 def scratch() -> Path:
-    """A directory for what a lab writes; in memory, and gone when the namespace is."""
-    base = os.environ.get(INSIDE)
-    if base is not None and not os.path.ismount(base):
-        _run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", base])
-    directory = Path(tempfile.mkdtemp(prefix="lab-", dir=base))
+    """A new directory for what a lab writes."""
+    directory = Path(tempfile.mkdtemp(prefix="lab-", dir=os.environ.get(INSIDE)))
     directory.chmod(0o755)
     return directory
 

@@ -97,6 +97,19 @@ class Timeouts:
     dns: float = 10
 
 
+# Short enough that stalls are tested in seconds, long enough for a busy machine; for subjects that can
+# be configured so.
+SHORT_TIMEOUTS = Timeouts(
+    client_command=3,
+    client_data=3,
+    upstream_connect=1,
+    upstream_command=2,
+    upstream_data_end=3,
+    recipient=8,
+    dns=2,
+)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Limits the subject runs with; the reference configuration's are the defaults."""

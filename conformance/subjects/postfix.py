@@ -16,12 +16,12 @@ import subprocess
 from pathlib import Path
 
 from conformance.subjects.base import (
+    SHORT_TIMEOUTS,
     Limits,
     Plan,
     Process,
     Subject,
     SubjectUnavailable,
-    Timeouts,
     tail,
 )
 
@@ -29,15 +29,6 @@ POSTFIX = "/usr/sbin/postfix"
 POSTSRSD = "/usr/sbin/postsrsd"
 SRS_PORTS = (10001, 10002)
 
-TIMEOUTS = Timeouts(
-    client_command=3,
-    client_data=3,
-    upstream_connect=1,
-    upstream_command=2,
-    upstream_data_end=3,
-    recipient=8,
-    dns=4,
-)
 
 # No chroots: the lab's directories are the instance's own already.
 MASTER_CF = """\
@@ -82,7 +73,7 @@ class Postfix(Subject):
         {"srs", "starttls", "upstream-starttls", "ipv6", "postmaster"}
         | {"limits", "timeouts", "restart", "dnsbl"}
     )
-    timeouts = TIMEOUTS
+    timeouts = SHORT_TIMEOUTS
     limits = Limits()
     start_patience = 30.0
 
@@ -221,11 +212,11 @@ class Postfix(Subject):
             "smtpd_tls_key_file": str(plan.tls_key),
             "smtp_tls_security_level": "may",
             # Short waits, as Timeouts says.
-            "smtpd_timeout": f"{TIMEOUTS.client_command:.0f}s",
-            "smtp_connect_timeout": f"{TIMEOUTS.upstream_connect:.0f}s",
-            "smtp_data_done_timeout": f"{TIMEOUTS.upstream_data_end:.0f}s",
+            "smtpd_timeout": f"{SHORT_TIMEOUTS.client_command:.0f}s",
+            "smtp_connect_timeout": f"{SHORT_TIMEOUTS.upstream_connect:.0f}s",
+            "smtp_data_done_timeout": f"{SHORT_TIMEOUTS.upstream_data_end:.0f}s",
             **{
-                f"smtp_{step}_timeout": f"{TIMEOUTS.upstream_command:.0f}s"
+                f"smtp_{step}_timeout": f"{SHORT_TIMEOUTS.upstream_command:.0f}s"
                 for step in "helo mail rcpt data_init data_xfer quit rset starttls".split()
             },
         }

@@ -12,12 +12,12 @@ from pathlib import Path
 from conformance.settings import ROOT
 from conformance.subjects.base import (
     CAPABILITIES,
+    SHORT_TIMEOUTS,
     Limits,
     Plan,
     Process,
     Subject,
     SubjectUnavailable,
-    Timeouts,
     Zone,
     tail,
 )
@@ -29,16 +29,6 @@ FAKETIME_DIRECTORIES = (
     "/usr/lib/aarch64-linux-gnu/faketime",
 )
 
-# Short enough that stalls are tested in seconds, long enough for a busy machine.
-TIMEOUTS = Timeouts(
-    client_command=3,
-    client_data=3,
-    upstream_connect=1,
-    upstream_command=2,
-    upstream_data_end=3,
-    recipient=8,
-    dns=2,
-)
 LIMITS = Limits(sessions_per_client=20, memory=64 * 1024 * 1024)
 SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
 
@@ -48,7 +38,7 @@ class Reference(Subject):
 
     name = "reference"
     capabilities = frozenset(CAPABILITIES)
-    timeouts = TIMEOUTS
+    timeouts = SHORT_TIMEOUTS
     limits = LIMITS
 
     def __init__(
@@ -149,15 +139,15 @@ def configuration(plan: Plan) -> dict[str, object]:
         "resolver": {"servers": ["127.0.0.1"], "timeout": 1, "tries": 2},
         "upstream": {"ehlo": plan.ehlo, "source": own},
         "timeouts": {
-            "client_command": TIMEOUTS.client_command,
-            "client_data": TIMEOUTS.client_data,
-            "recipient": TIMEOUTS.recipient,
-            "upstream_connect": TIMEOUTS.upstream_connect,
-            "upstream_banner": TIMEOUTS.upstream_command,
-            "upstream_command": TIMEOUTS.upstream_command,
-            "upstream_data": TIMEOUTS.upstream_command,
-            "upstream_block": TIMEOUTS.upstream_command,
-            "upstream_final": TIMEOUTS.upstream_data_end,
+            "client_command": SHORT_TIMEOUTS.client_command,
+            "client_data": SHORT_TIMEOUTS.client_data,
+            "recipient": SHORT_TIMEOUTS.recipient,
+            "upstream_connect": SHORT_TIMEOUTS.upstream_connect,
+            "upstream_banner": SHORT_TIMEOUTS.upstream_command,
+            "upstream_command": SHORT_TIMEOUTS.upstream_command,
+            "upstream_data": SHORT_TIMEOUTS.upstream_command,
+            "upstream_block": SHORT_TIMEOUTS.upstream_command,
+            "upstream_final": SHORT_TIMEOUTS.upstream_data_end,
             "drain": 2,
         },
         "limits": {
