@@ -69,7 +69,7 @@ enum command_error command_parse_client_name(struct arena *arena, struct bytes a
     if (domain_literal_parse(argument, &ip))
         *name = domain_literal_format(arena, &ip);
     else
-        *name = domain_normalise(arena, argument);
+        *name = domain_for_lookup(arena, argument);
     if (arena_failed(arena))
         return COMMAND_NO_MEMORY;
     return name->p ? COMMAND_OK : COMMAND_SYNTAX;
