@@ -70,6 +70,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--list", action="store_true", help="show the clauses and end")
     parser.add_argument(
+        "--routes", type=int, metavar="N", help="show the routes N tests need, and end"
+    )
+    parser.add_argument(
         "-j",
         type=int,
         metavar="N",
