@@ -109,9 +109,12 @@ static bool has_reporting_uri(struct bytes list)
     return false;
 }
 
-static void read_policies(const struct values *values, struct dmarc_record *record)
+static void read_policies(const struct values *values, enum dmarc_edition edition,
+                          struct dmarc_record *record)
 {
-    bool valid = read_policy(values->of[TAG_P], &record->policy);
+    bool valid = edition == DMARC_RFC9989 && values->of[TAG_P].p == NULL;
+    if (values->of[TAG_P].p)
+        valid = read_policy(values->of[TAG_P], &record->policy);
     record->subdomain_policy = record->policy;
     if (values->of[TAG_SP].p)
         valid &= read_policy(values->of[TAG_SP], &record->subdomain_policy);
@@ -148,6 +151,6 @@ bool dmarc_record_parse(struct bytes text, enum dmarc_edition edition, struct dm
     uint64_t percent;
     if (bytes_to_number(values.of[TAG_PCT], ALL, &percent))
         record->percent = (unsigned)percent;
-    read_policies(&values, record);
+    read_policies(&values, edition, record);
     return true;
 }

@@ -15,9 +15,9 @@ enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJ
 enum dmarc_psd { DMARC_PSD_UNSTATED, DMARC_PSD_YES, DMARC_PSD_NO };
 
 struct dmarc_record {
-    /* False: no valid p=, or an invalid sp= or np=, and no valid rua= which would make it a record
-     * of p=none: no DMARC processing (RFC 9989 4.10.1, RFC 7489 6.6.3 step 6). RFC 9989 4.7 reads
-     * as if a missing p= always meant none, but leaves the matter to 4.10.1. */
+    /* False: p=, sp= or np= is not valid, and there is no valid rua= which would make it a record
+     * of p=none: no DMARC processing (RFC 9989 4.10.1, RFC 7489 6.6.3 step 6). A missing p= is not
+     * valid in RFC 7489; in RFC 9989 4.7 it stands for p=none. */
     bool usable;
     enum dmarc_policy policy;             /* p= */
     enum dmarc_policy subdomain_policy;   /* sp=, or else p= */

@@ -72,7 +72,7 @@ class Record:
         )
 
     def valid(self) -> bool:
-        """RFC 9989 4.10.1, RFC 7489 6.6.3 step 6."""
+        """RFC 9989 4.7 and 4.10.1, RFC 7489 6.6.3 step 6."""
         optional = ("sp", "np") if self.edition == 9989 else ("sp",)
         return self.policy("p") is not None and all(
             tag not in self.tags or self.policy(tag) for tag in optional
@@ -91,6 +91,8 @@ def read_record(line: str, edition: int) -> Record | None:
         tag, equals, value = part.partition("=")
         if equals:
             tags.setdefault(tag.strip().lower(), value.strip())
+    if edition == 9989:
+        tags.setdefault("p", "none")
     return Record(tags, edition)
 
 
