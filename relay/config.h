@@ -44,7 +44,7 @@ struct config_timeouts {
     double client_command;
     double client_data;      /* between two reads of the message */
     double recipient;        /* everything upstream up to its answer to RCPT, all hosts together */
-    double delivery;         /* everything upstream after the end of the client's message */
+    double delivery;         /* judging and delivering, from the end of the client's message on */
     double upstream_connect; /* one address */
     double upstream_banner;
     double upstream_command; /* EHLO, STARTTLS, MAIL, RCPT, RSET */

@@ -492,8 +492,10 @@ static void judge_and_send(struct transaction *transaction, struct stream *clien
         refuse(answer, VERDICT_NO_MEMORY);
     if (answer->verdict != VERDICT_NONE)
         return;
+    /* From the client's end of data on, which is when its patience began. */
+    double deadline = transaction->record.data_received + transaction->config->timeouts.delivery;
     upstream_data(transaction->upstream, forwarded.slices, forwarded.count,
-                  transaction->reader.eight_bit, client_is_gone, client, answer);
+                  transaction->reader.eight_bit, deadline, client_is_gone, client, answer);
     if (upstream_accepted(answer))
         transaction->upstream_has_sender = false;
 }

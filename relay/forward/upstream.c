@@ -395,11 +395,10 @@ static bool is_over_size_limit(const struct upstream *upstream, const struct byt
 }
 
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
-                   bool eight_bit, bool (*abandoned)(void *context), void *context,
+                   bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
                    struct answer *answer)
 {
     const struct config_timeouts *timeouts = &upstream->config->timeouts;
-    double deadline = clock_monotonic() + timeouts->delivery;
     if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
         *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
         return;

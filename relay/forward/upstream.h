@@ -37,11 +37,12 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
                         struct answer *answer);
 
-/* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that.
+/* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that, all
+ * of it until `deadline`.
  * The dot is withheld when `abandoned(context)` says so at the last moment: the connection is
  * dropped then, and the answer is VERDICT_UPSTREAM_LOST. */
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
-                   bool eight_bit, bool (*abandoned)(void *context), void *context,
+                   bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
                    struct answer *answer);
 
 /* Aborts the transaction with RSET, so that the session can serve another; drops the connection
