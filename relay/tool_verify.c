@@ -44,15 +44,14 @@ static int read_envelope(struct arena *arena, const struct verify_tool *tool,
     return TOOL_DONE;
 }
 
-/* The name of the first list that has the client; asked one after the other, since nobody waits. */
+/* The name of the first list that has the client; asked one after the other, since `dns` may
+ * not outlive the tool. */
 static struct bytes find_listing(const struct config *config, struct dns *dns,
                                  const struct ip *client)
 {
     struct bytes name = {NULL, 0};
-    for (size_t i = 0; i < config->dnsbl_count && name.n == 0; i++) {
-        struct dnsbl list = {config->dnsbls[i].zone, config->dnsbls[i].name};
-        name = dnsbl_listed(dns, client, &list, 1, 0);
-    }
+    for (size_t i = 0; i < config->dnsbl_count && name.n == 0; i++)
+        name = dnsbl_listed(dns, client, &config->dnsbls[i], 1, 0);
     return name;
 }
 

@@ -1,8 +1,10 @@
 /* The native SPF evaluator: check_host() of RFC 7208 4, the mechanisms of 5 and the modifiers of 6.
  *
- * Where the RFC leaves a choice: a <target-name> that cannot be asked (4.8) does not match; a void
+ * Where the RFC leaves a choice: a <target-name> that cannot be asked (4.8) does not match. A void
  * lookup is counted for each query that a term makes, except those that validate the client's own
- * PTR names, since the publishing domain has no say in them. */
+ * PTR names, since the publishing domain has no say in them. An MX host with more than ten
+ * addresses is a permerror, as 4.6.4 says at the letter; the bullets of 5.5 about subdomains are
+ * read the other way round, as its example has them. */
 #include "auth/spf.h"
 
 #include "auth/spf_macro.h"
