@@ -66,7 +66,8 @@ enum command_error command_parse(struct bytes line, struct command *command);
 
 /* The argument of EHLO or HELO: a domain name or an address literal (RFC 5321 4.1.1.1). `name`
  * becomes the name in A-labels and lower case, or the literal in canonical form. A '_' is
- * tolerated, since client machines are named so; nothing but the trace depends on it. */
+ * tolerated, since client machines are named so: the name is looked up and recorded, not compared.
+ */
 enum command_error command_parse_client_name(struct arena *arena, struct bytes argument,
                                              struct bytes *name);
 
