@@ -5,12 +5,11 @@
 #include "base/file.h"
 #include "config_build.h"
 #include "mail/address.h"
+#include "mail/received.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     CONFIGURATION_SIZE_LIMIT = 256 * 1024 * 1024,

@@ -2,6 +2,7 @@
  * key, SRS secrets. See config_build.h. */
 #include "base/file.h"
 #include "config_build.h"
+#include "forward/srs.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -149,11 +150,10 @@ static void add_secret(struct config_build *build, struct bytes *secrets, struct
 
 void config_build_secrets(struct config_build *build)
 {
-    enum { DAYS_DEFAULT = 21, DAYS_MOST = 1023 }; /* the time stamp wraps after 1024 days */
     const struct file_srs *file = &build->file->srs;
     struct config *config = build->config;
     config->srs_max_age = (unsigned)config_number(build, "srs.max_age_days", file->max_age_days,
-                                                  DAYS_DEFAULT, 1, DAYS_MOST);
+                                                  SRS_MAX_AGE_DAYS, 1, SRS_DAYS - 1);
 
     struct bytes lines = {NULL, 0};
     if (file->secret_file)

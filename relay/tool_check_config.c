@@ -1,9 +1,7 @@
 /* fairlead check-config: reads a configuration as `serve` would, and says what is wrong with it. */
-#include "config.h"
-#include "tool.h"
+#include "tool_config.h"
 #include "tools.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -20,11 +18,8 @@ static const char help[] =
 
 static int check(const char *path)
 {
-    struct buffer errors = {0};
-    struct config *config = config_load(path, &errors);
+    struct config *config = tool_load_config(path);
     size_t routes = 0;
-    fprintf(stderr, "%.*s", BYTES_ARG(buffer_bytes(&errors)));
-    buffer_free(&errors);
     if (!config)
         return TOOL_USAGE;
     for (size_t i = 0; i < config->zone_count; i++)
@@ -37,28 +32,7 @@ static int check(const char *path)
 
 static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char *path = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return TOOL_DONE;
-        default:
-            return tool_usage_error(
-                "check-config: 'fairlead check-config --help' shows the options");
-        }
-    }
-    if (!path && optind < argc)
-        path = argv[optind++];
-    if (!path || optind != argc)
-        return tool_usage_error("check-config: name one file: fairlead check-config FILE");
-    return check(path);
+    return tool_run_with_config("check-config", help, argc, argv, check);
 }
 
 const struct tool tool_check_config = {"check-config", "check a configuration file", run};

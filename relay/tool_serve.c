@@ -1,13 +1,9 @@
 /* fairlead serve: runs the relay in the foreground. */
-#include "base/log.h"
-#include "config.h"
 #include "server.h"
-#include "tool.h"
+#include "tool_config.h"
 #include "tools.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char help[] =
     "usage: fairlead serve -c FILE\n"
@@ -26,12 +22,9 @@ static const char help[] =
 static int serve(const char *path)
 {
     struct buffer errors = {0};
-    struct config *config = config_load(path, &errors);
-    if (!config) {
-        fprintf(stderr, "%.*s", (int)errors.n, errors.p ? errors.p : "");
-        buffer_free(&errors);
+    struct config *config = tool_load_config(path);
+    if (!config)
         return TOOL_USAGE;
-    }
     struct server *server = server_new(config, &errors);
     if (!server) {
         fprintf(stderr, "fairlead serve: %.*s", (int)errors.n, errors.p ? errors.p : "");
@@ -43,27 +36,9 @@ static int serve(const char *path)
     return TOOL_DONE;
 }
 
-static int run_serve(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char *path = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return TOOL_DONE;
-        default:
-            return tool_usage_error("serve: 'fairlead serve --help' shows the options");
-        }
-    }
-    if (!path || optind != argc)
-        return tool_usage_error("serve: name the configuration: fairlead serve -c FILE");
-    return serve(path);
+    return tool_run_with_config("serve", help, argc, argv, serve);
 }
 
-const struct tool tool_serve = {"serve", "run the relay", run_serve};
+const struct tool tool_serve = {"serve", "run the relay", run};

@@ -1,9 +1,9 @@
 /* fairlead srs forward, fairlead srs reverse: what an envelope sender becomes, and what it was. */
 #include "base/clock.h"
 #include "base/json.h"
-#include "config.h"
 #include "forward/route.h"
 #include "forward/srs.h"
+#include "tool_config.h"
 #include "tools.h"
 
 #include <stdio.h>
@@ -35,10 +35,7 @@ struct settings {
 
 static int load_config(const char *path, struct settings *settings)
 {
-    struct buffer errors = {0};
-    settings->config = config_load(path, &errors);
-    fwrite(errors.p, 1, errors.n, stderr);
-    buffer_free(&errors);
+    settings->config = tool_load_config(path);
     if (!settings->config)
         return TOOL_USAGE;
     settings->srs.secrets = settings->config->srs_secrets;

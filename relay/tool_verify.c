@@ -2,6 +2,7 @@
 #include "tool_verify.h"
 
 #include "auth/dnsbl.h"
+#include "tool_config.h"
 #include "tool_results.h"
 #include "tools.h"
 
@@ -231,12 +232,9 @@ static int evaluate(struct tool_context *context, const struct verify_tool *tool
 static int verify(struct tool_context *context, void *user)
 {
     const struct verify_tool *tool = user;
-    struct buffer errors = {0};
     if (!tool->config)
         return tool_usage_error("verify: -c wants the relay's configuration");
-    struct config *config = config_load(tool->config, &errors);
-    fwrite(errors.p, 1, errors.n, stderr);
-    buffer_free(&errors);
+    struct config *config = tool_load_config(tool->config);
     int code = config ? evaluate(context, tool, config) : TOOL_USAGE;
     config_release(config);
     return code;
