@@ -1,7 +1,7 @@
 /* SPF by libspf2 1.2, behind the interface of spf.h, asking our resolver (its call-back suspends
- * the fiber). It is a second opinion: of the vectors in fixtures/vectors/spf it misses a sixth. It
- * counts no void lookups, lets eleven terms pass, refuses prefix length 0, takes nearly anything
- * for a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
+ * the fiber). It is a second opinion: of the vectors in fixtures/vectors/spf it misses one in
+ * seven. It counts no void lookups, lets eleven terms pass, refuses prefix length 0, takes nearly
+ * anything for a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
  *
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
