@@ -198,8 +198,8 @@ static void read_address(struct parser *parser, bool in_group)
         read_domain(parser, true);
         has_address = true;
     }
-    /* After an address that is no grammar's, but `a@b <a@b>` is in use. If both domains are the
-     * same there is one author domain; if not, there are two, whichever a reader is shown. */
+    /* `a@b <a@b>` is in no grammar, but in use. If both domains are the same there is one author
+     * domain; if not, there are two, whichever a reader is shown. */
     if (take(parser, '<'))
         read_angle_address(parser);
     else if (words != WORDS_NONE && !has_address && !in_group && take(parser, ':'))
