@@ -32,6 +32,7 @@ class Remote(Subject):
 
     name = "remote"
     needs_namespace = False
+    start_patience = 3.0
 
     def __init__(self, target: str, client_address_by: str) -> None:
         super().__init__()

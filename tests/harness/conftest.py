@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from running import Conform, Finished
+from running import GREETER, ROOT, Conform, Finished
 
 from conformance.lab import namespace
 from conformance.lab.loop import LoopThread
 
-ROOT = Path(__file__).resolve().parents[2]
-GREETER = ROOT / "tests" / "harness" / "greeter.py"
 CLONE_NEWUSER = 0x10000000
 
 

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 
+ROOT = Path(__file__).resolve().parents[2]
+GREETER = ROOT / "tests" / "harness" / "greeter.py"
+
+
 @dataclass
 class Finished:
     """A run of `conform` that has ended."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +15,7 @@ import pytest
 
 from conformance.clauses import load_catalogue
 
-from running import Conform
+from running import GREETER, Conform
 
 # Clauses of the real catalogue, by what the tests need of them.
 CATALOGUE = load_catalogue()
@@ -236,6 +240,55 @@ def test_a_waiver_file_that_is_wrong_is_a_usage_error(
 def test_nothing_is_left_behind(conform: Conform, tmp_path: Path) -> None:
     conform(PASSING)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def running_mta(tmp_path: Path) -> Iterator[str]:
+    """An MTA that somebody else has started in this network, as HOST:PORT."""
+    configuration = tmp_path / "greeter.json"
+    configuration.write_text(
+        json.dumps({"listen": [{"address": "127.0.0.1", "port": 2500}]})
+    )
+    process = subprocess.Popen([GREETER, "serve", "-c", str(configuration)])
+    try:
+        yield "127.0.0.1:2500"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("by", ["none", "proxy", "xclient"])
+def test_an_mta_that_runs_already_is_talked_to(
+    conform: Conform, running_mta: str, by: str
+) -> None:
+    suite = PASSING.replace("pass\n", "world.client().quit()\n") + FAILING
+    run = conform(suite, "--target", running_mta, "--client-address-by", by)
+    passes = 0 if by == "xclient" else 1  # the greeter does not know XCLIENT
+    assert (
+        run.output.splitlines()[-1]
+        == f"{passes} passed, {2 - passes} failed, 0 skipped"
+    )
+    assert run.status == 1
+
+
+def test_a_target_that_is_none_is_status_3(conform: Conform) -> None:
+    assert conform(PASSING, "--target", "127.0.0.1:2501").status == 3
+    assert conform(PASSING, "--target", "nonsense").status == 3
+
+
+def test_where_namespaces_are_forbidden_it_says_so_in_one_line(
+    conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbidding = tmp_path / "bin" / "unshare"
+    forbidding.parent.mkdir()
+    forbidding.write_text(
+        "#!/bin/sh\necho unshare failed: Operation not permitted >&2\nexit 1\n"
+    )
+    forbidding.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{forbidding.parent}:{os.environ['PATH']}")
+    run = conform(PASSING)
+    assert run.status == 3
+    assert "forbidden" in run.errors and run.errors.count("\n") == 1
 
 
 def test_scripts_conform_says_what_it_takes(conform: Conform) -> None:
