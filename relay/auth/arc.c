@@ -4,6 +4,7 @@
 #include "auth/arc_chain.h"
 #include "auth/signature.h"
 #include "base/clock.h"
+#include "clause.h"
 
 const char *arc_status_name(enum arc_status status)
 {
@@ -142,11 +143,11 @@ static void validate(struct validation *v)
     if (!seals || !read_seals(v, seals))
         return;
     struct signature_check newest = check_message_signature(v, v->chain->newest);
-    if (newest.status != SIGNATURE_GOOD) {
+    if (CLAUSE(ARC_11, newest.status != SIGNATURE_GOOD)) {
         fail_field(v, "ARC-Message-Signature", v->chain->newest, &newest);
         return;
     }
-    if (!check_seals(v, seals))
+    if (!CLAUSE(ARC_03, check_seals(v, seals)))
         return;
     v->result->status = ARC_PASS;
     find_oldest_pass(v);

@@ -1,6 +1,7 @@
 /* Collecting ARC sets. See arc_chain.h. */
 #include "auth/arc_chain.h"
 
+#include "clause.h"
 #include "mail/taglist.h"
 
 static bool is_space(char c)
@@ -98,7 +99,7 @@ static void add_field(struct arc_chain *chain, const struct header_field *field)
         return;
     }
     place = place_of(&chain->sets[instance - 1], field->name);
-    if (place->field)
+    if (CLAUSE(ARC_12, place->field != NULL))
         chain->problem = "an ARC field twice in one set";
     *place = (struct arc_field){field, rest};
     if (instance > chain->newest)

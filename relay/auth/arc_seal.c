@@ -2,6 +2,7 @@
 #include "auth/arc.h"
 #include "auth/arc_chain.h"
 #include "auth/signature_write.h"
+#include "clause.h"
 
 #include <string.h>
 
@@ -49,7 +50,7 @@ static struct bytes write_message_signature(struct arena *arena, const struct me
  */
 static enum arc_status status_to_seal(const struct arc_chain *chain, enum arc_status found)
 {
-    if (!chain->present)
+    if (CLAUSE(ARC_04, !chain->present))
         return ARC_NONE;
     return found == ARC_PASS && !chain->problem ? ARC_PASS : ARC_FAIL;
 }
@@ -59,10 +60,11 @@ static struct bytes write_seal(struct arena *arena, const struct arc_chain *chai
                                const struct arc_sealing *sealing, const struct arc_set *set,
                                unsigned instance)
 {
-    struct bytes fields[3 * ARC_INSTANCES_MOST];
+    struct bytes fields[3 * (ARC_INSTANCES_MOST + 1)];
     size_t count = 0;
     enum arc_status status = status_to_seal(chain, sealing->chain->status);
-    for (unsigned i = 0; i + 1 < instance && status == ARC_PASS; i++) {
+    bool alone = CLAUSE(ARC_05, status == ARC_FAIL) || chain->problem;
+    for (unsigned i = 0; i + 1 < instance && !alone; i++) {
         fields[count++] = chain->sets[i].authentication_results.field->raw;
         fields[count++] = chain->sets[i].message_signature.field->raw;
         fields[count++] = chain->sets[i].seal.field->raw;
@@ -84,7 +86,8 @@ enum arc_sealed arc_seal(struct arena *arena, const struct message *message, str
     memset(set, 0, sizeof *set);
     struct arc_chain chain;
     arc_chain_collect(message, &chain);
-    if (sealing->chain->marked_failed || chain.newest >= ARC_INSTANCES_MOST)
+    if (CLAUSE(ARC_06, sealing->chain->marked_failed) ||
+        CLAUSE(ARC_07, chain.newest >= ARC_INSTANCES_MOST))
         return ARC_NOT_SEALED;
     unsigned instance = chain.newest + 1;
     set->authentication_results = write_results(arena, sealing, instance);

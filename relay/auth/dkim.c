@@ -7,6 +7,7 @@
 #include "auth/dkim_engine.h"
 #include "auth/signature_write.h"
 #include "base/clock.h"
+#include "clause.h"
 
 const char *dkim_result_name(enum dkim_result result)
 {
@@ -76,7 +77,7 @@ bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_c
     for (size_t i = 0; i < results->count; i++, field++) {
         field = message_find(message, name, (size_t)(field - message->fields));
         struct dkim_signature *result = &results->signatures[i];
-        if (i < DKIM_SIGNATURES_MOST)
+        if (CLAUSE(DKIM_12, i < DKIM_SIGNATURES_MOST))
             verify_one(arena, field, check, context, result);
         else
             *result = (struct dkim_signature){.result = DKIM_POLICY,

@@ -4,6 +4,7 @@
  * SubjectPublicKeyInfo with that key inside (erratum 3017); both are read. */
 #include "auth/key_record.h"
 
+#include "clause.h"
 #include "mail/base64.h"
 #include "mail/taglist.h"
 
@@ -128,13 +129,16 @@ static const char *use_record(const struct key_record *record, enum key_type typ
     if (!pkey)
         return "the key is not an RSA key in DER";
     key->bits = (unsigned)EVP_PKEY_get_bits(pkey);
-    if (key->bits >= RSA_BITS_LEAST && key->bits <= RSA_BITS_MOST) {
+    const char *problem = NULL;
+    if (CLAUSE(DKIM_11, key->bits < RSA_BITS_LEAST))
+        problem = "the RSA key has fewer than 1024 bits (RFC 8301 3.2)";
+    else if (key->bits > RSA_BITS_MOST)
+        problem = "the RSA key has more than 8192 bits";
+    if (problem)
+        EVP_PKEY_free(pkey);
+    else
         key->pkey = pkey;
-        return NULL;
-    }
-    EVP_PKEY_free(pkey);
-    return key->bits < RSA_BITS_LEAST ? "the RSA key has fewer than 1024 bits (RFC 8301 3.2)"
-                                      : "the RSA key has more than 8192 bits";
+    return problem;
 }
 
 enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes selector,
@@ -145,8 +149,8 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     struct bytes name =
         arena_printf(arena, "%.*s._domainkey.%.*s", BYTES_ARG(selector), BYTES_ARG(domain));
     dns_query(dns, arena, name, DNS_TXT, 0, &answer);
-    if (answer.status == DNS_TEMPFAIL) {
-        key->reason = answer.problem;
+    if (CLAUSE(DKIM_15, answer.status == DNS_TEMPFAIL)) {
+        key->reason = answer.problem ? answer.problem : "DNS did not answer";
         return KEY_UNAVAILABLE;
     }
     if (answer.status != DNS_OK) {

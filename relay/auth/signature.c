@@ -1,6 +1,8 @@
 /* Hashing and checking signatures: RFC 6376 3.7 and 6.1.3, RFC 8617 5.1.1. See signature.h. */
 #include "auth/signature.h"
 
+#include "clause.h"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -115,10 +117,12 @@ static bool body_matches(const struct signature *signature, struct body_hash *bo
     switch (body_hash_get(body, signature->body_canon, signature->body_limit, digest,
                           &check->whole_body)) {
     case BODY_HASH_DONE:
-        if (bytes_equal(signature->body_hash, (struct bytes){(const char *)digest, sizeof digest}))
-            return true;
-        conclude(check, SIGNATURE_BAD, "the body hash does not match");
-        return false;
+        if (CLAUSE(DKIM_14, !bytes_equal(signature->body_hash,
+                                         (struct bytes){(const char *)digest, sizeof digest}))) {
+            conclude(check, SIGNATURE_BAD, "the body hash does not match");
+            return false;
+        }
+        return true;
     case BODY_HASH_SHORT:
         conclude(check, SIGNATURE_REFUSED, "l= is longer than the body");
         return false;

@@ -5,6 +5,7 @@
  * for the kind of field, v= of an AMS among them. */
 #include "auth/signature.h"
 
+#include "clause.h"
 #include "mail/base64.h"
 #include "mail/domain.h"
 
@@ -111,9 +112,9 @@ static void read_algorithm(struct reader *reader)
 {
     struct signature *s = reader->signature;
     s->algorithm = required(reader, "a");
-    if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha256")))
+    if (CLAUSE(DKIM_08, bytes_equal_nocase(s->algorithm, BYTES("rsa-sha256"))))
         s->key_type = KEY_RSA;
-    else if (bytes_equal_nocase(s->algorithm, BYTES("ed25519-sha256")))
+    else if (CLAUSE(DKIM_09, bytes_equal_nocase(s->algorithm, BYTES("ed25519-sha256"))))
         s->key_type = KEY_ED25519;
     else if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha1")))
         fault(reader, SIGNATURE_REFUSED, "rsa-sha1 is historic (RFC 8301 3.1)");
@@ -264,7 +265,7 @@ static void read_times(struct reader *reader, int64_t now)
         tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "x");
     if (t.p && x.p && expires <= made)
         fault(reader, SIGNATURE_MALFORMED, "x= is not after t=");
-    if (x.p && now > (int64_t)expires)
+    if (CLAUSE(DKIM_16, x.p && now > (int64_t)expires))
         fault(reader, SIGNATURE_REFUSED, "the signature has expired");
     if (t.p && (int64_t)made > now + CLOCK_SKEW)
         fault(reader, SIGNATURE_REFUSED, "the signature lies in the future");

@@ -2,6 +2,7 @@
 #include "auth/signature_write.h"
 
 #include "auth/signature.h"
+#include "clause.h"
 #include "mail/base64.h"
 
 #include <stdarg.h>
@@ -142,10 +143,11 @@ const struct bytes *signature_choose_headers(struct arena *arena, const struct m
     if (!names)
         return NULL;
     *count = 0;
-    names[(*count)++] = BYTES("From"); /* so that a second one cannot be added (5.4.2) */
     for (size_t i = 0; i <= SIGNED_FIELD_COUNT; i++) {
         struct bytes name = bytes_of(i < SIGNED_FIELD_COUNT ? signed_fields[i] : and_also);
         size_t instances = name.n > 0 ? message_count(message, name) : 0;
+        if (CLAUSE(DKIM_06, bytes_equal(name, BYTES("From"))))
+            instances++; /* so that a second one cannot be added (RFC 6376 5.4.2) */
         for (size_t k = 0; k < instances && k < INSTANCES_SIGNED; k++)
             names[(*count)++] = name;
     }
