@@ -101,9 +101,30 @@ static void write_reply(struct arena *arena, const struct config *config,
     outcome->clause = verdict_entry(answer->verdict)->clause;
 }
 
+/* The limits that DATA has before anything is evaluated. */
+static bool exceeds_limit(struct arena *arena, const struct config_limits *limits,
+                          const struct message *message, struct answer *answer)
+{
+    size_t hops = message_count(message, BYTES("Received"));
+    size_t detail = hops;
+    if (message->raw.n > limits->message_size) {
+        answer->verdict = VERDICT_MESSAGE_TOO_BIG;
+        detail = limits->message_size;
+    } else if (message->header.n > limits->header_size) {
+        answer->verdict = VERDICT_HEADER_TOO_BIG;
+        detail = limits->header_size;
+    } else if (hops >= limits->received_fields) {
+        answer->verdict = VERDICT_LOOP;
+    } else {
+        return false;
+    }
+    answer->details[0] = arena_printf(arena, "%zu", detail);
+    return true;
+}
+
 /* The first refusal of the dialogue is the one the client sees. */
 static void conclude(struct arena *arena, const struct config *config,
-                     struct verify_outcome *outcome)
+                     const struct message *message, struct verify_outcome *outcome)
 {
     char address[IP_TEXT_SIZE];
     struct answer answer = {.verdict = recipient_refusal(outcome)};
@@ -125,6 +146,9 @@ static void conclude(struct arena *arena, const struct config *config,
         break;
     default:
         outcome->stage = "DATA";
+        outcome->reason = BYTES("the message is beyond a limit of this relay");
+        if (exceeds_limit(arena, &config->limits, message, &answer))
+            break;
         outcome->reason = outcome->evaluation.reason;
         answer.verdict = outcome->evaluation.verdict;
         answer.details[0] = outcome->evaluation.detail;
@@ -225,7 +249,7 @@ static int evaluate(struct tool_context *context, const struct verify_tool *tool
     if (!evaluate_message(context->arena, &request, &outcome.evaluation) ||
         !write_field(context->arena, &outcome))
         return tool_unable("verify: out of memory");
-    conclude(context->arena, config, &outcome);
+    conclude(context->arena, config, &message, &outcome);
     return tool->json || !isatty(STDOUT_FILENO) ? print_json(&outcome) : print_report(&outcome);
 }
 

@@ -136,9 +136,9 @@ static void explain_pass(struct evaluation *evaluation)
             means = "a DKIM signature";
             break;
         }
-    verdict->reason =
-        arena_printf(arena_of(evaluation), "%s authenticated %.*s, which is aligned with %.*s",
-                     means, BYTES_ARG(domain), BYTES_ARG(request->author_domain));
+    verdict->reason = arena_printf(
+        arena_of(evaluation), "%s authenticated %.*s, which is aligned with %.*s", means,
+        BYTES_ARG(dmarc_domain(arena_of(evaluation), domain)), BYTES_ARG(request->author_domain));
 }
 
 static void judge(struct evaluation *evaluation)

@@ -164,6 +164,12 @@ def test_a_recipient_tells_its_route_and_the_block_lists(
         assert found["stage"] == "RCPT" and found["reply"].startswith(reply)
 
 
+def test_a_loop_is_refused_whatever_the_evaluation_says(command: list[str]) -> None:
+    found = verify(command, b"Received: by x\n" * 100 + message("me@none.example"))
+    assert found["reply"].startswith("554 5.4.6 ")
+    assert found["dmarc"]["result"] == "fail"
+
+
 def test_on_a_terminal_there_is_a_report_in_colour(
     command: list[str], tmp_path: Path
 ) -> None:
