@@ -26,6 +26,7 @@ import itertools
 import shutil
 import ssl
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -366,14 +367,16 @@ class World:
         address = self.subject.addresses[0 if family == 4 else 1]
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
-        client = Client(
-            (address, self.subject.port),
-            source=source,
-            transcript=self.transcript,
-            patience=self.patience,
-            name=name,
-            preamble=self.subject.preamble(source, address, self.subject.port) + early,
-        )
+        with self.subject.held() if early else nullcontext():
+            client = Client(
+                (address, self.subject.port),
+                source=source,
+                transcript=self.transcript,
+                patience=self.patience,
+                name=name,
+                preamble=self.subject.preamble(source, address, self.subject.port)
+                + early,
+            )
         self._closers.append(client.close)
         self.subject.introduce(client, source)
         if greet:

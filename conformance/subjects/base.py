@@ -12,6 +12,8 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +30,6 @@ CAPABILITIES = {
     "ipv6": "listens on and delivers over IPv6",
     "idn": "serves internationalised domains in U-label form",
     "postmaster": "accepts postmaster without a domain and at every served domain",
-    "plans": "knows zones that may route their subdomains from zones that may not",
-    "provisioning": "prints the DNS records that a zone needs",
     "session-limits": "limits the sessions of one client address to Limits.sessions_per_client",
     "memory-budget": "refuses messages that would not fit its memory with 452",
     "plans": "refuses a configuration that its zones' plans do not allow",
@@ -168,6 +168,16 @@ class Process:
                 break
         self._process = None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Stops the group for a while; connections made meanwhile wait for it in the kernel."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
 
 def tail(log: Path, lines: int = 20) -> str:
     """The end of a log, for a message about a failure."""
@@ -223,6 +233,11 @@ class Subject(ABC):
     @abstractmethod
     def diagnosis(self) -> str:
         """The end of its logs, shown where it could not start or died; tests never look at it."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """A while in which it does nothing, if it can be had: what a client says then is certain to
+        be there before the banner."""
+        return nullcontext()
 
     def provision(self, domain: str) -> str:
         """The records that it adds to a zone, in master-file form ("provisioning")."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +110,10 @@ class Reference(Subject):
 
     def running(self) -> bool:
         return self._process is not None and self._process.running
+
+    def held(self) -> AbstractContextManager[None]:
+        assert self._process is not None
+        return self._process.held()
 
     def diagnosis(self) -> str:
         return tail(self._directory / "log")
