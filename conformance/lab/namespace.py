@@ -71,7 +71,8 @@ def enter(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="conform-") as directory:
         process = subprocess.Popen(
             ["unshare", *flags, "--", *command],
-            env={**os.environ, INSIDE: directory},
+            # Pytest's own directory is named by the user, who is root to everybody in here.
+            env={**os.environ, INSIDE: directory, "PYTEST_DEBUG_TEMPROOT": directory},
             preexec_fn=_die_with_parent,
         )
         # unshare and the namespace's first process do not heed this signal themselves.
