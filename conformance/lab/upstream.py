@@ -22,7 +22,16 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from conformance.expect import ConformanceFailure
 from conformance.lab.loop import LoopThread
 from conformance.lab.records import Dialogue, Message
-from conformance.lab.script import STAGES, Action, HangUp, Hold, Rule, Say, Stall
+from conformance.lab.script import (
+    STAGES,
+    Action,
+    HangUp,
+    Hold,
+    Rule,
+    Say,
+    Stall,
+    say,
+)
 from conformance.lab.transcript import Transcript
 
 # Lines longer than RFC 5321 allows are recorded, not refused.
@@ -48,6 +57,8 @@ class Upstream:
         self.starttls = False  # whether STARTTLS is offered
         self.patience = patience
         self.on_message: Callable[[Message], None] | None = None
+        # What refuses a message on its merits: the text of the refusal, or None to take it.
+        self.judge: Callable[[Message], str | None] | None = None
         self.transcript = transcript
         self._tls_context = tls_context
         self._loop = loop
@@ -297,7 +308,8 @@ class _Handler:
             wire=server.take_content(),
             dialogue=server.dialogue,
         )
-        message.accepted = server.prepare("end", server.recipients())
+        refusal = await server.judgement(message)
+        message.accepted = server.prepare("end", server.recipients(), refusal)
         server.upstream.note(lambda: server.dialogue.messages.append(message))
         if server.upstream.on_message is not None:
             server.upstream.on_message(message)
@@ -426,10 +438,23 @@ class _Connection(SMTP):
 
     # What goes out
 
-    def prepare(self, stage: str, recipients: list[str]) -> bool:
-        """Decides what the coming answer at `stage` will be. True if it does not refuse."""
+    async def judgement(self, message: Message) -> Action | None:
+        """The refusal by the upstream's own judge, if it has one that objects. The judge may ask DNS,
+        which lives on this loop, so it works in another thread."""
+        if self.upstream.judge is None:
+            return None
+        text = await self.loop.run_in_executor(None, self.upstream.judge, message)
+        return say(text) if text is not None else None
+
+    def prepare(
+        self, stage: str, recipients: list[str], instead: Action | None = None
+    ) -> bool:
+        """Decides what the coming answer at `stage` will be: `instead`, or what the script says. True
+        if it does not refuse."""
         self.stage = stage
-        self._actions = self.upstream.choose(stage, recipients)
+        self._actions = (
+            (instead,) if instead else self.upstream.choose(stage, recipients)
+        )
         self._prepared = True
         if self._actions is None:
             return True
