@@ -27,6 +27,8 @@ def forward(
     upstream: Upstream | None = None,
 ) -> Message:
     """Has a message forwarded in a session of its own; returns it as the upstream got it."""
+    upstream = upstream or world.upstream
+    earlier = len(upstream.messages)
     with world.client() as client:
         delivery = client.deliver(
             world.sender.address if sender is None else sender,
@@ -35,7 +37,7 @@ def forward(
         )
         expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
         client.quit()
-    return (upstream or world.upstream).wait_for_message()
+    return upstream.wait_for_message(earlier + 1)
 
 
 def open_transaction(
@@ -76,8 +78,11 @@ def unquoted(local_part: str) -> str:
 def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
     """No message has gone, or will go, to the upstreams (default: the test's own). The fence is one
     more message, by another route: when that has arrived, an earlier one would have."""
+    # By somebody of whom neither SPF nor DMARC has anything to say.
+    author = f"fence@{world.elsewhere}"
+    message = f"From: <{author}>\r\nSubject: fence\r\n\r\n".encode("ascii")
     with world.client(source=world.new_client_addresses()[0]) as client:
-        delivery = client.deliver(world.sender.address, world.far, world.message())
+        delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)
     world.far_upstream.wait_for_message()
     for upstream in upstreams or (world.upstream,):

@@ -105,7 +105,7 @@ def dkim_verdicts(content: bytes) -> list[tuple[str, bool]]:
 
 
 def arc_verdict(content: bytes) -> str:
-    """The chain validation status of a message: none, pass or fail."""
+    """The chain validation status of a message: none, pass or fail, or None where dkimpy gives up."""
     status = dkim.arc_verify(content, dnsfunc=text_record)[0]
     return status.decode("ascii") if isinstance(status, bytes) else str(status)
 
@@ -210,8 +210,9 @@ def key_record(pem: bytes, kind: str = "rsa") -> str:
 
 def arc_seal(message: bytes, domain: str, hops: int = 1) -> bytes:
     """`message` with so many ARC sets of a domain on top, each validating the one before."""
-    for _ in range(hops):
-        claimed = f"Authentication-Results: {domain}; arc=pass; spf=pass smtp.mailfrom={domain}\r\n"
+    for hop in range(hops):
+        claims = f"arc={'pass' if hop else 'none'}; spf=pass smtp.mailfrom={domain}"
+        claimed = f"Authentication-Results: {domain}; {claims}\r\n"
         sealed = dkim.arc_sign(
             claimed.encode("ascii") + message,
             b"test",
