@@ -25,8 +25,8 @@ enum stream_status {
  * then too). */
 struct stream *stream_from_fd(int fd);
 
-/* Reads from `input` (not copied, must outlive the stream), which is there from the first read on, and
- * appends what is written to `output`. */
+/* Reads from `input` (not copied, must outlive the stream), which is there from the first read on,
+ * and appends what is written to `output`. */
 struct stream *stream_from_memory(struct bytes input, struct buffer *output);
 
 /* Connects to host and port from the source address (NULL: any). NULL on failure, with the reason
@@ -74,7 +74,8 @@ void stream_printf(struct stream *stream, const char *format, ...)
 enum stream_status stream_flush(struct stream *stream, double deadline);
 
 /* Sends what is queued and says that no more will come, then drops what the peer still sends until
- * it closes too, so that the last words are not lost to a reset. Leaves only stream_free() to do. */
+ * it closes too, so that the last words are not lost to a reset. Leaves only stream_free() to do.
+ */
 void stream_finish(struct stream *stream, double deadline);
 
 /* TLS on the open stream, as server or as client (`name` for SNI, may be empty). The context stays
