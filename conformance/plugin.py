@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -141,7 +142,10 @@ class Runner:
             raise RuntimeError("in the lab's own thread: " + "\n".join(errors))
 
     def _transcript_path(self, item: pytest.Item) -> Path:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")[:150]
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")
+        if name != item.name:
+            # Parameters may differ only in what a file name cannot show.
+            name = f"{name[:140]}-{zlib.crc32(item.name.encode()):08x}"
         return self.settings.transcripts / f"{item.path.stem}.{name}.txt"
 
     # What came of them

@@ -127,7 +127,7 @@ class Postfix(Subject):
         # Senders at these stay as they are. One argument may not hold too many.
         own = domains(self.plan)
         for start in range(0, len(own), 1000):
-            arguments += ["-X", ",".join(own[start : start + 1000])]
+            arguments.append("-X" + ",".join(own[start : start + 1000]))
         self._postsrsd = Process(arguments, self._directory / "postsrsd.log")
         self._postsrsd.start()
         self._postfix = Process(
@@ -199,6 +199,8 @@ class Postfix(Subject):
             "hopcount_limit": str(self.limits.received_fields + 1),
             "header_size_limit": str(self.limits.header_size),
             "smtpd_client_connection_count_limit": "0",
+            # Nothing of the original changes.
+            "message_drop_headers": "",
             # What the page says is not offered, and what Debian 12 leaves open to smuggling.
             "smtputf8_enable": "no",
             "smtpd_discard_ehlo_keywords": "dsn, etrn, chunking, enhancedstatuscodes",
