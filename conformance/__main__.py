@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -198,6 +199,7 @@ def run_tests(
     progress = Progress(console, settings.verbose)
     collector = Collector(progress)
     failure, version = None, "?"
+    shutil.rmtree(settings.transcripts, ignore_errors=True)  # those of an earlier run
     try:
         version = make_subject(settings).version()
         run_pytest(settings, collector)
