@@ -384,6 +384,27 @@ static void the_fields_stand_in_their_order_and_the_signatures_verify(void **sta
     assert_int_equal(evaluation.arc.instances, 2);
 }
 
+static void short_memory_is_told_and_harms_nothing(void **state)
+{
+    (void)state;
+    struct arena *plenty = arena;
+    struct bytes octets = signed_by("s", BYTES("Authentication-Results: relay.example; x=pass\r\n"
+                                               "From: a@sub.reject.example\r\n\r\nbody\r\n"));
+    const struct received received = {.helo = BYTES("c"), .client = envelope.client, .time = NOW};
+    bool completed = false;
+    for (size_t limit = 4096; !completed; limit += 4096) {
+        struct evaluation evaluation;
+        struct forwarded forwarded;
+        arena = arena_new(limit);
+        completed = message_parse(arena, octets, &message) &&
+                    evaluate_message(arena, &request, &evaluation) &&
+                    prepend_trace(arena, &request, &evaluation, &received, &forwarded);
+        assert_true(completed != arena_failed(arena));
+        arena_free(arena);
+    }
+    arena = plenty;
+}
+
 static void without_an_identity_nothing_is_signed(void **state)
 {
     (void)state;
@@ -413,6 +434,7 @@ int main(void)
         CASE(all_questions_have_one_deadline),
         CASE(forged_results_go_and_nothing_else_changes),
         CASE(the_fields_stand_in_their_order_and_the_signatures_verify),
+        CASE(short_memory_is_told_and_harms_nothing),
         CASE(without_an_identity_nothing_is_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
