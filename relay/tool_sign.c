@@ -1,6 +1,8 @@
 /* What the signing tools have in common. See tool_sign.h. */
 #include "tool_sign.h"
 
+#include "mail/domain.h"
+
 enum { KEY_FILE_LIMIT = 64 * 1024 };
 
 static int read_identity(struct tool_context *context, const struct sign_options *options,
@@ -10,13 +12,18 @@ static int read_identity(struct tool_context *context, const struct sign_options
     const char *problem = NULL;
     if (!options->domain || !options->selector || !options->key)
         return tool_usage_error("--domain, --selector and --key are needed");
+    struct bytes domain = domain_normalise(context->arena, bytes_of(options->domain));
+    struct bytes selector = domain_normalise(context->arena, bytes_of(options->selector));
+    if (!domain.p || !selector.p)
+        return tool_usage_error("'%s' is no domain name",
+                                domain.p ? options->selector : options->domain);
     int status = tool_read_file(context->arena, options->key, KEY_FILE_LIMIT, &pem);
     if (status != TOOL_DONE)
         return status;
     *identity = (struct signing_identity){
         .signer = signer_from_pem(pem, &problem),
-        .domain = bytes_of(options->domain),
-        .selector = bytes_of(options->selector),
+        .domain = domain,
+        .selector = selector,
     };
     return identity->signer ? TOOL_DONE : tool_unable("%s: %s", options->key, problem);
 }
