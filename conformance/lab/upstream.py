@@ -36,6 +36,8 @@ from conformance.lab.transcript import Transcript
 
 # Lines longer than RFC 5321 allows are recorded, not refused.
 LINE_LIMIT = 32 * 1024 * 1024
+# Of MAIL and RCPT, by the extension that brings them (RFC 3461, RFC 4954).
+PARAMETERS = {"DSN": ("RET", "ENVID", "NOTIFY", "ORCPT"), "AUTH": ("AUTH",)}
 END_OF_DATA = b"\r\n.\r\n"
 
 
@@ -481,6 +483,21 @@ class _Connection(SMTP):
             await self._act(action)
         if not any(isinstance(action, (Say, Stall, HangUp)) for action in actions):
             await self._say(Say(ordinary + b"\r\n"))
+
+    async def smtp_MAIL(self, arg: str) -> None:
+        await super().smtp_MAIL(self._without_known_parameters(arg))
+
+    async def smtp_RCPT(self, arg: str) -> None:
+        await super().smtp_RCPT(self._without_known_parameters(arg))
+
+    def _without_known_parameters(self, arg: str) -> str:
+        """`arg` without parameters of offered extensions that aiosmtpd would refuse."""
+        offered = {line.split()[0].upper() for line in self.upstream.extensions}
+        known = {name for word in offered for name in PARAMETERS.get(word, ())}
+        words = (arg or "").split(" ")
+        return " ".join(
+            word for word in words if word.partition("=")[0].upper() not in known
+        )
 
     async def smtp_STARTTLS(self, arg: str) -> None:
         if not self.upstream.starttls:

@@ -57,6 +57,9 @@ scache    unix  -  -  n  -      1  scache
 postlog   unix-dgram n - n -    1  postlogd
 """
 
+# Answers of a DNSBL that list a client; those in 127.255.0.0/16 are its error codes.
+LISTING = "127.[0..254].[0..255].[0..255]"
+
 # Recipients that are judged by their form: postmaster is never refused for a DNSBL, and nobody
 # writes to a rewritten sender.
 RECIPIENTS = """\
@@ -177,6 +180,8 @@ class Postfix(Subject):
             "smtp_helo_name": plan.ehlo,
             "smtp_address_preference": "ipv6",
             # Forwarding: aliases, sender rewriting, recipients verified where they lead.
+            "allow_percent_hack": "no",
+            "swap_bangpath": "no",
             "alias_maps": "",
             "local_recipient_maps": "",
             "virtual_alias_domains": f"texthash:{directory}/etc/domains",
@@ -185,7 +190,7 @@ class Postfix(Subject):
             "sender_canonical_classes": "envelope_sender",
             "smtpd_relay_restrictions": "reject_unauth_destination",
             "smtpd_recipient_restrictions": "reject_unauth_destination, check_recipient_access "
-            f"regexp:{directory}/etc/recipients, reject_rbl_client {dnsbl}",
+            f"regexp:{directory}/etc/recipients, reject_rbl_client {dnsbl}={LISTING}",
             "relay_domains_reject_code": "550",
             "default_rbl_reply": f"$rbl_code $client_address found on one or more DNSBLs "
             f"({dnsbl_name}). Refer to {page}/#spam-and-abusive-traffic/",

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from conformance import clause, expect, expect_reply, expect_true
+from conformance import clause, expect, expect_match, expect_reply, expect_true
 from conformance.lab import World
 from conformance.lab import dns as trouble
 from conformance.lab.world import DNSBL, DNSBL_NAME
@@ -31,7 +31,7 @@ def refused(world: World, family: int = 4) -> None:
     shown = reply.shown
     if family == 6:
         # One address has several spellings; the text around it has one.
-        said = shown.split(" ")[1]
+        said = expect_match(r"554 ([0-9A-Fa-f:.]*:\S*) .*", shown, "a refusal").group(1)
         expect(ipaddress.ip_address(said), ipaddress.ip_address(source), "the address")
         shown = shown.replace(said, source, 1)
     expect(shown, text, "the answer to RCPT")
