@@ -59,8 +59,9 @@ static int read_headers(struct arena *arena, const char *text, struct arc_sealin
         return tool_unable("arc seal: out of memory");
     while (rest.p) {
         struct bytes name = bytes_trim(bytes_cut(&rest, ':'));
-        if (name.n == 0)
-            return tool_usage_error("arc seal: --headers has an empty name");
+        if (!message_is_field_name(name))
+            return tool_usage_error("arc seal: '%.*s' in --headers is no field name",
+                                    BYTES_ARG(name));
         if (!arc_may_sign(name))
             return tool_usage_error("arc seal: %.*s must not be signed (RFC 8617 4.1.2)",
                                     BYTES_ARG(name));

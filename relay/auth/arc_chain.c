@@ -4,11 +4,6 @@
 #include "clause.h"
 #include "mail/taglist.h"
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Skips white space and comments (RFC 5322 3.2.2, CFWS); an unclosed comment takes all the rest. */
 static struct bytes skip_cfws(struct bytes text)
 {
@@ -20,7 +15,7 @@ static struct bytes skip_cfws(struct bytes text)
             depth++;
         else if (depth > 0 && text.p[i] == ')')
             depth--;
-        else if (depth == 0 && !is_space(text.p[i]))
+        else if (depth == 0 && !ascii_is_space(text.p[i]))
             break;
     }
     return bytes_from(text, i);

@@ -210,20 +210,12 @@ bool signature_lists(struct bytes headers, struct bytes field_name)
     return false;
 }
 
-static bool is_field_name(struct bytes name)
-{
-    for (size_t i = 0; i < name.n; i++)
-        if (!ascii_is_printable(name.p[i]) || name.p[i] == ' ')
-            return false;
-    return name.n > 0;
-}
-
 static void read_headers(struct reader *reader)
 {
     struct signature *s = reader->signature;
     s->headers = required(reader, "h");
     for (struct bytes rest = s->headers; rest.p;)
-        if (!is_field_name(taglist_cut_element(&rest)))
+        if (!message_is_field_name(taglist_cut_element(&rest)))
             fault(reader, SIGNATURE_MALFORMED, "a malformed field name in h=");
     if (!signature_lists(s->headers, BYTES("From")))
         fault(reader, SIGNATURE_REFUSED, "From is not signed");

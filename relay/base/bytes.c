@@ -80,16 +80,11 @@ struct bytes bytes_first(struct bytes b, size_t n)
     return (struct bytes){b.p, n < b.n ? n : b.n};
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 struct bytes bytes_trim(struct bytes b)
 {
-    while (b.n > 0 && is_blank(b.p[0]))
+    while (b.n > 0 && ascii_is_space(b.p[0]))
         b = bytes_from(b, 1);
-    while (b.n > 0 && is_blank(b.p[b.n - 1]))
+    while (b.n > 0 && ascii_is_space(b.p[b.n - 1]))
         b.n--;
     return b;
 }
@@ -173,6 +168,16 @@ bool ascii_is_alnum(char c)
 bool ascii_is_printable(char c)
 {
     return c >= 0x20 && c <= 0x7e;
+}
+
+bool ascii_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool ascii_is_space(char c)
+{
+    return ascii_is_blank(c) || c == '\r' || c == '\n';
 }
 
 char ascii_lower(char c)

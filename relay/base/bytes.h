@@ -73,6 +73,8 @@ bool ascii_is_alpha(char c);
 bool ascii_is_digit(char c);
 bool ascii_is_alnum(char c);
 bool ascii_is_printable(char c); /* 0x20 to 0x7e */
+bool ascii_is_blank(char c);     /* SP, HTAB: WSP of RFC 5234 */
+bool ascii_is_space(char c);     /* these, CR and LF */
 char ascii_lower(char c);
 
 /* A 64-bit FNV-1a hash of the octets with ASCII letters folded. */

@@ -46,11 +46,6 @@ static void expect(struct parser *parser, char c, const char *problem)
         fail(parser, problem);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Reads to the end of a comment or quoted string, whose first octet has been taken. Comments nest,
  * quoted strings do not (`opening` is NUL). */
 static void skip_enclosed(struct parser *parser, char opening, char closing, const char *problem)
@@ -72,7 +67,7 @@ static void skip_enclosed(struct parser *parser, char opening, char closing, con
 static void skip_blanks(struct parser *parser)
 {
     for (;;) {
-        if (is_blank(peek(parser)))
+        if (ascii_is_space(peek(parser)))
             advance(parser);
         else if (take(parser, '('))
             skip_enclosed(parser, '(', ')', "a comment does not end");

@@ -48,11 +48,6 @@ static struct bytes since(const struct cursor *c, size_t start)
     return bytes_first(bytes_from(c->in, start), c->at - start);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool is_control(char c)
 {
     return (unsigned char)c < 0x20 || c == 0x7f;
@@ -92,7 +87,7 @@ static struct bytes read_comment(struct cursor *c)
 static void skip_cfws(struct cursor *c, struct bytes *comment)
 {
     while (!at_end(c) && !c->bad) {
-        if (is_blank(peek(c))) {
+        if (ascii_is_space(peek(c))) {
             c->at++;
         } else if (peek(c) == '(') {
             struct bytes content = read_comment(c);
@@ -174,7 +169,7 @@ static struct bytes read_property_value(struct cursor *c)
     if (peek(c) == '"')
         content = read_quoted(c);
     size_t rest = c->at;
-    while (!at_end(c) && !is_blank(peek(c)) && peek(c) != ';' && peek(c) != '(' && !c->bad) {
+    while (!at_end(c) && !ascii_is_space(peek(c)) && peek(c) != ';' && peek(c) != '(' && !c->bad) {
         if (is_control(peek(c)))
             c->bad = true;
         else if (peek(c) == '"')
@@ -333,7 +328,7 @@ static struct bytes comparable_id(struct arena *arena, struct bytes id)
         return (struct bytes){NULL, 0};
     size_t length = 0;
     for (size_t i = 0; i < id.n; i++)
-        if (!is_blank(id.p[i]) && !is_control(id.p[i]) && id.p[i] != '"' && id.p[i] != '\\')
+        if (!ascii_is_space(id.p[i]) && !is_control(id.p[i]) && id.p[i] != '"' && id.p[i] != '\\')
             text[length++] = ascii_lower(id.p[i]);
     while (length > 0 && text[length - 1] == '.')
         length--;

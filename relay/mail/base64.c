@@ -25,7 +25,7 @@ struct bytes base64_decode(struct arena *arena, struct bytes text)
     uint32_t group = 0;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
-        if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+        if (ascii_is_space(c))
             continue;
         uint32_t bits = 0;
         if (c == '=')

@@ -6,11 +6,6 @@
 
 static const struct bytes crlf = {"\r\n", 2};
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static bool ends_with_crlf(struct bytes b)
 {
     return b.n >= 2 && b.p[b.n - 2] == '\r' && b.p[b.n - 1] == '\n';
@@ -63,7 +58,7 @@ static void relax_value(struct relaxing *value, struct bytes piece)
         char c = piece.p[i];
         if (c == '\r' && i + 1 < piece.n && piece.p[i + 1] == '\n') {
             i++; /* unfolding removes the CRLF alone; the blank that follows is counted below */
-        } else if (is_blank(c)) {
+        } else if (ascii_is_blank(c)) {
             value->blank = true;
         } else {
             if (value->begun && value->blank)
@@ -80,7 +75,7 @@ static void relax_field(struct bytes head, struct bytes tail, struct gather *gat
 {
     size_t colon = bytes_find(head, ':');
     struct bytes name = bytes_first(head, colon);
-    while (name.n > 0 && is_blank(name.p[name.n - 1]))
+    while (name.n > 0 && ascii_is_blank(name.p[name.n - 1]))
         name.n--;
     for (size_t i = 0; i < name.n; i++)
         gather_add_char(gather, ascii_lower(name.p[i]));
@@ -137,7 +132,7 @@ static struct bytes without_blank_lines(struct bytes body)
 {
     for (;;) {
         struct bytes rest = without_crlf(body);
-        while (rest.n > 0 && is_blank(rest.p[rest.n - 1]))
+        while (rest.n > 0 && ascii_is_blank(rest.p[rest.n - 1]))
             rest.n--;
         if (rest.n > 0 && !ends_with_crlf(rest))
             return body; /* its last line has something in it */
@@ -152,12 +147,12 @@ static void relaxed_body(struct bytes body, struct gather *gather)
     body = without_blank_lines(body);
     size_t taken = 0;
     for (size_t i = 0; i < body.n;) {
-        if (!is_blank(body.p[i])) {
+        if (!ascii_is_blank(body.p[i])) {
             i++;
             continue;
         }
         size_t end = i;
-        while (end < body.n && is_blank(body.p[end]))
+        while (end < body.n && ascii_is_blank(body.p[end]))
             end++;
         bool at_line_end =
             end == body.n || (body.p[end] == '\r' && end + 1 < body.n && body.p[end + 1] == '\n');

@@ -15,16 +15,10 @@ static struct bytes cut_line(struct bytes *rest)
     return line;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* RFC 5322 2.2: printable US-ASCII, neither SP nor colon. */
-static bool is_field_name(struct bytes name)
+bool message_is_field_name(struct bytes name)
 {
     for (size_t i = 0; i < name.n; i++)
-        if (!ascii_is_printable(name.p[i]) || name.p[i] == ' ')
+        if (!ascii_is_printable(name.p[i]) || name.p[i] == ' ' || name.p[i] == ':')
             return false;
     return name.n > 0;
 }
@@ -36,13 +30,13 @@ static void divide_field(struct header_field *field)
     struct bytes rest = field->raw;
     size_t colon = bytes_find(cut_line(&rest), ':');
     struct bytes name = bytes_first(field->raw, colon == BYTES_NOT_FOUND ? 0 : colon);
-    while (name.n > 0 && is_blank(name.p[name.n - 1]))
+    while (name.n > 0 && ascii_is_blank(name.p[name.n - 1]))
         name.n--;
     field->name = name;
     field->value = bytes_from(field->raw, colon == BYTES_NOT_FOUND ? 0 : colon + 1);
     if (bytes_ends_with_nocase(field->value, BYTES("\r\n")))
         field->value.n -= 2;
-    field->malformed = !is_field_name(name);
+    field->malformed = !message_is_field_name(name);
 }
 
 /* Finds where header and body part, and counts the fields between. */
@@ -60,7 +54,7 @@ static size_t divide_message(struct message *message)
             message->body = rest;
             break;
         }
-        if (count == 0 || !is_blank(line.p[0]))
+        if (count == 0 || !ascii_is_blank(line.p[0]))
             count++;
     }
     return count;
@@ -72,7 +66,7 @@ static size_t divide_header(struct bytes header, struct header_field *fields)
     size_t count = 0;
     while (header.n > 0) {
         struct bytes line = cut_line(&header);
-        if (count == 0 || !is_blank(line.p[0]))
+        if (count == 0 || !ascii_is_blank(line.p[0]))
             fields[count++].raw = line;
         else
             fields[count - 1].raw.n += line.n;

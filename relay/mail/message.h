@@ -22,6 +22,9 @@ struct message {
     size_t field_count;
 };
 
+/* True if the octets are a field's name: RFC 5322 2.2, printable US-ASCII but SP and colon. */
+bool message_is_field_name(struct bytes name);
+
 /* Divides `raw`, whose lines end in CRLF. The fields live in `arena`, the octets stay where they
  * are. A line of the header that is no field and no continuation ends nothing: it becomes a field
  * marked malformed. False only when memory is short. */

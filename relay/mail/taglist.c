@@ -1,11 +1,6 @@
 /* Tag lists. See taglist.h. */
 #include "mail/taglist.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* RFC 6376 2.8: a CRLF is white space only where a blank follows; CR and LF stand nowhere else. */
 static bool folds_properly(struct bytes text)
 {
@@ -14,7 +9,7 @@ static bool folds_properly(struct bytes text)
             return false;
         if (text.p[i] != '\r')
             continue;
-        if (i + 2 >= text.n || text.p[i + 1] != '\n' || !is_blank(text.p[i + 2]))
+        if (i + 2 >= text.n || text.p[i + 1] != '\n' || !ascii_is_blank(text.p[i + 2]))
             return false;
         i += 2;
     }
@@ -102,7 +97,7 @@ struct bytes taglist_without_space(struct arena *arena, struct bytes value)
         return (struct bytes){NULL, 0};
     size_t n = 0;
     for (size_t i = 0; i < value.n; i++)
-        if (!is_blank(value.p[i]) && value.p[i] != '\r' && value.p[i] != '\n')
+        if (!ascii_is_space(value.p[i]))
             copy[n++] = value.p[i];
     return (struct bytes){copy, n};
 }

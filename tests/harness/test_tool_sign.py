@@ -144,7 +144,7 @@ WITH_ID = (*SEAL, "--authserv-id", "mx.example.com", "--headers")
         ([*SIGN, RSA_KEY, "/nonexistent"], 3, b"/nonexistent"),
         ([*SEAL, "-"], 2, b"--authserv-id is needed"),
         ([*WITH_ID, "to:subject", "-"], 2, b"From"),
-        ([*WITH_ID, "from::to", "-"], 2, b"empty name"),
+        ([*WITH_ID, "from::to", "-"], 2, b"no field name"),
         ([*WITH_ID, "from:arc-seal", "-"], 2, b"arc-seal must not be signed"),
         (
             [*WITH_ID, "from:authentication-results", "-"],
