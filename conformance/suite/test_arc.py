@@ -101,7 +101,7 @@ def test_what_failed_here_is_preserved_as_failed(world: World) -> None:
     expect(preserved.of("dkim"), ["none"], "the results of dkim")
 
 
-@clause("ARC-03")
+@clause("ARC-03", "ARC-12")
 @pytest.mark.parametrize("hops", [1, 2, 5])
 def test_an_intact_chain_is_a_pass_and_extended(world: World, hops: int) -> None:
     result, arrived = recorded(world, chained(world, hops))
