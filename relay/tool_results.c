@@ -16,9 +16,6 @@ void tool_add_spf(struct json *json, const struct spf_verdict *verdict)
     tool_add_text(json, "mechanism", verdict->mechanism);
     json_number(json, "lookups", verdict->lookups);
     json_number(json, "void_lookups", verdict->void_lookups);
-    json_string(json, "identity",
-                verdict->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
-    json_string(json, "domain", verdict->domain);
     tool_add_text(json, "problem", bytes_of(verdict->problem));
 }
 

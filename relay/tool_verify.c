@@ -195,6 +195,9 @@ static int print_json(const struct verify_outcome *outcome)
         add_recipient(&json, outcome);
     json_open_object(&json, "spf");
     tool_add_spf(&json, &outcome->spf);
+    json_string(&json, "identity",
+                outcome->spf.identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
+    json_string(&json, "domain", outcome->spf.domain);
     json_close_object(&json);
     json_open_object(&json, "dkim");
     tool_add_dkim(&json, &evaluation->dkim);

@@ -90,17 +90,33 @@ def test_a_domain_in_u_labels_is_looked_up_in_a_labels() -> None:
             *("--mail-from", "user@caf\u00e9.example", "--resolver", server.resolver),
         )
     assert outcome["result"] == "pass"
-    assert outcome["domain"] == "xn--caf-dma.example"
+
+
+def test_the_object_has_these_members_and_no_others() -> None:
+    with DnsServer({"example.com": {"TXT": "v=spf1 a -all exp=why.example.com"}}) as dns:
+        outcome = run_fairlead_json(
+            *("spf", "--ip", "192.0.2.1", "--helo", "mail.example.com"),
+            *("--mail-from", "user@example.com", "--resolver", dns.resolver),
+        )
+    assert outcome == {
+        "result": "fail",
+        "explanation": "",
+        "mechanism": "-all",
+        "lookups": 1,
+        "void_lookups": 1,
+        "problem": None,
+    }
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         ["--ip", "192.0.2.1", "--helo", "mail.example.com"],
+        ["--ip", "192.0.2.1", "--mail-from", "a@b.example"],
         ["--ip", "192.0.2.256", "--helo", "a.example", "--mail-from", "a@b.example"],
         ["--ip", "::1", "--helo", "a.example", "--mail-from", "", "--engine", "other"],
     ],
-    ids=["sender missing", "no address", "no such engine"],
+    ids=["sender missing", "helo missing", "no address", "no such engine"],
 )
 def test_a_wrong_command_line_is_exit_2(wrong: list[str]) -> None:
     done = run_fairlead("spf", *wrong)
