@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import dkim
@@ -37,7 +34,6 @@ from arc_maker import (
 from maker import (
     ED25519,
     NOW,
-    ROOT,
     RSA_1024,
     RSA_2048,
     RSA_4096,
@@ -47,10 +43,14 @@ from maker import (
     Mail,
     add,
     crlf,
+    dkimpy_says,
+    freeze_dkimpy,
     key_zone,
     mail,
     message_text,
+    needed_zone,
     ordered,
+    output_directory,
     put,
     rename,
     sign_field,
@@ -105,15 +105,11 @@ class Cases:
 
 
 def ask_dkimpy(octets: bytes) -> str:
-    def look_up(name: bytes, timeout: int = 5) -> bytes:
-        records = reference.texts(ZONE, name.decode().rstrip("."))
-        return records[0].encode() if records else b""
+    def judge(**how: Any) -> str:
+        status = dkim.arc_verify(octets, **how)[0]
+        return (status or b"fail").decode()
 
-    try:
-        status = dkim.arc_verify(octets, dnsfunc=look_up)[0]
-        return str((status or b"fail").decode())
-    except (Exception, AssertionError) as error:
-        return f"error ({type(error).__name__})"
+    return dkimpy_says(judge, ZONE)
 
 
 def structure(cases: Cases) -> None:
@@ -977,29 +973,17 @@ FILES = (
 
 
 def main() -> None:
-    logging.disable(logging.CRITICAL)
-    dkim.time.time = lambda: NOW
-    directory = (
-        Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "fixtures/vectors/arc"
-    )
-    directory.mkdir(parents=True, exist_ok=True)
+    freeze_dkimpy()
+    directory = output_directory("arc")
     total = 0
     for name, description, fill in FILES:
         cases = Cases()
         fill(cases)
-        selectors = {n for n in ZONE if any(needed(n, t) for t in cases.tests.values())}
-        zone = {n: t for n, t in ZONE.items() if n in selectors}
+        zone = needed_zone(ZONE, cases.tests)
         text = write_scenario(description, 8617, zone, cases.tests)
         (directory / f"{name}.yaml").write_text(text)
         total += len(cases.tests)
     print(f"{total} cases")
-
-
-def needed(name: str, test: dict[str, Any]) -> bool:
-    """Whether the message names the selector of that key record, or one that is its alias."""
-    selector = name.split("._domainkey.")[0]
-    text = str(test["message"])
-    return f"s={selector}" in text or (selector == "rsa" and "s=alias" in text)
 
 
 if __name__ == "__main__":

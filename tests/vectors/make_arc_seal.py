@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from maker import (
     NOW,
     RFC_8463_ED25519,
     RFC_8463_RSA,
-    ROOT,
     Key,
     Mail,
     RSA_1024,
@@ -26,6 +24,7 @@ from maker import (
     key_zone,
     mail,
     message_text,
+    output_directory,
     put,
     write_scenario,
 )
@@ -202,9 +201,7 @@ def write(path: Path, description: str, key: Key, fill: Any) -> int:
 
 
 def main() -> None:
-    default = ROOT / "fixtures/vectors/arc-seal"
-    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = output_directory("arc-seal")
     total = write(directory / "chains.yaml", "Instance and cv=", RSA_1024, chains)
     total += write(directory / "results.yaml", "The AAR", RSA_1024, merging)
     total += write(directory / "rsa.yaml", "Signing with RSA", RSA_1024, signing)

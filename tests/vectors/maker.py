@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import dkim
 import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
@@ -351,3 +354,50 @@ def write_scenario(
     }, "YAML changes a test"
     assert read["zone"] == zone, "YAML changes the zone"
     return text
+
+
+def needed_zone(
+    zone: Mapping[str, Any], tests: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The records that the tests' messages can ask for: those of the selectors they name, and what
+    these are aliases of."""
+    text = "".join(str(test["message"]) for test in tests.values())
+
+    def needed(name: str) -> bool:
+        selector = name.split("._domainkey.")[0]
+        aliased = selector == "rsa" and "s=alias" in text
+        return f"s={selector}" in text or aliased or selector.startswith("xn--")
+
+    return {name: types for name, types in zone.items() if needed(name)}
+
+
+def output_directory(folder: str) -> Path:
+    """Where the files go: fixtures/vectors/<folder>, or the directory on the command line."""
+    default = ROOT / "fixtures" / "vectors" / folder
+    directory = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+# dkimpy, the other opinion
+
+
+def freeze_dkimpy() -> None:
+    """Makes dkimpy judge at NOW, and in silence."""
+    logging.disable(logging.CRITICAL)
+    dkim.time.time = lambda: NOW
+
+
+def dkimpy_says(judge: Callable[..., str], zone: Mapping[str, Any]) -> str:
+    """What `judge`, given a `dnsfunc`, makes of a message."""
+
+    def look_up(name: bytes, timeout: int = 5) -> bytes:
+        records = reference.texts(zone, name.decode().rstrip("."))
+        return records[0].encode() if records else b""
+
+    try:
+        return judge(dnsfunc=look_up)
+    except (dkim.DKIMException, reference.Outcome):
+        return "fail"
+    except (Exception, AssertionError) as error:
+        return f"error ({type(error).__name__})"
