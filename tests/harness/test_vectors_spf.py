@@ -93,7 +93,9 @@ def test_a_domain_in_u_labels_is_looked_up_in_a_labels() -> None:
 
 
 def test_the_object_has_these_members_and_no_others() -> None:
-    with DnsServer({"example.com": {"TXT": "v=spf1 a -all exp=why.example.com"}}) as dns:
+    with DnsServer(
+        {"example.com": {"TXT": "v=spf1 a -all exp=why.example.com"}}
+    ) as dns:
         outcome = run_fairlead_json(
             *("spf", "--ip", "192.0.2.1", "--helo", "mail.example.com"),
             *("--mail-from", "user@example.com", "--resolver", dns.resolver),
