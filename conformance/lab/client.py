@@ -172,7 +172,10 @@ class Client:
     def half_close(self) -> None:
         """Says that nothing more will be sent, and goes on listening."""
         self._transcript.remark(self._name, "closes its sending side")
-        self._socket.shutdown(socket.SHUT_WR)
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._transcript.remark(self._name, f"it is closed already: {error}")
 
     def reset(self) -> None:
         """Drops the connection with an RST."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from conformance.clauses import CatalogueError, load_catalogue, selected
 from conformance.lab.transcript import Transcript, printable
 from conformance.report.model import ClauseResult, Outcome, TestResult
+
+SUBJECTS = Path(__file__).resolve().parents[2] / "conformance" / "subjects"
 
 GOOD = """
 order: 1
@@ -130,3 +133,9 @@ def test_a_transcript_is_in_the_order_of_time() -> None:
     transcript.remark("dns", "three")
     words = [line.split(maxsplit=3)[-1] for line in transcript.render().splitlines()]
     assert words == ["one", "two", "three"]
+
+
+def test_notes_on_subjects_name_clauses_that_there_are() -> None:
+    for notes in SUBJECTS.glob("*.md"):
+        named = set(re.findall(r"\b[A-Z][A-Z0-9]*-[0-9]{2}\b", notes.read_text()))
+        assert named <= set(load_catalogue()), notes.name
