@@ -224,7 +224,7 @@ static bool connect_upstream(struct transaction *transaction, struct bytes domai
                              struct answer *answer)
 {
     struct upstream *upstream = transaction->upstream;
-    if (upstream && upstream_is_connected(upstream) &&
+    if (upstream && upstream_can_go_on(upstream) &&
         bytes_equal_nocase(upstream_domain(upstream), domain))
         return true;
     if (upstream) {
@@ -274,6 +274,11 @@ static void forward_recipient(struct transaction *transaction, const struct rout
                               struct bytes recipient, struct answer *answer)
 {
     double deadline = clock_monotonic() + transaction->config->timeouts.recipient;
+    /* Who was accepted went with the connection: over another one the mail would not reach them. */
+    if (transaction->accepted > 0 && !transaction->upstream_has_sender && CLAUSE(INV_21, true)) {
+        refuse(answer, VERDICT_UPSTREAM_LOST);
+        return;
+    }
     if (transaction->upstream_has_sender && !is_same_pair(transaction, route))
         reset_upstream(transaction);
     if (!transaction->upstream_has_sender) {

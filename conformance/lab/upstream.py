@@ -547,11 +547,7 @@ class _Connection(SMTP):
             transport.resume_reading()
 
     async def _say(self, action: Say) -> None:
-        if (
-            action.data.startswith(b"354")
-            and self._content is None
-            and self.recipients()
-        ):
+        if action.data.startswith(b"3") and self._content is None and self.recipients():
             self._content = bytearray(self._line)
             self._line = b""
             self._content_limit = self.upstream.content_limit()

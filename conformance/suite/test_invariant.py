@@ -515,3 +515,43 @@ def test_each_message_of_a_session_is_answered_by_its_own_outcome(world: World) 
     expect(codes, [250, 554, 250, 451, 250], "the answers")
     taken = [m.fields("X-N")[0][1] for m in world.upstream.messages if m.accepted]
     expect(taken, ["0", "2", "4"], "the messages taken upstream")
+
+
+@clause("INV-19", "INV-01")
+def test_a_stale_reply_answers_nothing_of_the_next_message(world: World) -> None:
+    before, after = hold(), hold()
+    world.upstream.on(
+        "end", say("250 2.0.0 taken"), before, raw(b"250 2.0.0 again\r\n"), after, nth=1
+    )
+    world.upstream.on("rcpt", say("550 5.1.1 no longer"), nth=2)
+    with world.client() as client:
+        first = client.deliver(world.sender.address, world.info, world.message())
+        expect_reply(first.final, 250, to="the end of DATA")
+        before.release()
+        after.wait_until_reached(world.patience)
+        after.release()
+        client.mail(world.sender.address)
+        expect_reply(client.rcpt(world.info), 550, to="RCPT")
+    expect(len(world.upstream.messages), 1, "the number of messages upstream")
+
+
+@clause("INV-21", "INV-01")
+@pytest.mark.parametrize("farewell", ["", "421 4.3.2 closing"], ids=["silent", "421"])
+def test_a_recipient_lost_with_its_upstream_is_not_left_out(
+    world: World, farewell: str
+) -> None:
+    last_words = [say(farewell)] if farewell else []
+    world.upstream.on("rcpt", *last_words, hang_up(), nth=2)
+    with world.client() as client:
+        open_transaction(world, client)
+        expect_reply(client.rcpt(world.other), "4xx", to="the RCPT that was lost")
+        expect_reply(client.rcpt(world.other), "4xx", to="RCPT after it")
+        expect_reply(client.data(), 354, to="DATA")
+        expect_reply(client.content(world.message()), "4xx", to="the end of DATA")
+        again = client.deliver(
+            world.sender.address, [world.info, world.other], world.message()
+        )
+        expect_reply(again.final, 250, to="the end of DATA, tried again")
+    arrived = world.upstream.wait_for_message()
+    expect(len(arrived.recipients), 2, "the number of recipients of the message taken")
+    expect(len(world.upstream.messages), 1, "the number of messages upstream")

@@ -261,7 +261,12 @@ def test_a_size_over_the_upstreams_limit_is_refused_before_the_message(
 @clause("UPS-17")
 @pytest.mark.parametrize(
     ("stage", "text"),
-    [("rcpt", "299 as good as any"), ("end", "277 taken"), ("mail", "239 yes")],
+    [
+        ("mail", "239 yes"),
+        ("rcpt", "299 as good as any"),
+        ("data", "399 go on"),
+        ("end", "277 taken"),
+    ],
 )
 def test_a_reply_is_taken_by_its_first_digit(
     world: World, stage: str, text: str

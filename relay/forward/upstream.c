@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 enum {
+    RESET_SECONDS = 10,        /* for the answer to RSET; the client is kept waiting for it */
     LINE_LIMIT = 64 * 1024,    /* octets of one reply line; what exceeds it is garbage */
     BLOCK = 64 * 1024,         /* octets of the message between two flushes */
     SIZE_OF_OUR_FIELDS = 4096, /* an allowance for what is prepended, declared in SIZE= */
@@ -80,6 +81,11 @@ struct bytes upstream_domain(const struct upstream *upstream)
 bool upstream_is_connected(const struct upstream *upstream)
 {
     return upstream->stream != NULL;
+}
+
+bool upstream_can_go_on(const struct upstream *upstream)
+{
+    return upstream->stream && stream_is_quiet(upstream->stream);
 }
 
 struct bytes upstream_host(const struct upstream *upstream)
@@ -411,10 +417,10 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
     ask(upstream, 3, sooner(deadline, timeouts->upstream_data), answer);
-    if (answer->verdict != VERDICT_NONE || answer->reply.code != 354)
+    if (answer->verdict != VERDICT_NONE || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);
-    if (!sent || stream_input_waiting(upstream->stream)) {
+    if (!sent || !stream_is_quiet(upstream->stream)) {
         take_early_answer(upstream, answer);
         return;
     }
@@ -432,7 +438,7 @@ void upstream_reset(struct upstream *upstream)
     if (!upstream->stream)
         return;
     stream_printf(upstream->stream, "RSET\r\n");
-    ask(upstream, 2, command_deadline(upstream, 0), &answer);
+    ask(upstream, 2, command_deadline(upstream, clock_monotonic() + RESET_SECONDS), &answer);
     if (!upstream_accepted(&answer))
         disconnect(upstream);
 }

@@ -379,8 +379,9 @@ static enum stream_status look_ahead(struct stream *stream)
         int result = SSL_peek_ex(stream->ssl, &octet, sizeof octet, &seen);
         if (result > 0)
             return STREAM_OK;
-        return SSL_get_error(stream->ssl, result) == SSL_ERROR_WANT_READ ? STREAM_TIMEOUT
-                                                                         : STREAM_CLOSED;
+        int error = SSL_get_error(stream->ssl, result);
+        return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? STREAM_TIMEOUT
+                                                                             : STREAM_CLOSED;
     }
     ssize_t n = recv(stream->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
     if (n > 0)
@@ -393,6 +394,11 @@ bool stream_input_waiting(struct stream *stream)
     return look_ahead(stream) == STREAM_OK;
 }
 
+bool stream_is_quiet(struct stream *stream)
+{
+    return look_ahead(stream) == STREAM_TIMEOUT;
+}
+
 bool stream_peer_is_gone(struct stream *stream)
 {
     return look_ahead(stream) == STREAM_CLOSED;
@@ -403,17 +409,21 @@ void stream_discard_input(struct stream *stream)
     stream->begin = stream->end;
 }
 
+struct buffer *stream_output(struct stream *stream)
+{
+    return stream->memory_output ? stream->memory_output : &stream->output;
+}
+
 void stream_write(struct stream *stream, struct bytes octets)
 {
-    buffer_add(stream->memory_output ? stream->memory_output : &stream->output, octets);
+    buffer_add(stream_output(stream), octets);
 }
 
 void stream_printf(struct stream *stream, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    buffer_vprintf(stream->memory_output ? stream->memory_output : &stream->output, format,
-                   arguments);
+    buffer_vprintf(stream_output(stream), format, arguments);
     va_end(arguments);
 }
 
@@ -447,8 +457,7 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
 
 enum stream_status stream_flush(struct stream *stream, double deadline)
 {
-    struct buffer *output = stream->memory_output ? stream->memory_output : &stream->output;
-    if (output->failed)
+    if (stream_output(stream)->failed)
         return fail(stream, "write", "out of memory");
     struct bytes rest = buffer_bytes(&stream->output);
     while (rest.n > 0) {
@@ -520,7 +529,7 @@ void stream_finish(struct stream *stream, double deadline)
     enum stream_status status = stream_flush(stream, deadline);
     if (status != STREAM_OK || stream->fd < 0)
         return;
-    if (stream->ssl)
+    if (stream->ssl && !stream->tls_broken)
         SSL_shutdown(stream->ssl);
     shutdown(stream->fd, SHUT_WR);
     for (size_t total = 0; status == STREAM_OK && total < FAREWELL_MOST;) {

@@ -56,6 +56,9 @@ void stream_unread(struct stream *stream, size_t n);
 size_t stream_buffered(const struct stream *stream);
 bool stream_input_waiting(struct stream *stream);
 
+/* True when there is nothing to read and the peer is still there. Asks the socket once. */
+bool stream_is_quiet(struct stream *stream);
+
 /* True when a whole line, whatever its length, is there to be read without asking the socket. */
 bool stream_has_line(const struct stream *stream);
 
@@ -69,6 +72,7 @@ void stream_discard_input(struct stream *stream);
 /* Queues octets; stream_flush() sends them. Queuing fails only for lack of memory, which the next
  * flush reports. */
 void stream_write(struct stream *stream, struct bytes octets);
+struct buffer *stream_output(struct stream *stream); /* the queue, for what writes into buffers */
 void stream_printf(struct stream *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum stream_status stream_flush(struct stream *stream, double deadline);
