@@ -18,15 +18,17 @@
 
 enum {
     COMMAND_LINE = 512, /* octets with CRLF: RFC 5321 4.5.3.1.4 */
-    SESSION_LIMIT = 1 << 20,
+    LINE_MEMORY = 1 << 20,
+    ID_SIZE = sizeof "0123456789abcdef",
     LAST_WORDS = 5 /* seconds for the reply before the relay closes */
 };
 
 struct session {
     struct session_setting setting;
     struct stream *stream;
-    struct arena *arena;
-    struct arena *line; /* lives as long as one command */
+    struct arena *greeting; /* lives until the next EHLO or HELO */
+    struct arena *line;     /* lives as long as one command */
+    char id[ID_SIZE];
     struct client client;
     struct transaction *transaction;
     bool greeted;
@@ -38,12 +40,14 @@ struct session {
     double started;
 };
 
-static struct bytes new_session_id(struct arena *arena)
+static bool draw_id(struct session *session)
 {
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        return (struct bytes){NULL, 0};
-    return arena_printf(arena, "%016" PRIx64, random);
+        return false;
+    snprintf(session->id, sizeof session->id, "%016" PRIx64, random);
+    session->client.session_id = bytes_of(session->id);
+    return true;
 }
 
 struct session *session_new(const struct session_setting *setting, struct stream *stream,
@@ -56,13 +60,11 @@ struct session *session_new(const struct session_setting *setting, struct stream
     session->stream = stream;
     session->started = clock_monotonic();
     session->client.address = *address;
-    session->arena = arena_new(SESSION_LIMIT);
-    session->line = arena_new(SESSION_LIMIT);
-    if (session->arena)
-        session->client.session_id = new_session_id(session->arena);
+    session->greeting = arena_new(0);
+    session->line = arena_new(LINE_MEMORY);
     session->transaction =
         transaction_new(setting->config, setting->dns, setting->budget, &session->client);
-    if (session->line && session->client.session_id.p && session->transaction)
+    if (session->greeting && session->line && session->transaction && draw_id(session))
         return session;
     session_free(session);
     return NULL;
@@ -73,7 +75,7 @@ void session_free(struct session *session)
     if (!session)
         return;
     transaction_free(session->transaction);
-    arena_free(session->arena);
+    arena_free(session->greeting);
     arena_free(session->line);
     free(session);
 }
@@ -87,20 +89,14 @@ bool session_is_idle(const struct session *session)
 
 static void say(struct session *session, int code, struct bytes text)
 {
-    struct buffer out = {0};
-    reply_write_line(&out, code, text);
-    stream_write(session->stream, buffer_bytes(&out));
-    buffer_free(&out);
+    reply_write_line(stream_output(session->stream), code, text);
 }
 
 static void say_answer(struct session *session, struct answer *answer)
 {
     if (answer->verdict == VERDICT_NONE) {
-        struct buffer out = {0};
         reply_adapt_for_client(&answer->reply);
-        reply_write(&out, &answer->reply);
-        stream_write(session->stream, buffer_bytes(&out));
-        buffer_free(&out);
+        reply_write(stream_output(session->stream), &answer->reply);
         return;
     }
     const struct verdict_entry *entry = verdict_entry(answer->verdict);
@@ -141,7 +137,7 @@ static void say_mistaken_verdict(struct session *session, enum verdict verdict)
 static bool greet(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
-    switch (command_parse_client_name(session->arena, command->argument, &name)) {
+    switch (command_parse_client_name(session->line, command->argument, &name)) {
     case COMMAND_OK:
         break;
     case COMMAND_NO_MEMORY:
@@ -152,10 +148,13 @@ static bool greet(struct session *session, const struct command *command, bool e
         return false;
     }
     transaction_end(session->transaction);
-    session->greeted = true;
-    session->client.helo = name;
+    arena_reset(session->greeting);
+    session->client.helo = arena_copy(session->greeting, name);
     session->client.esmtp = esmtp;
-    return true;
+    session->greeted = session->client.helo.p != NULL;
+    if (!session->greeted)
+        say_verdict(session, VERDICT_NO_MEMORY);
+    return session->greeted;
 }
 
 static void do_helo(struct session *session, const struct command *command)
@@ -307,7 +306,11 @@ static void do_data(struct session *session, const struct command *command)
     transaction_deliver(session->transaction, session->stream, &answer);
     session->mails++;
     say_answer(session, &answer);
+    /* Now, since ending the mail may have to wait for the upstream. */
+    status = flush(session);
     transaction_end(session->transaction);
+    if (status != STREAM_OK)
+        say_farewell(session, status);
 }
 
 static void do_rset(struct session *session, const struct command *command)
@@ -511,7 +514,9 @@ void session_run(struct session *session, enum verdict refusal)
     while (!session->closing)
         serve_command(session);
     transaction_close(session->transaction);
-    if (session->quit)
+    /* Who was refused at the door has said nothing that a reset could be the answer to, and must
+     * not take up room by staying. */
+    if (session->quit || refusal != VERDICT_NONE)
         flush(session);
     else
         stream_finish(session->stream, clock_monotonic() + LAST_WORDS);

@@ -24,7 +24,9 @@ enum {
     READ_BLOCK = 64 * 1024,
     TEXT_LINE = 1000, /* octets with CRLF: RFC 5321 4.5.3.1.6 */
     ENDLESS = 4,      /* a client that sends this many times the size limit is cut off */
+    SLOWEST = 500,    /* octets a second in DATA, all in all; a slower client is given up */
     TRANSACTION_LIMIT = 64 << 20, /* octets of everything but the message */
+    ASKED_FOR_ONE = 2, /* recipients that may be asked for, for each that may be accepted */
     DNSBL_SECONDS = 10
 };
 
@@ -49,6 +51,7 @@ struct transaction {
     struct bytes forwarding_domain;
     struct upstream *upstream; /* outlives the mail: the next may go the same way */
     bool upstream_has_sender;
+    unsigned asked;
     unsigned accepted;
     struct bytes only_recipient; /* wire form; empty when there are several */
 
@@ -114,6 +117,7 @@ static void finish(struct transaction *transaction)
     transaction->open = false;
     transaction->upstream_has_sender = false;
     transaction->forwarding_domain = (struct bytes){NULL, 0};
+    transaction->asked = 0;
     transaction->accepted = 0;
     transaction->out_of_memory = false;
 }
@@ -125,21 +129,27 @@ static void reset_upstream(struct transaction *transaction)
     transaction->upstream_has_sender = false;
 }
 
-void transaction_end(struct transaction *transaction)
+/* The log's line for a mail that did not come to the end of DATA. */
+static void record_unfinished(const struct transaction *transaction)
 {
     if (transaction->open && transaction->record.finished <= 0)
         transaction_record_write(&transaction->record, transaction->client, transaction->upstream,
                                  NULL);
+}
+
+void transaction_end(struct transaction *transaction)
+{
+    record_unfinished(transaction);
     reset_upstream(transaction);
     finish(transaction);
 }
 
 void transaction_close(struct transaction *transaction)
 {
+    record_unfinished(transaction);
     if (transaction->upstream)
         upstream_quit(transaction->upstream);
-    transaction->upstream_has_sender = false;
-    transaction_end(transaction);
+    finish(transaction);
 }
 
 /* ---- MAIL ---- */
@@ -341,6 +351,12 @@ void transaction_recipient(struct transaction *transaction, const struct address
                            struct answer *answer)
 {
     struct route route = {0};
+    /* One that is refused takes memory too. */
+    if (transaction->asked >= ASKED_FOR_ONE * transaction->config->limits.recipients) {
+        refuse(answer, VERDICT_TOO_MANY_RECIPIENTS);
+        return;
+    }
+    transaction->asked++;
     struct bytes text = address_write(transaction->arena, recipient);
     if (!text.p) {
         refuse(answer, VERDICT_NO_MEMORY);
@@ -378,6 +394,16 @@ static void charge(struct transaction *transaction)
     drop_message(transaction);
 }
 
+/* Until when more of the message must be there. */
+static double receive_deadline(const struct transaction *transaction)
+{
+    double patience = transaction->config->timeouts.client_data;
+    double now = clock_monotonic();
+    double earned = (double)transaction->reader.size / SLOWEST;
+    double in_all = transaction->record.data_started + patience + earned;
+    return in_all < now + patience ? in_all : now + patience;
+}
+
 enum stream_status transaction_receive(struct transaction *transaction, struct stream *stream)
 {
     const struct config *config = transaction->config;
@@ -386,8 +412,8 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
     content_start(reader, &transaction->message, content_limits(config));
     while (!reader->ended) {
         struct bytes octets;
-        double deadline = clock_monotonic() + config->timeouts.client_data;
-        enum stream_status status = stream_read_some(stream, READ_BLOCK, deadline, &octets);
+        enum stream_status status =
+            stream_read_some(stream, READ_BLOCK, receive_deadline(transaction), &octets);
         if (status != STREAM_OK)
             return status;
         stream_unread(stream, octets.n - content_feed(reader, octets));
