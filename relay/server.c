@@ -20,10 +20,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
     BACKLOG = 1024,
+    DESCRIPTORS_OF_A_SESSION = 3, /* the client, the upstream, a question to the DNS */
+    DESCRIPTORS_OF_ITS_OWN = 64,
     PROXY_HEADER_SECONDS = 10,
     REFUSALS_AT_ONCE = 64, /* sessions beyond the limit that still hear a 421 */
     ACCEPT_PAUSE_MILLISECONDS = 100
@@ -183,9 +186,17 @@ static void serve_client(struct connection *connection)
     session_run(connection->session, refusal);
 }
 
+/* Lookups in the DNS that nobody waits for any more do not hold up the end. */
+static void end_if_drained(const struct server *server)
+{
+    if (server->draining && server->connection_count == 0)
+        ev_break(fiber_loop(), EVBREAK_ALL);
+}
+
 static void run_connection(void *argument)
 {
     struct connection *connection = argument;
+    struct server *server = connection->server;
     connection->fiber = fiber_self();
     link_connection(connection);
     serve_client(connection);
@@ -194,6 +205,7 @@ static void run_connection(void *argument)
     stream_free(connection->stream);
     generation_release(connection->generation);
     free(connection);
+    end_if_drained(server);
 }
 
 static void start_connection(struct listening *listening, int fd,
@@ -324,8 +336,8 @@ static void cancel_connections(struct server *server, bool idle_only)
 
 static void on_drain_bound(struct ev_loop *loop, ev_timer *watcher, int events)
 {
-    (void)loop;
     (void)events;
+    ev_ref(loop); /* the timer was not counted, and has stopped */
     cancel_connections(watcher->data, false);
 }
 
@@ -346,6 +358,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     server->drain_bound.data = server;
     ev_timer_start(loop, &server->drain_bound);
     ev_unref(loop);
+    end_if_drained(server);
 }
 
 /* Watches a signal without keeping the loop alive for it. */
@@ -360,6 +373,19 @@ static void watch_signal(struct server *server, ev_signal *watcher,
 
 /* ---- The whole ---- */
 
+/* The usual soft limit of 1024 descriptors is there for programs that use select(). */
+static void raise_descriptor_limit(const struct config_limits *limits)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)limits->sessions * DESCRIPTORS_OF_A_SESSION + DESCRIPTORS_OF_ITS_OWN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < needed)
+        log_message("limit", "limits.sessions may need %llu descriptors; the system allows %llu",
+                    (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+}
+
 struct server *server_new(struct config *config, struct buffer *errors)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -369,6 +395,7 @@ struct server *server_new(struct config *config, struct buffer *errors)
         buffer_add(errors, BYTES("out of memory, or no event loop\n"));
         return NULL;
     }
+    raise_descriptor_limit(&config->limits);
     server->first_config = config_keep(config);
     server->budget.limit = config->limits.memory;
     server->generation = generation_new(config);
@@ -390,6 +417,10 @@ void server_run(struct server *server)
             log_message("listen", "no memory for a listener");
     log_message("ready", "serving %zu zones on %zu listeners", server->first_config->zone_count,
                 server->listening_count);
+    ev_run(fiber_loop(), 0);
+    /* Ends the lookups still under way. */
+    generation_release(server->generation);
+    server->generation = NULL;
     ev_run(fiber_loop(), 0);
 }
 
