@@ -239,6 +239,8 @@ static struct fiber *fiber_new(void)
     makecontext(&fiber->entry, run_functions, 0);
     ev_init(&fiber->io, on_io);
     ev_init(&fiber->timer, on_timer);
+    /* What is there counts, though the time for it has run out meanwhile. */
+    ev_set_priority(&fiber->timer, EV_MINPRI);
     fiber->io.data = fiber;
     fiber->timer.data = fiber;
 #if WITH_ASAN
