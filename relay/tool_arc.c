@@ -62,9 +62,13 @@ static int read_headers(struct arena *arena, const char *text, struct arc_sealin
         if (!message_is_field_name(name))
             return tool_usage_error("arc seal: '%.*s' in --headers is no field name",
                                     BYTES_ARG(name));
+        if (name.n == 0)
+            return tool_usage_error("arc seal: --headers has an empty name");
+        if (bytes_equal_nocase(name, BYTES("ARC-Seal")))
+            return tool_usage_error("arc seal: ARC-Seal is made last and cannot be in --headers");
         if (!arc_may_sign(name))
-            return tool_usage_error("arc seal: %.*s must not be signed (RFC 8617 4.1.2)",
-                                    BYTES_ARG(name));
+            fprintf(stderr, "arc seal: %.*s is not to be signed (RFC 8617 4.1.2); done as asked\n",
+                    BYTES_ARG(name));
         from = from || bytes_equal_nocase(name, BYTES("From"));
         names[sealing->header_count++] = name;
     }
@@ -135,8 +139,10 @@ static int run_seal(int argc, char **argv)
         SIGN_OPTIONS(tool.sign),
         {"authserv-id", "ID", "whose Authentication-Results become the set's results",
          &tool.authserv_id, 1},
-        {"headers", "A:B:C", "the fields to sign, h= of the ARC-Message-Signature", &tool.headers,
-         1},
+        {"headers", "A:B:C",
+         "the fields to sign, h= of the ARC-Message-Signature in this order; all tags are "
+         "sorted then, to be compared with those of other implementations",
+         &tool.headers, 1},
         {0},
     };
     const struct tool_usage usage = {

@@ -42,7 +42,8 @@ struct arc_sealing {
     struct signing_identity identity;
     const struct authres *results;  /* of this hop, for the AAR (4.1.1) */
     const struct arc_result *chain; /* what arc_verify() found on arrival */
-    const struct bytes *headers; /* h= of the ARC-Message-Signature in that order; NULL: chosen */
+    const struct bytes *headers; /* h= of the ARC-Message-Signature in that order, all tags sorted
+                                    for comparison with others; NULL: chosen */
     size_t header_count;
     int64_t now; /* t= */
 };

@@ -27,6 +27,13 @@ static struct bytes write_results(struct arena *arena, const struct arc_sealing 
     return field;
 }
 
+/* i= comes first (4.1.2, 4.1.3), but where the form is prescribed, to be compared with that of
+ * other implementations: those sort all tags for it. */
+static const char *leading_tag(const struct arc_sealing *sealing)
+{
+    return sealing->headers ? "" : "i";
+}
+
 static struct bytes write_message_signature(struct arena *arena, const struct message *message,
                                             struct body_hash *body,
                                             const struct arc_sealing *sealing, unsigned instance)
@@ -38,7 +45,8 @@ static struct bytes write_message_signature(struct arena *arena, const struct me
     if (!headers)
         return (struct bytes){NULL, 0};
     struct signature_writer writer;
-    signature_begin(&writer, arena, &sealing->identity, "ARC-Message-Signature");
+    signature_begin(&writer, arena, &sealing->identity, "ARC-Message-Signature",
+                    leading_tag(sealing));
     signature_add(&writer, "i=%u", instance);
     signature_add_identity(&writer);
     signature_add(&writer, "c=relaxed/relaxed");
@@ -72,7 +80,7 @@ static struct bytes write_seal(struct arena *arena, const struct arc_chain *chai
     fields[count++] = set->authentication_results;
     fields[count++] = set->message_signature;
     struct signature_writer writer;
-    signature_begin(&writer, arena, &sealing->identity, "ARC-Seal");
+    signature_begin(&writer, arena, &sealing->identity, "ARC-Seal", leading_tag(sealing));
     signature_add(&writer, "i=%u", instance);
     signature_add_identity(&writer);
     signature_add(&writer, "cv=%s", arc_status_name(status));
@@ -85,14 +93,19 @@ enum arc_sealed arc_seal(struct arena *arena, const struct message *message, str
 {
     memset(set, 0, sizeof *set);
     struct arc_chain chain;
+    struct message with_results;
     arc_chain_collect(message, &chain);
     if (CLAUSE(ARC_06, sealing->chain->marked_failed) ||
         CLAUSE(ARC_07, chain.newest >= ARC_INSTANCES_MOST))
         return ARC_NOT_SEALED;
     unsigned instance = chain.newest + 1;
     set->authentication_results = write_results(arena, sealing, instance);
-    set->message_signature = write_message_signature(arena, message, body, sealing, instance);
-    if (!set->authentication_results.p || !set->message_signature.p)
+    /* Older sealers signed this field too, and who names the fields to sign may ask for it. */
+    if (!set->authentication_results.p ||
+        !message_prepend(arena, message, set->authentication_results, &with_results))
+        return ARC_SEAL_FAILED;
+    set->message_signature = write_message_signature(arena, &with_results, body, sealing, instance);
+    if (!set->message_signature.p)
         return ARC_SEAL_FAILED;
     set->seal = write_seal(arena, &chain, sealing, set, instance);
     return set->seal.p ? ARC_SEALED : ARC_SEAL_FAILED;

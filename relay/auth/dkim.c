@@ -117,7 +117,7 @@ struct bytes dkim_sign_message(struct arena *arena, const struct message *messag
     if (!headers)
         return (struct bytes){NULL, 0};
     struct signature_writer writer;
-    signature_begin(&writer, arena, identity, "DKIM-Signature");
+    signature_begin(&writer, arena, identity, "DKIM-Signature", "v");
     signature_add(&writer, "v=1");
     signature_add_identity(&writer);
     signature_add(&writer, "c=relaxed/relaxed");

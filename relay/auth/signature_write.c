@@ -6,9 +6,12 @@
 #include "mail/base64.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     LINE_LENGTH = 78,     /* RFC 5322 2.1.1 */
+    B_LENGTH = 900,       /* of the line of b=, below the 998 of the same section */
     INSTANCES_SIGNED = 16 /* of one field name: a list stays readable whatever the message has */
 };
 
@@ -23,32 +26,25 @@ static const char *const signed_fields[] = {
     "List-Owner",   "List-Subscribe",   "List-Archive",
 };
 
+#define FOLD BYTES("\r\n ")
+
 enum { SIGNED_FIELD_COUNT = sizeof signed_fields / sizeof *signed_fields };
 
 void signature_begin(struct signature_writer *writer, struct arena *arena,
-                     const struct signing_identity *identity, const char *field_name)
+                     const struct signing_identity *identity, const char *field_name,
+                     const char *leading_tag)
 {
-    *writer = (struct signature_writer){.arena = arena, .identity = identity};
-    buffer_printf(&writer->text, "%s:", field_name);
-    writer->column = writer->text.n;
-}
-
-/* Adds a word after `before`, or after a fold where the line would become too long. */
-static void add_word(struct signature_writer *writer, struct bytes before, struct bytes word)
-{
-    bool fold = writer->column + before.n + word.n > LINE_LENGTH;
-    buffer_add(&writer->text, fold ? BYTES("\r\n\t") : before);
-    buffer_add(&writer->text, word);
-    writer->column = (fold ? 1 : writer->column + before.n) + word.n;
+    *writer = (struct signature_writer){
+        .arena = arena, .identity = identity, .field_name = field_name, .leading_tag = leading_tag};
 }
 
 void signature_add(struct signature_writer *writer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    struct bytes tag = arena_vprintf(writer->arena, format, arguments);
+    if (writer->tag_count < SIGNATURE_TAGS_MOST)
+        writer->tags[writer->tag_count++] = arena_vprintf(writer->arena, format, arguments);
     va_end(arguments);
-    add_word(writer, BYTES(" "), arena_printf(writer->arena, "%.*s;", BYTES_ARG(tag)));
 }
 
 void signature_add_identity(struct signature_writer *writer)
@@ -58,52 +54,124 @@ void signature_add_identity(struct signature_writer *writer)
     signature_add(writer, "s=%.*s", BYTES_ARG(writer->identity->selector));
 }
 
-/* Adds h=, folded after its colons, and returns the same list in one line. */
-static struct bytes add_headers(struct signature_writer *writer, const struct bytes *headers,
-                                size_t count)
+static struct bytes tag_name(struct bytes tag)
 {
-    struct buffer list = {0};
-    for (size_t i = 0; i < count; i++) {
-        struct bytes word = arena_printf(writer->arena, "%s%.*s%c", i == 0 ? "h=" : "",
-                                         BYTES_ARG(headers[i]), i + 1 < count ? ':' : ';');
-        add_word(writer, i == 0 ? BYTES(" ") : BYTES(""), word);
-        buffer_add(&list, headers[i]);
-        if (i + 1 < count)
-            buffer_add_char(&list, ':');
+    return bytes_first(tag, bytes_find(tag, '='));
+}
+
+static int compare_tags(const void *left, const void *right)
+{
+    return bytes_compare_nocase(tag_name(*(const struct bytes *)left),
+                                tag_name(*(const struct bytes *)right));
+}
+
+static void order_tags(struct signature_writer *writer)
+{
+    struct bytes *tags = writer->tags;
+    qsort(tags, writer->tag_count, sizeof *tags, compare_tags);
+    for (size_t i = 1; i < writer->tag_count; i++) {
+        struct bytes tag = tags[i];
+        if (!bytes_equal(tag_name(tag), bytes_of(writer->leading_tag)))
+            continue;
+        memmove(tags + 1, tags, i * sizeof *tags);
+        tags[0] = tag;
     }
-    struct bytes joined = arena_copy(writer->arena, buffer_bytes(&list));
-    writer->text.failed = writer->text.failed || list.failed;
-    buffer_free(&list);
-    return joined;
 }
 
-/* The place where the value of b= will be, at the end of what is written. */
-static struct bytes begin_b(struct signature_writer *writer)
+/* A field's text, and where in it the value of b= goes. */
+struct draft {
+    struct buffer text;
+    size_t column;
+    size_t b;
+};
+
+static void add_word(struct draft *draft, struct bytes before, struct bytes word)
 {
-    buffer_add(&writer->text, BYTES("\r\n\tb="));
-    writer->column = sizeof("\tb=") - 1;
-    return bytes_from(buffer_bytes(&writer->text), writer->text.n);
+    bool fold = draft->column + before.n + word.n > LINE_LENGTH;
+    buffer_add(&draft->text, fold ? FOLD : before);
+    buffer_add(&draft->text, word);
+    draft->column = (fold ? 1 : draft->column + before.n) + word.n;
 }
 
-static struct bytes finish(struct signature_writer *writer, bool hashed,
+/* Adds a tag with what ends it. Only a list of names that no line would hold is folded inside. */
+static void add_tag(struct draft *draft, struct bytes tag, struct bytes end)
+{
+    struct bytes before = BYTES(" ");
+    while (tag.n + end.n >= LINE_LENGTH && bytes_find(tag, ':') != BYTES_NOT_FOUND) {
+        size_t name = bytes_find(tag, ':') + 1;
+        add_word(draft, before, bytes_first(tag, name));
+        tag = bytes_from(tag, name);
+        before = BYTES("");
+    }
+    add_word(draft, before, tag);
+    buffer_add(&draft->text, end);
+    draft->column += end.n;
+}
+
+/* The field with an empty b=, which gets lines of its own. */
+static void write_draft(struct signature_writer *writer, struct draft *draft)
+{
+    *draft = (struct draft){.column = 0};
+    signature_add(writer, "b=");
+    order_tags(writer);
+    buffer_printf(&draft->text, "%s:", writer->field_name);
+    draft->column = draft->text.n;
+    for (size_t i = 0; i < writer->tag_count; i++) {
+        bool is_b = bytes_equal(tag_name(writer->tags[i]), BYTES("b"));
+        if (is_b)
+            draft->column = LINE_LENGTH;
+        add_tag(draft, writer->tags[i], i + 1 < writer->tag_count ? BYTES(";") : BYTES(""));
+        if (is_b) {
+            draft->b = draft->text.n - (i + 1 < writer->tag_count);
+            draft->column = LINE_LENGTH;
+        }
+    }
+}
+
+/* The octets of b= that hashing has to leave out: none, at their place. */
+static struct bytes empty_b(const struct draft *draft)
+{
+    return bytes_first(bytes_from(buffer_bytes(&draft->text), draft->b), 0);
+}
+
+/* Signs the digest, and puts the signature where it belongs: in one line where that can be. A fold
+ * would become a blank in the value, and a seal over it another one than over the value as such. */
+static struct bytes finish(struct signature_writer *writer, struct draft *draft, bool hashed,
                            const uint8_t digest[SHA256_SIZE])
 {
-    struct bytes field = {NULL, 0};
-    struct bytes rest = field;
-    if (hashed && !writer->text.failed && !arena_failed(writer->arena))
+    struct buffer text = {0};
+    struct bytes field = {NULL, 0}, rest = {NULL, 0};
+    if (hashed && !draft->text.failed && !arena_failed(writer->arena))
         rest = signer_sign(writer->identity->signer, writer->arena, digest);
     bool is_signed = rest.p != NULL;
+    buffer_add(&text, bytes_first(buffer_bytes(&draft->text), draft->b));
     while (rest.n > 0) {
-        struct bytes line = bytes_first(rest, LINE_LENGTH - writer->column);
-        buffer_add(&writer->text, line);
-        rest = bytes_from(rest, line.n);
-        buffer_add(&writer->text, rest.n > 0 ? BYTES("\r\n\t") : BYTES("\r\n"));
-        writer->column = 1;
+        buffer_add(&text, bytes_first(rest, B_LENGTH));
+        rest = bytes_from(rest, B_LENGTH);
+        if (rest.n > 0)
+            buffer_add(&text, FOLD);
     }
-    if (is_signed && !writer->text.failed)
-        field = arena_copy(writer->arena, buffer_bytes(&writer->text));
-    buffer_free(&writer->text);
+    buffer_add(&text, bytes_from(buffer_bytes(&draft->text), draft->b));
+    buffer_add(&text, BYTES("\r\n"));
+    if (is_signed && !text.failed)
+        field = arena_copy(writer->arena, buffer_bytes(&text));
+    buffer_free(&text);
+    buffer_free(&draft->text);
     return field;
+}
+
+static struct bytes join(struct arena *arena, const struct bytes *names, size_t count)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buffer_add_char(&text, ':');
+        buffer_add(&text, names[i]);
+    }
+    struct bytes list =
+        text.failed ? (struct bytes){NULL, 0} : arena_copy(arena, buffer_bytes(&text));
+    buffer_free(&text);
+    return list;
 }
 
 struct bytes signature_finish_message(struct signature_writer *writer,
@@ -112,27 +180,31 @@ struct bytes signature_finish_message(struct signature_writer *writer,
 {
     uint8_t digest[SHA256_SIZE];
     bool whole;
-    struct bytes list = add_headers(writer, headers, header_count);
+    struct draft draft;
+    struct bytes list = join(writer->arena, headers, header_count);
     struct field_index *index = field_index_new(writer->arena, message);
     bool hashed = index && body_hash_get(body, CANON_RELAXED, BODY_HASH_WHOLE, digest, &whole) ==
                                BODY_HASH_DONE;
-    if (hashed) {
-        struct bytes octets = {(const char *)digest, sizeof digest};
-        signature_add(writer, "bh=%.*s", BYTES_ARG(base64_encode(writer->arena, octets)));
-        struct bytes value = begin_b(writer);
-        hashed = signature_hash_message(index, NULL, list, CANON_RELAXED,
-                                        buffer_bytes(&writer->text), value, digest);
-    }
-    return finish(writer, hashed, digest);
+    if (!hashed || !list.p)
+        return (struct bytes){NULL, 0};
+    struct bytes octets = {(const char *)digest, sizeof digest};
+    signature_add(writer, "bh=%.*s", BYTES_ARG(base64_encode(writer->arena, octets)));
+    signature_add(writer, "h=%.*s", BYTES_ARG(list));
+    write_draft(writer, &draft);
+    hashed = signature_hash_message(index, NULL, list, CANON_RELAXED, buffer_bytes(&draft.text),
+                                    empty_b(&draft), digest);
+    return finish(writer, &draft, hashed, digest);
 }
 
 struct bytes signature_finish_seal(struct signature_writer *writer, const struct bytes *fields,
                                    size_t count)
 {
     uint8_t digest[SHA256_SIZE];
-    struct bytes value = begin_b(writer);
-    bool hashed = signature_hash_seal(fields, count, buffer_bytes(&writer->text), value, digest);
-    return finish(writer, hashed, digest);
+    struct draft draft;
+    write_draft(writer, &draft);
+    bool hashed =
+        signature_hash_seal(fields, count, buffer_bytes(&draft.text), empty_b(&draft), digest);
+    return finish(writer, &draft, hashed, digest);
 }
 
 const struct bytes *signature_choose_headers(struct arena *arena, const struct message *message,

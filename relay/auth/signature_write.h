@@ -1,8 +1,9 @@
-/* Writing signature fields: tags folded at 78 columns, the choice of header fields to sign, and the
- * signature at the end (RFC 6376 3.5, 5.4, 5.5).
+/* Writing signature fields: the choice of header fields to sign, tags in alphabetical order behind
+ * the one that has to lead, folded at 78 columns between tags (RFC 6376 3.5, 5.4, 5.5). One order
+ * for all makes fields of equal content equal, and their signatures with them.
  *
  *     struct signature_writer writer;
- *     signature_begin(&writer, arena, identity, "ARC-Seal");
+ *     signature_begin(&writer, arena, identity, "ARC-Seal", "i");
  *     signature_add(&writer, "i=%u", instance);
  *     ...
  *     field = signature_finish_seal(&writer, fields, count);
@@ -14,18 +15,25 @@
 #include "base/buffer.h"
 #include "mail/message.h"
 
-/* A field being written. Its memory is freed by the functions that finish it. */
+enum { SIGNATURE_TAGS_MOST = 16 };
+
+/* A field being written. Everything in it lives in `arena`. */
 struct signature_writer {
     struct arena *arena;
     const struct signing_identity *identity;
-    struct buffer text;
-    size_t column;
+    const char *field_name;
+    const char *leading_tag;
+    struct bytes tags[SIGNATURE_TAGS_MOST]; /* "t=1421363105" */
+    size_t tag_count;
 };
 
+/* Begins a field of that name. The tag named `leading_tag` comes first: "v" where every reader
+ * looks for it, "i" where RFC 8617 4.1.2 and 4.1.3 want it; "" for none. */
 void signature_begin(struct signature_writer *writer, struct arena *arena,
-                     const struct signing_identity *identity, const char *field_name);
+                     const struct signing_identity *identity, const char *field_name,
+                     const char *leading_tag);
 
-/* Adds one tag, "t=1421363105" (without the ";"), on this line or the next. */
+/* Adds one tag, "t=1421363105" (without the ";"). */
 void signature_add(struct signature_writer *writer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

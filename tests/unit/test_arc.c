@@ -107,9 +107,10 @@ static void every_changed_link_breaks_the_chain(void **state)
 {
     (void)state;
     static const char *const changes[][2] = {
-        {"ARC-Seal: i=3;", "ARC-Seal: i=4;"},
-        {"ARC-Seal: i=3;", "X-ARC-Seal: i=3;"},
-        {"ARC-Message-Signature: i=2;", "ARC-Message-Signature: i=3;"},
+        {" i=3;", " i=4;"},
+        {"ARC-Seal:", "X-ARC-Seal:"},
+        {"ARC-Message-Signature:", "X-ARC-Message-Signature:"},
+        {" i=2;", " i=3;"},
         {"ARC-Authentication-Results: i=1;", "ARC-Authentication-Results: i=01; x;"},
         {"spf=pass", "spf=fail"},
         {"cv=none", "cv=pass"},
@@ -144,7 +145,7 @@ static void a_chain_that_fails_is_sealed_over_the_new_set_alone_and_then_no_more
     assert_true(result.marked_failed);
     assert_true(bytes_equal(seal(arena, octets, rfc8463_eddsa_pem, "brisbane"), octets));
     /* The old sets are outside its scope. */
-    struct bytes other = replaced(arena, octets, "ARC-Seal: i=1;", "ARC-Seal: i=1; x=y;");
+    struct bytes other = replaced(arena, octets, " cv=none;", " cv=none; x=y;");
     assert_true(verify(arena, other).marked_failed);
     arena_free(arena);
 }

@@ -103,7 +103,7 @@ static struct bytes signed_in_part(struct bytes octets)
     const struct signing_identity identity = {config.identity.signer, BYTES("reject.example"),
                                               BYTES("s")};
     assert_true(message_parse(arena, octets, &unsigned_message));
-    signature_begin(&writer, arena, &identity, "DKIM-Signature");
+    signature_begin(&writer, arena, &identity, "DKIM-Signature", "v");
     signature_add(&writer, "v=1");
     signature_add_identity(&writer);
     signature_add(&writer, "c=relaxed/relaxed");
