@@ -62,8 +62,6 @@ static int read_headers(struct arena *arena, const char *text, struct arc_sealin
         if (!message_is_field_name(name))
             return tool_usage_error("arc seal: '%.*s' in --headers is no field name",
                                     BYTES_ARG(name));
-        if (name.n == 0)
-            return tool_usage_error("arc seal: --headers has an empty name");
         if (bytes_equal_nocase(name, BYTES("ARC-Seal")))
             return tool_usage_error("arc seal: ARC-Seal is made last and cannot be in --headers");
         if (!arc_may_sign(name))
