@@ -43,6 +43,13 @@ from conformance.subjects import NAMES, make_subject
 from conformance.subjects.base import SubjectUnavailable
 
 
+ENDINGS = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/conform",
@@ -202,7 +209,9 @@ def run_tests(
     shutil.rmtree(settings.transcripts, ignore_errors=True)  # those of an earlier run
     try:
         version = make_subject(settings).version()
-        run_pytest(settings, collector)
+        ending = run_pytest(settings, collector)
+        if ending not in ENDINGS:
+            failure = collector.failure or f"pytest ended early: {ending}"
     except SubjectUnavailable as error:
         failure = str(error)
     progress.clear()
@@ -220,7 +229,8 @@ def run_tests(
     )
 
 
-def run_pytest(settings: Settings, collector: Collector) -> None:
+def run_pytest(settings: Settings, collector: Collector) -> int:
+    """Returns pytest's exit status; one that is not in ENDINGS says that tests are missing."""
     arguments = [
         settings.suite,
         f"--rootdir={ROOT}",
@@ -236,7 +246,7 @@ def run_pytest(settings: Settings, collector: Collector) -> None:
         arguments.append("--exitfirst")
     if settings.jobs > 1:
         arguments += [f"-n{settings.jobs}", "--dist=load"]
-    pytest.main(arguments, plugins=[collector])
+    return int(pytest.main(arguments, plugins=[collector]))
 
 
 def list_clauses(chosen: list[Clause], console: Console) -> None:

@@ -79,7 +79,8 @@ def enter(command: list[str]) -> int:
         signal.signal(signal.SIGTERM, lambda number, frame: process.kill())
         while True:
             try:
-                return process.wait()
+                status = process.wait()
+                return status if status >= 0 else 128 - status  # as shells have it
             except KeyboardInterrupt:
                 # The child has the same signal from the terminal and ends in its own way.
                 continue

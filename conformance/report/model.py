@@ -80,7 +80,7 @@ class ClauseResult:
     def reason(self) -> str | None:
         """Why there is no verdict, where there is none."""
         if not self.tests:
-            return "no test asserts it"
+            return "no test of it ran"
         if self.verdict in (Outcome.SKIPPED, Outcome.UNIMPLEMENTED):
             return next(t.reason for t in self.tests if t.outcome == self.verdict)
         return None

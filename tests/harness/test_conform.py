@@ -276,6 +276,14 @@ def test_a_target_that_is_none_is_status_3(conform: Conform) -> None:
     assert conform(PASSING, "--target", "nonsense").status == 3
 
 
+def test_an_interrupted_run_is_no_verdict(conform: Conform) -> None:
+    run = conform(
+        PASSING + FAILING.replace("(world):", "(world): raise KeyboardInterrupt #")
+    )
+    assert run.status == 3
+    assert "ended early" in run.output
+
+
 def test_where_namespaces_are_forbidden_it_says_so_in_one_line(
     conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
