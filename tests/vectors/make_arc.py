@@ -53,7 +53,6 @@ from maker import (
     output_directory,
     put,
     rename,
-    sign_field,
     without,
     write_scenario,
 )
