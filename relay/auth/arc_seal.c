@@ -41,7 +41,7 @@ static struct bytes write_message_signature(struct arena *arena, const struct me
     const struct bytes *headers = sealing->headers;
     size_t count = sealing->header_count;
     if (!headers)
-        headers = signature_choose_headers(arena, message, "DKIM-Signature", &count);
+        headers = signature_choose_headers(arena, message, true, &count);
     if (!headers)
         return (struct bytes){NULL, 0};
     struct signature_writer writer;

@@ -113,7 +113,7 @@ struct bytes dkim_sign_message(struct arena *arena, const struct message *messag
                                int64_t now)
 {
     size_t count = 0;
-    const struct bytes *headers = signature_choose_headers(arena, message, NULL, &count);
+    const struct bytes *headers = signature_choose_headers(arena, message, false, &count);
     if (!headers)
         return (struct bytes){NULL, 0};
     struct signature_writer writer;

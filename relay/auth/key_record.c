@@ -8,13 +8,13 @@
 #include "mail/base64.h"
 #include "mail/taglist.h"
 
+#include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 enum {
-    RSA_BITS_LEAST = 1024, /* RFC 8301 3.2 */
-    RSA_BITS_MOST = 8192,  /* verifying costs time in proportion to the square */
-    RECORDS_MOST = 4       /* tried at one name; RFC 6376 3.6.2.2 wants one */
+    RSA_BITS_MOST = 8192, /* verifying costs time in proportion to the square */
+    RECORDS_MOST = 4      /* tried at one name; RFC 6376 3.6.2.2 wants one */
 };
 
 /* True if the colon-separated tag is absent or lists one of the two words, which fold case like
@@ -163,5 +163,6 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
         if (!key_record_parse(arena, answer.records[i].text, &record))
             key->reason = use_record(&record, type, key);
     }
+    ERR_clear_error(); /* records that hold no key leave their reasons behind */
     return key->pkey ? KEY_FOUND : KEY_UNUSABLE;
 }

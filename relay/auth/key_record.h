@@ -6,6 +6,8 @@
 
 #include <openssl/evp.h>
 
+enum { RSA_BITS_LEAST = 1024 }; /* RFC 8301 3.2, for verifying and for signing */
+
 enum key_type { KEY_RSA, KEY_ED25519, KEY_OTHER };
 
 /* What one TXT record says. */

@@ -207,21 +207,30 @@ struct bytes signature_finish_seal(struct signature_writer *writer, const struct
     return finish(writer, &draft, hashed, digest);
 }
 
+/* Adds the name as often as there are such fields, and `more` times. */
+static void add_name(struct bytes *names, size_t *count, const struct message *message,
+                     struct bytes name, size_t more)
+{
+    size_t instances = message_count(message, name) + more;
+    for (size_t i = 0; i < instances && i < INSTANCES_SIGNED; i++)
+        names[(*count)++] = name;
+}
+
 const struct bytes *signature_choose_headers(struct arena *arena, const struct message *message,
-                                             const char *and_also, size_t *count)
+                                             bool signatures, size_t *count)
 {
     struct bytes *names =
-        arena_alloc_array(arena, (SIGNED_FIELD_COUNT + 1) * INSTANCES_SIGNED + 1, sizeof *names);
+        arena_alloc_array(arena, (SIGNED_FIELD_COUNT + 1) * INSTANCES_SIGNED, sizeof *names);
     if (!names)
         return NULL;
     *count = 0;
-    for (size_t i = 0; i <= SIGNED_FIELD_COUNT; i++) {
-        struct bytes name = bytes_of(i < SIGNED_FIELD_COUNT ? signed_fields[i] : and_also);
-        size_t instances = name.n > 0 ? message_count(message, name) : 0;
-        if (CLAUSE(DKIM_06, bytes_equal(name, BYTES("From"))))
-            instances++; /* so that a second one cannot be added (RFC 6376 5.4.2) */
-        for (size_t k = 0; k < instances && k < INSTANCES_SIGNED; k++)
-            names[(*count)++] = name;
+    for (size_t i = 0; i < SIGNED_FIELD_COUNT; i++) {
+        struct bytes name = bytes_of(signed_fields[i]);
+        /* So that a second From cannot be added (RFC 6376 5.4.2). */
+        bool once_more = CLAUSE(DKIM_06, bytes_equal(name, BYTES("From")));
+        add_name(names, count, message, name, once_more ? 1 : 0);
     }
+    if (CLAUSE(ARC_09, signatures))
+        add_name(names, count, message, BYTES("DKIM-Signature"), 0);
     return names;
 }

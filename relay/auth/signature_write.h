@@ -52,9 +52,9 @@ struct bytes signature_finish_seal(struct signature_writer *writer, const struct
                                    size_t count);
 
 /* Names for h=: the fields that make the message what it is (RFC 6376 5.4.1), as often as they
- * occur, From once more. `and_also` (NULL: nothing) names one beyond those. NULL when memory is
+ * occur, From once more; with `signatures`, the DKIM-Signature fields too. NULL when memory is
  * short. */
 const struct bytes *signature_choose_headers(struct arena *arena, const struct message *message,
-                                             const char *and_also, size_t *count);
+                                             bool signatures, size_t *count);
 
 #endif

@@ -4,15 +4,17 @@
  * signature is the private-key operation itself. */
 #include "auth/signer.h"
 
+#include "auth/key_record.h"
 #include "mail/base64.h"
 
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-enum { RSA_BITS_LEAST = 1024, SIGNATURE_MOST = 2048 /* octets: RSA of 16384 bits */ };
+enum { SIGNATURE_MOST = 2048 /* octets: RSA of 16384 bits */ };
 
 struct signer {
     EVP_PKEY *pkey;
@@ -57,6 +59,7 @@ struct signer *signer_from_pem(struct bytes pem, const char **problem)
         *problem = signer->pkey ? prepare(signer) : "not an unencrypted private key in PEM";
     }
     BIO_free(bio);
+    ERR_clear_error();
     if (*problem) {
         signer_free(signer);
         return NULL;
