@@ -1,5 +1,6 @@
 /* Zones and routes of the configuration: their addresses, who may route what, nothing twice, and no
  * mail that comes back here. See config_build.h. */
+#include "clause.h"
 #include "config_build.h"
 #include "forward/route.h"
 #include "forward/srs.h"
@@ -89,7 +90,7 @@ static bool read_route_address(struct config_build *build, struct place place,
     if (!domain_is_within(route->domain, zone->domain))
         config_error(build->source, key, "'%s' is outside the zone '%.*s'", text,
                      BYTES_ARG(zone->domain));
-    else if (subdomain && zone->plan != PLAN_ENTERPRISE)
+    else if (subdomain && zone->plan != PLAN_ENTERPRISE && CLAUSE(SUB_04, true))
         config_error(build->source, key,
                      "'%.*s' is a subdomain, which only a zone of plan 'enterprise' may route",
                      BYTES_ARG(route->domain));

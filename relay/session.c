@@ -165,7 +165,7 @@ static void do_helo(struct session *session, const struct command *command)
 
 static bool offers_tls(const struct session *session)
 {
-    return session->setting.config->tls_server != NULL && !session->client.tls;
+    return session->setting.config->tls_server != NULL && !CLAUSE(TLS_02, session->client.tls);
 }
 
 static struct bytes limit_text(const struct session *session)
@@ -203,8 +203,8 @@ static void say_command_error(struct session *session, enum command_error error,
         return;
     case COMMAND_NON_ASCII_LOCAL:
         /* RFC 6531 3.5. No mistake: the client may well go on with another address. */
-        say_verdict(session,
-                    is_mail ? VERDICT_INTERNATIONAL_SENDER : VERDICT_INTERNATIONAL_RECIPIENT);
+        say_verdict(session, CLAUSE(EAI_02, is_mail) ? VERDICT_INTERNATIONAL_SENDER
+                                                     : VERDICT_INTERNATIONAL_RECIPIENT);
         return;
     case COMMAND_UNKNOWN_PARAMETER:
     case COMMAND_SMTPUTF8_PARAMETER:
@@ -252,7 +252,7 @@ static void do_rcpt(struct session *session, const struct command *command)
 {
     struct rcpt_arguments rcpt;
     struct answer answer;
-    if (!transaction_is_open(session->transaction)) {
+    if (CLAUSE(DLG_14, !transaction_is_open(session->transaction))) {
         say_mistaken_verdict(session, session->greeted ? VERDICT_MAIL_FIRST : VERDICT_HELLO_FIRST);
         return;
     }

@@ -273,7 +273,7 @@ static void open_upstream(struct transaction *transaction, const struct route *r
     if (!kept && !upstream_accepted(answer))
         return;
     send_sender(transaction, reverse_path, deadline, answer);
-    if (!kept || upstream_is_connected(transaction->upstream))
+    if (!CLAUSE(UPS_18, kept && !upstream_is_connected(transaction->upstream)))
         return;
     connect_upstream(transaction, route->to->domain, deadline, answer);
     if (upstream_accepted(answer))
@@ -303,7 +303,8 @@ static void forward_recipient(struct transaction *transaction, const struct rout
     if (!upstream_accepted(answer))
         return;
     transaction->accepted++;
-    transaction->only_recipient = transaction->accepted == 1 ? recipient : BYTES("");
+    transaction->only_recipient =
+        CLAUSE(MSG_14, transaction->accepted == 1) ? recipient : BYTES("");
 }
 
 /* Whether a DNSBL lists the client; asked at its first recipient, remembered for the session. */

@@ -5,6 +5,8 @@
  * so that no escape can make one name look like another. */
 #include "dns/packet.h"
 
+#include "clause.h"
+
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,7 +101,7 @@ static bool asks_the_same(struct bytes packet, const struct dns_question *questi
 static enum dns_reply_kind judge(struct bytes packet, const struct dns_question *question,
                                  const char **problem)
 {
-    if (packet.n < HEADER_SIZE || read_16(packet, 0) != question->id)
+    if (packet.n < HEADER_SIZE || (read_16(packet, 0) != question->id && CLAUSE(MX_16, true)))
         return DNS_REPLY_FOREIGN;
     uint8_t flags = (uint8_t)packet.p[2];
     uint8_t code = (uint8_t)packet.p[3] & 0xf;
@@ -117,7 +119,7 @@ static enum dns_reply_kind judge(struct bytes packet, const struct dns_question 
     case LDNS_RCODE_NXDOMAIN:
         if (without_question)
             break;
-        return flags & TC_BIT ? DNS_REPLY_TRUNCATED : DNS_REPLY_FINAL;
+        return CLAUSE(MX_15, flags & TC_BIT) ? DNS_REPLY_TRUNCATED : DNS_REPLY_FINAL;
     case LDNS_RCODE_SERVFAIL:
         *problem = "SERVFAIL";
         return DNS_REPLY_FAILED;

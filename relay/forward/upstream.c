@@ -159,7 +159,7 @@ static void ask(struct upstream *upstream, int positive, double deadline, struct
         fail(upstream, VERDICT_UPSTREAM_LOST, answer);
         return;
     }
-    if (stream_buffered(upstream->stream) > 0) {
+    if (CLAUSE(INV_05, stream_buffered(upstream->stream) > 0)) {
         fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
         return;
     }
@@ -192,7 +192,8 @@ static void say_hello(struct upstream *upstream, double deadline, struct answer 
         upstream->offers = reply_read_extensions(&answer->reply);
         return;
     }
-    if (!upstream->stream || answer->verdict != VERDICT_NONE || answer->reply.code / 100 != 5)
+    if (!upstream->stream || answer->verdict != VERDICT_NONE ||
+        !CLAUSE(UPS_02, answer->reply.code / 100 == 5))
         return;
     stream_printf(upstream->stream, "HELO %.*s\r\n", BYTES_ARG(name));
     ask(upstream, 2, command_deadline(upstream, deadline), answer);
@@ -226,8 +227,9 @@ static bool use_tls(struct upstream *upstream, double deadline, struct answer *a
 static void greet(struct upstream *upstream, bool with_tls, double deadline, struct answer *answer)
 {
     const struct config *config = upstream->config;
-    const struct ip *source = upstream->address.length == 4 ? &config->upstream.source_ipv4
-                                                            : &config->upstream.source_ipv6;
+    const struct ip *source = CLAUSE(PFX_03, upstream->address.length == 4)
+                                  ? &config->upstream.source_ipv4
+                                  : &config->upstream.source_ipv6;
     int error;
     upstream->stream =
         stream_connect(&upstream->address, config->upstream.port, source->length ? source : NULL,
@@ -306,7 +308,7 @@ void upstream_connect(struct upstream *upstream, double deadline, struct answer 
         greet(upstream, true, deadline, answer);
         if (CLAUSE(IPV6_10, upstream_accepted(answer)))
             return;
-        if (tells_more(answer, &best))
+        if (CLAUSE(ERR_03, tells_more(answer, &best)))
             best = keep_answer(upstream->arena, answer);
         upstream_quit(upstream);
     }
@@ -320,9 +322,9 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
 {
     if (upstream->stream) {
         stream_printf(upstream->stream, "MAIL FROM:<%.*s>", BYTES_ARG(reverse_path));
-        if (upstream->offers.size && size > 0)
+        if (CLAUSE(UPS_05, upstream->offers.size && size > 0))
             stream_printf(upstream->stream, " SIZE=%zu", size + SIZE_OF_OUR_FIELDS);
-        if (upstream->offers.eight_bit_mime && eight_bit)
+        if (CLAUSE(UPS_06, upstream->offers.eight_bit_mime && eight_bit))
             stream_printf(upstream->stream, " BODY=8BITMIME");
         stream_printf(upstream->stream, "\r\n");
     }
@@ -384,7 +386,7 @@ static void take_early_answer(struct upstream *upstream, struct answer *answer)
     double no_wait = clock_monotonic();
     if (!read_reply(upstream, no_wait, answer))
         return;
-    if (answer->reply.code / 100 < 4)
+    if (CLAUSE(INV_01, answer->reply.code / 100 < 4))
         fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
     else
         disconnect(upstream);

@@ -1,6 +1,8 @@
 /* Paths and mailboxes of the envelope. See address.h. */
 #include "mail/address.h"
 
+#include "clause.h"
+
 #include <string.h>
 
 struct parser {
@@ -185,7 +187,7 @@ static enum address_error read_path(struct parser *parser, enum path_role role)
         return ADDRESS_OK;
     }
     bool routed = parser->rest.n > 0 && parser->rest.p[0] == '@';
-    if (routed)
+    if (CLAUSE(DLG_28, routed))
         error = skip_source_route(parser);
     if (error == ADDRESS_OK)
         error = read_local(parser);
@@ -243,7 +245,7 @@ static bool is_dot_string(struct bytes local)
 
 struct bytes address_write_local(struct arena *arena, struct bytes local)
 {
-    if (local.n > 0 && is_dot_string(local))
+    if (CLAUSE(SRS_13, local.n > 0 && is_dot_string(local)))
         return local;
     char *text = arena_alloc(arena, 2 * local.n + 2);
     if (!text)

@@ -1,6 +1,8 @@
 /* SMTP command lines. See command.h. */
 #include "mail/command.h"
 
+#include "clause.h"
+
 enum argument_rule { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
 
 static const struct {
@@ -45,7 +47,7 @@ enum command_error command_parse(struct bytes line, struct command *command)
     if (!is_text(line))
         return COMMAND_BAD_OCTETS;
     /* RFC 5321 4.1.1: blanks at the end are tolerated. */
-    while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
+    while (line.n > 0 && CLAUSE(DLG_27, line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
         line.n--;
     struct bytes rest = line;
     *command = (struct command){.verb = COMMAND_UNKNOWN, .name = bytes_cut(&rest, ' ')};
@@ -55,7 +57,7 @@ enum command_error command_parse(struct bytes line, struct command *command)
             continue;
         command->verb = verbs[i].verb;
         bool wrong = verbs[i].argument == ARGUMENT_NONE
-                         ? rest.n > 0
+                         ? CLAUSE(DLG_32, rest.n > 0)
                          : verbs[i].argument == ARGUMENT_REQUIRED && rest.n == 0;
         return wrong ? COMMAND_SYNTAX : COMMAND_OK;
     }
@@ -149,7 +151,7 @@ static enum command_error take_size(struct mail_arguments *mail, struct bytes va
     if (mail->size_stated || value.n == 0 || value.n > SIZE_DIGITS)
         return COMMAND_BAD_PARAMETER;
     for (size_t i = 0; i < value.n; i++)
-        if (!ascii_is_digit(value.p[i]))
+        if (CLAUSE(LIM_20, !ascii_is_digit(value.p[i])))
             return COMMAND_BAD_PARAMETER;
     bytes_to_number(value, UINT64_MAX, &size);
     mail->size_stated = true;
@@ -163,7 +165,7 @@ static enum command_error take_body(struct mail_arguments *mail, struct bytes va
         return COMMAND_BAD_PARAMETER;
     if (bytes_equal_nocase(value, BYTES("7BIT")))
         mail->body = BODY_7BIT;
-    else if (bytes_equal_nocase(value, BYTES("8BITMIME")))
+    else if (CLAUSE(DLG_25, bytes_equal_nocase(value, BYTES("8BITMIME"))))
         mail->body = BODY_8BITMIME;
     else
         return COMMAND_BAD_PARAMETER;
@@ -180,7 +182,7 @@ enum command_error command_parse_mail(struct arena *arena, struct bytes argument
     struct parameter parameter;
     while (error == COMMAND_OK && next_parameter(&rest, &parameter)) {
         mail->parameter = parameter.keyword;
-        if (!is_parameter(&parameter))
+        if (CLAUSE(DLG_18, !is_parameter(&parameter)))
             error = COMMAND_SYNTAX;
         else if (bytes_equal_nocase(parameter.keyword, BYTES("SIZE")))
             error = take_size(mail, parameter.value);
@@ -205,5 +207,5 @@ enum command_error command_parse_rcpt(struct arena *arena, struct bytes argument
     if (error != COMMAND_OK || !next_parameter(&rest, &parameter))
         return error;
     rcpt->parameter = parameter.keyword;
-    return is_parameter(&parameter) ? COMMAND_UNKNOWN_PARAMETER : COMMAND_SYNTAX;
+    return CLAUSE(DLG_19, is_parameter(&parameter)) ? COMMAND_UNKNOWN_PARAMETER : COMMAND_SYNTAX;
 }

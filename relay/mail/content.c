@@ -4,6 +4,8 @@
  * found with memchr-like scans and stored whole, so that a large message costs one copy. */
 #include "mail/content.h"
 
+#include "clause.h"
+
 enum {
     AFTER_CRLF,        /* at the start of a line: a dot here is special */
     AFTER_CRLF_DOT,    /* read a dot there */
@@ -67,7 +69,8 @@ static void store_control(struct content_reader *reader, char c)
         reader->state = IN_LINE_CR;
         return;
     }
-    reader->bad_octets = true;
+    if (c == '\n' || CLAUSE(SMUG_04, true))
+        reader->bad_octets = true;
     store(reader, (struct bytes){&c, 1});
 }
 
@@ -86,7 +89,7 @@ static size_t feed_after_dot(struct content_reader *reader, char c)
 static size_t feed_after_cr(struct content_reader *reader, char c, bool after_dot)
 {
     if (c == '\n') {
-        if (after_dot) {
+        if (CLAUSE(SMUG_01, after_dot)) {
             reader->ended = true;
             return 1;
         }
@@ -94,7 +97,8 @@ static size_t feed_after_cr(struct content_reader *reader, char c, bool after_do
         end_line(reader);
         return 1;
     }
-    reader->bad_octets = true;
+    if (CLAUSE(SMUG_03, true))
+        reader->bad_octets = true;
     store(reader, BYTES("\r"));
     reader->state = IN_LINE;
     return 0;
@@ -136,7 +140,7 @@ void content_stuff(struct bytes octets, bool *at_line_start,
                    void (*out)(void *context, struct bytes run), void *context)
 {
     while (octets.n > 0) {
-        if (*at_line_start && octets.p[0] == '.')
+        if (CLAUSE(MSG_08, *at_line_start && octets.p[0] == '.'))
             out(context, BYTES("."));
         size_t line_end = bytes_find(octets, '\n');
         size_t length = line_end == BYTES_NOT_FOUND ? octets.n : line_end + 1;

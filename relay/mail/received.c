@@ -2,6 +2,7 @@
 #include "mail/received.h"
 
 #include "base/buffer.h"
+#include "clause.h"
 #include "mail/domain.h"
 
 #include <stdio.h>
@@ -72,9 +73,9 @@ struct bytes received_field(struct arena *arena, const struct received *received
     add_word(&field, BYTES("by"));
     add_word(&field, received->host);
     add_word(&field, BYTES("with"));
-    add_word(&field, received->tls     ? BYTES("ESMTPS")
-                     : received->esmtp ? BYTES("ESMTP")
-                                       : BYTES("SMTP"));
+    add_word(&field, received->tls                     ? BYTES("ESMTPS")
+                     : CLAUSE(MSG_04, received->esmtp) ? BYTES("ESMTP")
+                                                       : BYTES("SMTP"));
     add_word(&field, BYTES("id"));
     if (received->recipient.n > 0) {
         add_word(&field, received->id);

@@ -88,7 +88,8 @@ enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes li
     bool is_last = line.n == CODE_DIGITS || (line.n > CODE_DIGITS && line.p[CODE_DIGITS] == ' ');
     bool is_first = reply->line_count == 0;
     if (code == 0 || (!is_last && line.p[CODE_DIGITS] != '-') ||
-        (!is_first && code != reply->code) || reply->line_count == REPLY_LINE_COUNT_LIMIT)
+        CLAUSE(UPS_14, !is_first && code != reply->code) ||
+        reply->line_count == REPLY_LINE_COUNT_LIMIT)
         return REPLY_UNPARSABLE;
     reply->code = code;
     if (!add_line(reader, bytes_from(line, CODE_AND_SEPARATOR)))
