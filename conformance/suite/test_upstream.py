@@ -179,7 +179,7 @@ def test_further_messages_of_a_session_arrive_once_each_with_their_own_envelope(
         expect_in(f"s{n}", reverse_path(world.upstream, n + 1), "the reverse-path")
 
 
-@clause("UPS-12")
+@clause("UPS-12", "UPS-14")
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data", "end"])
 def test_replies_in_fragments_are_understood(world: World, stage: str) -> None:
     replies = {
