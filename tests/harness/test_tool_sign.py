@@ -112,10 +112,10 @@ def test_the_message_below_the_signature_stays_as_it_was() -> None:
         signed = sign(RSA_KEY, "rsa", message)
         assert signed.endswith(message)
         field = signed[: -len(message)]
-        assert field.startswith(b"DKIM-Signature: v=1; a=rsa-sha256; ")
+        assert field.startswith(b"DKIM-Signature: v=1; a=rsa-sha256;")
         assert (b"\r\n" in field) == (b"\r\n" in message)
         tags = {
-            name.strip(): value.replace(b"\r", b"").replace(b"\n\t", b"")
+            name.strip(): value.replace(b"\r", b"").replace(b"\n ", b"")
             for name, _, value in (
                 tag.partition(b"=") for tag in field.partition(b":")[2].split(b";")
             )
@@ -145,12 +145,7 @@ WITH_ID = (*SEAL, "--authserv-id", "mx.example.com", "--headers")
         ([*SEAL, "-"], 2, b"--authserv-id is needed"),
         ([*WITH_ID, "to:subject", "-"], 2, b"From"),
         ([*WITH_ID, "from::to", "-"], 2, b"no field name"),
-        ([*WITH_ID, "from:arc-seal", "-"], 2, b"arc-seal must not be signed"),
-        (
-            [*WITH_ID, "from:authentication-results", "-"],
-            2,
-            b"authentication-results must not be signed",
-        ),
+        ([*WITH_ID, "from:arc-seal", "-"], 2, b"ARC-Seal is made last"),
         (["dkim", "verify", "--engine", "x", "-"], 2, b"no engine 'x'"),
     ],
 )
