@@ -147,25 +147,15 @@ class Process:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def exit_status(self) -> int | None:
-        return self._process.poll() if self._process else None
-
     def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
         """Sends the group a signal and reaps it; SIGKILL to what is left after `patience`."""
         if self._process is None:
             return
         for wanted in (number, signal.SIGKILL):
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, wanted)
-            except ProcessLookupError:
-                pass
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
-            except subprocess.TimeoutExpired:
-                continue
-            if number == signal.SIGKILL or wanted == signal.SIGKILL:
-                break
         self._process = None
 
     @contextmanager
