@@ -170,16 +170,6 @@ bool ascii_is_printable(char c)
     return c >= 0x20 && c <= 0x7e;
 }
 
-bool ascii_is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-bool ascii_is_space(char c)
-{
-    return ascii_is_blank(c) || c == '\r' || c == '\n';
-}
-
 char ascii_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

@@ -73,9 +73,19 @@ bool ascii_is_alpha(char c);
 bool ascii_is_digit(char c);
 bool ascii_is_alnum(char c);
 bool ascii_is_printable(char c); /* 0x20 to 0x7e */
-bool ascii_is_blank(char c);     /* SP, HTAB: WSP of RFC 5234 */
-bool ascii_is_space(char c);     /* these, CR and LF */
 char ascii_lower(char c);
+
+/* SP and HTAB (WSP of RFC 5234); these, CR and LF. Inline, since whole bodies are looked through
+ * for them. */
+static inline bool ascii_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static inline bool ascii_is_space(char c)
+{
+    return ascii_is_blank(c) || c == '\r' || c == '\n';
+}
 
 /* A 64-bit FNV-1a hash of the octets with ASCII letters folded. */
 uint64_t bytes_hash_nocase(struct bytes b);
