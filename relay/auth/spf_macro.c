@@ -200,18 +200,17 @@ static void add_transformed(struct buffer *out, struct bytes value, const struct
     add_part(out, bytes_first(value, end), piece->url_escaped);
 }
 
-/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. */
+/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. Names do not care for the case
+ * of hexadecimal digits; explanations show it, and get the capitals that others give them too. */
 static struct bytes dotted_address(const struct ip *ip, char text[IP_REVERSED_SIZE])
 {
     if (ip->length == 4)
         return bytes_of(ip_format(ip, text));
-    struct bytes reversed = bytes_of(ip_reversed(ip, text));
-    for (size_t i = 0; i < reversed.n / 2; i++) {
-        char c = text[i];
-        text[i] = text[reversed.n - 1 - i];
-        text[reversed.n - 1 - i] = c;
-    }
-    return reversed;
+    char reversed[IP_REVERSED_SIZE];
+    size_t length = bytes_of(ip_reversed(ip, reversed)).n;
+    for (size_t i = 0; i < length; i++)
+        text[i] = ascii_upper(reversed[length - 1 - i]);
+    return (struct bytes){text, length};
 }
 
 static struct bytes value_of(const struct spf_macros *macros, struct bytes domain, char letter,

@@ -175,6 +175,11 @@ char ascii_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
+char ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 uint64_t bytes_hash_nocase(struct bytes b)
 {
     uint64_t hash = 0xcbf29ce484222325u;

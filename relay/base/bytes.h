@@ -74,6 +74,7 @@ bool ascii_is_digit(char c);
 bool ascii_is_alnum(char c);
 bool ascii_is_printable(char c); /* 0x20 to 0x7e */
 char ascii_lower(char c);
+char ascii_upper(char c);
 
 /* SP and HTAB (WSP of RFC 5234); these, CR and LF. Inline, since whole bodies are looked through
  * for them. */
