@@ -152,6 +152,7 @@ class Lab:
         self._clock_offset = 0.0
         self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
         self._clients = itertools.cycle(range(1, 255))
+        self._notorious = iter(range(1, 255))
         self.standing: Upstream | None = None
 
     def start(self) -> None:
@@ -223,6 +224,11 @@ class Lab:
         """An IPv4 and an IPv6 address for a client of that slot."""
         n = next(self._clients)
         return f"192.0.2.{n}", f"2001:db8:c:{slot:x}::{n}"
+
+    def notorious_address(self) -> str:
+        """An IPv4 address for a client that is never anybody else's: what a subject has learned of it
+        from a DNSBL must not meet another test."""
+        return f"203.0.113.{next(self._notorious)}"
 
 
 @dataclass(frozen=True)
@@ -382,6 +388,10 @@ class World:
         if greet:
             client.greet(self.sender.domain)
         return client
+
+    def notorious_address(self) -> str:
+        """An IPv4 address for a client, to be listed in a DNSBL."""
+        return self.lab.notorious_address()
 
     def new_client_addresses(self) -> tuple[str, str]:
         """An IPv4 and an IPv6 address that nobody has used in this test."""
