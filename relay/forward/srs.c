@@ -118,9 +118,7 @@ static bool read_timestamp(struct bytes timestamp, unsigned *day)
 {
     *day = 0;
     for (size_t i = 0; i < timestamp.n; i++) {
-        char upper = timestamp.p[i];
-        if (ascii_is_alpha(upper))
-            upper = (char)(ascii_lower(upper) - 'a' + 'A');
+        char upper = ascii_upper(timestamp.p[i]);
         const char *digit = upper == '\0' ? NULL : strchr(base32, upper);
         if (!digit)
             return false;
