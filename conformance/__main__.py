@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from conformance.lab import namespace
 from conformance.lab.world import make_plan
 from conformance.report.console import Progress, report
 from conformance.report.files import write_files
+from conformance.report.text import nearby
 from conformance.report.model import (
     COULD_NOT_RUN,
     USAGE,
@@ -134,7 +136,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--suite", default=str(ROOT / "conformance" / "suite"), help=argparse.SUPPRESS
     )
     options = parser.parse_args(arguments)
-    if options.repeat < 1 or options.timeout_scale <= 0 or (options.jobs or 1) < 1:
+    jobs = 1 if options.jobs is None else options.jobs
+    if options.repeat < 1 or options.timeout_scale <= 0 or jobs < 1:
         parser.error("-j, --repeat and --timeout-scale are positive")
     return options
 
@@ -148,7 +151,6 @@ def settings_of(options: argparse.Namespace) -> Settings:
         target=options.target,
         client_address_by=options.client_address_by,
         clauses=options.clauses,
-        # Much of a run is waiting for time-outs.
         # Most of the time a lab waits. A remote subject has one network, so one lab.
         jobs=1 if options.target else options.jobs or 2 * len(os.sched_getaffinity(0)),
         shuffle=seed,
@@ -185,6 +187,18 @@ class Collector:
             self._progress.add(result)
         # A teardown that breaks outweighs the test's own outcome.
         self.tests[result.id] = result
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._progress.expect(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
+    def pytest_xdist_node_collection_finished(
+        self, node: object, ids: list[str]
+    ) -> None:
+        self._progress.expect(len(ids))
+
+    def pytest_keyboard_interrupt(self, excinfo: object) -> None:
+        self.failure = self.failure or "interrupted"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -287,12 +301,26 @@ def main(arguments: list[str]) -> int:
         list_clauses(chosen, console)
         return 0
     try:
+        settings.transcripts.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.transcripts):
+            pass  # the reports are written when the tests have run; that is late to find out
+    except OSError as error:
+        print(
+            f"conform: no report can be written: {error}; name another directory with --report",
+            file=sys.stderr,
+        )
+        return USAGE
+    try:
         if settings.target is None and not namespace.inside():
             return namespace.enter([sys.executable, "-m", "conformance", *arguments])
         if namespace.inside():
             namespace.prepare_scratch()
     except namespace.NamespaceForbidden as error:
-        print(f"conform: namespaces are forbidden here: {error}", file=sys.stderr)
+        print(
+            f"conform: namespaces are forbidden here ({error}): run it as root, or allow them with "
+            "sysctl kernel.unprivileged_userns_clone=1",
+            file=sys.stderr,
+        )
         return COULD_NOT_RUN
     if options.shell:
         return shell.open_shell(settings)
@@ -305,7 +333,8 @@ def main(arguments: list[str]) -> int:
     if status == USAGE:
         print("conform: no test asserts any of the clauses selected", file=sys.stderr)
     else:
-        report(run, console, today)
+        page = Path(settings.report) / "index.html"
+        report(run, console, today, settings.verbose, nearby(str(page)))
     return status
 
 

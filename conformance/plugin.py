@@ -192,8 +192,9 @@ class Runner:
             result.outcome, result.reason = Outcome.SKIPPED, str(error)
         else:
             result.outcome = Outcome.ERROR
-            result.reason = f"{type(error).__name__}: {error}"
             result.lab_failure = isinstance(error, LabFailure)
+            kind = "" if result.lab_failure else f"{type(error).__name__}: "
+            result.reason = f"{kind}{error}"
         result.where = f"{where}:{_line_in_test(call, item)}"
         if result.outcome in (Outcome.ERROR, Outcome.FAIL) and not result.lab_failure:
             result.details = str(call.excinfo.getrepr(style="short"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import re
+import time
+from collections import Counter
 from itertools import groupby
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
-from conformance.report.model import ClauseResult, Outcome, Run, TestResult
+from conformance.clauses import Clause
+from conformance.report.model import CONFORMS, ClauseResult, Outcome, Run, TestResult
+from conformance.report.text import nearby, shortened, visible
 
 _STYLE = {
     Outcome.PASS: "green",
@@ -19,19 +22,24 @@ _STYLE = {
     Outcome.UNIMPLEMENTED: "cyan",
 }
 
+_BAD = (Outcome.FAIL, Outcome.ERROR)
+
+Part = str | Text | tuple[str, str]  # text, or text with a style
+
+# The column at which texts begin, and those of a failure that are copied and so never folded.
+_MARGIN = 16
+_COPIED = ("where", "transcript", "again")
+
 # What a subject said is shown up to here; the transcript has the rest.
 SHOWN_LENGTH = 1500
 
+# On a terminal; the reports have all of them.
+FAILURES_SHOWN = 25
 
-def printable(text: str) -> str:
-    """`text` without anything that a terminal would act on."""
-    shown = "".join(
-        char
-        if char.isprintable() or char == "\n"
-        else char.encode("unicode_escape").decode("ascii")
-        for char in text.encode("utf-8", "backslashreplace").decode("utf-8")
-    )
-    return shown if len(shown) <= SHOWN_LENGTH else shown[:SHOWN_LENGTH] + " ..."
+
+def shown(text: str) -> str:
+    """`text` as a terminal may have it, and no more than a screen of it."""
+    return shortened(visible(text), SHOWN_LENGTH)
 
 
 class Progress:
@@ -40,134 +48,153 @@ class Progress:
     def __init__(self, console: Console, verbose: bool) -> None:
         self._console = console
         self._verbose = verbose
+        self._rewrites = (
+            console.is_terminal and not console.is_dumb_terminal and not verbose
+        )
+        self._started = time.monotonic()
+        self._total = 0
         self._done = 0
         self._bad = 0
+        self._write("starting the lab")
+
+    def expect(self, total: int) -> None:
+        """Tells how many tests there will be."""
+        self._total = total
 
     def add(self, test: TestResult) -> None:
         """Counts one more test."""
         self._done += 1
-        self._bad += test.outcome in (Outcome.FAIL, Outcome.ERROR)
+        self._bad += test.outcome in _BAD
         if self._verbose:
-            style = _STYLE[test.outcome]
-            self._print(
-                f"[{style}]{test.outcome:13}[/] {escape(printable(test.title))}"
-            )
-        elif self._console.is_terminal:
-            bad = f", {self._bad} not passed" if self._bad else ""
-            self._console.file.write(f"\r\x1b[K{self._done} tests{bad}")
-            self._console.file.flush()
+            verdict = (f"{test.outcome:14}", _STYLE[test.outcome])
+            _line(self._console, verdict, shown(test.title))
+        bad = f", {self._bad} failed" if self._bad else ""
+        seconds = time.monotonic() - self._started
+        self._write(f"{self._done} of {self._total} tests{bad}, {seconds:.0f} s")
 
     def clear(self) -> None:
         """Takes the line away."""
-        if self._console.is_terminal and not self._verbose:
-            self._console.file.write("\r\x1b[K")
+        self._write("")
 
-    def _print(self, markup: str) -> None:
-        self._console.print(markup, highlight=False, soft_wrap=True)
-
-
-def report(run: Run, console: Console, today: datetime.date) -> None:
-    """Verdicts by heading, failures in full, and the counts as the last line."""
-
-    def line(markup: str = "") -> None:
-        console.print(markup, highlight=False, soft_wrap=True)
-
-    for heading, results in groupby(
-        run.clauses, key=lambda result: result.clause.heading
-    ):
-        line(f"\n[bold]{escape(heading)}[/]")
-        for result in results:
-            line(_verdict_line(result, run.strict))
-    shown: set[str] = set()
-    for result in run.clauses:
-        for test in result.tests:
-            if test.outcome in (Outcome.FAIL, Outcome.ERROR) and test.id not in shown:
-                shown.add(test.id)
-                for text in _failure_lines(result, test):
-                    line(text)
-    for problem in run.waiver_problems(today):
-        line(f"[bold red]{escape(problem)}[/]")
-    for text in _unclaimed(run, shown):
-        line(text)
-    line()
-    line(escape(f"{run.subject} ({printable(run.version)}), {run.duration:.1f} s"))
-    line(escape(_clause_counts(run)))
-    if run.failure is not None:
-        line(f"[bold red]could not run:[/] {escape(printable(run.failure))}")
-    passed = run.count(Outcome.PASS)
-    failed = run.count(Outcome.FAIL, Outcome.ERROR)
-    skipped = run.count(Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
-    line(f"{passed} passed, {failed} failed, {skipped} skipped")
+    def _write(self, text: str) -> None:
+        if self._rewrites:
+            self._console.file.write(f"\r\x1b[K{text}")
+            self._console.file.flush()
 
 
-def _verdict_line(result: ClauseResult, strict: bool) -> str:
-    clause, verdict = result.clause, result.verdict
-    note = ""
-    if verdict == Outcome.FAIL and result.waiver:
-        note = f" (waived until {result.waiver.until}: {result.waiver.reason})"
-    elif verdict == Outcome.FAIL and not result.gates(strict):
-        note = " (does not gate)"
-    elif result.reason:
-        note = f" ({result.reason})"
-    style = _STYLE[verdict]
-    return (
-        f"  [{style}]{verdict:13}[/] {clause.id:9} [dim]{clause.level:12}[/] "
-        f"{escape(clause.statement)}[dim]{escape(printable(note))}[/]"
-    )
+def report(
+    run: Run, console: Console, today: datetime.date, verbose: bool, page: str
+) -> None:
+    """Verdicts by heading, failures in full, and last what it comes to; `page` is the report to open.
+
+    A log has a line for every clause; on a terminal those that say the same stand together.
+    """
+    brief = console.is_terminal and not verbose
+    if run.tests:
+        for heading, group in groupby(run.clauses, key=lambda r: r.clause.heading):
+            _line(console)
+            _line(console, (heading, "bold"))
+            _print_verdicts(list(group), run.strict, console, brief)
+    failed = _failed(run)
+    for clause, test in failed[:FAILURES_SHOWN] if brief else failed:
+        _print_failure(clause, test, console)
+    if brief and len(failed) > FAILURES_SHOWN:
+        _line(console)
+        _line(console, f"... and {len(failed) - FAILURES_SHOWN} more in {page}")
+    _print_summary(run, console, today, page)
 
 
-def _failure_lines(result: ClauseResult, test: TestResult) -> list[str]:
-    clause = result.clause
-    lines = [
-        "",
-        f"[bold red]{test.outcome.upper()}[/] [bold]{escape(printable(test.title))}[/]",
-        f"  clause      {clause.id} ({clause.level}): {escape(clause.statement)}",
-        f"  source      {escape(clause.source)}",
-    ]
-    return lines + _observations(test)
+def _line(console: Console, *parts: Part) -> None:
+    """One line, as long as it is."""
+    console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)
 
 
-def _observations(test: TestResult) -> list[str]:
-    facts = [
-        ("expected", test.expected),
-        ("actual", test.actual),
-        ("reason", test.reason),
-    ]
-    if test.outcome == Outcome.ERROR:
-        facts.append(("details", test.details))
-    facts += [
-        ("where", test.where),
-        ("transcript", test.transcript),
-        ("again", test.command),
-    ]
+def _beside(console: Console, name: Part, *parts: Part, fold: bool = True) -> None:
+    """`name` and, hanging beside it, text of one or more lines; only on a terminal is it folded."""
+    text = Text.assemble(*parts)
+    if console.is_terminal and fold:
+        lines = text.wrap(console, max(console.width - _MARGIN, 20))
+    else:
+        lines = text.split("\n", allow_blank=True)
+    for line in lines:
+        line.rstrip()
+        head = Text.assemble("  ", name)
+        head.pad_right(_MARGIN - head.cell_len)
+        _line(console, head, line)
+        name = ""
+
+
+def _print_verdicts(
+    results: list[ClauseResult], strict: bool, console: Console, brief: bool
+) -> None:
+    together: dict[tuple[Outcome, str], list[str]] = {}
+    for result in results:
+        clause, verdict, note = result.clause, result.verdict, _note(result, strict)
+        if brief and verdict not in _BAD:
+            together.setdefault((verdict, note), []).append(clause.id)
+        else:
+            level = (f"{clause.level:12} ", "dim")
+            parts = (f"{clause.id:9} ", level, clause.statement, (note, "dim"))
+            _beside(console, (verdict, _STYLE[verdict]), *parts)
+    for (verdict, note), names in together.items():
+        _beside(console, (verdict, _STYLE[verdict]), " ".join(names), (note, "dim"))
+
+
+def _note(result: ClauseResult, strict: bool) -> str:
+    """What is to be known beside the verdict."""
+    if result.verdict == Outcome.FAIL and result.waiver:
+        return f" (waived until {result.waiver.until}: {shown(result.waiver.reason)})"
+    if result.verdict == Outcome.FAIL and not result.gates(strict):
+        return " (does not gate)"
+    return f" ({shown(result.reason)})" if result.reason else ""
+
+
+def _failed(run: Run) -> list[tuple[Clause | None, TestResult]]:
+    """Every test that failed or broke, with the first selected clause that it names."""
+    chosen = {result.clause.id: result.clause for result in run.clauses}
     return [
-        f"  {name:11} " + re.sub(r"\n", "\n" + " " * 14, escape(printable(text)))
-        for name, text in facts
-        if text
+        (next((chosen[name] for name in test.clauses if name in chosen), None), test)
+        for test in run.tests
+        if test.outcome in _BAD
     ]
 
 
-def _unclaimed(run: Run, shown: set[str]) -> list[str]:
-    """Failures of tests that name no selected clause."""
-    lines = []
-    for test in run.tests:
-        if test.outcome in (Outcome.FAIL, Outcome.ERROR) and test.id not in shown:
-            lines += [
-                "",
-                f"[bold red]{test.outcome.upper()}[/] {escape(printable(test.title))}",
-            ]
-            lines += _observations(test)
-    return lines
+def _print_failure(clause: Clause | None, test: TestResult, console: Console) -> None:
+    verdict = (test.outcome.upper(), _STYLE[test.outcome])
+    _line(console)
+    _line(console, verdict, " ", (shown(test.title), "bold"))
+    if clause is not None:
+        text = f"{clause.id} ({clause.level}): {clause.statement}"
+        _beside(console, "clause", text)
+        _beside(console, "source", clause.source)
+    for name, fact in test.facts():
+        text = nearby(fact) if name == "transcript" else fact
+        _beside(console, name, shown(text), fold=name not in _COPIED)
 
 
-def _clause_counts(run: Run) -> str:
-    counts = [
-        f"{number} {outcome}"
-        for outcome in Outcome
-        if (number := sum(result.verdict == outcome for result in run.clauses))
-    ]
-    warned = sum(
-        r.verdict == Outcome.FAIL and not r.gates(run.strict) for r in run.clauses
-    )
-    note = f" ({warned} of the failures do not gate)" if warned else ""
-    return f"clauses: {', '.join(counts) or 'none'}{note}"
+def _print_summary(run: Run, console: Console, today: datetime.date, page: str) -> None:
+    _line(console)
+    _line(console, shown(f"{run.subject} ({run.version}), {run.duration:.0f} s"))
+    number = Counter(result.verdict for result in run.clauses)
+    counts = [f"{number[outcome]} {outcome}" for outcome in Outcome if number[outcome]]
+    _beside(console, "clauses", ", ".join(counts))
+    failing = [result.clause.id for result in run.failing()]
+    if failing:
+        _beside(console, "failed", _some(failing))
+    for problem in run.waiver_problems(today):
+        _beside(console, "waivers", shown(problem))
+    if run.failure is not None:
+        _beside(console, "cause", shown(run.failure))
+    _beside(console, "report", page, fold=False)
+    good = run.exit_status(today) == CONFORMS
+    style = "bold green" if good else "bold red"
+    _beside(console, "verdict", (run.conclusion(today), style))
+    passed, failed = run.count(Outcome.PASS), run.count(*_BAD)
+    skipped = run.count(Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
+    _line(console, f"{passed} passed, {failed} failed, {skipped} skipped")
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - FAILURES_SHOWN
+    more = f" and {rest} more" if rest > 0 else ""
+    return " ".join(names[:FAILURES_SHOWN]) + more

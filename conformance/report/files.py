@@ -1,4 +1,4 @@
-"""Reports for programs: results.json and junit.xml."""
+"""The files of a report: results.json and junit.xml for programs, index.html for a reader."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from conformance.report.html import to_html
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 
 # XML 1.0 2.2: everything but these cannot stand in a document, not even escaped.
@@ -17,10 +18,12 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def write_files(run: Run, directory: Path, today: datetime.date) -> None:
-    """Writes every report of this kind into `directory`, which is made if it is not there."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Writes all of them into `directory`."""
     (directory / "results.json").write_text(to_json(run, today), encoding="utf-8")
     (directory / "junit.xml").write_bytes(to_junit(run))
+    (directory / "index.html").write_text(
+        to_html(run, directory, today), encoding="utf-8"
+    )
 
 
 def to_json(run: Run, today: datetime.date) -> str:

@@ -60,6 +60,19 @@ class TestResult:
     command: str = ""
     lab_failure: bool = False  # nothing could run, and this says why
 
+    def facts(self) -> list[tuple[str, str]]:
+        """What there is to say of a failure, in the order in which one reads it."""
+        named = [
+            ("expected", self.expected),
+            ("actual", self.actual),
+            ("reason", self.reason),
+            ("details", self.details if self.outcome == Outcome.ERROR else None),
+            ("where", self.where),
+            ("transcript", self.transcript),
+            ("again", self.command),
+        ]
+        return [(name, text) for name, text in named if text]
+
 
 @dataclass
 class ClauseResult:
@@ -128,6 +141,11 @@ def load_waivers(path: Path) -> list[Waiver]:
     return waivers
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 clause`, `2 clauses`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass
 class Run:
     """Everything a report says."""
@@ -175,6 +193,30 @@ class Run:
     def count(self, *outcomes: Outcome) -> int:
         """Tests with one of these outcomes."""
         return sum(test.outcome in outcomes for test in self.tests)
+
+    def conclusion(self, today: datetime.date) -> str:
+        """The exit status in words."""
+        status, broken = self.exit_status(today), self.count(Outcome.ERROR)
+        if status == USAGE:
+            return "nothing ran: no test asserts any of the clauses selected"
+        if self.failure is not None:
+            return "could not run"
+        if status == COULD_NOT_RUN:
+            return (
+                f"no verdict: in {counted(broken, 'test')} the harness or the lab broke"
+            )
+        if status == CONFORMS:
+            failed = sum(result.verdict == Outcome.FAIL for result in self.clauses)
+            note = (
+                f"; {counted(failed, 'clause')} failed without gating" if failed else ""
+            )
+            return f"conforms{'' if self.complete else ' as far as selected'}{note}"
+        reasons = []
+        if failing := len(self.failing()):
+            reasons.append(f"{counted(failing, 'gating clause')} failed")
+        if problems := len(self.waiver_problems(today)):
+            reasons.append(f"{counted(problems, 'waiver')} out of date")
+        return f"does not conform: {', '.join(reasons)}"
 
     def exit_status(self, today: datetime.date) -> int:
         """0 conforms, 1 does not, 2 nothing selected, 3 the lab or the subject could not run."""

@@ -1,0 +1,187 @@
+"""The report for a reader: one HTML file that needs nothing else, and runs nothing.
+
+Failures come first, in full and with their transcripts; then every clause under its heading. Whatever
+a subject sent is text here: the template escapes everything, and a policy in the document forbids
+scripts and anything from elsewhere. The transcripts of the rest are linked.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
+
+from conformance.clauses import GATING, LEVELS
+from conformance.report.model import ClauseResult, Outcome, Run, TestResult
+from conformance.report.text import shortened, visible
+
+# A report has to open on a phone whatever went wrong: together these stay below 2 MB.
+FACT_LENGTH = 1_500
+TRANSCRIPT_LENGTH = 16_000
+FACTS_SIZE = 350_000
+TRANSCRIPTS_SIZE = 750_000
+TESTS_SHOWN = 30  # of one clause
+ALL_TESTS_SHOWN = 1_200
+
+BAD = (Outcome.FAIL, Outcome.ERROR)
+
+
+class Room:
+    """How much may still be written, in octets of HTML."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, text: str, length: int) -> str:
+        """As much of `text` as `length` and what is left allow."""
+        text = visible(text)
+        shown = shortened(text, length)
+        size = len(str(escape(shown)).encode())
+        if size > self._left:
+            # An octet of text is at most six of HTML ("&#34;" and the like).
+            shown = shortened(text, self._left // 6)
+            size = len(str(escape(shown)).encode())
+        self._left = max(0, self._left - size)
+        return shown
+
+
+@dataclass
+class Failure:
+    """A test that failed or broke, as the report shows it."""
+
+    number: int
+    test: TestResult
+    facts: list[tuple[str, str]]
+    transcript: str
+
+
+@dataclass
+class Row:
+    """A clause and what there is to see of its tests."""
+
+    result: ClauseResult
+    failures: list[Failure]
+    shown_above: list[Failure]  # under another clause
+    others: list[TestResult]
+
+    @property
+    def left_out(self) -> int:
+        """Tests that are in results.json only."""
+        shown = len(self.failures) + len(self.shown_above) + len(self.others)
+        return len(self.result.tests) - shown
+
+    @property
+    def bad(self) -> bool:
+        return self.result.verdict in BAD
+
+
+def to_html(run: Run, directory: Path, today: datetime.date) -> str:
+    """The report as it stands in `directory`, to which links to transcripts are relative."""
+    failures = _failures(run)
+    # What gates is read first.
+    results = sorted(run.clauses, key=lambda result: not result.gates(run.strict))
+    rows = {row.result.clause.id: row for row in _rows(results, failures)}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = visible
+    environment.filters["link"] = lambda test: _link(test, directory)
+    return environment.get_template("index.html.jinja").render(
+        run=run,
+        status=run.exit_status(today),
+        conclusion=run.conclusion(today),
+        waiver_problems=run.waiver_problems(today),
+        clause_counts=_counts(result.verdict for result in run.clauses),
+        test_counts=_counts(test.outcome for test in run.tests),
+        gating=[level for level in LEVELS if run.strict or level in GATING],
+        warning=[level for level in LEVELS if not run.strict and level not in GATING],
+        headings=[
+            (heading, list(group))
+            for heading, group in groupby(
+                (rows[result.clause.id] for result in run.clauses),
+                lambda row: row.result.clause.heading,
+            )
+        ],
+        bad=[row for row in rows.values() if row.bad],
+        unclaimed=[
+            failure
+            for failure in failures.values()
+            if rows.keys().isdisjoint(failure.test.clauses)
+        ],
+        tests_shown=TESTS_SHOWN,
+    )
+
+
+def _rows(
+    results: Iterable[ClauseResult], failures: dict[str, Failure]
+) -> Iterator[Row]:
+    """A row for each result, each failure in full in the first that has it."""
+    shown: set[int] = set()
+    left = ALL_TESTS_SHOWN
+    for result in results:
+        tests = sorted(result.tests, key=lambda test: test.id not in failures)
+        tests = tests[: min(TESTS_SHOWN, left)]
+        left -= len(tests)
+        bad = [failures[test.id] for test in tests if test.id in failures]
+        yield Row(
+            result,
+            [failure for failure in bad if failure.number not in shown],
+            [failure for failure in bad if failure.number in shown],
+            [test for test in tests if test.id not in failures],
+        )
+        shown.update(failure.number for failure in bad)
+
+
+def _failures(run: Run) -> dict[str, Failure]:
+    """Every failure by its test's id, with as much of each as there is room for."""
+    facts, transcripts = Room(FACTS_SIZE), Room(TRANSCRIPTS_SIZE)
+    return {
+        test.id: Failure(
+            number,
+            test,
+            [
+                (name, shown)
+                for name, text in test.facts()
+                if name != "transcript" and (shown := facts.take(text, FACT_LENGTH))
+            ],
+            transcripts.take(_beginning(test.transcript), TRANSCRIPT_LENGTH),
+        )
+        for number, test in enumerate((t for t in run.tests if t.outcome in BAD), 1)
+    }
+
+
+def _beginning(transcript: str | None) -> str:
+    """A transcript from its beginning, one character longer than what is shown of it."""
+    if transcript is None:
+        return ""
+    try:
+        with open(transcript, encoding="utf-8", errors="backslashreplace") as file:
+            return file.read(TRANSCRIPT_LENGTH + 1)
+    except OSError:
+        return ""
+
+
+def _link(test: TestResult, directory: Path) -> str | None:
+    """The test's transcript relative to the report, where there is one."""
+    path = Path(test.transcript) if test.transcript else None
+    if path is None or not path.is_relative_to(directory):
+        return None
+    return quote(str(path.relative_to(directory)))
+
+
+def _counts(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
+    """How many there are of each, the worst first."""
+    counter = Counter(outcomes)
+    order = (*BAD, Outcome.PASS, Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
+    return [(outcome, counter[outcome]) for outcome in order if counter[outcome]]

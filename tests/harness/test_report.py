@@ -1,0 +1,260 @@
+"""The reports for a reader: the HTML file, whatever a subject says, and what a terminal shows."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Iterable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from conformance.clauses import Clause
+from conformance.report import console as terminal
+from conformance.report.html import to_html
+from conformance.report.model import Outcome, Run, TestResult, Waiver, judge
+
+TODAY = datetime.date(2026, 1, 2)
+HOSTILE = "\x00\x1b[2J</pre><script>alert(1)</script>\r\u202e\ud800[/red]\\"
+VOID = {"meta", "br"}
+
+
+def clause(number: int, level: str = "required", heading: str = "A heading") -> Clause:
+    return Clause(
+        f"AB-{number:02}",
+        heading,
+        level,
+        f"Statement {number}.",
+        "RFC 1",
+        "words",
+        ("relay",),
+        None,
+        "one",
+    )
+
+
+def a_test(number: int, outcome: str, text: str = "something") -> TestResult:
+    return TestResult(
+        id=f"test.py::test_{number}_{outcome}",
+        title=f"title {text}",
+        clauses=[f"AB-{number:02}"],
+        outcome=Outcome(outcome),
+        expected=text,
+        actual=text,
+        reason=text,
+        details=text,
+        where="test.py:1",
+        command=f"scripts/conform -k AB-{number:02} -v",
+    )
+
+
+def a_run(
+    clauses: Iterable[Clause], tests: list[TestResult], failure: str | None = None
+) -> Run:
+    return Run(
+        subject="reference",
+        version="1",
+        started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
+        duration=1.0,
+        strict=False,
+        complete=True,
+        clauses=judge(clauses, tests),
+        tests=tests,
+        failure=failure,
+    )
+
+
+class Document(HTMLParser):
+    """What a browser would find in a document: text, identifiers and references."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.elements: set[str] = set()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self._open, "elements are left open"
+
+    def handle_starttag(
+        self, tag: str, attributes: list[tuple[str, str | None]]
+    ) -> None:
+        self.elements.add(tag)
+        if tag not in VOID:
+            self._open.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name in ("href", "src", "action", "data"):
+                self.references.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(run: Run, directory: Path) -> Document:
+    return Document(to_html(run, directory, TODAY))
+
+
+def test_every_clause_has_an_anchor_a_level_and_a_verdict(tmp_path: Path) -> None:
+    outcomes = list(Outcome)
+    clauses = [clause(number) for number in range(len(outcomes) + 1)]
+    run = a_run(clauses, [a_test(n, outcome) for n, outcome in enumerate(outcomes)])
+    document = page(run, tmp_path)
+    for result in run.clauses:
+        assert result.clause.id in document.ids
+        assert result.clause.statement in document.text
+        assert result.verdict in document.text
+    assert "no test of it ran" in document.text
+    assert len(document.ids) == len(set(document.ids))
+
+
+def test_whatever_is_referred_to_is_here_or_in_the_same_directory(
+    tmp_path: Path,
+) -> None:
+    test = a_test(1, "fail")
+    test.transcript = str(tmp_path / "transcripts" / "a #?.txt")
+    also = a_test(2, "pass")
+    also.transcript = "/elsewhere/b.txt"
+    document = page(a_run([clause(1), clause(2)], [test, also]), tmp_path)
+    assert "transcripts/a%20%23%3F.txt" in document.references
+    for reference in document.references:
+        assert reference.startswith("transcripts/") or reference[1:] in document.ids
+    assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
+
+
+def test_a_failure_stands_before_all_clauses_in_full(tmp_path: Path) -> None:
+    test = a_test(2, "fail")
+    test.transcript = str(tmp_path / "transcript.txt")
+    Path(test.transcript).write_text("client > EHLO there\n")
+    text = page(a_run([clause(1), clause(2)], [a_test(1, "pass"), test]), tmp_path).text
+    failed, _, table = text.partition("The clauses")
+    for shown in ("Statement 2.", "expected", "test.py:1", test.command, "EHLO there"):
+        assert shown in failed
+    assert "Statement 1." not in failed and "Statement 1." in table
+
+
+def test_what_gates_is_shown_before_what_warns(tmp_path: Path) -> None:
+    clauses = [clause(1, "choice"), clause(2)]
+    document = page(a_run(clauses, [a_test(1, "fail"), a_test(2, "fail")]), tmp_path)
+    shown = [name for name in document.ids if name.startswith("failed-")]
+    assert shown == ["failed-AB-02", "failed-AB-01"]
+    assert "does not gate" in document.text
+
+
+def test_a_test_of_two_clauses_is_shown_once_and_referred_to(tmp_path: Path) -> None:
+    test = a_test(1, "fail")
+    test.clauses.append("AB-02")
+    document = page(a_run([clause(1), clause(2)], [test]), tmp_path)
+    assert document.ids.count("test-1") == 1
+    assert "#test-1" in document.references
+
+
+def test_failures_of_no_selected_clause_are_not_lost(tmp_path: Path) -> None:
+    text = page(a_run([clause(1)], [a_test(9, "fail", "stray")]), tmp_path).text
+    assert "title stray" in text
+
+
+def test_hostile_octets_are_text_that_can_be_seen(tmp_path: Path) -> None:
+    tests = [a_test(number, outcome, HOSTILE) for number, outcome in enumerate(Outcome)]
+    path = tmp_path / "transcripts" / "it.txt"
+    path.parent.mkdir()
+    path.write_bytes(HOSTILE.encode("utf-8", "surrogatepass") + b"\xff\n")
+    for test in tests:
+        test.transcript = str(path)
+    run = a_run([clause(number) for number in range(len(tests))], tests, HOSTILE)
+    run.version = HOSTILE
+    run.apply_waivers(
+        [Waiver("AB-01", HOSTILE, TODAY), Waiver(HOSTILE, "", TODAY)], TODAY
+    )
+    html = to_html(run, tmp_path, TODAY)
+    assert all(char.isprintable() or char == "\n" for char in html)
+    html.encode("utf-8")
+    document = Document(html)
+    assert "script" not in document.elements
+    assert r"\x00\x1b[2J</pre><script>alert(1)</script>" in document.text
+
+
+@pytest.mark.parametrize(
+    ("tests", "failure", "words"),
+    [
+        (["pass"], None, "conforms"),
+        (["fail"], None, "does not conform: 1 gating clause failed"),
+        (["error"], None, "no verdict"),
+        ([], "no lab today", "could not run"),
+        ([], None, "nothing ran"),
+    ],
+)
+def test_the_report_says_what_it_comes_to(
+    tmp_path: Path, tests: list[str], failure: str | None, words: str
+) -> None:
+    run = a_run([clause(1)], [a_test(1, outcome) for outcome in tests], failure)
+    text = page(run, tmp_path).text
+    assert words in text
+    assert failure is None or failure in text
+
+
+def test_hundreds_of_failures_with_long_transcripts_stay_below_two_megabytes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "it.txt"
+    path.write_text('"<&>' * 100_000)
+    tests = [a_test(number % 400, "fail", '"' * 3_000) for number in range(1_600)]
+    for number, test in enumerate(tests):
+        test.id, test.title, test.transcript = str(number), "a title", str(path)
+    run = a_run([clause(number) for number in range(400)], tests)
+    html = to_html(run, tmp_path, TODAY)
+    assert len(html.encode()) < 2_000_000
+    Document(html)
+
+
+def shown(run: Run, width: int, *, tty: bool, verbose: bool = False) -> list[str]:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=tty, width=width, no_color=True)
+    terminal.report(run, console, TODAY, verbose, "reports/index.html")
+    return stream.getvalue().splitlines()
+
+
+MIXED = a_run(
+    [clause(1), clause(2), clause(3)],
+    [a_test(1, "pass"), a_test(2, "pass"), a_test(3, "fail")],
+)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_the_counts_are_the_last_line_and_alone(tty: bool) -> None:
+    assert shown(MIXED, 30, tty=tty)[-1] == "2 passed, 1 failed, 0 skipped"
+
+
+def test_a_terminal_has_what_passed_together_and_a_log_a_line_for_each() -> None:
+    assert any("AB-01 AB-02" in line for line in shown(MIXED, 80, tty=True))
+    for lines in (
+        shown(MIXED, 80, tty=False),
+        shown(MIXED, 200, tty=True, verbose=True),
+    ):
+        for number in (1, 2, 3):
+            assert any(f"Statement {number}." in line for line in lines)
+
+
+def test_a_terminal_is_not_flooded_with_failures() -> None:
+    run = a_run([clause(n) for n in range(99)], [a_test(n, "fail") for n in range(99)])
+    lines = shown(run, 80, tty=True)
+    assert any("... and 74 more in reports/index.html" in line for line in lines)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_hostile_octets_do_not_reach_a_terminal(tty: bool) -> None:
+    run = a_run([clause(1)], [a_test(1, "fail", HOSTILE)], HOSTILE)
+    text = (
+        "\n".join(shown(run, 80, tty=tty)).replace("\x1b[1m", "").replace("\x1b[2m", "")
+    )
+    text = text.replace("\x1b[0m", "")
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert "[/red]" in text
