@@ -29,7 +29,6 @@ from conformance.lab import namespace
 from conformance.lab.world import make_plan
 from conformance.report.console import Progress, report
 from conformance.report.files import write_files
-from conformance.report.text import nearby
 from conformance.report.model import (
     COULD_NOT_RUN,
     USAGE,
@@ -40,6 +39,7 @@ from conformance.report.model import (
     judge,
     load_waivers,
 )
+from conformance.report.text import nearby
 from conformance.settings import ROOT, Settings
 from conformance.subjects import NAMES, make_subject
 from conformance.subjects.base import SubjectUnavailable
@@ -198,7 +198,7 @@ class Collector:
         self._progress.expect(len(ids))
 
     def pytest_keyboard_interrupt(self, excinfo: object) -> None:
-        self.failure = self.failure or "interrupted"
+        self.failure = self.failure or "ended early: interrupted"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -275,6 +275,22 @@ def list_clauses(chosen: list[Clause], console: Console) -> None:
         console.print(escape(text), highlight=False, soft_wrap=True)
 
 
+def can_report(settings: Settings) -> bool:
+    """Whether reports can be written, which had better be known before all tests have run."""
+    try:
+        settings.transcripts.mkdir(parents=True, exist_ok=True)
+        for directory in (settings.transcripts, settings.transcripts.parent):
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+    except OSError as error:
+        print(
+            f"conform: no report can be written ({error}); name another directory with --report",
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     settings = settings_of(options)
@@ -300,15 +316,7 @@ def main(arguments: list[str]) -> int:
     if options.list:
         list_clauses(chosen, console)
         return 0
-    try:
-        settings.transcripts.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.transcripts):
-            pass  # the reports are written when the tests have run; that is late to find out
-    except OSError as error:
-        print(
-            f"conform: no report can be written: {error}; name another directory with --report",
-            file=sys.stderr,
-        )
+    if not options.shell and not can_report(settings):
         return USAGE
     try:
         if settings.target is None and not namespace.inside():

@@ -103,6 +103,7 @@ def fragile():
         (PASSING, ["-k", GATING[1]], 2),
         (PASSING, ["-k", "NOPE-*"], 2),
         (PASSING, ["--no-such-option"], 2),
+        (PASSING, ["-j", "0"], 2),
         ("import nothing_of_this_name", [], 3),
         (PASSING.replace("pass\n", "raise RuntimeError\n"), [], 3),
     ],
@@ -115,6 +116,7 @@ def fragile():
         "no test for the selection",
         "no clause of that name",
         "usage",
+        "no lab at all",
         "the suite cannot be loaded",
         "the harness breaks",
     ],
@@ -177,6 +179,25 @@ def test_a_failure_is_shown_with_all_that_is_needed(conform: Conform) -> None:
     for shown in ("a number: 2", GATING[1], failure["transcript"], f"-k {GATING[1]}"):
         assert shown in run.output
     assert Path(failure["transcript"]).exists()
+
+
+def test_a_report_that_cannot_be_written_is_known_before_any_test_runs(
+    conform: Conform,
+) -> None:
+    run = conform(PASSING, "--report", __file__)
+    assert run.status == 2
+    assert "--report" in run.errors and run.errors.count("\n") == 1
+    assert run.output == ""
+
+
+def test_the_html_report_is_written_whatever_comes_of_a_run(conform: Conform) -> None:
+    run = conform(PASSING + FAILING)
+    assert run.status == 1
+    page = run.report / "index.html"
+    assert f'id="{GATING[1]}"' in page.read_text()
+    page.unlink()
+    assert conform(PASSING, binary=Path("/bin/false")).status == 3
+    assert "could not run" in page.read_text()
 
 
 def test_repeat_runs_every_test_that_often(conform: Conform) -> None:
