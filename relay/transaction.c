@@ -234,7 +234,7 @@ static bool connect_upstream(struct transaction *transaction, struct bytes domai
                              struct answer *answer)
 {
     struct upstream *upstream = transaction->upstream;
-    if (upstream && upstream_can_go_on(upstream) &&
+    if (upstream && upstream_is_connected(upstream) &&
         bytes_equal_nocase(upstream_domain(upstream), domain))
         return true;
     if (upstream) {

@@ -83,11 +83,6 @@ bool upstream_is_connected(const struct upstream *upstream)
     return upstream->stream != NULL;
 }
 
-bool upstream_can_go_on(const struct upstream *upstream)
-{
-    return upstream->stream && stream_is_quiet(upstream->stream);
-}
-
 struct bytes upstream_host(const struct upstream *upstream)
 {
     return upstream->host;
@@ -151,23 +146,38 @@ static void take_answer(struct upstream *upstream, int positive, double deadline
         disconnect(upstream);
 }
 
-/* Sends what is queued as one command and takes its answer. A reply that was read with the one
- * before answers nothing that was asked. */
+/* The upstream spoke, or left, before it was its turn. A refusal, most often a 421, is its answer;
+ * anything else cannot be one. Either way no more is sent. */
+static void take_early_answer(struct upstream *upstream, struct answer *answer)
+{
+    double no_wait = clock_monotonic();
+    if (!read_reply(upstream, no_wait, answer))
+        return;
+    if (CLAUSE(INV_01, answer->reply.code / 100 < 4))
+        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+    else
+        disconnect(upstream);
+}
+
+/* Sends what is queued and takes the answer to it. */
+static void exchange(struct upstream *upstream, int positive, double deadline,
+                     struct answer *answer)
+{
+    if (stream_flush(upstream->stream, deadline) == STREAM_OK)
+        take_answer(upstream, positive, deadline, answer);
+    else
+        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+}
+
+/* The same for a command. A reply that is there already answers nothing that was asked. */
 static void ask(struct upstream *upstream, int positive, double deadline, struct answer *answer)
 {
-    if (!upstream->stream) {
+    if (!upstream->stream)
         fail(upstream, VERDICT_UPSTREAM_LOST, answer);
-        return;
-    }
-    if (CLAUSE(INV_05, stream_buffered(upstream->stream) > 0)) {
-        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
-        return;
-    }
-    if (stream_flush(upstream->stream, deadline) != STREAM_OK) {
-        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
-        return;
-    }
-    take_answer(upstream, positive, deadline, answer);
+    else if (CLAUSE(INV_05, stream_input_waiting(upstream->stream)))
+        take_early_answer(upstream, answer);
+    else
+        exchange(upstream, positive, deadline, answer);
 }
 
 static double sooner(double deadline, double seconds)
@@ -379,19 +389,6 @@ static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, s
     return sending.status == STREAM_OK;
 }
 
-/* The upstream spoke, or left, before the final dot. A refusal is its answer; anything else cannot
- * be one, since the message was not whole. Either way the rest is never sent. */
-static void take_early_answer(struct upstream *upstream, struct answer *answer)
-{
-    double no_wait = clock_monotonic();
-    if (!read_reply(upstream, no_wait, answer))
-        return;
-    if (CLAUSE(INV_01, answer->reply.code / 100 < 4))
-        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
-    else
-        disconnect(upstream);
-}
-
 /* RFC 1870 6.2: what the upstream declared too large need not be sent to hear so. */
 static bool is_over_size_limit(const struct upstream *upstream, const struct bytes *pieces,
                                size_t count)
@@ -431,7 +428,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         return;
     }
     stream_printf(upstream->stream, ".\r\n");
-    ask(upstream, 2, sooner(deadline, timeouts->upstream_final), answer);
+    exchange(upstream, 2, sooner(deadline, timeouts->upstream_final), answer);
 }
 
 void upstream_reset(struct upstream *upstream)

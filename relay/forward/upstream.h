@@ -26,10 +26,6 @@ void upstream_free(struct upstream *upstream);
 struct bytes upstream_domain(const struct upstream *upstream);
 bool upstream_is_connected(const struct upstream *upstream);
 
-/* True if the session can serve another mail: it is open, and the host has said nothing since its
- * last answer. What it said unasked (most often a 421) would be taken for the next answer. */
-bool upstream_can_go_on(const struct upstream *upstream);
-
 /* Tries the hosts in order until one has answered EHLO or HELO with a 2xx (DECISIONS "IPv6"). The
  * answer is a 2xx, else the first refusal among the hosts, else a verdict. */
 void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer);
