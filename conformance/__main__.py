@@ -55,6 +55,7 @@ ENDINGS = (
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/conform",
+        usage="%(prog)s [option]...",
         description="Holds an MTA that forwards mail to the clauses of conformance/catalogue/.",
         epilog="Exit status: 0 conforms, 1 does not, 2 usage or nothing selected, "
         "3 the lab or the subject could not run.",

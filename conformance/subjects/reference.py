@@ -57,7 +57,11 @@ class Reference(Subject):
                 [self.binary, "--version"], capture_output=True, text=True, timeout=10
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SubjectUnavailable(f"{self.binary}: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else "it says nothing"
+            raise SubjectUnavailable(
+                f"{self.binary} cannot be run ({why}); build it, or name another "
+                "with --binary"
+            ) from error
         return result.stdout.strip()
 
     def configure(self, plan: Plan, directory: Path) -> None:

@@ -38,9 +38,10 @@ class Remote(Subject):
         super().__init__()
         host, _, port = target.rpartition(":")
         if not host or not port.isdigit():
-            raise SubjectUnavailable(f"'{target}' is not HOST:PORT")
+            raise SubjectUnavailable(f"--target '{target}' is not HOST:PORT")
         self._host = host.strip("[]")
         self._port = int(port)
+        self.name = f"the MTA at {target}"
         self._client_address_by = client_address_by
         family = {"ipv6"} if ":" not in self._host else set()
         self.capabilities = frozenset(CAPABILITIES) - OUT_OF_REACH - family
@@ -69,7 +70,7 @@ class Remote(Subject):
         return True
 
     def diagnosis(self) -> str:
-        return f"nothing is known of the MTA at {self._host}:{self._port}"
+        return "start it in this network, or name another with --target"
 
     @property
     def addresses(self) -> tuple[str, str]:
