@@ -14,6 +14,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -21,13 +22,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from rich.markup import escape
 
 from conformance import shell
 from conformance.clauses import CatalogueError, Clause, load_catalogue, selected
 from conformance.lab import namespace
 from conformance.lab.world import make_plan
-from conformance.report.console import Progress, report
+from conformance.report.console import Progress, list_clauses, report
 from conformance.report.files import write_files
 from conformance.report.model import (
     COULD_NOT_RUN,
@@ -264,18 +264,6 @@ def run_pytest(settings: Settings, collector: Collector) -> int:
     return int(pytest.main(arguments, plugins=[collector]))
 
 
-def list_clauses(chosen: list[Clause], console: Console) -> None:
-    heading = None
-    for clause in chosen:
-        if clause.heading != heading:
-            heading = clause.heading
-            console.print(f"\n[bold]{escape(heading)}[/]", highlight=False)
-        text = (
-            f"  {clause.id:9} {clause.level:12} {clause.statement}  ({clause.source})"
-        )
-        console.print(escape(text), highlight=False, soft_wrap=True)
-
-
 def can_report(settings: Settings) -> bool:
     """Whether reports can be written, which had better be known before all tests have run."""
     try:
@@ -315,6 +303,8 @@ def main(arguments: list[str]) -> int:
         )
         return USAGE
     if options.list:
+        # `conform --list | head` ends quietly.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         list_clauses(chosen, console)
         return 0
     if not options.shell and not can_report(settings):

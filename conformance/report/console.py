@@ -104,6 +104,17 @@ def report(
     _print_summary(run, console, today, page)
 
 
+def list_clauses(clauses: list[Clause], console: Console) -> None:
+    """The catalogue, or what is chosen of it."""
+    for heading, group in groupby(clauses, key=lambda clause: clause.heading):
+        _line(console)
+        _line(console, (heading, "bold"))
+        for clause in group:
+            level = (f"{clause.level:12} ", "dim")
+            source = (f"  ({clause.source})", "dim")
+            _beside(console, clause.id, level, clause.statement, source)
+
+
 def _line(console: Console, *parts: Part) -> None:
     """One line, as long as it is."""
     console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)
