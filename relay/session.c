@@ -223,6 +223,12 @@ static void say_command_error(struct session *session, enum command_error error,
     say_mistake(session, answer);
 }
 
+static void say_too_big(struct session *session)
+{
+    say_answer(session, &(struct answer){.verdict = VERDICT_MESSAGE_TOO_BIG,
+                                         .details = {limit_text(session)}});
+}
+
 static void do_mail(struct session *session, const struct command *command)
 {
     struct mail_arguments mail;
@@ -243,7 +249,7 @@ static void do_mail(struct session *session, const struct command *command)
     if (verdict == VERDICT_NONE)
         say(session, 250, BYTES("2.1.0 Sender noted"));
     else if (verdict == VERDICT_MESSAGE_TOO_BIG)
-        say_answer(session, &(struct answer){.verdict = verdict, .details = {limit_text(session)}});
+        say_too_big(session);
     else
         say_verdict(session, verdict);
 }
@@ -280,7 +286,7 @@ static void say_farewell(struct session *session, enum stream_status status)
     else if (status == STREAM_CANCELLED)
         say_verdict(session, VERDICT_SHUTTING_DOWN);
     else if (status == STREAM_TOO_LONG)
-        say_verdict(session, VERDICT_MESSAGE_TOO_BIG);
+        say_too_big(session);
 }
 
 static void do_data(struct session *session, const struct command *command)
