@@ -316,8 +316,8 @@ def main(arguments: list[str]) -> int:
             namespace.prepare_scratch()
     except namespace.NamespaceForbidden as error:
         print(
-            f"conform: namespaces are forbidden here ({error}): run it as root, or allow them with "
-            "sysctl kernel.unprivileged_userns_clone=1",
+            f"conform: namespaces are forbidden here ({error}): run it as root (in a container: "
+            "with CAP_SYS_ADMIN), or allow them with sysctl kernel.unprivileged_userns_clone=1",
             file=sys.stderr,
         )
         return COULD_NOT_RUN
