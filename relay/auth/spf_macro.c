@@ -200,8 +200,9 @@ static void add_transformed(struct buffer *out, struct bytes value, const struct
     add_part(out, bytes_first(value, end), piece->url_escaped);
 }
 
-/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. Names do not care for the case
- * of hexadecimal digits; explanations show it, and get the capitals that others give them too. */
+/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. Names do not care for the
+ * case of hexadecimal digits; explanations show it, and get the capitals that others give them too.
+ */
 static struct bytes dotted_address(const struct ip *ip, char text[IP_REVERSED_SIZE])
 {
     if (ip->length == 4)
