@@ -50,6 +50,15 @@ def open_transaction(
     expect_true(rcpt.code == 250, "250 to RCPT", rcpt)
 
 
+def send_at_once(world: World, client: Client) -> None:
+    """A whole transaction in one piece, its four answers not waited for: what the relay does upstream
+    can be looked at whenever it does it, at RCPT or after the message."""
+    envelope = (
+        f"MAIL FROM:<{world.sender.address}>\r\nRCPT TO:<{world.info}>\r\nDATA\r\n"
+    )
+    client.send(envelope.encode("ascii") + world.message() + b".\r\n")
+
+
 def reverse_path(upstream: Upstream, count: int = 1) -> str:
     """The `count`th reverse-path sent to an upstream, as written between the angle brackets."""
     command = upstream.wait_for_command(b"MAIL", count).decode(
@@ -75,16 +84,20 @@ def unquoted(local_part: str) -> str:
     return local_part
 
 
-def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
-    """No message has gone, or will go, to the upstreams (default: the test's own). The fence is one
-    more message, by another route: when that has arrived, an earlier one would have."""
-    # By somebody of whom neither SPF nor DMARC has anything to say.
+def fence(world: World) -> None:
+    """One more message by another route: when it has arrived, an earlier one would have. By somebody
+    of whom neither SPF nor DMARC has anything to say."""
     author = f"fence@{world.elsewhere}"
     message = f"From: <{author}>\r\nSubject: fence\r\n\r\n".encode("ascii")
     with world.client(source=world.new_client_addresses()[0]) as client:
         delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)
     world.far_upstream.wait_for_message()
+
+
+def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
+    """No message has gone, or will go, to the upstreams (default: the test's own)."""
+    fence(world)
     for upstream in upstreams or (world.upstream,):
         expect(len(upstream.messages), 0, f"the number of messages at {upstream.name}")
 

@@ -446,9 +446,9 @@ def test_several_messages_go_through_one_session(world: World) -> None:
             expect_reply(delivery.final, 250, to=f"the end of message {n}")
     world.upstream.wait_for_message(5)
     expect(
-        [message.fields("X-N")[0][1] for message in world.upstream.messages],
+        sorted(message.fields("X-N")[0][1] for message in world.upstream.messages),
         ["0", "1", "2", "3", "4"],
-        "the messages upstream, in order",
+        "the messages upstream",
     )
 
 

@@ -15,7 +15,13 @@ from conformance import (
     expect_true,
 )
 from conformance.lab import World, hang_up, hold, raw, say
-from conformance.suite.acts import MAILBOX, forward, open_transaction, reverse_path
+from conformance.suite.acts import (
+    MAILBOX,
+    forward,
+    open_transaction,
+    reverse_path,
+    send_at_once,
+)
 
 PATIENT_PIECES = 12
 
@@ -25,15 +31,16 @@ def test_the_relay_says_nothing_before_the_banner(world: World) -> None:
     gate = hold()
     world.upstream.on("connect", gate)
     with world.client() as client:
-        client.mail(world.sender.address)
-        client.line(f"RCPT TO:<{world.info}>")
+        send_at_once(world, client)
         gate.wait_until_reached(world.patience)
         # A round trip with the relay: had it wanted to speak, it could have by now.
         with world.client(source=world.new_client_addresses()[0]) as other:
             expect_reply(other.command("NOOP"), 250, to="NOOP")
         said = bytes(world.upstream.wait_for_dialogue().received)
         gate.release()
-        expect_reply(client.read_reply(), 250, to="RCPT")
+        expect(
+            [client.read_reply().code for _ in range(4)], [250, 250, 354, 250], "codes"
+        )
     expect(said, b"", "what was said before the banner")
 
 
@@ -124,14 +131,13 @@ def test_without_pipelining_each_command_waits_for_its_answer(world: World) -> N
     gate = hold()
     world.upstream.on("mail", gate)
     with world.client() as client:
-        client.mail(world.sender.address)
-        client.line(f"RCPT TO:<{world.info}>")
+        send_at_once(world, client)
         gate.wait_until_reached(world.patience)
         with world.client(source=world.new_client_addresses()[0]) as other:
             expect_reply(other.command("NOOP"), 250, to="NOOP")
         verbs = world.upstream.verbs
         gate.release()
-        expect_reply(client.read_reply(), 250, to="RCPT")
+        expect([client.read_reply().code for _ in range(4)], [250, 250, 354, 250], "codes")
     expect(verbs[-1], "MAIL", "the last command while MAIL was unanswered")
 
 
@@ -293,10 +299,11 @@ def test_a_kept_upstream_session_that_died_is_replaced(
         for n in (1, 2):
             delivery = client.deliver(world.sender.address, world.info, world.message())
             expect_reply(delivery.final, 250, to=f"message {n}")
+    world.upstream.wait_for_message(2)
     expect(len(world.upstream.messages), 2, "the number of messages upstream")
 
 
-@clause("UPS-18", "INV-01")
+@clause("UPS-11", "INV-19")
 def test_a_refusal_of_the_first_message_does_not_stick_to_the_next(
     world: World,
 ) -> None:
