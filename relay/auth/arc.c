@@ -50,6 +50,13 @@ static struct signature_check check_message_signature(struct validation *v, unsi
     if (check.status == SIGNATURE_GOOD)
         signature_check_message(v->arena, &signature, v->message, v->index, v->body, v->dns,
                                 &check);
+    /* Without c= the field is simple/simple (RFC 6376 3.5). Others take it for relaxed, the one
+     * form a seal has, and leave c= out: what verifies in that form is signed no less. */
+    if (check.status == SIGNATURE_BAD && !taglist_find(&signature.tags, "c")) {
+        signature.header_canon = signature.body_canon = CANON_RELAXED;
+        signature_check_message(v->arena, &signature, v->message, v->index, v->body, v->dns,
+                                &check);
+    }
     return check;
 }
 

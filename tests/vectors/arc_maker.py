@@ -54,6 +54,7 @@ class Hop:
     domain: str = DOMAIN
     headers: str = HEADERS
     canon: str | None = "relaxed/relaxed"
+    without_c: str = "simple/simple"  # what no c= means to the sealer
     payload: str = " mx.example.org; spf=pass smtp.mailfrom=ann@example.com"
     aar: str | None = None  # the whole value instead of "i=N;" and the payload
     ams: Change | None = None
@@ -74,7 +75,13 @@ def seal(message: Mail, hop: Hop = Hop()) -> Mail:
         tags.append(("c", hop.canon))
     tags += [("t", str(SIGNED_AT)), ("h", hop.headers), ("bh", ""), ("b", "")]
     ams = sign_message(
-        "ARC-Message-Signature", message, tags, hop.key, hop.ams, hop.separator
+        "ARC-Message-Signature",
+        message,
+        tags,
+        hop.key,
+        hop.ams,
+        hop.separator,
+        hop.without_c,
     )
     key = hop.seal_key or hop.key
     tags = [

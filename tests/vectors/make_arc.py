@@ -788,6 +788,23 @@ def canonicalisation(cases: Cases) -> None:
         cases.add(
             f"an-ams-with-{what}-passes", "4.1.2", chain(Hop(canon=canon)), "pass", 1
         )
+    # c= defaults to simple/simple; there are sealers that mean relaxed.
+    unsaid = Hop(canon=None, without_c="relaxed/relaxed")
+    cases.add(
+        "an-ams-that-is-relaxed-without-saying-so-passes",
+        "4.1.2",
+        chain(unsaid, unsaid),
+        "pass",
+        2,
+    )
+    mixed = Hop(canon=None, without_c="relaxed/simple")
+    cases.add(
+        "an-ams-that-is-relaxed-in-a-half-without-saying-so-fails",
+        "4.1.2",
+        chain(mixed),
+        "fail",
+        1,
+    )
     for canon, header_cv, body_cv in (
         ("relaxed/relaxed", "pass", "pass"),
         ("relaxed/simple", "pass", "fail"),

@@ -275,18 +275,19 @@ def sign_message(
     key: Key,
     change: Change | None,
     separator: str = "; ",
+    without_c: str = "simple/simple",
 ) -> bytes:
-    """A DKIM-Signature or an AMS. The changes decide what is signed, canonicalisation included;
-    a bh= that they leave empty is computed."""
+    """A DKIM-Signature or an AMS. The changes decide what is signed, canonicalisation included
+    (`without_c` where they leave none); a bh= that they leave empty is computed."""
     tags = change(tags) if change else tags
-    known = {n.strip(): v.strip() for n, v in tags}
+    known = {"c": without_c} | {n.strip(): v.strip() for n, v in tags}
     tags = [
         (n, body_hash(known, message.body) if n == "bh" and v == "" else v)
         for n, v in tags
     ]
     names = [part.strip().lower() for part in known.get("h", "").split(":")]
     chosen = reference.choose(list(message.fields), names, None)
-    canon = known.get("c", "simple").lower().partition("/")[0]
+    canon = known["c"].lower().partition("/")[0]
     canon = canon if canon in ("simple", "relaxed") else "relaxed"
     return sign_field(name, tags, key, canon, chosen, separator)
 
