@@ -49,13 +49,23 @@ static int run_verify(int argc, char **argv)
     return tool_run(&usage, argc, argv, verify, NULL);
 }
 
+/* The names in lower case, as others have them in a list that is to be compared. */
+static struct bytes in_lower_case(struct arena *arena, const char *text)
+{
+    struct bytes lower = bytes_of(text);
+    char *copy = arena_alloc(arena, lower.n + 1);
+    for (size_t i = 0; copy && i < lower.n; i++)
+        copy[i] = ascii_lower(text[i]);
+    return (struct bytes){copy, lower.n};
+}
+
 /* Reads --headers. TOOL_DONE, or the exit code after having said what is wrong. */
 static int read_headers(struct arena *arena, const char *text, struct arc_sealing *sealing)
 {
-    struct bytes rest = bytes_of(text);
+    struct bytes rest = in_lower_case(arena, text);
     struct bytes *names = arena_alloc_array(arena, rest.n + 1, sizeof *names);
     bool from = false;
-    if (!names)
+    if (!rest.p || !names)
         return tool_unable("arc seal: out of memory");
     while (rest.p) {
         struct bytes name = bytes_trim(bytes_cut(&rest, ':'));
@@ -76,14 +86,16 @@ static int read_headers(struct arena *arena, const char *text, struct arc_sealin
     return TOOL_DONE;
 }
 
-/* What the message's own Authentication-Results report of the chain counts as well: where they say
- * that it failed on arrival it has failed, though it may look sound by now. */
+/* What this hop's Authentication-Results say of the chain is what it found on arrival, and that is
+ * what a seal reports (RFC 8617 5.1, step 4C), whatever a change since has made of the chain: a
+ * list that adds a footer breaks the newest ARC-Message-Signature. A failure outweighs all else. */
 static void heed_results(const struct authres *results, struct arc_result *chain)
 {
-    for (size_t i = 0; i < results->result_count; i++)
-        if (bytes_equal_nocase(results->results[i].method, BYTES("arc")) &&
-            bytes_equal_nocase(results->results[i].value, BYTES("fail")))
-            chain->status = ARC_FAIL;
+    for (unsigned status = ARC_PASS; status <= ARC_FAIL; status++)
+        for (size_t i = 0; i < results->result_count; i++)
+            if (bytes_equal_nocase(results->results[i].method, BYTES("arc")) &&
+                bytes_equal_nocase(results->results[i].value, bytes_of(arc_status_name(status))))
+                chain->status = status;
 }
 
 static int seal_input(struct tool_context *context, const struct arc_tool *tool,
@@ -138,8 +150,8 @@ static int run_seal(int argc, char **argv)
         {"authserv-id", "ID", "whose Authentication-Results become the set's results",
          &tool.authserv_id, 1},
         {"headers", "A:B:C",
-         "the fields to sign, h= of the ARC-Message-Signature in this order; all tags are "
-         "sorted then, to be compared with those of other implementations",
+         "the fields to sign, h= of the ARC-Message-Signature in this order and lower case; all "
+         "tags are sorted then, to be compared with those of other implementations",
          &tool.headers, 1},
         {0},
     };

@@ -68,7 +68,7 @@ class Cases:
             "headers": headers,
             "results": f"i={instance}; {AUTHSERV_ID}; {results}",
             "message-signature": common
-            | {"c": "relaxed/relaxed", "h": headers, "bh": digest},
+            | {"c": "relaxed/relaxed", "h": headers.lower(), "bh": digest},
             "seal": common | {"cv": cv},
             "cv": "fail" if cv == "fail" else "pass",
         }
@@ -120,6 +120,21 @@ def chains(cases: Cases) -> None:
     cases.add("a-field-without-instance", "5.1.2", nothing, 1, "fail", "none")
     lost = chain(Hop(seal=put("s", "failing")))
     cases.add("a-key-that-cannot-be-had", "5.2.1", lost, 2, "fail", "none")
+    lengthened = results(
+        sets(2).edited("Bye", "Bye. This is our list."), "mx.example.org; arc=pass"
+    )
+    cases.add(
+        "a-body-changed-since-the-results-said-pass",
+        "5.1",
+        lengthened,
+        3,
+        "pass",
+        "arc=pass",
+    )
+    gap = results(chain(Hop(), Hop(instance=7)), "mx.example.org; arc=pass")
+    cases.add(
+        "results-that-say-pass-of-what-is-no-chain", "5.1.2", gap, 8, "fail", "arc=pass"
+    )
     told = results(sets(1), "mx.example.org; arc=fail (on arrival)")
     cases.add(
         "results-that-say-fail", "5.1.2", told, 2, "fail", "arc=fail (on arrival)"
