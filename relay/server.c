@@ -349,9 +349,13 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
         return;
     server->draining = true;
     log_message("drain", "ending; %u sessions open", server->connection_count);
-    for (size_t i = 0; i < server->listening_count; i++)
-        if (server->listening[i].fiber)
-            fiber_cancel(server->listening[i].fiber);
+    for (size_t i = 0; i < server->listening_count; i++) {
+        if (!server->listening[i].fiber)
+            continue;
+        /* From now on connections are refused, not when the fiber gets its turn. */
+        shutdown(server->listening[i].fd, SHUT_RDWR);
+        fiber_cancel(server->listening[i].fiber);
+    }
     cancel_connections(server, true);
     ev_timer_init(&server->drain_bound, on_drain_bound, server->generation->config->timeouts.drain,
                   0);

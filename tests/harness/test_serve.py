@@ -1,0 +1,380 @@
+"""`fairlead serve` as its operator knows it: how it starts, reads its configuration again, ends, is
+told clients' addresses by a proxy, and what its log looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vectors import DnsServer, fairlead
+
+HOST = "127.0.0.1"
+ZONE = {"7.2.0.192.bl.example": {"A": "127.0.0.2"}}
+PATIENCE = 20  # seconds
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Sink:
+    """An upstream that takes everything; the answer to the end of DATA waits while it is held."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server((HOST, 0))
+        self.port = self.listener.getsockname()[1]
+        self.go = threading.Event()
+        self.go.set()
+        self.has_message = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(
+                target=self._serve, args=(connection,), daemon=True
+            ).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb", 0) as stream:
+            stream.write(b"220 sink\r\n")
+            in_data = False
+            for line in stream:
+                if in_data:
+                    if line == b".\r\n":
+                        in_data = False
+                        self.has_message.set()
+                        self.go.wait(PATIENCE)
+                        stream.write(b"250 stored\r\n")
+                elif line.upper() == b"DATA\r\n":
+                    in_data = True
+                    stream.write(b"354 go\r\n")
+                else:
+                    stream.write(b"250 ok\r\n")
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+class Client:
+    """Just enough SMTP to see what the relay says."""
+
+    def __init__(self, port: int, first: bytes = b"") -> None:
+        self.socket = socket.create_connection((HOST, port), timeout=PATIENCE)
+        self.stream = self.socket.makefile("rb")
+        if first:
+            self.socket.sendall(first)
+
+    def reply(self) -> str:
+        while True:
+            line = self.stream.readline().decode("ascii")
+            if line[3:4] != "-":
+                return line.rstrip("\r\n")
+
+    def ask(self, command: str) -> str:
+        self.socket.sendall(command.encode("ascii") + b"\r\n")
+        return self.reply()
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+
+class Relay:
+    """A running relay, its configuration and its log."""
+
+    def __init__(self, directory: Path, resolver: str, sink: Sink) -> None:
+        self.path = directory / "fairlead.yaml"
+        self.log = directory / "log"
+        self.port, self.proxied = free_port(), free_port()
+        self.settings: dict[str, Any] = {
+            "hostname": "mx.relay.example",
+            "listen": [
+                {"address": HOST, "port": self.port},
+                {
+                    "address": HOST,
+                    "port": self.proxied,
+                    "proxy_protocol_from": [f"{HOST}/32"],
+                },
+            ],
+            "resolver": {"servers": [resolver]},
+            "upstream": {"port": sink.port},
+            "timeouts": {"drain": 10},
+            "srs": {"secrets": ["a secret for the tests of serve"]},
+            "postmaster": {"address": f"postmaster@[{HOST}]"},
+            "dnsbl": {"lists": [{"zone": "bl.example", "name": "abusixip"}]},
+            "zones": [
+                {
+                    "domain": "example.com",
+                    "routes": [{"address": "info@example.com", "to": f"d@[{HOST}]"}],
+                }
+            ],
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self) -> None:
+        self.path.write_text(json.dumps(self.settings), encoding="utf-8")
+
+    def start(self) -> None:
+        self.write()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [fairlead(), "serve", "-c", str(self.path)], stderr=log
+            )
+        self.wait_for("ready")
+
+    def lines(self) -> list[dict[str, Any]]:
+        whole = self.log.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in whole]
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The first line of the log about that event, when it is there."""
+        done = threading.Event()
+        for _ in range(PATIENCE * 50):
+            for line in self.lines():
+                if line["event"] == event:
+                    return line
+            assert self.process and self.process.poll() is None, self.log.read_text()
+            done.wait(0.02)
+        raise AssertionError(self.log.read_text())
+
+    def signal(self, number: int) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        assert self.process
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture()
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.go.set()
+    sink.close()
+
+
+@pytest.fixture()
+def relay(tmp_path: Path, sink: Sink) -> Iterator[Relay]:
+    with DnsServer(ZONE) as server:
+        relay = Relay(tmp_path, server.resolver, sink)
+        yield relay
+        relay.close()
+
+
+@pytest.fixture()
+def connect() -> Iterator[Callable[..., Client]]:
+    with ExitStack() as stack:
+
+        def connect(port: int, first: bytes = b"") -> Client:
+            client = Client(port, first)
+            stack.callback(client.close)
+            return client
+
+        yield connect
+
+
+Connect = Callable[..., Client]
+
+
+def open_mail(client: Client) -> None:
+    assert client.reply().startswith("220 ")
+    assert client.ask("EHLO client.example").startswith("250 ")
+    assert client.ask("MAIL FROM:<a@sender.example>").startswith("250 ")
+    assert client.ask("RCPT TO:<info@example.com>") == "250 ok"
+    assert client.ask("DATA").startswith("354 ")
+
+
+MESSAGE = "From: a@sender.example\r\nSubject: secret words\r\n\r\nhidden text\r\n."
+
+
+def serve(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
+    path = directory / "fairlead.yaml"
+    path.write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [fairlead(), "serve", "-c", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+def test_a_broken_configuration_is_not_served_and_the_line_is_named(
+    tmp_path: Path,
+) -> None:
+    done = serve(tmp_path, "hostname: mx.relay.example\nlisten: nonsense\n")
+    assert done.returncode == 2
+    assert "fairlead.yaml:2: listen" in done.stderr
+
+
+def test_an_address_in_use_is_named(relay: Relay) -> None:
+    relay.write()
+    with socket.create_server((HOST, relay.port)):
+        done = serve(relay.path.parent, relay.path.read_text())
+    assert done.returncode == 3
+    assert f"{HOST} port {relay.port}" in done.stderr
+
+
+def test_a_user_that_does_not_exist_is_not_become(relay: Relay) -> None:
+    relay.settings["user"] = "nobody-of-that-name"
+    relay.write()
+    done = serve(relay.path.parent, relay.path.read_text())
+    assert done.returncode == 3
+    assert "nobody-of-that-name" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_relay_serves_as_the_user_it_is_told(relay: Relay) -> None:
+    relay.settings["user"] = "nobody"
+    relay.path.parent.chmod(0o755)
+    relay.start()
+    assert relay.process
+    status = Path(f"/proc/{relay.process.pid}/status").read_text(encoding="ascii")
+    uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()
+    assert "0" not in uids[1:]
+
+
+def test_the_log_has_a_line_a_mail_and_none_of_its_content(
+    relay: Relay, connect: Connect
+) -> None:
+    relay.start()
+    client = connect(relay.port)
+    open_mail(client)
+    assert client.ask(MESSAGE) == "250 stored"
+    assert client.ask("QUIT").startswith("221 ")
+    session = relay.wait_for("session")
+    mail = relay.wait_for("transaction")
+    assert mail["id"].startswith(session["id"])
+    assert mail["sender"] == "a@sender.example"
+    assert mail["rewritten_sender"].startswith("SRS0=")
+    assert mail["recipients"][0]["address"] == "info@example.com"
+    assert mail["upstream"]["address"] == HOST
+    assert (mail["answer"]["code"], mail["answer"]["by"]) == (250, "upstream")
+    assert b"secret words" not in relay.log.read_bytes()
+    assert b"hidden text" not in relay.log.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"
+        + socket.inet_aton("192.0.2.7")
+        + socket.inet_aton("192.0.2.1")
+        + b"\x12\x67\x00\x19",
+    ],
+    ids=["v1", "v2"],
+)
+def test_the_client_is_the_one_the_proxy_names(
+    relay: Relay, connect: Connect, header: bytes
+) -> None:
+    relay.start()
+    client = connect(relay.proxied, header)
+    assert client.reply().startswith("220 ")
+    client.ask("EHLO client.example")
+    client.ask("MAIL FROM:<a@sender.example>")
+    assert client.ask("RCPT TO:<info@example.com>").startswith(
+        "554 192.0.2.7 found on one or more DNSBLs (abusixip). "
+    )
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"EHLO client.example\r\n", b"PROXY TCP4 192.0.2.7\r\n", b"\0" * 200],
+    ids=["SMTP", "cut", "NUL"],
+)
+def test_who_begins_without_a_proxy_header_is_told_nothing(
+    relay: Relay, connect: Connect, first: bytes
+) -> None:
+    relay.start()
+    assert connect(relay.proxied, first).stream.read() == b""
+
+
+def test_nobody_but_a_listed_proxy_is_believed(relay: Relay, connect: Connect) -> None:
+    relay.settings["listen"][1]["proxy_protocol_from"] = ["192.0.2.0/24"]
+    relay.start()
+    client = connect(relay.proxied, b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n")
+    assert client.stream.read() == b""
+
+
+def test_a_reload_serves_new_sessions_and_leaves_open_ones_alone(
+    relay: Relay, connect: Connect
+) -> None:
+    relay.start()
+    old = connect(relay.port)
+    assert old.reply().startswith("220 mx.relay.example ")
+    relay.settings["hostname"] = "mx.other.example"
+    relay.write()
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("reload")
+    assert connect(relay.port).reply().startswith("220 mx.other.example ")
+    assert old.ask("HELO client.example") == "250 mx.relay.example"
+
+
+def test_an_invalid_new_file_leaves_the_old_one_in_force(
+    relay: Relay, connect: Connect
+) -> None:
+    relay.start()
+    relay.path.write_text("hostname: [\n", encoding="utf-8")
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("reload")
+    assert connect(relay.port).reply().startswith("220 mx.relay.example ")
+
+
+def test_the_end_lets_a_mail_under_way_finish_and_nothing_new_begin(
+    relay: Relay, connect: Connect, sink: Sink
+) -> None:
+    relay.start()
+    idle, busy = connect(relay.port), connect(relay.port)
+    assert idle.reply().startswith("220 ")
+    open_mail(busy)
+    sink.go.clear()
+    busy.socket.sendall(MESSAGE.encode("ascii") + b"\r\n")
+    assert sink.has_message.wait(PATIENCE)
+    relay.signal(signal.SIGTERM)
+    assert idle.reply().startswith("421 4.3.2 ")
+    with pytest.raises(ConnectionRefusedError):
+        connect(relay.port)
+    sink.go.set()
+    assert busy.reply() == "250 stored"
+    assert busy.reply().startswith("421 4.3.2 ")
+    idle.close()
+    busy.close()
+    assert relay.wait() == 0
+
+
+def test_a_mail_that_outlasts_the_drain_is_not_acknowledged(
+    relay: Relay, connect: Connect, sink: Sink
+) -> None:
+    relay.settings["timeouts"]["drain"] = 1
+    relay.start()
+    client = connect(relay.port)
+    open_mail(client)
+    sink.go.clear()
+    client.socket.sendall(MESSAGE.encode("ascii") + b"\r\n")
+    assert sink.has_message.wait(PATIENCE)
+    relay.signal(signal.SIGTERM)
+    assert not client.reply().startswith("2")
+    client.close()
+    assert relay.wait() == 0
