@@ -137,7 +137,9 @@ def test_without_pipelining_each_command_waits_for_its_answer(world: World) -> N
             expect_reply(other.command("NOOP"), 250, to="NOOP")
         verbs = world.upstream.verbs
         gate.release()
-        expect([client.read_reply().code for _ in range(4)], [250, 250, 354, 250], "codes")
+        expect(
+            [client.read_reply().code for _ in range(4)], [250, 250, 354, 250], "codes"
+        )
     expect(verbs[-1], "MAIL", "the last command while MAIL was unanswered")
 
 
