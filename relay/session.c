@@ -523,7 +523,7 @@ void session_run(struct session *session, enum verdict refusal)
     /* Who was refused at the door has said nothing that a reset could be the answer to, and must
      * not take up room by staying. */
     if (session->quit || refusal != VERDICT_NONE)
-        flush(session);
+        stream_flush_last(session->stream, clock_monotonic() + LAST_WORDS);
     else
         stream_finish(session->stream, clock_monotonic() + LAST_WORDS);
     log_session(session);

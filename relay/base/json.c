@@ -8,17 +8,31 @@ struct json json_start(struct buffer *out)
     return (struct json){.out = out};
 }
 
+static bool is_plain(char c)
+{
+    return ascii_is_printable(c) && c != '"' && c != '\\';
+}
+
+static void write_escaped(struct buffer *out, char c)
+{
+    if (ascii_is_printable(c))
+        buffer_printf(out, "\\%c", c);
+    else
+        buffer_printf(out, "\\u%04x", (unsigned char)c);
+}
+
 static void write_text(struct buffer *out, struct bytes text)
 {
     buffer_add_char(out, '"');
-    for (size_t i = 0; i < text.n; i++) {
-        char c = text.p[i];
-        if (c == '"' || c == '\\')
-            buffer_printf(out, "\\%c", c);
-        else if (ascii_is_printable(c))
-            buffer_add_char(out, c);
-        else
-            buffer_printf(out, "\\u%04x", (unsigned char)c);
+    while (text.n > 0) {
+        size_t n = 0;
+        while (n < text.n && is_plain(text.p[n]))
+            n++;
+        buffer_add(out, bytes_first(text, n));
+        text = bytes_from(text, n);
+        if (text.n > 0)
+            write_escaped(out, text.p[0]);
+        text = bytes_from(text, 1);
     }
     buffer_add_char(out, '"');
 }

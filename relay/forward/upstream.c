@@ -446,7 +446,7 @@ void upstream_quit(struct upstream *upstream)
 {
     if (upstream->stream) {
         stream_printf(upstream->stream, "QUIT\r\n");
-        stream_flush(upstream->stream, clock_monotonic());
+        stream_flush_last(upstream->stream, clock_monotonic());
     }
     disconnect(upstream);
 }

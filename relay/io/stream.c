@@ -38,6 +38,7 @@ struct stream {
     const char *input;
     size_t begin, end; /* the unread part of input */
     unsigned reads_in_a_row;
+    bool last;  /* nothing will be sent after what is queued */
     bool asked; /* sent something since the last read: the answer is not there yet */
 
     struct buffer output;
@@ -441,7 +442,8 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
         status = tls_wait(stream, "write", result, deadline);
     }
     while (status == STREAM_OK) {
-        ssize_t n = send(stream->fd, octets.p, octets.n, MSG_NOSIGNAL);
+        ssize_t n =
+            send(stream->fd, octets.p, octets.n, MSG_NOSIGNAL | (stream->last ? MSG_MORE : 0));
         if (n >= 0) {
             stream->asked = true;
             *sent = (size_t)n;
@@ -473,6 +475,12 @@ enum stream_status stream_flush(struct stream *stream, double deadline)
         buffer_free(&stream->output);
     buffer_clear(&stream->output);
     return STREAM_OK;
+}
+
+enum stream_status stream_flush_last(struct stream *stream, double deadline)
+{
+    stream->last = true;
+    return stream_flush(stream, deadline);
 }
 
 static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, bool server,

@@ -77,6 +77,9 @@ void stream_printf(struct stream *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum stream_status stream_flush(struct stream *stream, double deadline);
 
+/* The same for the last words before stream_free(): they leave together with the end. */
+enum stream_status stream_flush_last(struct stream *stream, double deadline);
+
 /* Sends what is queued and says that no more will come, then drops what the peer still sends until
  * it closes too, so that the last words are not lost to a reset. Leaves only stream_free() to do.
  */
