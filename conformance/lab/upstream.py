@@ -8,6 +8,7 @@ said and when, by the rules of script.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -568,9 +569,10 @@ class _Connection(SMTP):
         if transport is None:
             return
         if reset:
-            transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
+            with contextlib.suppress(OSError):  # it may be closed already
+                transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
             transport.abort()
         else:
             transport.close()
