@@ -222,6 +222,41 @@ static void goes_away(void *argument)
     ends->left = NULL;
 }
 
+static void speaks_its_last_words_when_asked(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
+    stream_write(ends->left, BYTES("221 bye\r\n"));
+    assert_int_equal(stream_flush_last(ends->left, soon()), STREAM_OK);
+    goes_away(ends);
+}
+
+static void listens_to_the_silence(void *argument)
+{
+    struct ends *ends = argument;
+    struct bytes line;
+    assert_true(stream_is_quiet(ends->right));
+    stream_write(ends->right, BYTES("QUIT\r\n"));
+    assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
+    assert_true(stream_is_quiet(ends->right));
+    while (!ends->left_ended)
+        fiber_sleep_until(clock_monotonic() + 0.001);
+    assert_false(stream_is_quiet(ends->right));
+    assert_false(stream_peer_is_gone(ends->right));
+    assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
+    assert_bytes(line, "221 bye\r\n");
+    assert_false(stream_is_quiet(ends->right));
+    assert_true(stream_peer_is_gone(ends->right));
+}
+
+static void a_stream_is_quiet_until_its_peer_speaks_or_leaves(void **state)
+{
+    (void)state;
+    struct ends ends = {0};
+    run_both_ends(speaks_its_last_words_when_asked, listens_to_the_silence, &ends);
+}
+
 static void writes_to_nobody(void *argument)
 {
     struct ends *ends = argument;
@@ -450,6 +485,7 @@ int main(void)
         cmocka_unit_test(a_dialogue_waits_for_its_lines_and_keeps_what_a_deadline_cut),
         cmocka_unit_test(a_large_body_arrives_whole_and_in_order),
         cmocka_unit_test(a_megabyte_without_a_line_end_is_one_line_too_long),
+        cmocka_unit_test(a_stream_is_quiet_until_its_peer_speaks_or_leaves),
         cmocka_unit_test(writing_to_a_peer_that_is_gone_is_a_status_and_no_signal),
         cmocka_unit_test(hanging_up_on_a_peer_that_talks_on_is_no_reset),
         cmocka_unit_test(nothing_said_in_the_clear_is_heard_under_tls_in_either_direction),
