@@ -158,11 +158,13 @@ static int run_seal(int argc, char **argv)
     const struct tool_usage usage = {
         .name = "arc seal",
         .operands = "FILE",
-        .help = "Validates the message's ARC chain and prints the message with one more set on\n"
-                "top (RFC 8617 5.1). A chain that is marked cv=fail already, or has 50 sets, gets\n"
-                "none: the message is printed as it is.\n\n"
-                "  fairlead arc seal --domain example.com --selector s1 --key s1.pem \\\n"
-                "      --authserv-id mx.example.com message.eml\n",
+        .help =
+            "Validates the message's ARC chain and prints the message with one more set on\n"
+            "top (RFC 8617 5.1). Where the results of ID say arc=pass or arc=fail, that was\n"
+            "found on arrival and is sealed. A chain that is marked cv=fail already, or has 50\n"
+            "sets, gets none: the message is printed as it is.\n\n"
+            "  fairlead arc seal --domain example.com --selector s1 --key s1.pem \\\n"
+            "      --authserv-id mx.example.com message.eml\n",
         .options = options,
         .operands_least = 1,
         .operands_most = 1,
