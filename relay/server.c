@@ -115,7 +115,7 @@ static enum verdict judge_connection(const struct connection *connection)
     const struct config_limits *limits = &connection->generation->config->limits;
     if (server->draining)
         return VERDICT_SHUTTING_DOWN;
-    if (server->session_count >= limits->sessions)
+    if (server->session_count >= limits->sessions && CLAUSE(LIM_23, true))
         return VERDICT_TOO_MANY_SESSIONS;
     if (count_sessions_from(server, &connection->address) >= limits->sessions_per_client &&
         CLAUSE(LIM_18, true))

@@ -35,7 +35,7 @@ static const struct verdict_entry entries[VERDICT_COUNT] = {
     [VERDICT_CLIENT_TIMEOUT] = {421, "4.4.2", "Waited too long for the client, closing", NULL,
                                 "DLG-33"},
     [VERDICT_TOO_MANY_SESSIONS] = {421, "4.3.2", "Too many sessions, try again later", NULL,
-                                   "LIM-18"},
+                                   "LIM-23"},
     [VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT] =
         {421, "4.7.0", "Too many sessions from your address, try again later", NULL, "LIM-18"},
     [VERDICT_SHUTTING_DOWN] = {421, "4.3.2", "Shutting down, try again later", NULL, "DLG-08"},

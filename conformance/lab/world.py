@@ -27,7 +27,7 @@ import shutil
 import ssl
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dkim
@@ -149,7 +149,7 @@ class Lab:
         self.loop = LoopThread()
         self.dns = DnsServer(self.loop)
         self._next_slot = 0
-        self._clock_offset = 0.0
+        self._restart_due = False  # the subject runs as a test wanted it
         self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
         self._clients = itertools.cycle(range(1, 255))
         self._notorious = iter(range(1, 255))
@@ -193,15 +193,21 @@ class Lab:
         if self._next_slot >= self.slots:
             raise RuntimeError(f"the plan has slots for {self.slots} tests only")
         slot, self._next_slot = self._next_slot, self._next_slot + 1
-        if not self.subject.running() or self._clock_offset:
+        if not self.subject.running() or self._restart_due:
             self.restart_subject()
         return World(self, slot)
 
-    def restart_subject(self, clock_offset_days: float = 0.0) -> None:
-        """Stops the subject if it runs, and starts it at another date."""
+    def restart_subject(
+        self, clock_offset_days: float = 0.0, plan: Plan | None = None
+    ) -> None:
+        """Stops the subject if it runs, and starts it at another date, or for another plan."""
         if self.subject.running():
             self.subject.stop()
-        self._clock_offset = clock_offset_days
+        plan = plan or self.plan
+        if plan is not self.subject.plan:
+            self.subject.plan = plan
+            self.subject.configure(plan, self.directory / "subject")
+        self._restart_due = clock_offset_days != 0.0 or plan is not self.plan
         self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
 
@@ -446,6 +452,11 @@ class World:
             "lab", f"the subject starts again {days:+} days from now"
         )
         self.lab.restart_subject(days)
+
+    def reconfigure(self, **changes: str) -> None:
+        """Starts the subject again with another plan; the next test has the usual one."""
+        self.transcript.remark("lab", f"the subject starts again with {changes}")
+        self.lab.restart_subject(plan=replace(self.lab.plan, **changes))
 
     def kill_subject(self) -> None:
         """SIGKILL to the subject."""

@@ -44,6 +44,7 @@ CAPABILITIES = {
     "dkim-verify": "verifies DKIM signatures and records the results",
     "dkim-sign": "signs what it forwards",
     "dmarc": "enforces DMARC",
+    "dmarc-options": "can be run with either edition of DMARC, and refusing at quarantine",
     "arc-seal": "validates and extends the Authenticated Received Chain",
     "authres": "writes Authentication-Results and removes forged ones",
 }
@@ -80,6 +81,8 @@ class Plan:
     ipv6: str
     port: int = 25
     proxy_port: int = 2525  # a listener for the PROXY protocol, if it has that
+    dmarc_edition: str = "rfc9989"  # or "rfc7489"
+    dmarc_quarantine: str = "forward"  # or "reject"
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Limits:
     header_size: int = 262144
     bad_commands: int = 20
     sessions_per_client: int = 0  # 0: not known
+    sessions: int = 0  # of all clients together; 0: not known
     memory: int = 0  # octets for all messages together; 0: not known
 
 

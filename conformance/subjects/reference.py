@@ -30,7 +30,7 @@ FAKETIME_DIRECTORIES = (
     "/usr/lib/aarch64-linux-gnu/faketime",
 )
 
-LIMITS = Limits(sessions_per_client=20, memory=64 * 1024 * 1024)
+LIMITS = Limits(sessions_per_client=20, sessions=50, memory=64 * 1024 * 1024)
 SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
 
 
@@ -160,6 +160,7 @@ def configuration(plan: Plan) -> dict[str, object]:
             "drain": 2,
         },
         "limits": {
+            "sessions": LIMITS.sessions,
             "sessions_per_client": LIMITS.sessions_per_client,
             "memory": LIMITS.memory,
         },
@@ -173,6 +174,7 @@ def configuration(plan: Plan) -> dict[str, object]:
         "dnsbl": {
             "lists": [{"zone": zone, "name": name} for zone, name in plan.dnsbls]
         },
+        "dmarc": {"edition": plan.dmarc_edition, "quarantine": plan.dmarc_quarantine},
         "zones": [
             {
                 "domain": zone.domain,

@@ -409,3 +409,45 @@ def test_the_result_is_recorded_with_the_author_domain(
     expect_in(outcome[0], (result, "permerror"), "the DMARC result")
     expect(outcome[1], world.sender.domain, "header.from")
     expect_true(record is None or outcome[0] != "pass", "no pass", outcome)
+
+
+@clause("DMARC-19")
+def test_a_failing_message_is_refused_where_quarantine_refuses(world: World) -> None:
+    world.reconfigure(dmarc_quarantine="reject")
+    world.sender.publish_dmarc("v=DMARC1; p=quarantine")
+    refused(world, send(world, world.message()))
+    delivery = send(world, world.message(), stranger=False)
+    expect_reply(delivery.final, 250, to="a message that passes")
+
+
+@clause("DMARC-20")
+@pytest.mark.parametrize(("percentage", "code"), [(0, 250), (100, 550)])
+def test_nothing_of_pct_0_and_everything_of_pct_100_is_refused(
+    world: World, percentage: int, code: int
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    world.sender.publish_dmarc(f"v=DMARC1; p=reject; pct={percentage}")
+    for n in range(8):
+        delivery = send(world, world.message(f"X-N: {n}"))
+        expect_reply(delivery.final, code, to=f"message {n}")
+
+
+@clause("DMARC-21")
+def test_the_same_message_meets_the_same_end_under_a_pct_in_between(
+    world: World,
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    world.sender.publish_dmarc("v=DMARC1; p=reject; pct=50")
+    ends = set()
+    for n in range(24):
+        message = world.message(f"X-N: {n}")
+        codes = {send(world, message).final.code for _ in range(2)}
+        expect(len(codes), 1, f"the number of different answers to message {n}")
+        ends |= codes
+    expect(ends, {250, 550}, "the answers to 24 messages")
+
+
+@clause("DMARC-22")
+def test_pct_changes_nothing_in_rfc_9989(world: World) -> None:
+    world.sender.publish_dmarc("v=DMARC1; p=reject; pct=0")
+    refused(world, send(world, world.message()))

@@ -309,12 +309,34 @@ def test_a_client_address_has_only_so_many_sessions_at_once(world: World) -> Non
     for client in clients:
         expect_reply(client.quit(), 221, to="QUIT")
         client.close()
-    # A session ends for the server when it has noticed that the client is gone.
+    served_again(world, source)
+
+
+def served_again(world: World, source: str) -> None:
+    """A client there gets its banner, once the server has noticed that others are gone."""
     deadline = time.monotonic() + world.patience
     banner = world.client(source=source, greet=False).banner()
     while banner.code == 421 and time.monotonic() < deadline:
         banner = world.client(source=source, greet=False).banner()
     expect_reply(banner, 220, to="a connection after sessions have ended")
+
+
+@clause("LIM-23")
+def test_there_are_only_so_many_sessions_in_all(world: World) -> None:
+    limits = world.subject.limits
+    expect_true(limits.sessions > 0, "a limit that the adapter declares", limits)
+    clients: list[Client] = []
+    while len(clients) < limits.sessions:
+        source = world.new_client_addresses()[0]
+        room = min(limits.sessions_per_client, limits.sessions - len(clients))
+        clients += [world.client(source=source) for _ in range(room)]
+    source = world.new_client_addresses()[0]
+    excess = world.client(source=source, greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more")
+    excess.expect_closed()
+    for client in clients:
+        client.close()
+    served_again(world, source)
 
 
 @clause("LIM-19")

@@ -117,8 +117,9 @@ static enum dmarc_policy disposition_of_failure(struct evaluation *evaluation)
     const struct dmarc_request *request = evaluation->request;
     struct dmarc_verdict *verdict = evaluation->verdict;
     const struct dmarc_record *record = &verdict->found.record;
-    bool spared = request->edition == DMARC_RFC9989 ? CLAUSE(DMARC_09, record->testing)
-                                                    : request->sample >= record->percent;
+    bool spared = request->edition == DMARC_RFC9989
+                      ? CLAUSE(DMARC_09, record->testing)
+                      : CLAUSE(DMARC_20, request->sample >= record->percent);
     verdict->lowered = spared && verdict->requested != DMARC_POLICY_NONE;
     return verdict->lowered ? verdict->requested - 1 : verdict->requested;
 }
