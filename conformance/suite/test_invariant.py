@@ -21,6 +21,7 @@ from conformance import (
 )
 from conformance.lab import Client, Delivery, World, hang_up, hold, raw, say, stall
 from conformance.lab.script import Stall
+from conformance.lab.script import Action
 from conformance.suite.acts import (
     expect_nothing_upstream,
     forward,
@@ -97,12 +98,12 @@ def test_an_acceptance_counts_though_the_upstream_dies_right_after_it(
 
 
 def fault_yields_no_acknowledgement(
-    world: World, stage: str, *actions: object, patience: float = 0
+    world: World, stage: str, *actions: Action, patience: float = 0
 ) -> None:
     """With the upstream's `actions` at `stage` the client gets a temporary error in time, the session
     lives on, and nothing is taken upstream."""
     after = 1000 if stage == "content" else 0
-    world.upstream.on(stage, *actions, after=after)  # type: ignore[arg-type]
+    world.upstream.on(stage, *actions, after=after)
     with world.client() as client:
         client.patience += patience
         delivery = client.deliver(world.sender.address, world.info, long_message(world))
