@@ -1,13 +1,16 @@
 /* The log. See log.h. Writes with one write(2) a line, so that lines of several processes stay
- * whole. */
+ * whole; and only where stderr takes it at once, since a reader that has stopped must not stop the
+ * mail. */
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 static bool enabled = true;
+static unsigned lost; /* lines that could not be written since the last one that could */
 
 void log_enable(bool on)
 {
@@ -30,15 +33,22 @@ void log_begin(struct log_line *line, const char *event)
     json_string(&line->json, "event", bytes_of(event));
 }
 
+static void write_line(const struct log_line *line)
+{
+    struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool written = !line->text.failed && poll(&output, 1, 0) == 1 &&
+                   write(STDERR_FILENO, line->text.p, line->text.n) == (ssize_t)line->text.n;
+    lost = written ? 0 : lost + 1;
+}
+
 void log_end(struct log_line *line)
 {
+    if (lost > 0)
+        json_number(&line->json, "lines_lost", lost);
     json_close_object(&line->json);
     buffer_add_char(&line->text, '\n');
-    if (enabled && !line->text.failed) {
-        /* A log that cannot be written must not stop the mail. */
-        ssize_t ignored = write(STDERR_FILENO, line->text.p, line->text.n);
-        (void)ignored;
-    }
+    if (enabled)
+        write_line(line);
     buffer_free(&line->text);
 }
 

@@ -378,3 +378,18 @@ def test_a_mail_that_outlasts_the_drain_is_not_acknowledged(
     assert not client.reply().startswith("2")
     client.close()
     assert relay.wait() == 0
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_mail(relay: Relay) -> None:
+    relay.write()
+    command = [fairlead(), "serve", "-c", str(relay.path)]
+    relay.process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert relay.process.stderr
+    assert json.loads(relay.process.stderr.readline())["event"] == "ready"
+    # A session's line has some 200 octets, a pipe takes 64 KiB.
+    for _ in range(600):
+        client = Client(relay.port)
+        assert client.reply().startswith("220 ")
+        assert client.ask("QUIT").startswith("221 ")
+        client.close()
+    relay.process.stderr.close()
