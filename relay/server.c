@@ -16,6 +16,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 enum {
     BACKLOG = 1024,
+    HEAP_KEPT = 32 << 20,         /* octets */
     DESCRIPTORS_OF_A_SESSION = 3, /* the client, the upstream, a question to the DNS */
     DESCRIPTORS_OF_ITS_OWN = 64,
     PROXY_HEADER_SECONDS = 10,
@@ -410,8 +412,16 @@ struct server *server_new(struct config *config, struct buffer *errors)
     return NULL;
 }
 
+/* What one mail gives back the next takes again: the heap stays as it is between them. */
+static void keep_heap(void)
+{
+    mallopt(M_TOP_PAD, HEAP_KEPT);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+}
+
 void server_run(struct server *server)
 {
+    keep_heap();
     signal(SIGPIPE, SIG_IGN);
     watch_signal(server, &server->hangup, on_hangup, SIGHUP);
     watch_signal(server, &server->terminate, on_terminate, SIGTERM);
