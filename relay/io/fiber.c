@@ -321,6 +321,45 @@ enum fiber_event fiber_wait_fd(int fd, int events, double deadline)
     return event;
 }
 
+/* Nobody waits for what has happened: the watch rests until somebody does. */
+static void on_watch(struct ev_loop *self_loop, ev_io *io, int events)
+{
+    struct fiber_watch *watch = io->data;
+    (void)events;
+    if (watch->waiter)
+        resume(watch->waiter, FIBER_READY);
+    else
+        ev_io_stop(self_loop, io);
+}
+
+void fiber_watch_begin(struct fiber_watch *watch, int fd)
+{
+    ev_io_init(&watch->io, on_watch, fd, EV_NONE);
+    watch->io.data = watch;
+    watch->waiter = NULL;
+}
+
+enum fiber_event fiber_wait_watch(struct fiber_watch *watch, int events, double deadline)
+{
+    if (current->cancelled)
+        return FIBER_CANCELLED;
+    if (!ev_is_active(&watch->io) || (watch->io.events & (EV_READ | EV_WRITE)) != events) {
+        ev_io_stop(loop, &watch->io);
+        ev_io_modify(&watch->io, events);
+        ev_io_start(loop, &watch->io);
+    }
+    watch->waiter = current;
+    enum fiber_event event = suspend(deadline);
+    watch->waiter = NULL;
+    return event;
+}
+
+void fiber_watch_end(struct fiber_watch *watch)
+{
+    if (loop)
+        ev_io_stop(loop, &watch->io);
+}
+
 enum fiber_event fiber_sleep_until(double deadline)
 {
     return current->cancelled ? FIBER_CANCELLED : suspend(deadline);

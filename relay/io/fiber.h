@@ -30,6 +30,18 @@ enum fiber_event { FIBER_READY, FIBER_TIMEOUT, FIBER_CANCELLED };
  * `deadline` (clock_monotonic(); 0 or less: no deadline). */
 enum fiber_event fiber_wait_fd(int fd, int events, double deadline);
 
+/* The same for a descriptor that is waited for again and again: the watch outlasts the wait, so
+ * that the kernel need not be told of it each time. It belongs to one fiber at a time, and must be
+ * ended before the descriptor is closed. A wait may end without need. */
+struct fiber_watch {
+    ev_io io;
+    struct fiber *waiter; /* NULL: nobody waits now */
+};
+
+void fiber_watch_begin(struct fiber_watch *watch, int fd);
+enum fiber_event fiber_wait_watch(struct fiber_watch *watch, int events, double deadline);
+void fiber_watch_end(struct fiber_watch *watch);
+
 /* Waits until the monotonic time `deadline`. */
 enum fiber_event fiber_sleep_until(double deadline);
 

@@ -30,6 +30,7 @@ enum {
 
 struct stream {
     int fd; /* -1: memory */
+    struct fiber_watch watch;
     SSL *ssl;
     bool tls_broken; /* no close_notify may follow */
 
@@ -57,7 +58,7 @@ static enum stream_status fail(struct stream *stream, const char *what, const ch
 static enum stream_status wait_for(struct stream *stream, int events, double deadline)
 {
     stream->reads_in_a_row = 0;
-    switch (fiber_wait_fd(stream->fd, events, deadline)) {
+    switch (fiber_wait_watch(&stream->watch, events, deadline)) {
     case FIBER_READY:
         return STREAM_OK;
     case FIBER_TIMEOUT:
@@ -75,6 +76,7 @@ struct stream *stream_from_fd(int fd)
         return NULL;
     }
     stream->fd = fd;
+    fiber_watch_begin(&stream->watch, fd);
     /* Replies are written whole, so there is nothing to wait for. Only TCP knows the option. */
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -169,8 +171,10 @@ void stream_free(struct stream *stream)
         SSL_free(stream->ssl);
         ERR_clear_error();
     }
-    if (stream->fd >= 0)
+    if (stream->fd >= 0) {
+        fiber_watch_end(&stream->watch);
         close_gently(stream->fd);
+    }
     free(stream->storage);
     buffer_free(&stream->output);
     free(stream);

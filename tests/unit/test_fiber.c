@@ -101,6 +101,34 @@ static void wakes_and_cancels(void *argument)
     assert_null(trace->waiting);
 }
 
+static void watches_a_pair(void *argument)
+{
+    int *pair = argument;
+    struct fiber_watch watch;
+    double soon = clock_monotonic() + 0.02;
+    fiber_watch_begin(&watch, pair[0]);
+    assert_int_equal(fiber_wait_watch(&watch, EV_READ, soon), FIBER_TIMEOUT);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    /* It happens while nobody waits: the loop must not turn idly until somebody does. */
+    assert_int_equal(fiber_sleep_until(clock_monotonic() + 0.02), FIBER_TIMEOUT);
+    assert_false(ev_is_active(&watch.io));
+    assert_int_equal(fiber_wait_watch(&watch, EV_READ, 0), FIBER_READY);
+    assert_int_equal(fiber_wait_watch(&watch, EV_WRITE, 0), FIBER_READY);
+    assert_true(ev_is_active(&watch.io));
+    fiber_watch_end(&watch);
+    assert_false(ev_is_active(&watch.io));
+}
+
+static void a_watch_outlasts_the_wait_and_rests_when_nobody_waits(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_true(fiber_run(watches_a_pair, pair));
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void wake_ups_count_once_and_a_cancelled_fiber_waits_no_more(void **state)
 {
     (void)state;
@@ -177,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_started_fiber_runs_at_once_until_its_first_wait),
         cmocka_unit_test(a_wait_for_a_socket_ends_when_it_is_ready_or_at_the_deadline),
+        cmocka_unit_test(a_watch_outlasts_the_wait_and_rests_when_nobody_waits),
         cmocka_unit_test(wake_ups_count_once_and_a_cancelled_fiber_waits_no_more),
         cmocka_unit_test(a_wake_up_before_the_wait_is_kept_for_it),
         cmocka_unit_test(hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again),
