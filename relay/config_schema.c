@@ -12,7 +12,7 @@
     CYAML_FIELD_ENUM(#member, OPTIONAL | CYAML_FLAG_STRICT, structure, member, strings,            \
                      CYAML_ARRAY_LEN(strings))
 #define LIST(flags, structure, member, entry)                                                      \
-    CYAML_FIELD_SEQUENCE(#member, (flags) | CYAML_FLAG_POINTER, structure, member, &entry, 0,      \
+    CYAML_FIELD_SEQUENCE(#member, (flags) | CYAML_FLAG_POINTER, structure, member, &(entry), 0,    \
                          CYAML_UNLIMITED)
 #define SECTION(flags, structure, member, fields)                                                  \
     CYAML_FIELD_MAPPING(#member, flags, structure, member, fields)

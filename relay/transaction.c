@@ -364,7 +364,7 @@ void transaction_recipient(struct transaction *transaction, const struct address
         return;
     }
     refuse(answer, judge_recipient(transaction, recipient, &route));
-    if (answer->verdict == VERDICT_NONE)
+    if (answer->verdict == VERDICT_NONE && route.to)
         forward_recipient(transaction, &route, text, answer);
     else if (answer->verdict == VERDICT_DNSBL)
         word_listing(transaction, answer);
@@ -509,7 +509,7 @@ static void judge_and_send(struct transaction *transaction, struct stream *clien
                            struct answer *answer)
 {
     struct message message;
-    struct forwarded forwarded;
+    struct forwarded forwarded = {0};
     judge_content(transaction, answer);
     if (answer->verdict != VERDICT_NONE)
         return;

@@ -63,9 +63,10 @@ static const char *library_text(struct arena *arena, struct bytes text, bool exp
 
 static bool put_text(SPF_dns_rr_t *rr, int i, const char *text)
 {
-    if (!text || SPF_dns_rr_buf_realloc(rr, i, strlen(text) + 1) != SPF_E_SUCCESS)
+    size_t size = text ? strlen(text) + 1 : 0;
+    if (!text || SPF_dns_rr_buf_realloc(rr, i, size) != SPF_E_SUCCESS)
         return false;
-    strcpy(rr->rr[i]->txt, text);
+    memcpy(rr->rr[i]->txt, text, size);
     return true;
 }
 
