@@ -79,8 +79,8 @@ static bool add_signature(struct sending *sending, const struct signing_identity
                                                identity, sending->now);
     if (!signature.p)
         return false;
-    sending->block =
-        arena_printf(sending->arena, "%.*s%.*s", BYTES_ARG(signature), BYTES_ARG(sending->block));
+    const struct bytes parts[] = {signature, sending->block};
+    sending->block = arena_join(sending->arena, parts, sizeof parts / sizeof *parts);
     return sending->block.p != NULL;
 }
 
@@ -102,9 +102,9 @@ static bool add_seal(struct sending *sending, const struct signing_identity *ide
     case ARC_SEALED:
         break;
     }
-    sending->block = arena_printf(sending->arena, "%.*s%.*s%.*s%.*s", BYTES_ARG(set.seal),
-                                  BYTES_ARG(set.message_signature),
-                                  BYTES_ARG(set.authentication_results), BYTES_ARG(sending->block));
+    const struct bytes parts[] = {set.seal, set.message_signature, set.authentication_results,
+                                  sending->block};
+    sending->block = arena_join(sending->arena, parts, sizeof parts / sizeof *parts);
     return sending->block.p != NULL;
 }
 

@@ -129,6 +129,22 @@ struct bytes arena_copy(struct arena *arena, struct bytes b)
     return (struct bytes){copy, b.n};
 }
 
+struct bytes arena_join(struct arena *arena, const struct bytes *parts, size_t count)
+{
+    size_t size = 0, used = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].n;
+    char *whole = arena_alloc(arena, size + 1);
+    if (!whole)
+        return (struct bytes){NULL, 0};
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n > 0)
+            memcpy(whole + used, parts[i].p, parts[i].n);
+        used += parts[i].n;
+    }
+    return (struct bytes){whole, size};
+}
+
 const char *arena_string(struct arena *arena, struct bytes b)
 {
     if (bytes_find(b, '\0') != BYTES_NOT_FOUND)

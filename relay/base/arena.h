@@ -32,7 +32,10 @@ void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
 /* A copy of the slice, NUL-terminated behind its end (the NUL is not counted). */
 struct bytes arena_copy(struct arena *arena, struct bytes b);
 
-/* The same, as a C string for a foreign library. NULL on failure or when `b` holds a NUL. */
+/* A copy of the slices, one behind the other. */
+struct bytes arena_join(struct arena *arena, const struct bytes *parts, size_t count);
+
+/* A copy of one, as a C string for a foreign library. NULL on failure or when `b` holds a NUL. */
 const char *arena_string(struct arena *arena, struct bytes b);
 
 struct bytes arena_printf(struct arena *arena, const char *format, ...)

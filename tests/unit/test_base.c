@@ -57,6 +57,8 @@ static void an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset(void
     arena_reset(arena);
     assert_false(arena_failed(arena));
     assert_bytes(arena_printf(arena, "%d-%s", 7, "x"), "7-x");
+    const struct bytes parts[] = {BYTES("a"), BYTES(""), {NULL, 0}, BYTES("bc")};
+    assert_bytes(arena_join(arena, parts, 4), "abc");
     assert_null(arena_alloc_array(arena, SIZE_MAX / 2, 3));
     arena_free(arena);
 }
