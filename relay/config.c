@@ -188,7 +188,7 @@ static void build_limits(struct config_build *build)
     l->recipients =
         (unsigned)config_number(build, "limits.recipients", file->recipients, 100, 1, 10000);
     l->received_fields = (unsigned)config_number(build, "limits.received_fields",
-                                                 file->received_fields, 100, 1, 10000);
+                                                 file->received_fields, RECEIVED_LIMIT, 1, 10000);
     l->header_size = (size_t)config_number(build, "limits.header_size", file->header_size,
                                            256 * kibi, kibi, gibi);
     l->sessions =

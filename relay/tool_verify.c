@@ -247,8 +247,7 @@ static int evaluate(struct tool_context *context, const struct verify_tool *tool
         code = tool_read_message(context->arena, context->operands[0], &message);
     if (code != TOOL_DONE)
         return code;
-    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
-    engine(context->dns, context->arena, &outcome.envelope, &outcome.spf);
+    evaluate_envelope(context->arena, config, context->dns, &outcome.envelope, &outcome.spf);
     if (!evaluate_message(context->arena, &request, &outcome.evaluation) ||
         !write_field(context->arena, &outcome))
         return tool_unable("verify: out of memory");

@@ -158,14 +158,14 @@ void transaction_close(struct transaction *transaction)
 static void evaluate_spf(struct transaction *transaction)
 {
     const struct config *config = transaction->config;
-    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
     transaction->envelope = (struct spf_request){
         .client = transaction->client->address,
         .helo = transaction->client->helo,
         .mail_from = transaction->record.sender,
         .receiver = config->hostname,
     };
-    engine(transaction->memo, transaction->arena, &transaction->envelope, &transaction->spf);
+    evaluate_envelope(transaction->arena, config, transaction->memo, &transaction->envelope,
+                      &transaction->spf);
     transaction->record.spf = spf_result_name(transaction->spf.result);
 }
 

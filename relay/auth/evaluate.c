@@ -116,6 +116,13 @@ static enum verdict dmarc_refusal(const struct config *config, const struct dmar
     return CLAUSE(DMARC_04, !refuses_quarantine) ? VERDICT_NONE : VERDICT_DMARC_QUARANTINE;
 }
 
+void evaluate_envelope(struct arena *arena, const struct config *config, struct dns *dns,
+                       const struct spf_request *envelope, struct spf_verdict *spf)
+{
+    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
+    engine(dns, arena, envelope, spf);
+}
+
 bool evaluate_message(struct arena *arena, const struct evaluation_request *request,
                       struct evaluation *evaluation)
 {
