@@ -2,7 +2,7 @@
  * as the same address. */
 #include "fuzz.h"
 
-#include "mail/address.h"
+#include "address.h"
 
 static void check(struct arena *arena, enum path_role role, struct bytes text)
 {

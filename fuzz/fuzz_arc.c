@@ -2,10 +2,10 @@
  * one set more, whose own signatures verify. */
 #include "fuzz.h"
 
-#include "auth/arc.h"
-#include "auth/dkim.h"
-#include "base/buffer.h"
-#include "base/clock.h"
+#include "arc.h"
+#include "buffer.h"
+#include "clock.h"
+#include "dkim.h"
 
 static const int64_t NOW = 1700000000; /* of the vectors, from which the seeds are */
 

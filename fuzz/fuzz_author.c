@@ -2,8 +2,8 @@
  * one that can be looked up, in its one form. */
 #include "fuzz.h"
 
-#include "mail/author.h"
-#include "mail/domain.h"
+#include "author.h"
+#include "domain.h"
 
 static void check(struct arena *arena, const struct author *author)
 {

@@ -2,7 +2,7 @@
  * field is recognised as its own author's. */
 #include "fuzz.h"
 
-#include "mail/authres.h"
+#include "authres.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

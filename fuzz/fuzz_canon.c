@@ -2,9 +2,9 @@
  * is that of the canonical body, and a selection takes every field once. */
 #include "fuzz.h"
 
-#include "auth/body_hash.h"
-#include "base/buffer.h"
-#include "mail/canon.h"
+#include "body_hash.h"
+#include "buffer.h"
+#include "canon.h"
 
 #include <openssl/sha.h>
 

@@ -1,7 +1,7 @@
 /* SMTP command lines of any octets: what is read of one points into it, and says what it is. */
 #include "fuzz.h"
 
-#include "mail/command.h"
+#include "command.h"
 
 static bool is_within(struct bytes part, struct bytes whole)
 {

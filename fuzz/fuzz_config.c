@@ -3,7 +3,7 @@
 #include "fuzz.h"
 
 #include "config.h"
-#include "forward/route.h"
+#include "route.h"
 
 static void find_every_route(const struct config *config)
 {

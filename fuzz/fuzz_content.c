@@ -2,7 +2,7 @@
  * end is CRLF "." CRLF and no other, and what was taken goes out and comes back unchanged. */
 #include "fuzz.h"
 
-#include "mail/content.h"
+#include "content.h"
 
 static const struct content_limits limits = {4096, 1024, 1000};
 

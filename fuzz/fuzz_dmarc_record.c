@@ -2,7 +2,7 @@
  * without the "v=DMARC1" it has to begin with is none. */
 #include "fuzz.h"
 
-#include "auth/dmarc_record.h"
+#include "dmarc_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* Fuzzes the reading of DNS answers to a question for www.example. The first octet chooses the type
  * asked for, and the question takes the packet's id, so that the sections are reached. */
-#include "dns/packet.h"
 #include "fuzz.h"
+#include "packet.h"
 
 #include <stdlib.h>
 

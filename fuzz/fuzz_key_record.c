@@ -1,7 +1,7 @@
 /* DKIM key records of any octets, as both kinds of key. */
 #include "fuzz.h"
 
-#include "auth/key_record.h"
+#include "key_record.h"
 
 struct one_answer {
     struct dns dns;

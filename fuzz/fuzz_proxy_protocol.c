@@ -1,6 +1,6 @@
 /* Fuzzes the PROXY protocol reader: whatever comes, it takes no more than the header. */
 #include "fuzz.h"
-#include "io/proxy_protocol.h"
+#include "proxy_protocol.h"
 
 #include <stdlib.h>
 

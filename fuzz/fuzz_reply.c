@@ -2,7 +2,7 @@
  * text, and reading it again changes nothing. */
 #include "fuzz.h"
 
-#include "mail/reply.h"
+#include "reply.h"
 
 static enum reply_progress read_reply(struct arena *arena, struct bytes text, struct reply *reply)
 {

@@ -2,7 +2,7 @@
  * knows no name, so no upstream is ever reached and no message is ever taken. */
 #include "fuzz.h"
 
-#include "base/log.h"
+#include "log.h"
 #include "session.h"
 
 static const char yaml[] = "hostname: mx.example.net\n"

@@ -1,8 +1,8 @@
 /* SPF over a DNS made of the fuzzer's octets: the first line is the client's address, then HELO,
  * the reverse-path, and the record of the domain; each further answer is the next line, round and
  * round. The limits hold, and the field that records the verdict is well-formed. */
-#include "auth/spf.h"
 #include "fuzz.h"
+#include "spf.h"
 
 #include <string.h>
 

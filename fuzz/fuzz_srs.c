@@ -2,7 +2,7 @@
  * that claims to be rewritten is judged, whatever it holds. */
 #include "fuzz.h"
 
-#include "forward/srs.h"
+#include "srs.h"
 
 static const struct bytes secret = BYTES_INIT("secret");
 static const struct srs srs = {.secrets = &secret,

@@ -1,8 +1,8 @@
 /* Tag lists and base64 of any octets: what is read keeps the grammar, and base64 comes back. */
 #include "fuzz.h"
 
-#include "mail/base64.h"
-#include "mail/taglist.h"
+#include "base64.h"
+#include "taglist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 /* Arenas. See arena.h. Blocks double in size up to a bound; a large request gets its own block. */
-#include "base/arena.h"
+#include "arena.h"
 
 #include <stdalign.h>
 #include <stdio.h>

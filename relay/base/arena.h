@@ -4,10 +4,10 @@
  * freed. When memory or the arena's own limit runs out, allocation returns NULL (or an empty slice
  * with p == NULL) and the arena remembers it, so that a caller may build several things and check
  * arena_failed() once: the client then gets a 4xx. */
-#ifndef FAIRLEAD_BASE_ARENA_H
-#define FAIRLEAD_BASE_ARENA_H
+#ifndef FAIRLEAD_ARENA_H
+#define FAIRLEAD_ARENA_H
 
-#include "base/bytes.h"
+#include "bytes.h"
 
 #include <stdarg.h>
 

@@ -1,5 +1,5 @@
 /* A shared budget. See budget.h. */
-#include "base/budget.h"
+#include "budget.h"
 
 bool budget_raise(struct budget *budget, size_t *held, size_t amount)
 {

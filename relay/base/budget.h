@@ -1,7 +1,7 @@
 /* A budget of octets that several holders share, so that memory has a ceiling
  * (DECISIONS "Robustness"). */
-#ifndef FAIRLEAD_BASE_BUDGET_H
-#define FAIRLEAD_BASE_BUDGET_H
+#ifndef FAIRLEAD_BUDGET_H
+#define FAIRLEAD_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Growing octet buffers. See buffer.h. */
-#include "base/buffer.h"
+#include "buffer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

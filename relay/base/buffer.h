@@ -2,10 +2,10 @@
  *
  * Errors stick: after a failed append every further one is a no-op, and the caller checks
  * `failed` once at the end. */
-#ifndef FAIRLEAD_BASE_BUFFER_H
-#define FAIRLEAD_BASE_BUFFER_H
+#ifndef FAIRLEAD_BUFFER_H
+#define FAIRLEAD_BUFFER_H
 
-#include "base/bytes.h"
+#include "bytes.h"
 
 #include <stdarg.h>
 

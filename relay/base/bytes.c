@@ -1,5 +1,5 @@
 /* Byte slices. See bytes.h. */
-#include "base/bytes.h"
+#include "bytes.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * A slice is never NUL-terminated and may hold any octet. Everything the relay reads from the
  * network is handled as slices; NUL-terminated strings exist at the borders of foreign libraries
  * only. Case folding and character classes here are ASCII, never the locale's. */
-#ifndef FAIRLEAD_BASE_BYTES_H
-#define FAIRLEAD_BASE_BYTES_H
+#ifndef FAIRLEAD_BYTES_H
+#define FAIRLEAD_BYTES_H
 
 #include <stdbool.h>
 #include <stddef.h>

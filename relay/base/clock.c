@@ -1,5 +1,5 @@
 /* The two clocks. See clock.h. */
-#include "base/clock.h"
+#include "clock.h"
 
 #include <stdbool.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 /* The two clocks: wall time for what goes into messages, monotonic time for deadlines. */
-#ifndef FAIRLEAD_BASE_CLOCK_H
-#define FAIRLEAD_BASE_CLOCK_H
+#ifndef FAIRLEAD_CLOCK_H
+#define FAIRLEAD_CLOCK_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* Reading a small file whole. See file.h. */
-#include "base/file.h"
+#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>

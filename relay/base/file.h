@@ -1,8 +1,8 @@
 /* Reading a small file whole. */
-#ifndef FAIRLEAD_BASE_FILE_H
-#define FAIRLEAD_BASE_FILE_H
+#ifndef FAIRLEAD_FILE_H
+#define FAIRLEAD_FILE_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 /* Appends the contents of the file ("-": stdin) to `out`. NULL, or a short text that says what went
  * wrong: the system's own, or that the file has more than `limit` octets. */

@@ -1,5 +1,5 @@
 /* IP addresses and prefixes. See ip.h. */
-#include "base/ip.h"
+#include "ip.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,9 +1,9 @@
 /* IP addresses and prefixes as mail uses them: text form, comparison, DNS reverse labels.
  * An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is treated as the IPv4 address it carries. */
-#ifndef FAIRLEAD_BASE_IP_H
-#define FAIRLEAD_BASE_IP_H
+#ifndef FAIRLEAD_IP_H
+#define FAIRLEAD_IP_H
 
-#include "base/bytes.h"
+#include "bytes.h"
 
 #include <sys/socket.h>
 

@@ -1,5 +1,5 @@
 /* Writing JSON. See json.h. */
-#include "base/json.h"
+#include "json.h"
 
 #include <inttypes.h>
 

@@ -2,10 +2,10 @@
  *
  * Octets that are not ASCII printable are written as \u00XX, so that hostile input can neither
  * break a log line nor a terminal. */
-#ifndef FAIRLEAD_BASE_JSON_H
-#define FAIRLEAD_BASE_JSON_H
+#ifndef FAIRLEAD_JSON_H
+#define FAIRLEAD_JSON_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 struct json {
     struct buffer *out;

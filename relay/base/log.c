@@ -1,7 +1,7 @@
 /* The log. See log.h. Writes with one write(2) a line, so that lines of several processes stay
  * whole; and only where stderr takes it at once, since a reader that has stopped must not stop the
  * mail. */
-#include "base/log.h"
+#include "log.h"
 
 #include <poll.h>
 #include <stdarg.h>

@@ -6,10 +6,10 @@
  *     log_end(&line);
  *
  * Message content never goes into the log. */
-#ifndef FAIRLEAD_BASE_LOG_H
-#define FAIRLEAD_BASE_LOG_H
+#ifndef FAIRLEAD_LOG_H
+#define FAIRLEAD_LOG_H
 
-#include "base/json.h"
+#include "json.h"
 
 struct log_line {
     struct buffer text;

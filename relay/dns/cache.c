@@ -1,5 +1,5 @@
 /* The resolver's cache. See cache.h. An entry is one block: the entry, its records, their text. */
-#include "dns/cache.h"
+#include "cache.h"
 
 #include <stdlib.h>
 #include <string.h>

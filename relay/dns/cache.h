@@ -1,9 +1,9 @@
 /* The resolver's cache: answers by name and type until their TTL is over, within a bound of memory;
  * what was not asked for longest goes first. Negative answers too (RFC 2308 5). */
-#ifndef FAIRLEAD_DNS_CACHE_H
-#define FAIRLEAD_DNS_CACHE_H
+#ifndef FAIRLEAD_CACHE_H
+#define FAIRLEAD_CACHE_H
 
-#include "dns/dns.h"
+#include "dns.h"
 
 struct dns_cache;
 

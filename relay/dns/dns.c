@@ -1,5 +1,5 @@
 /* Questions that can be asked, and a memory of those that were. See dns.h. */
-#include "dns/dns.h"
+#include "dns.h"
 
 enum { NAME_MOST = 253, LABEL_MOST = 63, MEMO_BUCKETS = 64 };
 

@@ -3,11 +3,11 @@
  * `struct dns` is an interface. The resolver (dns/resolver.h) implements it over the network;
  * dns_memo() wraps another one so that everything asked for one message is looked up once; tests
  * implement it with a table. */
-#ifndef FAIRLEAD_DNS_DNS_H
-#define FAIRLEAD_DNS_DNS_H
+#ifndef FAIRLEAD_DNS_H
+#define FAIRLEAD_DNS_H
 
-#include "base/arena.h"
-#include "base/ip.h"
+#include "arena.h"
+#include "ip.h"
 
 /* The types that mail needs, with their numbers in the registry (RFC 1035 3.2.2, RFC 3596). */
 enum dns_type {

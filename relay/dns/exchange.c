@@ -1,8 +1,8 @@
 /* One question to one server. See exchange.h. */
-#include "dns/exchange.h"
+#include "exchange.h"
 
-#include "io/fiber.h"
-#include "io/stream.h"
+#include "fiber.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <openssl/rand.h>

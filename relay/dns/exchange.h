@@ -1,9 +1,9 @@
 /* One question to one server, over UDP and where need be over TCP, inside a fiber. */
-#ifndef FAIRLEAD_DNS_EXCHANGE_H
-#define FAIRLEAD_DNS_EXCHANGE_H
+#ifndef FAIRLEAD_EXCHANGE_H
+#define FAIRLEAD_EXCHANGE_H
 
-#include "dns/packet.h"
-#include "dns/resolver.h"
+#include "packet.h"
+#include "resolver.h"
 
 /* Asks with a fresh random id until the monotonic `deadline`. reply->kind is DNS_REPLY_FINAL,
  * DNS_REPLY_ALIAS, or DNS_REPLY_FAILED with the problem; *silent: it was no word from the server at

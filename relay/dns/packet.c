@@ -3,7 +3,7 @@
  * Whether a packet is an answer to the question is judged on its fixed part, before anything in it
  * is parsed; the sections are then read by ldns. Names stay in wire form until they are handed out,
  * so that no escape can make one name look like another. */
-#include "dns/packet.h"
+#include "packet.h"
 
 #include "clause.h"
 

@@ -2,10 +2,10 @@
  *
  * RFC 1035 4.1 (format), RFC 2308 2 and 5 (negative answers), RFC 2181 8 (TTLs), RFC 5452 9.1
  * (what makes an answer an answer to this question), RFC 6891 6.1 (OPT). */
-#ifndef FAIRLEAD_DNS_PACKET_H
-#define FAIRLEAD_DNS_PACKET_H
+#ifndef FAIRLEAD_PACKET_H
+#define FAIRLEAD_PACKET_H
 
-#include "dns/dns.h"
+#include "dns.h"
 
 enum {
     DNS_WIRE_NAME_MOST = 255,

@@ -3,12 +3,12 @@
  * A lookup is a fiber of its own. Whoever asks waits for it, up to a deadline of their own; equal
  * questions at one time share it; its answer goes into the cache even when nobody waits any more.
  */
-#include "dns/resolver.h"
+#include "resolver.h"
 
-#include "base/clock.h"
-#include "dns/cache.h"
-#include "dns/exchange.h"
-#include "io/fiber.h"
+#include "cache.h"
+#include "clock.h"
+#include "exchange.h"
+#include "fiber.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,10 +3,10 @@
  * UDP from a random port with a random id, TCP when the answer is truncated (RFC 7766), EDNS0 with
  * fallback (RFC 6891), a cache of positive and negative answers (RFC 2308), CNAME chains with a
  * bound. It validates no DNSSEC: it trusts its servers and the way to them, as every stub does. */
-#ifndef FAIRLEAD_DNS_RESOLVER_H
-#define FAIRLEAD_DNS_RESOLVER_H
+#ifndef FAIRLEAD_RESOLVER_H
+#define FAIRLEAD_RESOLVER_H
 
-#include "dns/dns.h"
+#include "dns.h"
 
 enum { RESOLVER_SERVERS_MAX = 4, RESOLVER_PORT = 53 };
 

@@ -1,7 +1,7 @@
 /* Which servers the resolver asks: its defaults, resolv.conf(5), and servers named by hand. See
  * resolver.h. */
-#include "base/file.h"
-#include "dns/resolver.h"
+#include "file.h"
+#include "resolver.h"
 
 enum { RESOLV_CONF_SIZE_LIMIT = 64 * 1024 };
 

@@ -1,8 +1,8 @@
 /* The order in which a domain's hosts and addresses are tried. See mx.h. */
-#include "forward/mx.h"
+#include "mx.h"
 
 #include "clause.h"
-#include "mail/domain.h"
+#include "domain.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>

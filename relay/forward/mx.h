@@ -4,11 +4,11 @@
  * Hosts come by preference, equal preferences shuffled; for each host every IPv6 address comes
  * before any IPv4 address. Addresses are looked up when their turn comes, so a first host that
  * answers costs no further question. */
-#ifndef FAIRLEAD_FORWARD_MX_H
-#define FAIRLEAD_FORWARD_MX_H
+#ifndef FAIRLEAD_MX_H
+#define FAIRLEAD_MX_H
 
 #include "config.h"
-#include "dns/dns.h"
+#include "dns.h"
 
 enum mx_status {
     MX_CANDIDATE,      /* here is the next one */

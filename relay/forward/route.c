@@ -2,10 +2,10 @@
  *
  * One open-addressing table holds served domains and exact addresses. Its keys come from the
  * configuration alone, so nobody outside can make it degenerate. */
-#include "forward/route.h"
+#include "route.h"
 
 #include "clause.h"
-#include "forward/srs.h"
+#include "srs.h"
 
 struct entry {
     uint64_t hash;

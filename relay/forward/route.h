@@ -3,11 +3,11 @@
  * Local parts are compared whole by their content with ASCII case folded: `+` and `.` are ordinary.
  * An exact route wins over the catch-all. Postmaster is accepted at every served domain and goes to
  * the configured contact (RFC 5321 4.5.1). An address in SRS form takes no mail. */
-#ifndef FAIRLEAD_FORWARD_ROUTE_H
-#define FAIRLEAD_FORWARD_ROUTE_H
+#ifndef FAIRLEAD_ROUTE_H
+#define FAIRLEAD_ROUTE_H
 
+#include "address.h"
 #include "config.h"
-#include "mail/address.h"
 
 enum route_status {
     ROUTE_FOUND,

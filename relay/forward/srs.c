@@ -1,8 +1,8 @@
 /* The Sender Rewriting Scheme. See srs.h. Local parts are handled by their content; writing the
  * address quotes it where a sender's own local part, or address literal, makes that necessary. */
-#include "forward/srs.h"
+#include "srs.h"
 
-#include "base/buffer.h"
+#include "buffer.h"
 #include "clause.h"
 
 #include <openssl/crypto.h>

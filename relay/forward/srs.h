@@ -6,10 +6,10 @@
  *
  * HHHH is the start of base64(HMAC-SHA1(secret, what follows it, in lower case, separators left
  * out)), TT the day in base32. No DNS, no database: what is needed to go back is in the address. */
-#ifndef FAIRLEAD_FORWARD_SRS_H
-#define FAIRLEAD_FORWARD_SRS_H
+#ifndef FAIRLEAD_SRS_H
+#define FAIRLEAD_SRS_H
 
-#include "mail/address.h"
+#include "address.h"
 
 enum {
     SRS_DAYS = 1024,      /* after so many the timestamp begins again */

@@ -4,13 +4,13 @@
  * offered (RFC 3207; certificates are not verified, since without a policy nothing follows from
  * them), SIZE (RFC 1870) and 8BITMIME (RFC 6152). It does not pipeline: what an answer belongs to
  * is never in doubt, and a reply that arrives before its question is garbage. */
-#include "forward/upstream.h"
+#include "upstream.h"
 
-#include "base/clock.h"
 #include "clause.h"
-#include "forward/mx.h"
-#include "io/stream.h"
-#include "mail/content.h"
+#include "clock.h"
+#include "content.h"
+#include "mx.h"
+#include "stream.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,11 +4,11 @@
  * Every step ends in an answer: the upstream's own reply, or a verdict of ours where there is none
  * that could be handed on (unreachable, lost, silent, garbage; DECISIONS "SMTP errors"). After an
  * answer with a verdict the connection is gone. Everything waits in the calling fiber. */
-#ifndef FAIRLEAD_FORWARD_UPSTREAM_H
-#define FAIRLEAD_FORWARD_UPSTREAM_H
+#ifndef FAIRLEAD_UPSTREAM_H
+#define FAIRLEAD_UPSTREAM_H
 
 #include "config.h"
-#include "dns/dns.h"
+#include "dns.h"
 #include "verdict.h"
 
 struct upstream;

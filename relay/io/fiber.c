@@ -10,9 +10,9 @@
 /* Its longjmp() refuses, rightly elsewhere, to jump to another stack. */
 #undef _FORTIFY_SOURCE
 
-#include "io/fiber.h"
+#include "fiber.h"
 
-#include "base/clock.h"
+#include "clock.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
  * job or tool run). Code in a fiber reads straight down; whenever it waits, other fibers run.
  *
  * There is one loop and one thread. All functions that wait must be called from inside a fiber. */
-#ifndef FAIRLEAD_IO_FIBER_H
-#define FAIRLEAD_IO_FIBER_H
+#ifndef FAIRLEAD_FIBER_H
+#define FAIRLEAD_FIBER_H
 
 #include <ev.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* Giving up root. See privileges.h. */
-#include "io/privileges.h"
+#include "privileges.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -1,8 +1,8 @@
 /* Giving up root after the ports are bound. */
-#ifndef FAIRLEAD_IO_PRIVILEGES_H
-#define FAIRLEAD_IO_PRIVILEGES_H
+#ifndef FAIRLEAD_PRIVILEGES_H
+#define FAIRLEAD_PRIVILEGES_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 /* Becomes `user` with its own groups, for good, and lets no later exec() gain privileges. A process
  * that is that user already, or that is given an empty name, keeps its ids. False, with a line

@@ -1,5 +1,5 @@
 /* The PROXY protocol's header. See proxy_protocol.h. */
-#include "io/proxy_protocol.h"
+#include "proxy_protocol.h"
 
 #include <string.h>
 

@@ -3,11 +3,11 @@
  *
  * The parser is pure; reading is a thin loop over it. Whether the peer may send the header at all
  * is the listener's to know: one that expects it must refuse a connection without it. */
-#ifndef FAIRLEAD_IO_PROXY_PROTOCOL_H
-#define FAIRLEAD_IO_PROXY_PROTOCOL_H
+#ifndef FAIRLEAD_PROXY_PROTOCOL_H
+#define FAIRLEAD_PROXY_PROTOCOL_H
 
-#include "base/ip.h"
-#include "io/stream.h"
+#include "ip.h"
+#include "stream.h"
 
 struct proxy_header {
     bool local; /* LOCAL, UNKNOWN or a family that is no IP: use the connection's own addresses */

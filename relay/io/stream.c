@@ -3,10 +3,10 @@
  * Every operation tries first and waits only when the socket says so. TLS differs in three places:
  * receive(), transmit() and the handshake; all else is the same for every kind of stream.
  */
-#include "io/stream.h"
+#include "stream.h"
 
-#include "base/ip.h"
-#include "io/fiber.h"
+#include "fiber.h"
+#include "ip.h"
 
 #include <errno.h>
 #include <netinet/in.h>

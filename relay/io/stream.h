@@ -3,10 +3,10 @@
  * Reads and writes suspend the calling fiber until they are done, their deadline passes or the peer
  * goes away. A memory stream never waits, so the same session runs in unit tests and fuzzers
  * without a loop. Deadlines are monotonic times (clock_monotonic()); 0 means none. */
-#ifndef FAIRLEAD_IO_STREAM_H
-#define FAIRLEAD_IO_STREAM_H
+#ifndef FAIRLEAD_STREAM_H
+#define FAIRLEAD_STREAM_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 #include <openssl/ssl.h>
 

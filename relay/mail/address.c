@@ -1,5 +1,5 @@
 /* Paths and mailboxes of the envelope. See address.h. */
-#include "mail/address.h"
+#include "address.h"
 
 #include "clause.h"
 

@@ -4,10 +4,10 @@
  * A local part is kept and compared by its content: a quoted form stands for what is in the quotes,
  * and is written back quoted only where the content needs it. Source routes are read and dropped
  * (RFC 5321 3.6.1, appendix C). */
-#ifndef FAIRLEAD_MAIL_ADDRESS_H
-#define FAIRLEAD_MAIL_ADDRESS_H
+#ifndef FAIRLEAD_ADDRESS_H
+#define FAIRLEAD_ADDRESS_H
 
-#include "mail/domain.h"
+#include "domain.h"
 
 /* Octets: RFC 5321 4.5.3.1.1 and 4.5.3.1.3. */
 enum { ADDRESS_LOCAL_LIMIT = 64, ADDRESS_PATH_LIMIT = 256 };

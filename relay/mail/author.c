@@ -1,8 +1,8 @@
 /* The author domain of a message. See author.h. A recursive descent over the field's value with an
  * error that sticks: after it nothing is left to read, and the first problem is kept. */
-#include "mail/author.h"
+#include "author.h"
 
-#include "mail/address.h"
+#include "address.h"
 
 #include <string.h>
 

@@ -4,10 +4,10 @@
  * The grammar decides, not what a reader might see: comments are skipped, quoted strings are one
  * word, encoded words are not decoded, routes are dropped. Where software is known to disagree (two
  * addresses for one author, a field name with octets in it that are no name's) both count. */
-#ifndef FAIRLEAD_MAIL_AUTHOR_H
-#define FAIRLEAD_MAIL_AUTHOR_H
+#ifndef FAIRLEAD_AUTHOR_H
+#define FAIRLEAD_AUTHOR_H
 
-#include "mail/message.h"
+#include "message.h"
 
 enum { AUTHOR_DOMAIN_LIMIT = 8 }; /* domains listed; one more than one is enough to refuse */
 

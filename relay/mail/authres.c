@@ -2,9 +2,9 @@
  *
  * The reader is a cursor whose first error sticks, so that it can be checked at the end. Nesting of
  * comments is counted, not recursed into. What it forgives is listed in authres.h. */
-#include "mail/authres.h"
+#include "authres.h"
 
-#include "mail/domain.h"
+#include "domain.h"
 
 #include <idn2.h>
 #include <string.h>

@@ -4,12 +4,12 @@
  * follows the grammar of RFC 8601 2.2 with comments and folding anywhere, and forgives what is
  * common in the field: a trailing semicolon, no results at all, property values that should have
  * been quoted, `reason` after a property. */
-#ifndef FAIRLEAD_MAIL_AUTHRES_H
-#define FAIRLEAD_MAIL_AUTHRES_H
+#ifndef FAIRLEAD_AUTHRES_H
+#define FAIRLEAD_AUTHRES_H
 
-#include "base/arena.h"
-#include "base/buffer.h"
-#include "mail/message.h"
+#include "arena.h"
+#include "buffer.h"
+#include "message.h"
 
 struct authres_property {
     struct bytes ptype; /* "smtp", "header", "policy", "body" */

@@ -2,7 +2,7 @@
  *
  * Everything is written word by word, and a word that does not fit on its line starts the next one
  * (RFC 5322 2.2.3). Words themselves are never divided. */
-#include "mail/authres.h"
+#include "authres.h"
 
 static const size_t LINE_LENGTH = 78; /* RFC 5322 2.1.1 */
 static const size_t TAB_WIDTH = 8;

@@ -1,5 +1,5 @@
 /* Base64. See base64.h. */
-#include "mail/base64.h"
+#include "base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,5 +1,5 @@
 /* Canonicalisation and the choice of signed fields. See canon.h. */
-#include "mail/canon.h"
+#include "canon.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,11 +3,11 @@
  *
  * Canonical text goes to a sink piece by piece and is never copied whole. Only CRLF ends a line; a
  * bare CR or LF is an octet like any other. */
-#ifndef FAIRLEAD_MAIL_CANON_H
-#define FAIRLEAD_MAIL_CANON_H
+#ifndef FAIRLEAD_CANON_H
+#define FAIRLEAD_CANON_H
 
-#include "base/arena.h"
-#include "mail/message.h"
+#include "arena.h"
+#include "message.h"
 
 enum canon { CANON_SIMPLE, CANON_RELAXED };
 

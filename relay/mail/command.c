@@ -1,5 +1,5 @@
 /* SMTP command lines. See command.h. */
-#include "mail/command.h"
+#include "command.h"
 
 #include "clause.h"
 

@@ -2,10 +2,10 @@
  *
  * The grammar alone: whether a command is in order is the session's to say, and the reply to each
  * error is in verdict.c. */
-#ifndef FAIRLEAD_MAIL_COMMAND_H
-#define FAIRLEAD_MAIL_COMMAND_H
+#ifndef FAIRLEAD_COMMAND_H
+#define FAIRLEAD_COMMAND_H
 
-#include "mail/address.h"
+#include "address.h"
 
 enum command_verb {
     COMMAND_EHLO,

@@ -2,7 +2,7 @@
  *
  * The reader is a machine over the octets that matter (CR, LF, dot, NUL); runs of other octets are
  * found with memchr-like scans and stored whole, so that a large message costs one copy. */
-#include "mail/content.h"
+#include "content.h"
 
 #include "clause.h"
 

@@ -3,10 +3,10 @@
  *
  * Only CRLF "." CRLF ends the data. Whatever else others have taken for an end (bare LF, bare CR,
  * NUL in between) is content, and content that the relay refuses. */
-#ifndef FAIRLEAD_MAIL_CONTENT_H
-#define FAIRLEAD_MAIL_CONTENT_H
+#ifndef FAIRLEAD_CONTENT_H
+#define FAIRLEAD_CONTENT_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 struct content_limits {
     size_t size;   /* octets of the message, transparency dots not counted */

@@ -1,6 +1,6 @@
 /* Domain names. See domain.h. libidn2 does IDNA2008 (with the mapping of UTS 46, non-transitional,
  * so that case and width do not matter); what is LDH is decided here. */
-#include "mail/domain.h"
+#include "domain.h"
 
 #include <idn2.h>
 #include <string.h>

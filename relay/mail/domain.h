@@ -2,11 +2,11 @@
  *
  * The relay has one form of a name: A-labels in lower case without the final dot. It is what goes
  * on the wire and what is compared. */
-#ifndef FAIRLEAD_MAIL_DOMAIN_H
-#define FAIRLEAD_MAIL_DOMAIN_H
+#ifndef FAIRLEAD_DOMAIN_H
+#define FAIRLEAD_DOMAIN_H
 
-#include "base/arena.h"
-#include "base/ip.h"
+#include "arena.h"
+#include "ip.h"
 
 /* Octets: RFC 5321 4.5.3.1.2, RFC 1035 2.3.4. */
 enum {

@@ -2,7 +2,7 @@
  *
  * Only CRLF ends a line here: a bare CR or LF is an octet like any other (the session refuses such
  * messages; a tool's file has been through message_with_crlf()). */
-#include "mail/message.h"
+#include "message.h"
 
 #include <string.h>
 

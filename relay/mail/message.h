@@ -2,10 +2,10 @@
  *
  * Every verifier and every signer uses this division and no other, so that no two of them see two
  * different messages (RFC 5322 2.1, 3.5; RFC 6376 3.7). The slices point into the message. */
-#ifndef FAIRLEAD_MAIL_MESSAGE_H
-#define FAIRLEAD_MAIL_MESSAGE_H
+#ifndef FAIRLEAD_MESSAGE_H
+#define FAIRLEAD_MESSAGE_H
 
-#include "base/arena.h"
+#include "arena.h"
 
 struct header_field {
     struct bytes raw;   /* the whole field with all folding and its final CRLF */

@@ -1,9 +1,9 @@
 /* The trace field and its date. See received.h. */
-#include "mail/received.h"
+#include "received.h"
 
-#include "base/buffer.h"
+#include "buffer.h"
 #include "clause.h"
-#include "mail/domain.h"
+#include "domain.h"
 
 #include <stdio.h>
 #include <string.h>

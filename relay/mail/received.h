@@ -1,10 +1,10 @@
 /* The trace field this relay adds, and the date it carries: RFC 5321 4.4, RFC 5322 3.3 and 3.6.7.
  * Hops already made are counted by message_count(). */
-#ifndef FAIRLEAD_MAIL_RECEIVED_H
-#define FAIRLEAD_MAIL_RECEIVED_H
+#ifndef FAIRLEAD_RECEIVED_H
+#define FAIRLEAD_RECEIVED_H
 
-#include "base/arena.h"
-#include "base/ip.h"
+#include "arena.h"
+#include "ip.h"
 
 enum { RECEIVED_LIMIT = 100 }; /* fields: a message with so many is in a loop (RFC 5321 6.3) */
 

@@ -1,5 +1,5 @@
 /* SMTP replies. See reply.h. */
-#include "mail/reply.h"
+#include "reply.h"
 
 #include "clause.h"
 

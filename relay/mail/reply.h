@@ -2,11 +2,11 @@
  *
  * RFC 5321 4.2, the reply line limit of 4.5.3.1.5, enhanced codes of RFC 3463 and 2034. What an
  * upstream said is kept as it was; what could break the dialogue is cleaned on the way out. */
-#ifndef FAIRLEAD_MAIL_REPLY_H
-#define FAIRLEAD_MAIL_REPLY_H
+#ifndef FAIRLEAD_REPLY_H
+#define FAIRLEAD_REPLY_H
 
-#include "base/arena.h"
-#include "base/buffer.h"
+#include "arena.h"
+#include "buffer.h"
 
 enum {
     REPLY_LINE_LIMIT = 512,      /* octets with CRLF of a line we write: RFC 5321 4.5.3.1.5 */

@@ -1,5 +1,5 @@
 /* Tag lists. See taglist.h. */
-#include "mail/taglist.h"
+#include "taglist.h"
 
 /* RFC 6376 2.8: a CRLF is white space only where a blank follows; CR and LF stand nowhere else. */
 static bool folds_properly(struct bytes text)

@@ -4,10 +4,10 @@
  * The grammar is taken at its word: a name is a letter and then letters, digits and underscores; a
  * value is printable, with white space only inside and CRLF only where it folds; a name given twice
  * makes the whole list invalid; an empty tag is an error, except nothing after a final ";". */
-#ifndef FAIRLEAD_MAIL_TAGLIST_H
-#define FAIRLEAD_MAIL_TAGLIST_H
+#ifndef FAIRLEAD_TAGLIST_H
+#define FAIRLEAD_TAGLIST_H
 
-#include "base/arena.h"
+#include "arena.h"
 
 enum { TAGLIST_LIMIT = 64 }; /* tags in one list; no known list has a third of that */
 

@@ -42,7 +42,7 @@ def test_every_command_and_option_has_its_place_in_the_manual(
 
 
 def test_every_key_of_the_configuration_has_its_place_in_the_manual() -> None:
-    schema = (ROOT / "relay" / "config_schema.c").read_text(encoding="utf-8")
+    schema = (ROOT / "relay" / "config" / "config_schema.c").read_text(encoding="utf-8")
     page = (MANUAL / "fairlead.yaml.5").read_text(encoding="utf-8")
     keys = set(re.findall(r"(?:NUMBER|CHOICE)\(struct \w+, (\w+)", schema))
     keys |= set(re.findall(r"(?:STRING|LIST)\(\w+, struct \w+, (\w+)", schema))
@@ -52,7 +52,7 @@ def test_every_key_of_the_configuration_has_its_place_in_the_manual() -> None:
 
 
 def test_every_alternative_of_a_key_is_named_in_the_manual() -> None:
-    schema = (ROOT / "relay" / "config_schema.c").read_text(encoding="utf-8")
+    schema = (ROOT / "relay" / "config" / "config_schema.c").read_text(encoding="utf-8")
     page = (MANUAL / "fairlead.yaml.5").read_text(encoding="utf-8")
     choices = re.findall(r'\{"(\w+)", [A-Z]', schema)
     assert len(choices) > 8

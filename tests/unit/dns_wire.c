@@ -1,7 +1,7 @@
 /* DNS packets for unit tests. See dns_wire.h. */
 #include "dns_wire.h"
 
-#include "base/ip.h"
+#include "ip.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #ifndef FAIRLEAD_TESTS_DNS_WIRE_H
 #define FAIRLEAD_TESTS_DNS_WIRE_H
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 enum wire_section { WIRE_ANSWER = 6, WIRE_AUTHORITY = 8, WIRE_ADDITIONAL = 10 };
 

@@ -16,7 +16,7 @@
 #ifndef FAIRLEAD_TESTS_FAKE_DNS_H
 #define FAIRLEAD_TESTS_FAKE_DNS_H
 
-#include "dns/dns.h"
+#include "dns.h"
 
 struct fake_dns {
     struct dns dns;

@@ -1,5 +1,5 @@
 /* Unit tests of envelope paths and mailboxes. */
-#include "mail/address.h"
+#include "address.h"
 #include "unit.h"
 
 static void paths_are_read_by_the_grammar_and_written_back(void **state)

@@ -1,7 +1,7 @@
 /* Unit tests of auth/arc.c and auth/arc_seal.c on chains built here, link by link. The bulk of the
  * cases is in fixtures/vectors/arc. */
-#include "auth/arc.h"
-#include "base/clock.h"
+#include "arc.h"
+#include "clock.h"
 #include "fake_dns.h"
 #include "rfc8463.h"
 #include "unit.h"

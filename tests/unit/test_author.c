@@ -1,6 +1,6 @@
 /* Unit tests of the author domain: what a From field says, to the grammar and to an attacker. */
-#include "base/buffer.h"
-#include "mail/author.h"
+#include "author.h"
+#include "buffer.h"
 #include "unit.h"
 
 struct field_case {

@@ -1,5 +1,5 @@
 /* Unit tests of relay/mail/authres: reading, writing, and recognising forged fields (RFC 8601). */
-#include "mail/authres.h"
+#include "authres.h"
 #include "unit.h"
 
 static struct arena *arena;

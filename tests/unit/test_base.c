@@ -1,7 +1,7 @@
 /* Unit tests of relay/base: slices, arenas, buffers, addresses, JSON. */
-#include "base/arena.h"
-#include "base/ip.h"
-#include "base/json.h"
+#include "arena.h"
+#include "ip.h"
+#include "json.h"
 #include "unit.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Unit tests of mail/canon.c: RFC 6376 3.4 and 5.4.2. */
-#include "base/buffer.h"
-#include "mail/canon.h"
+#include "buffer.h"
+#include "canon.h"
 #include "unit.h"
 
 #include <string.h>

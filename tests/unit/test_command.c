@@ -1,5 +1,5 @@
 /* Unit tests of SMTP command lines and their arguments. */
-#include "mail/command.h"
+#include "command.h"
 #include "unit.h"
 
 static void lines_are_divided_into_verb_and_argument(void **state)

@@ -1,5 +1,5 @@
 /* Unit tests of relay/mail/content: end of data, transparency, forbidden octets, limits. */
-#include "mail/content.h"
+#include "content.h"
 #include "unit.h"
 
 #include <string.h>

@@ -1,10 +1,10 @@
 /* Unit tests of auth/dkim.c and what it stands on: keys, signature fields, the signer. The bulk of
  * the cases is in fixtures/vectors/dkim. */
-#include "auth/dkim.h"
-#include "auth/key_record.h"
-#include "base/buffer.h"
-#include "base/clock.h"
+#include "buffer.h"
+#include "clock.h"
+#include "dkim.h"
 #include "fake_dns.h"
+#include "key_record.h"
 #include "rfc8463.h"
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of relay/auth/dmarc: records, discovery, alignment, policy (RFC 9989, RFC 7489). */
-#include "auth/dmarc.h"
+#include "dmarc.h"
 #include "fake_dns.h"
 #include "unit.h"
 

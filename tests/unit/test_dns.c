@@ -1,5 +1,5 @@
 /* Unit tests of dns/dns.c: which names can be asked, and the memory for one message. */
-#include "dns/dns.h"
+#include "dns.h"
 #include "fake_dns.h"
 #include "unit.h"
 

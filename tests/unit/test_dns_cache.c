@@ -1,5 +1,5 @@
 /* Unit tests of dns/cache.c: lifetimes, the bound of memory, and what goes first. */
-#include "dns/cache.h"
+#include "cache.h"
 #include "unit.h"
 
 #include <stdio.h>

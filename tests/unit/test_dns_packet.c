@@ -1,7 +1,7 @@
 /* Unit tests of dns/packet.c: questions as written, answers as judged and read, hostile ones too.
  */
-#include "dns/packet.h"
 #include "dns_wire.h"
+#include "packet.h"
 #include "unit.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Unit tests of auth/dnsbl.c. */
-#include "auth/dnsbl.h"
-#include "base/clock.h"
+#include "clock.h"
+#include "dnsbl.h"
 #include "fake_dns.h"
-#include "io/fiber.h"
+#include "fiber.h"
 #include "unit.h"
 
 static const char *const zone[] = {

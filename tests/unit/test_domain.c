@@ -1,5 +1,5 @@
 /* Unit tests of domain names and address literals. */
-#include "mail/domain.h"
+#include "domain.h"
 #include "unit.h"
 
 static void names_have_one_form_or_none(void **state)

@@ -1,11 +1,11 @@
 /* Unit tests of relay/auth/evaluate and relay/auth/prepend: the judgement of whole messages, and
  * what is put on top of those that are forwarded. */
-#include "auth/evaluate.h"
-#include "auth/prepend.h"
-#include "auth/signature_write.h"
-#include "base/clock.h"
+#include "clock.h"
+#include "evaluate.h"
 #include "fake_dns.h"
+#include "prepend.h"
 #include "rfc8463.h"
+#include "signature_write.h"
 #include "unit.h"
 
 static const char *const world[] = {

@@ -1,6 +1,6 @@
 /* Unit tests of io/fiber.c: running, waiting, waking, cancelling, and stacks used again. */
-#include "base/clock.h"
-#include "io/fiber.h"
+#include "clock.h"
+#include "fiber.h"
 #include "unit.h"
 
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
 /* Unit tests of the division of a message into fields and body. */
-#include "mail/message.h"
+#include "message.h"
 #include "unit.h"
 
 static struct message parsed(struct arena *arena, struct bytes raw)

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "fake_dns.h"
-#include "forward/mx.h"
+#include "mx.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* Giving up root (relay/io/privileges.c). What changes the process is done in a child of it. */
 #include "unit.h"
 
-#include "io/privileges.h"
+#include "privileges.h"
 
 #include <pwd.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "provision.h"
 #include "unit.h"
 
-#include "base/buffer.h"
+#include "buffer.h"
 
 #define OUR_EXCHANGERS                                                                             \
     "example.com MX 13 amir.mx.cloudflare.net", "example.com MX 86 linda.mx.cloudflare.net",       \

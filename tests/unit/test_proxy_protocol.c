@@ -1,5 +1,5 @@
 /* Unit tests of io/proxy_protocol.c: both versions, whole, in pieces, and wrong in every way. */
-#include "io/proxy_protocol.h"
+#include "proxy_protocol.h"
 #include "unit.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"

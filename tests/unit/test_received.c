@@ -1,5 +1,5 @@
 /* Unit tests of the trace field and its date. */
-#include "mail/received.h"
+#include "received.h"
 #include "unit.h"
 
 static void dates_are_in_utc_and_never_in_the_locales_names(void **state)

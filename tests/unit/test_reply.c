@@ -1,5 +1,5 @@
 /* Unit tests of reading and writing SMTP replies. */
-#include "mail/reply.h"
+#include "reply.h"
 #include "unit.h"
 
 /* Feeds the lines of `text`, each ended by LF, until the reply is done. */

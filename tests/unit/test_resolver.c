@@ -1,11 +1,11 @@
 /* Integration tests of dns/resolver.c against servers on the loopback, each in fibers of its own.
  *
  * A server's behaviour is chosen by the first label of the name asked. */
-#include "base/clock.h"
-#include "dns/exchange.h"
-#include "dns/resolver.h"
+#include "clock.h"
 #include "dns_wire.h"
-#include "io/fiber.h"
+#include "exchange.h"
+#include "fiber.h"
+#include "resolver.h"
 #include "unit.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* Which servers the resolver asks (relay/dns/resolver_config.c). */
 #include "unit.h"
 
-#include "dns/resolver.h"
+#include "resolver.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Which addresses take mail, and where it goes (relay/forward/route.c). */
 #include "unit.h"
 
-#include "forward/route.h"
+#include "route.h"
 
 static const char yaml[] = "hostname: mx.example\n"
                            "listen: [{address: 192.0.2.25}]\n"

@@ -1,10 +1,10 @@
 /* Unit tests of auth/spf*.c. The vectors in fixtures/vectors/spf go through RFC 7208 section by
  * section; here are the grammar, the pieces of a verdict, and what the vectors cannot reach. */
-#include "auth/spf.h"
-#include "auth/spf_macro.h"
-#include "auth/spf_record.h"
-#include "base/clock.h"
+#include "clock.h"
 #include "fake_dns.h"
+#include "spf.h"
+#include "spf_macro.h"
+#include "spf_record.h"
 #include "unit.h"
 
 static const char *const zone[] = {

@@ -1,5 +1,5 @@
 /* Unit tests of the Sender Rewriting Scheme. Expected hashes were computed apart from this code. */
-#include "forward/srs.h"
+#include "srs.h"
 #include "unit.h"
 
 enum { DAY = 86400 };

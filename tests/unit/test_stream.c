@@ -1,8 +1,8 @@
 /* Unit tests of io/stream.c: lines and octets over memory, over a socket pair, and over TLS. */
-#include "base/clock.h"
-#include "base/ip.h"
-#include "io/fiber.h"
-#include "io/stream.h"
+#include "clock.h"
+#include "fiber.h"
+#include "ip.h"
+#include "stream.h"
 #include "unit.h"
 
 #include <arpa/inet.h>

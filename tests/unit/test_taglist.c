@@ -1,6 +1,6 @@
 /* Unit tests of mail/taglist.c and mail/base64.c: RFC 6376 3.2 and 2.10. */
-#include "mail/base64.h"
-#include "mail/taglist.h"
+#include "base64.h"
+#include "taglist.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/bytes.h"
+#include "bytes.h"
 
 /* The slice holds exactly the octets of the C string. */
 #define assert_bytes(actual, expected)                                                             \

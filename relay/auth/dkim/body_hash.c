@@ -1,0 +1,81 @@
+/* The hashes of one body. See body_hash.h. */
+#include "body_hash.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+/* Passes over one body for signatures that cover only a part of it. A message with more different
+ * l= is not mail but a try to keep the relay busy. */
+enum { PARTIAL_PASSES_MOST = 16 };
+
+struct body_hash {
+    struct bytes body;
+    struct {
+        bool known;
+        uint8_t digest[SHA256_SIZE];
+        uint64_t length; /* of the canonical body */
+    } whole[2];          /* by enum canon */
+    unsigned partial_passes;
+};
+
+struct body_hash *body_hash_new(struct arena *arena, struct bytes body)
+{
+    struct body_hash *hash = arena_alloc(arena, sizeof *hash);
+    if (hash)
+        hash->body = body;
+    return hash;
+}
+
+/* One pass: what still has to be hashed, and how long the canonical body is. */
+struct pass {
+    EVP_MD_CTX *digest;
+    uint64_t left;
+    uint64_t length;
+    bool failed;
+};
+
+static void take_body(void *context, struct bytes piece)
+{
+    struct pass *pass = context;
+    pass->length += piece.n;
+    struct bytes covered = piece.n > pass->left ? bytes_first(piece, (size_t)pass->left) : piece;
+    pass->left -= covered.n;
+    if (covered.n > 0 && EVP_DigestUpdate(pass->digest, covered.p, covered.n) != 1)
+        pass->failed = true;
+}
+
+static bool hash_body(struct bytes body, enum canon canon, uint64_t limit,
+                      uint8_t digest[SHA256_SIZE], uint64_t *length)
+{
+    struct pass pass = {.digest = EVP_MD_CTX_new(), .left = limit};
+    bool done = pass.digest && EVP_DigestInit_ex(pass.digest, EVP_sha256(), NULL) == 1;
+    if (done) {
+        canon_body(canon, body, (struct canon_sink){take_body, &pass});
+        done = !pass.failed && EVP_DigestFinal_ex(pass.digest, digest, NULL) == 1;
+    }
+    EVP_MD_CTX_free(pass.digest);
+    *length = pass.length;
+    return done;
+}
+
+enum body_hash_status body_hash_get(struct body_hash *hash, enum canon canon, uint64_t limit,
+                                    uint8_t digest[SHA256_SIZE], bool *whole)
+{
+    if (!hash->whole[canon].known) {
+        if (!hash_body(hash->body, canon, BODY_HASH_WHOLE, hash->whole[canon].digest,
+                       &hash->whole[canon].length))
+            return BODY_HASH_FAILED;
+        hash->whole[canon].known = true;
+    }
+    uint64_t length = hash->whole[canon].length;
+    *whole = limit >= length;
+    if (limit == BODY_HASH_WHOLE || limit == length) {
+        memcpy(digest, hash->whole[canon].digest, SHA256_SIZE);
+        return BODY_HASH_DONE;
+    }
+    if (limit > length)
+        return BODY_HASH_SHORT;
+    if (hash->partial_passes++ >= PARTIAL_PASSES_MOST)
+        return BODY_HASH_TOO_MANY;
+    return hash_body(hash->body, canon, limit, digest, &length) ? BODY_HASH_DONE : BODY_HASH_FAILED;
+}

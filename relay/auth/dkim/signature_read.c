@@ -1,0 +1,303 @@
+/* Reading a signature field: RFC 6376 3.5 and 6.1.1, RFC 8617 4.1. See signature.h.
+ *
+ * The first fault decides the outcome, but d=, s=, a=, i= and b= are read all the same, since a
+ * report names them. Not looked at: z=, which is for diagnosis, and every tag that is not defined
+ * for the kind of field, v= of an AMS among them. */
+#include "signature.h"
+
+#include "base64.h"
+#include "clause.h"
+#include "domain.h"
+
+enum {
+    CLOCK_SKEW = 300,   /* seconds that t= may lie ahead */
+    TIME_DIGITS = 12,   /* 3.5, t= and x= */
+    LENGTH_DIGITS = 76, /* 3.5, l= */
+    DOMAIN_LABELS_LEAST = 2
+};
+
+struct reader {
+    struct arena *arena;
+    struct signature *signature;
+    enum signature_status status; /* sticks to the first fault */
+    const char *reason;
+};
+
+static void fault(struct reader *reader, enum signature_status status, const char *reason)
+{
+    if (reader->status != SIGNATURE_GOOD)
+        return;
+    reader->status = status;
+    reader->reason = reason;
+}
+
+static void tag_fault(struct reader *reader, enum signature_status status, const char *what,
+                      const char *tag)
+{
+    struct bytes reason = arena_printf(reader->arena, "%s %s=", what, tag);
+    fault(reader, reason.p ? status : SIGNATURE_NO_MEMORY, reason.p ? reason.p : "");
+}
+
+/* The tag's value, or the empty slice (p == NULL) if it is not there. */
+static struct bytes optional(const struct reader *reader, const char *name)
+{
+    const struct tag *tag = taglist_find(&reader->signature->tags, name);
+    return tag ? tag->value : (struct bytes){NULL, 0};
+}
+
+static struct bytes required(struct reader *reader, const char *name)
+{
+    struct bytes value = optional(reader, name);
+    if (!value.p)
+        tag_fault(reader, SIGNATURE_REFUSED, "no", name);
+    else if (value.n == 0)
+        tag_fault(reader, SIGNATURE_MALFORMED, "empty", name);
+    return value;
+}
+
+/* Labels of letters, digits and inner hyphens (RFC 5321 4.1.2, sub-domain). Selectors with an
+ * underscore are published and used, whatever the grammar says. */
+static bool is_name(struct bytes name, size_t labels_least, bool underscores)
+{
+    size_t labels = 0;
+    for (struct bytes rest = name; rest.p; labels++) {
+        struct bytes label = bytes_cut(&rest, '.');
+        if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || label.p[0] == '-' ||
+            label.p[label.n - 1] == '-')
+            return false;
+        for (size_t i = 0; i < label.n; i++)
+            if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-' &&
+                !(underscores && label.p[i] == '_'))
+                return false;
+    }
+    return labels >= labels_least && name.n <= DOMAIN_LIMIT;
+}
+
+/* The name in A-labels, or p == NULL if it is none. */
+static struct bytes dns_name(struct reader *reader, struct bytes name, size_t labels_least,
+                             bool underscores)
+{
+    if (!bytes_is_ascii(name))
+        name = domain_normalise(reader->arena, name);
+    return name.p && is_name(name, labels_least, underscores) ? name : (struct bytes){NULL, 0};
+}
+
+/* 1*N digits (3.5); what is beyond `most` becomes `most`. */
+static bool read_digits(struct bytes value, size_t digits_most, uint64_t most, uint64_t *number)
+{
+    if (value.n == 0 || value.n > digits_most)
+        return false;
+    for (size_t i = 0; i < value.n; i++)
+        if (!ascii_is_digit(value.p[i]))
+            return false;
+    if (!bytes_to_number(value, most, number))
+        *number = most;
+    return true;
+}
+
+static void read_names(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    s->domain = required(reader, "d");
+    s->dns_domain = dns_name(reader, s->domain, DOMAIN_LABELS_LEAST, false);
+    if (!s->dns_domain.p)
+        tag_fault(reader, SIGNATURE_MALFORMED, "no domain in", "d");
+    s->selector = required(reader, "s");
+    s->dns_selector = dns_name(reader, s->selector, 1, true);
+    if (!s->dns_selector.p)
+        tag_fault(reader, SIGNATURE_MALFORMED, "no selector in", "s");
+}
+
+static void read_algorithm(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    s->algorithm = required(reader, "a");
+    if (CLAUSE(DKIM_08, bytes_equal_nocase(s->algorithm, BYTES("rsa-sha256"))))
+        s->key_type = KEY_RSA;
+    else if (CLAUSE(DKIM_09, bytes_equal_nocase(s->algorithm, BYTES("ed25519-sha256"))))
+        s->key_type = KEY_ED25519;
+    else if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha1")))
+        fault(reader, SIGNATURE_REFUSED, "rsa-sha1 is historic (RFC 8301 3.1)");
+    else
+        fault(reader, SIGNATURE_UNKNOWN, "unknown algorithm in a=");
+}
+
+static void read_signature_text(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    struct bytes value = required(reader, "b");
+    const struct tag *tag = taglist_find(&s->tags, "b");
+    s->text = taglist_without_space(reader->arena, value);
+    s->octets = base64_decode(reader->arena, value);
+    s->cut = tag ? tag->between : (struct bytes){s->field->raw.p, 0};
+    if (!s->octets.p)
+        tag_fault(reader, SIGNATURE_MALFORMED, "no base64 in", "b");
+}
+
+/* Undoes dkim-quoted-printable (2.11) in a value without FWS. p == NULL if it is malformed. */
+static struct bytes unquote(struct arena *arena, struct bytes value)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    const struct bytes none = {NULL, 0};
+    struct bytes digits = {hex, sizeof hex - 1};
+    char *copy = arena_alloc(arena, value.n + 1);
+    if (!copy)
+        return none;
+    size_t n = 0;
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] != '=') {
+            copy[n++] = value.p[i];
+            continue;
+        }
+        if (i + 2 >= value.n)
+            return none;
+        size_t high = bytes_find(digits, value.p[i + 1]), low = bytes_find(digits, value.p[i + 2]);
+        if (high == BYTES_NOT_FOUND || low == BYTES_NOT_FOUND)
+            return none;
+        copy[n++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    return (struct bytes){copy, n};
+}
+
+/* i= of a DKIM-Signature: its domain has to be that of d= or below it (6.1.1). */
+static void read_identity(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    struct bytes value = optional(reader, "i");
+    if (!value.p) {
+        s->identity = arena_printf(reader->arena, "@%.*s", BYTES_ARG(s->domain));
+        return;
+    }
+    s->identity = taglist_without_space(reader->arena, value);
+    struct bytes address = unquote(reader->arena, s->identity);
+    size_t at = bytes_find_last(address, '@');
+    struct bytes domain = {NULL, 0};
+    if (at != BYTES_NOT_FOUND)
+        domain = dns_name(reader, bytes_from(address, at + 1), DOMAIN_LABELS_LEAST, false);
+    if (!domain.p) {
+        tag_fault(reader, SIGNATURE_MALFORMED, "no address in", "i");
+        return;
+    }
+    s->below_domain = domain.n > s->dns_domain.n;
+    if (!bytes_ends_with_nocase(domain, s->dns_domain) ||
+        (s->below_domain && domain.p[domain.n - s->dns_domain.n - 1] != '.'))
+        fault(reader, SIGNATURE_REFUSED, "i= is not within d=");
+}
+
+static bool read_canon(struct bytes name, enum canon *canon)
+{
+    *canon = bytes_equal_nocase(name, BYTES("relaxed")) ? CANON_RELAXED : CANON_SIMPLE;
+    return *canon == CANON_RELAXED || bytes_equal_nocase(name, BYTES("simple"));
+}
+
+static void read_canons(struct reader *reader)
+{
+    struct bytes body = optional(reader, "c");
+    if (!body.p)
+        return; /* simple/simple */
+    struct bytes header = bytes_cut(&body, '/');
+    if (!read_canon(header, &reader->signature->header_canon) ||
+        (body.p && !read_canon(body, &reader->signature->body_canon)))
+        fault(reader, SIGNATURE_UNKNOWN, "unknown canonicalisation in c=");
+}
+
+bool signature_lists(struct bytes headers, struct bytes field_name)
+{
+    for (struct bytes rest = headers; rest.p;)
+        if (bytes_equal_nocase(taglist_cut_element(&rest), field_name))
+            return true;
+    return false;
+}
+
+static void read_headers(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    s->headers = required(reader, "h");
+    for (struct bytes rest = s->headers; rest.p;)
+        if (!message_is_field_name(taglist_cut_element(&rest)))
+            fault(reader, SIGNATURE_MALFORMED, "a malformed field name in h=");
+    if (!signature_lists(s->headers, BYTES("From")))
+        fault(reader, SIGNATURE_REFUSED, "From is not signed");
+    /* RFC 8617 4.1.2 forbids a sealer all three ARC fields and Authentication-Results. Chains in
+     * the field sign their AAR; but no signature can cover a seal that is made after it. */
+    if (s->kind == SIGNATURE_ARC_MESSAGE && signature_lists(s->headers, BYTES("ARC-Seal")))
+        fault(reader, SIGNATURE_REFUSED, "h= lists ARC-Seal (RFC 8617 4.1.2)");
+}
+
+static void read_body_tags(struct reader *reader)
+{
+    struct signature *s = reader->signature;
+    s->body_hash = base64_decode(reader->arena, required(reader, "bh"));
+    if (!s->body_hash.p)
+        tag_fault(reader, SIGNATURE_MALFORMED, "no base64 in", "bh");
+    struct bytes length = optional(reader, "l");
+    s->body_limit = BODY_HASH_WHOLE;
+    if (length.p && !read_digits(length, LENGTH_DIGITS, BODY_HASH_WHOLE - 1, &s->body_limit))
+        tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "l");
+}
+
+static void read_query(struct reader *reader)
+{
+    struct bytes methods = optional(reader, "q");
+    if (methods.p && !signature_lists(methods, BYTES("dns/txt")))
+        fault(reader, SIGNATURE_UNKNOWN, "no known query method in q=");
+}
+
+static void read_times(struct reader *reader, int64_t now)
+{
+    const uint64_t most = INT64_MAX;
+    uint64_t made = 0, expires = most;
+    struct bytes t = optional(reader, "t"), x = optional(reader, "x");
+    if (t.p && !read_digits(t, TIME_DIGITS, most, &made))
+        tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "t");
+    if (reader->signature->kind == SIGNATURE_ARC_SEAL)
+        return; /* x= is not among its tags; a seal does not age */
+    if (x.p && !read_digits(x, TIME_DIGITS, most, &expires))
+        tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "x");
+    if (t.p && x.p && expires <= made)
+        fault(reader, SIGNATURE_MALFORMED, "x= is not after t=");
+    if (CLAUSE(DKIM_16, x.p && now > (int64_t)expires))
+        fault(reader, SIGNATURE_REFUSED, "the signature has expired");
+    if (t.p && (int64_t)made > now + CLOCK_SKEW)
+        fault(reader, SIGNATURE_REFUSED, "the signature lies in the future");
+}
+
+static void read_version(struct reader *reader)
+{
+    uint64_t version = 0;
+    struct bytes value = required(reader, "v");
+    if (!read_digits(value, LENGTH_DIGITS, UINT64_MAX, &version))
+        tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "v");
+    if (!bytes_equal(value, BYTES("1")))
+        fault(reader, SIGNATURE_REFUSED, "v= is not 1");
+}
+
+enum signature_status signature_read(struct arena *arena, enum signature_kind kind,
+                                     const struct header_field *field, struct bytes tag_text,
+                                     int64_t now, struct signature *signature, const char **reason)
+{
+    *signature = (struct signature){.kind = kind, .field = field};
+    struct reader reader = {.arena = arena, .signature = signature, .reason = ""};
+    const char *problem = taglist_parse(tag_text, &signature->tags);
+    if (problem)
+        fault(&reader, SIGNATURE_MALFORMED, problem);
+    if (kind != SIGNATURE_DKIM && tag_text.p != field->value.p && optional(&reader, "i").p)
+        fault(&reader, SIGNATURE_MALFORMED, "a second instance");
+    if (kind == SIGNATURE_DKIM)
+        read_version(&reader);
+    read_names(&reader);
+    read_algorithm(&reader);
+    read_signature_text(&reader);
+    if (kind == SIGNATURE_DKIM)
+        read_identity(&reader);
+    if (kind != SIGNATURE_ARC_SEAL) {
+        read_canons(&reader);
+        read_headers(&reader);
+        read_body_tags(&reader);
+        read_query(&reader);
+    }
+    read_times(&reader, now);
+    *reason = reader.reason;
+    return arena_failed(arena) ? SIGNATURE_NO_MEMORY : reader.status;
+}

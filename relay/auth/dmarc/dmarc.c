@@ -1,0 +1,244 @@
+/* Evaluating DMARC: RFC 9989 5.3 and RFC 7489 6.6.2. See dmarc.h. */
+#include "dmarc.h"
+
+#include "clause.h"
+#include "domain.h"
+
+struct evaluation {
+    const struct dmarc_request *request;
+    struct dmarc_verdict *verdict;
+    struct dmarc_lookup lookup;
+    bool existence_unknown; /* whether np= applies could not be found out */
+};
+
+const char *dmarc_result_name(enum dmarc_result result)
+{
+    static const char *const names[] = {"none", "pass", "fail", "temperror", "permerror"};
+    return names[result];
+}
+
+static struct arena *arena_of(const struct evaluation *evaluation)
+{
+    return evaluation->lookup.arena;
+}
+
+struct bytes dmarc_domain(struct arena *arena, struct bytes text)
+{
+    if (text.n > 0 && text.p[text.n - 1] == '.')
+        text.n--;
+    struct bytes name = domain_for_lookup(arena, text);
+    return name.p ? name : text;
+}
+
+/* RFC 9989 4.10.2, RFC 7489 3.1. A name outside the author's organizational domain cannot have the
+ * same one, so nothing is asked for it: a message with many signatures costs few queries. */
+static enum dmarc_alignment align(struct evaluation *evaluation, struct bytes domain, bool strict)
+{
+    struct bytes author = evaluation->request->author_domain;
+    struct bytes organization = evaluation->verdict->organizational_domain;
+    struct bytes other;
+    if (domain.n == 0)
+        return DMARC_NOT_ALIGNED;
+    domain = dmarc_domain(arena_of(evaluation), domain);
+    if (bytes_equal(domain, author))
+        return DMARC_ALIGNED;
+    if (CLAUSE(DMARC_08, strict) || (organization.p && !domain_is_within(domain, organization)))
+        return DMARC_NOT_ALIGNED;
+    if (organization.p == NULL || !dmarc_organization(&evaluation->lookup, domain, &other))
+        return DMARC_ALIGNMENT_UNKNOWN;
+    return bytes_equal(other, organization) ? DMARC_ALIGNED : DMARC_NOT_ALIGNED;
+}
+
+/* True if an identifier of that authentication has that alignment. */
+static bool has_identifier(const struct evaluation *evaluation,
+                           enum dmarc_authentication authentication, enum dmarc_alignment alignment)
+{
+    const struct dmarc_request *request = evaluation->request;
+    if (request->spf.authentication == authentication && evaluation->verdict->spf == alignment)
+        return true;
+    for (size_t i = 0; i < request->signature_count; i++)
+        if (request->signatures[i].authentication == authentication &&
+            evaluation->verdict->signatures[i] == alignment)
+            return true;
+    return false;
+}
+
+static void align_all(struct evaluation *evaluation, bool strict_spf, bool strict_dkim)
+{
+    const struct dmarc_request *request = evaluation->request;
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    verdict->spf = align(evaluation, request->spf.domain, strict_spf);
+    verdict->spf_passes = request->spf.authentication == DMARC_AUTHENTICATED &&
+                          CLAUSE(DMARC_02, verdict->spf == DMARC_ALIGNED);
+    for (size_t i = 0; i < request->signature_count; i++) {
+        verdict->signatures[i] = align(evaluation, request->signatures[i].domain, strict_dkim);
+        if (request->signatures[i].authentication == DMARC_AUTHENTICATED &&
+            CLAUSE(DMARC_03, verdict->signatures[i] == DMARC_ALIGNED))
+            verdict->signature_passes = true;
+    }
+}
+
+static enum dmarc_policy severer(enum dmarc_policy a, enum dmarc_policy b)
+{
+    return a > b ? a : b;
+}
+
+/* RFC 9989 4.10.1, RFC 7489 6.3: p= for the record's own domain, np= or sp= for those below it. */
+static void request_policy(struct evaluation *evaluation)
+{
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    const struct dmarc_record *record = &verdict->found.record;
+    struct bytes author = evaluation->request->author_domain;
+    verdict->requested = record->policy;
+    verdict->requested_by = "p";
+    if (!CLAUSE(DMARC_06, !bytes_equal(author, verdict->found.domain)))
+        return;
+    if (record->has_subdomain_policy) {
+        verdict->requested = record->subdomain_policy;
+        verdict->requested_by = "sp";
+    }
+    if (!record->has_nonexistent_policy)
+        return;
+    enum dmarc_existence existence = dmarc_existence(&evaluation->lookup, author);
+    if (CLAUSE(DMARC_07, existence == DMARC_EXISTS_NOT)) {
+        verdict->requested = record->nonexistent_policy;
+        verdict->requested_by = "np";
+    } else if (existence == DMARC_EXISTENCE_UNKNOWN &&
+               verdict->requested != record->nonexistent_policy) {
+        verdict->requested = severer(verdict->requested, record->nonexistent_policy);
+        evaluation->existence_unknown = true;
+    }
+}
+
+/* What is done to a message that fails: t=y (RFC 9989 4.7) and messages that pct= leaves out
+ * (RFC 7489 6.6.4) are treated one step less severely. */
+static enum dmarc_policy disposition_of_failure(struct evaluation *evaluation)
+{
+    const struct dmarc_request *request = evaluation->request;
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    const struct dmarc_record *record = &verdict->found.record;
+    bool spared = request->edition == DMARC_RFC9989
+                      ? CLAUSE(DMARC_09, record->testing)
+                      : CLAUSE(DMARC_20, request->sample >= record->percent);
+    verdict->lowered = spared && verdict->requested != DMARC_POLICY_NONE;
+    return verdict->lowered ? verdict->requested - 1 : verdict->requested;
+}
+
+static void explain_pass(struct evaluation *evaluation)
+{
+    const struct dmarc_request *request = evaluation->request;
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct bytes domain = request->spf.domain;
+    const char *means = "SPF";
+    for (size_t i = 0; verdict->signature_passes && i < request->signature_count; i++)
+        if (request->signatures[i].authentication == DMARC_AUTHENTICATED &&
+            verdict->signatures[i] == DMARC_ALIGNED) {
+            domain = request->signatures[i].domain;
+            means = "a DKIM signature";
+            break;
+        }
+    verdict->reason = arena_printf(
+        arena_of(evaluation), "%s authenticated %.*s, which is aligned with %.*s", means,
+        BYTES_ARG(dmarc_domain(arena_of(evaluation), domain)), BYTES_ARG(request->author_domain));
+}
+
+static void judge(struct evaluation *evaluation)
+{
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct bytes author = evaluation->request->author_domain;
+    enum dmarc_policy failure = disposition_of_failure(evaluation);
+    bool undecided = has_identifier(evaluation, DMARC_AUTHENTICATED, DMARC_ALIGNMENT_UNKNOWN) ||
+                     has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNED) ||
+                     has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNMENT_UNKNOWN);
+    if (verdict->spf_passes || verdict->signature_passes) {
+        verdict->result = DMARC_PASS;
+        explain_pass(evaluation);
+        return;
+    }
+    verdict->at_stake = failure;
+    if (undecided || evaluation->existence_unknown) {
+        verdict->result = DMARC_TEMPERROR;
+        verdict->reason = evaluation->lookup.problem.n > 0
+                              ? evaluation->lookup.problem
+                              : BYTES("a failure of DNS leaves open whether an aligned domain is "
+                                      "authenticated");
+        return;
+    }
+    verdict->result = DMARC_FAIL;
+    verdict->disposition = failure;
+    verdict->reason = arena_printf(
+        arena_of(evaluation),
+        "nothing aligned with %.*s is authenticated, and %s=%s at _dmarc.%.*s%s", BYTES_ARG(author),
+        verdict->requested_by, dmarc_policy_name(verdict->requested),
+        BYTES_ARG(verdict->found.domain),
+        !verdict->lowered                               ? " applies"
+        : evaluation->request->edition == DMARC_RFC9989 ? " is being tested (t=y)"
+                                                        : " leaves this message out (pct)");
+}
+
+/* No record to apply. Where DNS kept it from us, an author domain that is authenticated itself
+ * passes whatever the record says, or has none: nothing is at stake then. */
+static void judge_without_record(struct evaluation *evaluation, enum dmarc_discovery discovery)
+{
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct bytes author = evaluation->request->author_domain;
+    verdict->found = (struct dmarc_found){0};
+    if (discovery == DMARC_UNAVAILABLE) {
+        align_all(evaluation, true, true);
+        verdict->result = DMARC_TEMPERROR;
+        verdict->reason = evaluation->lookup.problem;
+        if (!verdict->spf_passes && !verdict->signature_passes)
+            verdict->at_stake = DMARC_POLICY_REJECT;
+        return;
+    }
+    verdict->result = DMARC_NONE;
+    verdict->reason =
+        arena_printf(arena_of(evaluation), "%s applies to %.*s",
+                     discovery == DMARC_SEVERAL ? "more than one DMARC record, and therefore none,"
+                                                : "no DMARC record",
+                     BYTES_ARG(author));
+}
+
+static void judge_by_record(struct evaluation *evaluation)
+{
+    struct dmarc_verdict *verdict = evaluation->verdict;
+    const struct dmarc_record *record = &verdict->found.record;
+    if (!record->usable) {
+        verdict->result = DMARC_PERMERROR;
+        verdict->reason = arena_printf(arena_of(evaluation),
+                                       "the DMARC record at _dmarc.%.*s has no valid policy",
+                                       BYTES_ARG(verdict->found.domain));
+        return;
+    }
+    request_policy(evaluation);
+    align_all(evaluation, record->strict_spf, record->strict_dkim);
+    judge(evaluation);
+}
+
+bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
+                    struct dmarc_verdict *verdict)
+{
+    struct evaluation evaluation = {
+        .request = request,
+        .verdict = verdict,
+        .lookup = {.dns = dns,
+                   .arena = arena,
+                   .edition = request->edition,
+                   .suffixes = request->suffixes ? request->suffixes : psl_builtin()},
+    };
+    *verdict = (struct dmarc_verdict){.requested_by = ""};
+    verdict->signatures =
+        arena_alloc_array(arena, request->signature_count + 1, sizeof *verdict->signatures);
+    if (verdict->signatures == NULL)
+        return false;
+    enum dmarc_discovery discovery =
+        dmarc_discover(&evaluation.lookup, request->author_domain, &verdict->found);
+    if (!dmarc_organization(&evaluation.lookup, request->author_domain,
+                            &verdict->organizational_domain))
+        verdict->organizational_domain = (struct bytes){NULL, 0};
+    if (discovery == DMARC_FOUND)
+        judge_by_record(&evaluation);
+    else
+        judge_without_record(&evaluation, discovery);
+    return !arena_failed(arena);
+}

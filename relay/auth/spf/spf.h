@@ -1,0 +1,79 @@
+/* SPF (RFC 7208): is this client authorised to use this envelope sender?
+ *
+ * Two engines answer behind one interface: the native evaluator, which is the default, and libspf2
+ * as a second opinion. */
+#ifndef FAIRLEAD_SPF_H
+#define FAIRLEAD_SPF_H
+
+#include "buffer.h"
+#include "dns.h"
+
+/* RFC 7208 2.6 */
+enum spf_result {
+    SPF_NONE,
+    SPF_NEUTRAL,
+    SPF_PASS,
+    SPF_FAIL,
+    SPF_SOFTFAIL,
+    SPF_TEMPERROR,
+    SPF_PERMERROR
+};
+
+/* What was checked: MAIL FROM, or HELO because the reverse-path is null (RFC 7208 2.4). */
+enum spf_identity { SPF_MAIL_FROM, SPF_HELO };
+
+struct spf_request {
+    struct ip client;
+    struct bytes helo;                /* as given in HELO or EHLO */
+    struct bytes mail_from;           /* the reverse-path without <>; empty: null */
+    struct bytes receiver;            /* our name, for %{r}; empty: "unknown" */
+    struct bytes default_explanation; /* for a fail whose domain explains nothing; may be empty */
+};
+
+struct spf_verdict {
+    enum spf_result result;
+    enum spf_identity identity;
+    struct bytes sender;      /* the mailbox checked, "postmaster" supplied where it lacked */
+    struct bytes domain;      /* the domain checked: the right side of `sender` */
+    struct bytes explanation; /* SPF_FAIL: printable US-ASCII, the domain's or the default one */
+    struct bytes mechanism;   /* what matched, as written ("-all"), or "default"
+                                 when none did; empty for none, temperror and permerror */
+    unsigned lookups;         /* terms that cause DNS queries, of at most 10 */
+    unsigned void_lookups;    /* queries that found nothing, of at most 2 */
+    const char *problem;      /* none, temperror and permerror: why, never NULL; else NULL */
+};
+
+/* Evaluates check_host() (RFC 7208 4) for MAIL FROM, or for HELO when that is null. Waits in the
+ * calling fiber, 20 s at most. Everything in *verdict lives in `arena` or in the request. Memory
+ * running out gives SPF_TEMPERROR. */
+typedef void spf_engine(struct dns *dns, struct arena *arena, const struct spf_request *request,
+                        struct spf_verdict *verdict);
+
+spf_engine spf_check;         /* the native evaluator */
+spf_engine spf_check_libspf2; /* libspf2; it does not count void lookups */
+
+/* The engine named "native" or "libspf2"; NULL for any other name. */
+spf_engine *spf_engine_named(struct bytes name);
+
+/* "pass", "fail", ... as Received-SPF and Authentication-Results write it. */
+const char *spf_result_name(enum spf_result result);
+
+/* For the engines: fills in identity, sender and domain of a fresh verdict (RFC 7208 2.4, 4.3). */
+void spf_identify(struct arena *arena, const struct spf_request *request,
+                  struct spf_verdict *verdict);
+
+/* For the engines: a multi-label name in ASCII and no address literal, as 4.3 wants it. Lengths are
+ * judged when it is asked. */
+bool spf_is_checkable(struct bytes domain);
+
+/* For the engines: the domain's explanation, or the default one where it is not printable US-ASCII
+ * (macros bring in what the client gave, and a reply must not break) or beyond what a reply of some
+ * lines holds (RFC 7208 6.2). */
+struct bytes spf_explanation(struct bytes text, struct bytes default_explanation);
+
+/* Appends a Received-SPF field (RFC 7208 9.1), folded, with its CRLF. Nothing that the client or a
+ * record supplied can break the field. */
+void spf_write_received(struct buffer *out, const struct spf_request *request,
+                        const struct spf_verdict *verdict);
+
+#endif

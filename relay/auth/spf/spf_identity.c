@@ -1,0 +1,63 @@
+/* What the SPF engines have in common: which identity is checked (RFC 7208 2.3, 2.4, 4.3), what may
+ * be given out as an explanation (6.2), and the names of engines and results. */
+#include "spf.h"
+
+#include "clause.h"
+#include "spf_macro.h"
+
+spf_engine *spf_engine_named(struct bytes name)
+{
+    if (bytes_equal(name, BYTES("native")))
+        return spf_check;
+    if (bytes_equal(name, BYTES("libspf2")))
+        return spf_check_libspf2;
+    return NULL;
+}
+
+const char *spf_result_name(enum spf_result result)
+{
+    static const char *const names[] = {
+        [SPF_NONE] = "none",           [SPF_NEUTRAL] = "neutral",   [SPF_PASS] = "pass",
+        [SPF_FAIL] = "fail",           [SPF_SOFTFAIL] = "softfail", [SPF_TEMPERROR] = "temperror",
+        [SPF_PERMERROR] = "permerror",
+    };
+    return names[result];
+}
+
+void spf_identify(struct arena *arena, const struct spf_request *request,
+                  struct spf_verdict *verdict)
+{
+    *verdict = (struct spf_verdict){.identity = SPF_MAIL_FROM, .sender = request->mail_from};
+    if (CLAUSE(SPF_05, request->mail_from.n == 0)) {
+        verdict->identity = SPF_HELO;
+        verdict->sender = request->helo;
+    }
+    size_t at = bytes_find_last(verdict->sender, '@');
+    if (verdict->identity == SPF_MAIL_FROM && at != BYTES_NOT_FOUND && at > 0) {
+        verdict->domain = bytes_from(verdict->sender, at + 1);
+        return;
+    }
+    struct bytes domain = verdict->sender;
+    if (verdict->identity == SPF_MAIL_FROM && at == 0)
+        domain = bytes_from(domain, 1);
+    verdict->sender = arena_printf(arena, "postmaster@%.*s", BYTES_ARG(domain));
+    verdict->domain = domain;
+}
+
+bool spf_is_checkable(struct bytes domain)
+{
+    domain = spf_without_final_dot(domain);
+    return bytes_find(domain, '.') != BYTES_NOT_FOUND && domain.p[0] != '[' &&
+           bytes_is_ascii(domain);
+}
+
+struct bytes spf_explanation(struct bytes text, struct bytes default_explanation)
+{
+    enum { EXPLANATION_MOST = 2048 }; /* octets */
+    if (text.n > EXPLANATION_MOST)
+        return default_explanation;
+    for (size_t i = 0; i < text.n; i++)
+        if (!ascii_is_printable(text.p[i]))
+            return default_explanation;
+    return text;
+}

@@ -1,0 +1,130 @@
+/* The Received-SPF field: RFC 7208 9.1, folded as RFC 5322 2.2.3 allows.
+ *
+ * Values come from the client and from its records, so each is bounded, stripped of everything but
+ * printable ASCII, and quoted unless it is a dot-atom. */
+#include "spf.h"
+
+#include "address.h"
+
+#include <string.h>
+
+enum {
+    COLUMNS = 78,    /* RFC 5322 2.1.1: SHOULD */
+    VALUE_MOST = 320 /* octets of a value: a whole mailbox (RFC 5321 4.5.3.1) */
+};
+
+struct field {
+    struct buffer *out;
+    size_t column;
+};
+
+/* Adds a word that cannot be folded, on a new line if this one is full. */
+static void add_word(struct field *field, struct bytes word)
+{
+    if (field->column + 1 + word.n > COLUMNS) {
+        buffer_add(field->out, BYTES("\r\n"));
+        field->column = 0;
+    }
+    buffer_add_char(field->out, ' ');
+    buffer_add(field->out, word);
+    field->column += 1 + word.n;
+}
+
+/* Appends `text` with every octet of `specials` escaped, and what is not printable replaced. */
+static void add_escaped(struct buffer *out, struct bytes text, const char *specials)
+{
+    text = bytes_first(text, VALUE_MOST);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = ascii_is_printable(text.p[i]) ? text.p[i] : '?';
+        if (strchr(specials, c))
+            buffer_add_char(out, '\\');
+        buffer_add_char(out, c);
+    }
+}
+
+/* dot-atom of RFC 5322 3.2.3 */
+static bool is_dot_atom(struct bytes text)
+{
+    bool after_dot = true;
+    for (size_t i = 0; i < text.n; i++) {
+        bool dot = text.p[i] == '.';
+        if (dot ? after_dot : !address_is_atext(text.p[i]))
+            return false;
+        after_dot = dot;
+    }
+    return !after_dot && text.n <= VALUE_MOST;
+}
+
+/* key=value; with the value quoted unless it may stand alone, or always. */
+static void add_pair(struct field *field, const char *key, struct bytes value, bool quote)
+{
+    struct buffer word = {0};
+    buffer_printf(&word, "%s=", key);
+    if (!quote && is_dot_atom(value)) {
+        buffer_add(&word, value);
+    } else {
+        buffer_add_char(&word, '"');
+        add_escaped(&word, value, "\"\\");
+        buffer_add_char(&word, '"');
+    }
+    buffer_add_char(&word, ';');
+    add_word(field, buffer_bytes(&word));
+    field->out->failed |= word.failed;
+    buffer_free(&word);
+}
+
+/* What the comment says: before the mailbox checked, between it and the client's address, after. */
+static const struct {
+    const char *before, *between, *after;
+} sentences[] = {
+    [SPF_NONE] = {"domain of ", " has no SPF policy for ", ""},
+    [SPF_NEUTRAL] = {"domain of ", " neither permits nor denies ", ""},
+    [SPF_PASS] = {"domain of ", " designates ", " as permitted sender"},
+    [SPF_FAIL] = {"domain of ", " does not designate ", " as permitted sender"},
+    [SPF_SOFTFAIL] = {"domain of ", " discourages use of ", " as sender"},
+    [SPF_TEMPERROR] = {"policy of ", " could not be fetched to judge ", ""},
+    [SPF_PERMERROR] = {"policy of ", " cannot be interpreted to judge ", ""},
+};
+
+static void add_comment(struct field *field, const struct spf_request *request,
+                        const struct spf_verdict *verdict, const char *client)
+{
+    static const char specials[] = "()\\";
+    struct bytes receiver = request->receiver.n > 0 ? request->receiver : BYTES("unknown");
+    struct buffer comment = {0};
+    buffer_add_char(&comment, '(');
+    add_escaped(&comment, receiver, specials);
+    buffer_printf(&comment, ": %s", sentences[verdict->result].before);
+    add_escaped(&comment, verdict->sender, specials);
+    buffer_printf(&comment, "%s%s%s)", sentences[verdict->result].between, client,
+                  sentences[verdict->result].after);
+    struct bytes rest = buffer_bytes(&comment);
+    while (rest.p != NULL)
+        add_word(field, bytes_cut(&rest, ' '));
+    field->out->failed |= comment.failed;
+    buffer_free(&comment);
+}
+
+void spf_write_received(struct buffer *out, const struct spf_request *request,
+                        const struct spf_verdict *verdict)
+{
+    static const char name[] = "Received-SPF:";
+    struct field field = {.out = out, .column = sizeof name - 1};
+    char client[IP_TEXT_SIZE];
+    buffer_add(out, bytes_of(name));
+    add_word(&field, bytes_of(spf_result_name(verdict->result)));
+    add_comment(&field, request, verdict, ip_format(&request->client, client));
+    if (request->receiver.n > 0)
+        add_pair(&field, "receiver", request->receiver, false);
+    add_pair(&field, "client-ip", bytes_of(client), false);
+    if (verdict->identity == SPF_MAIL_FROM)
+        add_pair(&field, "envelope-from", request->mail_from, true);
+    add_pair(&field, "helo", request->helo, false);
+    add_pair(&field, "identity", verdict->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"),
+             false);
+    if (verdict->mechanism.n > 0)
+        add_pair(&field, "mechanism", verdict->mechanism, false);
+    if (verdict->problem)
+        add_pair(&field, "problem", bytes_of(verdict->problem), false);
+    buffer_add(out, BYTES("\r\n"));
+}

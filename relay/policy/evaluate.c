@@ -1,0 +1,144 @@
+/* Judging one message. See evaluate.h. */
+#include "evaluate.h"
+
+#include "author.h"
+#include "clause.h"
+#include "clock.h"
+#include "evaluate_results.h"
+
+/* Seconds for all questions about one message together. The client waits ten minutes for the answer
+ * to its final dot (RFC 5321 4.5.3.2.6), and the upstream needs most of them. */
+static const double PATIENCE = 60;
+
+/* A DNS whose every answer has to come before one and the same deadline. */
+struct hurried_dns {
+    struct dns dns;
+    struct dns *inner;
+    double deadline;
+};
+
+static void query_in_time(struct dns *self, struct arena *arena, struct bytes name,
+                          enum dns_type type, double deadline, struct dns_answer *answer)
+{
+    const struct hurried_dns *hurried = (const struct hurried_dns *)self;
+    bool sooner = deadline > 0 && deadline < hurried->deadline;
+    dns_query(hurried->inner, arena, name, type, sooner ? deadline : hurried->deadline, answer);
+}
+
+static void conclude(struct evaluation *evaluation, enum verdict verdict, struct bytes reason)
+{
+    evaluation->verdict = verdict;
+    evaluation->detail = evaluation->author_domain;
+    evaluation->reason = reason;
+}
+
+/* RFC 9989 5.3.1 and 11.5, RFC 7489 6.6.1: a message without exactly one author domain escapes
+ * DMARC, so it is not forwarded. */
+static bool find_author(struct arena *arena, const struct message *message,
+                        struct evaluation *evaluation)
+{
+    struct author author = author_of_message(arena, message);
+    bool unusable = author.status == AUTHOR_MISSING || author.status == AUTHOR_MALFORMED ||
+                    author.status == AUTHOR_NOBODY;
+    if (author.status == AUTHOR_NO_MEMORY)
+        return false;
+    if (CLAUSE(DMARC_11, author.status == AUTHOR_REPEATED))
+        conclude(evaluation, VERDICT_NO_AUTHOR, BYTES("there is more than one From field"));
+    else if (CLAUSE(DMARC_12, author.status == AUTHOR_SEVERAL_DOMAINS))
+        conclude(evaluation, VERDICT_NO_AUTHOR,
+                 arena_printf(arena, "the authors are at different domains, %.*s and %.*s",
+                              BYTES_ARG(author.domains[0]), BYTES_ARG(author.domains[1])));
+    else if (CLAUSE(DMARC_10, unusable))
+        conclude(evaluation, VERDICT_NO_AUTHOR,
+                 arena_printf(arena, "there is no usable From field: %s",
+                              author.problem ? author.problem : "it names no author"));
+    else
+        evaluation->author_domain = author.domains[0];
+    return true;
+}
+
+static struct dmarc_identifier spf_identifier(const struct spf_verdict *spf)
+{
+    return (struct dmarc_identifier){.authentication = spf->result == SPF_PASS ? DMARC_AUTHENTICATED
+                                                       : spf->result == SPF_TEMPERROR
+                                                           ? DMARC_UNDECIDED
+                                                           : DMARC_UNAUTHENTICATED,
+                                     .domain = spf->domain};
+}
+
+/* A signature over part of the body says nothing about what was appended to it. */
+static struct dmarc_identifier dkim_identifier(const struct dkim_signature *signature)
+{
+    struct dmarc_identifier identifier = {DMARC_UNAUTHENTICATED, signature->domain};
+    if (signature->result == DKIM_PASS && CLAUSE(DKIM_13, signature->covers_whole_body))
+        identifier.authentication = DMARC_AUTHENTICATED;
+    else if (signature->result == DKIM_TEMPERROR)
+        identifier.authentication = DMARC_UNDECIDED;
+    return identifier;
+}
+
+static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request *request,
+                           struct dns *dns, struct evaluation *evaluation)
+{
+    const struct dkim_results *dkim = &evaluation->dkim;
+    struct dmarc_identifier signatures[DKIM_SIGNATURES_MOST];
+    size_t count = dkim->count < DKIM_SIGNATURES_MOST ? dkim->count : DKIM_SIGNATURES_MOST;
+    for (size_t i = 0; i < count; i++)
+        signatures[i] = dkim_identifier(&dkim->signatures[i]);
+    /* Date, Message-ID and trace make the header as good a lot as the whole message. */
+    const struct dmarc_request dmarc = {
+        .edition =
+            request->config->dmarc_edition == DMARC_EDITION_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989,
+        .suffixes = request->config->public_suffixes,
+        .author_domain = evaluation->author_domain,
+        .spf = spf_identifier(request->spf),
+        .signatures = signatures,
+        .signature_count = count,
+        .sample = (unsigned)(bytes_hash_nocase(request->message->header) % DMARC_SAMPLES),
+    };
+    return dmarc_evaluate(dns, arena, &dmarc, &evaluation->dmarc);
+}
+
+/* What DMARC makes of the message. A quarantine is forwarded unless the configuration refuses it,
+ * since a forwarder has no junk folder. */
+static enum verdict dmarc_refusal(const struct config *config, const struct dmarc_verdict *dmarc)
+{
+    bool refuses_quarantine = config->dmarc_quarantine == QUARANTINE_REJECT;
+    enum dmarc_policy least_refused =
+        refuses_quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_REJECT;
+    if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= least_refused))
+        return VERDICT_DMARC_DNS_FAILED;
+    if (!CLAUSE(DMARC_01, dmarc->result == DMARC_FAIL) ||
+        CLAUSE(DMARC_05, dmarc->disposition == DMARC_POLICY_NONE))
+        return VERDICT_NONE;
+    if (dmarc->disposition != DMARC_POLICY_QUARANTINE)
+        return VERDICT_DMARC_REJECT;
+    return CLAUSE(DMARC_04, !refuses_quarantine) ? VERDICT_NONE : VERDICT_DMARC_QUARANTINE;
+}
+
+void evaluate_envelope(struct arena *arena, const struct config *config, struct dns *dns,
+                       const struct spf_request *envelope, struct spf_verdict *spf)
+{
+    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
+    engine(dns, arena, envelope, spf);
+}
+
+bool evaluate_message(struct arena *arena, const struct evaluation_request *request,
+                      struct evaluation *evaluation)
+{
+    const struct message *message = request->message;
+    struct hurried_dns hurried = {{query_in_time}, request->dns, clock_monotonic() + PATIENCE};
+    *evaluation = (struct evaluation){.body = body_hash_new(arena, message->body)};
+    if (evaluation->body == NULL ||
+        !dkim_verify_message(arena, message, evaluation->body, &hurried.dns, &evaluation->dkim) ||
+        !arc_verify(arena, message, evaluation->body, &hurried.dns, &evaluation->arc) ||
+        !find_author(arena, message, evaluation))
+        return false;
+    if (evaluation->verdict == VERDICT_NONE) {
+        if (!evaluate_dmarc(arena, request, &hurried.dns, evaluation))
+            return false;
+        conclude(evaluation, dmarc_refusal(request->config, &evaluation->dmarc),
+                 evaluation->dmarc.reason);
+    }
+    return evaluate_results(arena, request, evaluation);
+}

@@ -1,0 +1,47 @@
+/* The whole judgement of one message, as the relay makes it after DATA: DKIM, ARC, the author,
+ * DMARC; what goes into Authentication-Results; whether the message is forwarded, and why.
+ *
+ * SPF is evaluated earlier, at MAIL, and handed in. Everything that is asked of DNS goes through
+ * one `struct dns` that remembers (dns_memo()), so each question is asked once per message. */
+#ifndef FAIRLEAD_EVALUATE_H
+#define FAIRLEAD_EVALUATE_H
+
+#include "arc.h"
+#include "authres.h"
+#include "config.h"
+#include "dkim.h"
+#include "dmarc.h"
+#include "spf.h"
+#include "verdict.h"
+
+struct evaluation_request {
+    const struct config *config;
+    struct dns *dns;
+    const struct spf_request *envelope; /* client, HELO and reverse-path */
+    const struct spf_verdict *spf;      /* what SPF said of them */
+    const struct message *message;
+};
+
+struct evaluation {
+    struct body_hash *body; /* shared with the signatures that prepend_trace() adds */
+    struct dkim_results dkim;
+    struct arc_result arc;
+    struct bytes author_domain; /* empty unless there is exactly one */
+    struct dmarc_verdict dmarc; /* evaluated only if there is an author domain */
+    struct authres results;     /* what Authentication-Results and the AAR say */
+    enum verdict verdict;       /* VERDICT_NONE: forward */
+    struct bytes detail;        /* for verdict_text(): the author domain, or empty */
+    struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */
+};
+
+/* SPF for the envelope, by the engine that is configured; at MAIL, when there is no message yet.
+ * Waits in the calling fiber. Everything in *spf lives in `arena` or in the envelope. */
+void evaluate_envelope(struct arena *arena, const struct config *config, struct dns *dns,
+                       const struct spf_request *envelope, struct spf_verdict *spf);
+
+/* Evaluates. Waits in the calling fiber. Everything in *evaluation lives in `arena` or in the
+ * request. False only when memory is short. */
+bool evaluate_message(struct arena *arena, const struct evaluation_request *request,
+                      struct evaluation *evaluation);
+
+#endif

@@ -1,0 +1,452 @@
+/* The running relay. See server.h.
+ *
+ * One fiber accepts on each listener and one serves each session; signals arrive through the loop.
+ * A reload takes effect for new sessions. Listeners and user stay as they were at start: the
+ * privileges that binding needs are gone by then. */
+#include "server.h"
+
+#include "clause.h"
+#include "clock.h"
+#include "fiber.h"
+#include "log.h"
+#include "privileges.h"
+#include "proxy_protocol.h"
+#include "resolver.h"
+#include "session.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    HEAP_KEPT = 32 << 20,         /* octets */
+    DESCRIPTORS_OF_A_SESSION = 3, /* the client, the upstream, a question to the DNS */
+    DESCRIPTORS_OF_ITS_OWN = 64,
+    PROXY_HEADER_SECONDS = 10,
+    REFUSALS_AT_ONCE = 64, /* sessions beyond the limit that still hear a 421 */
+    ACCEPT_PAUSE_MILLISECONDS = 100
+};
+
+/* What a reload replaces. Sessions keep the one they began with. */
+struct generation {
+    unsigned references;
+    struct config *config;
+    struct resolver *resolver;
+};
+
+struct connection {
+    struct connection *next, *previous;
+    struct server *server;
+    struct generation *generation;
+    const struct config_listener *listener;
+    struct fiber *fiber;
+    struct stream *stream;
+    struct session *session;
+    bool admitted;     /* counted as a session */
+    struct ip address; /* the client's */
+    struct ip peer;    /* who connected: the client, or a proxy */
+};
+
+struct listening {
+    struct server *server;
+    const struct config_listener *listener;
+    struct fiber *fiber;
+    int fd;
+};
+
+struct server {
+    struct generation *generation;
+    struct config *first_config; /* the listeners live in it */
+    struct listening *listening;
+    size_t listening_count;
+    struct connection *connections;
+    unsigned connection_count;
+    unsigned session_count; /* connections admitted */
+    struct budget budget;
+    bool draining;
+    ev_signal hangup, terminate, interrupt;
+    ev_timer drain_bound;
+};
+
+/* ---- Generations ---- */
+
+static struct generation *generation_new(struct config *config)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
+    struct resolver *resolver = resolver_new(&config->resolver);
+    if (!generation || !resolver) {
+        free(generation);
+        resolver_free(resolver);
+        config_release(config);
+        return NULL;
+    }
+    *generation = (struct generation){.references = 1, .config = config, .resolver = resolver};
+    return generation;
+}
+
+static void generation_release(struct generation *generation)
+{
+    if (!generation || --generation->references > 0)
+        return;
+    resolver_free(generation->resolver);
+    config_release(generation->config);
+    free(generation);
+}
+
+/* ---- Sessions ---- */
+
+static unsigned count_sessions_from(const struct server *server, const struct ip *address)
+{
+    unsigned count = 0;
+    for (const struct connection *c = server->connections; c; c = c->next)
+        count += c->admitted && ip_equal(&c->address, address) ? 1 : 0;
+    return count;
+}
+
+/* A connection that is only told a refusal takes nobody's place. */
+static enum verdict judge_connection(const struct connection *connection)
+{
+    const struct server *server = connection->server;
+    const struct config_limits *limits = &connection->generation->config->limits;
+    if (server->draining)
+        return VERDICT_SHUTTING_DOWN;
+    if (server->session_count >= limits->sessions && CLAUSE(LIM_23, true))
+        return VERDICT_TOO_MANY_SESSIONS;
+    if (count_sessions_from(server, &connection->address) >= limits->sessions_per_client &&
+        CLAUSE(LIM_18, true))
+        return VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT;
+    return VERDICT_NONE;
+}
+
+/* On a listener for proxies, learns the client's address from the PROXY header. False when the peer
+ * may not be one, or sent none: then nothing can be said to anybody. */
+static bool learn_client(struct connection *connection)
+{
+    const struct config_listener *listener = connection->listener;
+    struct proxy_header header;
+    bool trusted = false;
+    connection->address = connection->peer;
+    if (listener->proxy_count == 0)
+        return true;
+    for (size_t i = 0; i < listener->proxy_count; i++)
+        trusted = trusted || ip_in_prefix(&connection->peer, &listener->proxies[i]);
+    if (!trusted || proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_SECONDS,
+                               &header) != STREAM_OK)
+        return false;
+    if (!header.local)
+        connection->address = header.source;
+    return true;
+}
+
+static void link_connection(struct connection *connection)
+{
+    struct server *server = connection->server;
+    connection->next = server->connections;
+    if (connection->next)
+        connection->next->previous = connection;
+    server->connections = connection;
+    server->connection_count++;
+}
+
+static void unlink_connection(struct connection *connection)
+{
+    struct server *server = connection->server;
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    server->connection_count--;
+    server->session_count -= connection->admitted ? 1 : 0;
+}
+
+static void serve_client(struct connection *connection)
+{
+    struct server *server = connection->server;
+    const struct session_setting setting = {
+        .config = connection->generation->config,
+        .dns = resolver_dns(connection->generation->resolver),
+        .budget = &server->budget,
+        .draining = &server->draining,
+    };
+    if (!learn_client(connection))
+        return;
+    connection->session = session_new(&setting, connection->stream, &connection->address);
+    if (!connection->session)
+        return;
+    enum verdict refusal = judge_connection(connection);
+    connection->admitted = refusal == VERDICT_NONE;
+    server->session_count += connection->admitted ? 1 : 0;
+    session_run(connection->session, refusal);
+}
+
+/* Lookups in the DNS that nobody waits for any more do not hold up the end. */
+static void end_if_drained(const struct server *server)
+{
+    if (server->draining && server->connection_count == 0)
+        ev_break(fiber_loop(), EVBREAK_ALL);
+}
+
+static void run_connection(void *argument)
+{
+    struct connection *connection = argument;
+    struct server *server = connection->server;
+    connection->fiber = fiber_self();
+    link_connection(connection);
+    serve_client(connection);
+    unlink_connection(connection);
+    session_free(connection->session);
+    stream_free(connection->stream);
+    generation_release(connection->generation);
+    free(connection);
+    end_if_drained(server);
+}
+
+static void start_connection(struct listening *listening, int fd,
+                             const struct sockaddr_storage *address)
+{
+    struct server *server = listening->server;
+    struct connection *connection = calloc(1, sizeof *connection);
+    uint16_t port;
+    struct stream *stream = stream_from_fd(fd);
+    if (!connection || !stream) {
+        free(connection);
+        stream_free(stream);
+        return;
+    }
+    connection->server = server;
+    connection->listener = listening->listener;
+    connection->stream = stream;
+    connection->generation = server->generation;
+    connection->generation->references++;
+    ip_from_sockaddr((const struct sockaddr *)address, &connection->peer, &port);
+    if (fiber_start(run_connection, connection))
+        return;
+    generation_release(connection->generation);
+    stream_free(stream);
+    free(connection);
+}
+
+/* ---- Listeners ---- */
+
+/* Accepts until the listener is closed. Out of descriptors or memory: lets those who have them
+ * finish first. */
+static void run_listener(void *argument)
+{
+    struct listening *listening = argument;
+    listening->fiber = fiber_self();
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t length = sizeof address;
+        unsigned most = listening->server->generation->config->limits.sessions + REFUSALS_AT_ONCE;
+        enum fiber_event event = FIBER_READY;
+        int fd = -1;
+        if (listening->server->connection_count < most)
+            fd = accept4(listening->fd, (struct sockaddr *)&address, &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            start_connection(listening, fd, &address);
+        else if (errno == EAGAIN && listening->server->connection_count < most)
+            event = fiber_wait_fd(listening->fd, EV_READ, 0);
+        else
+            event = fiber_sleep_until(clock_monotonic() + ACCEPT_PAUSE_MILLISECONDS / 1000.0);
+        if (event == FIBER_CANCELLED)
+            break;
+    }
+    listening->fiber = NULL;
+    close(listening->fd);
+    listening->fd = -1;
+}
+
+static int bind_listener(const struct config_listener *listener)
+{
+    struct sockaddr_storage address;
+    int on = 1;
+    socklen_t length = ip_to_sockaddr(&listener->address, listener->port, &address);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static bool bind_all(struct server *server, const struct config *config, struct buffer *errors)
+{
+    server->listening = calloc(config->listener_count, sizeof *server->listening);
+    if (!server->listening)
+        return false;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        char text[IP_TEXT_SIZE];
+        int fd = bind_listener(listener);
+        if (fd < 0) {
+            buffer_printf(errors, "cannot listen on %s port %u: %s\n",
+                          ip_format(&listener->address, text), listener->port, strerror(errno));
+            return false;
+        }
+        server->listening[server->listening_count++] =
+            (struct listening){.server = server, .listener = listener, .fd = fd};
+    }
+    return true;
+}
+
+/* ---- Signals ---- */
+
+static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct server *server = watcher->data;
+    struct buffer errors = {0};
+    (void)loop;
+    (void)events;
+    struct config *config = config_load(server->first_config->path.p, &errors);
+    struct generation *generation = config ? generation_new(config) : NULL;
+    if (generation) {
+        generation_release(server->generation);
+        server->generation = generation;
+        server->budget.limit = config->limits.memory;
+        log_message("reload", "the configuration was read again");
+    } else {
+        log_message("reload", "the old configuration stays in force: %.*s", (int)errors.n,
+                    errors.p ? errors.p : "");
+    }
+    buffer_free(&errors);
+}
+
+static void cancel_connections(struct server *server, bool idle_only)
+{
+    for (struct connection *c = server->connections, *next; c; c = next) {
+        next = c->next;
+        if (!idle_only || !c->session || session_is_idle(c->session))
+            fiber_cancel(c->fiber);
+    }
+}
+
+static void on_drain_bound(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    ev_ref(loop); /* the timer was not counted, and has stopped */
+    cancel_connections(watcher->data, false);
+}
+
+static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct server *server = watcher->data;
+    (void)events;
+    if (server->draining)
+        return;
+    server->draining = true;
+    log_message("drain", "ending; %u sessions open", server->connection_count);
+    for (size_t i = 0; i < server->listening_count; i++) {
+        if (!server->listening[i].fiber)
+            continue;
+        /* From now on connections are refused, not when the fiber gets its turn. */
+        shutdown(server->listening[i].fd, SHUT_RDWR);
+        fiber_cancel(server->listening[i].fiber);
+    }
+    cancel_connections(server, true);
+    ev_timer_init(&server->drain_bound, on_drain_bound, server->generation->config->timeouts.drain,
+                  0);
+    server->drain_bound.data = server;
+    ev_timer_start(loop, &server->drain_bound);
+    ev_unref(loop);
+    end_if_drained(server);
+}
+
+/* Watches a signal without keeping the loop alive for it. */
+static void watch_signal(struct server *server, ev_signal *watcher,
+                         void (*callback)(struct ev_loop *, ev_signal *, int), int number)
+{
+    ev_signal_init(watcher, callback, number);
+    watcher->data = server;
+    ev_signal_start(fiber_loop(), watcher);
+    ev_unref(fiber_loop());
+}
+
+/* ---- The whole ---- */
+
+/* The usual soft limit of 1024 descriptors is there for programs that use select(). */
+static void raise_descriptor_limit(const struct config_limits *limits)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)limits->sessions * DESCRIPTORS_OF_A_SESSION + DESCRIPTORS_OF_ITS_OWN;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < needed)
+        log_message("limit", "limits.sessions may need %llu descriptors; the system allows %llu",
+                    (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+}
+
+struct server *server_new(struct config *config, struct buffer *errors)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server || !fiber_loop()) {
+        config_release(config);
+        free(server);
+        buffer_add(errors, BYTES("out of memory, or no event loop\n"));
+        return NULL;
+    }
+    raise_descriptor_limit(&config->limits);
+    server->first_config = config_keep(config);
+    server->budget.limit = config->limits.memory;
+    server->generation = generation_new(config);
+    if (server->generation && bind_all(server, server->first_config, errors) &&
+        privileges_drop(server->first_config->user, errors))
+        return server;
+    server_free(server);
+    return NULL;
+}
+
+/* What one mail gives back the next takes again: the heap stays as it is between them. */
+static void keep_heap(void)
+{
+    mallopt(M_TOP_PAD, HEAP_KEPT);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
+}
+
+void server_run(struct server *server)
+{
+    keep_heap();
+    signal(SIGPIPE, SIG_IGN);
+    watch_signal(server, &server->hangup, on_hangup, SIGHUP);
+    watch_signal(server, &server->terminate, on_terminate, SIGTERM);
+    watch_signal(server, &server->interrupt, on_terminate, SIGINT);
+    for (size_t i = 0; i < server->listening_count; i++)
+        if (!fiber_start(run_listener, &server->listening[i]))
+            log_message("listen", "no memory for a listener");
+    log_message("ready", "serving %zu zones on %zu listeners", server->first_config->zone_count,
+                server->listening_count);
+    ev_run(fiber_loop(), 0);
+    /* Ends the lookups still under way. */
+    generation_release(server->generation);
+    server->generation = NULL;
+    ev_run(fiber_loop(), 0);
+}
+
+void server_free(struct server *server)
+{
+    if (!server)
+        return;
+    for (size_t i = 0; i < server->listening_count; i++)
+        if (server->listening[i].fd >= 0)
+            close(server->listening[i].fd);
+    free(server->listening);
+    generation_release(server->generation);
+    config_release(server->first_config);
+    free(server);
+}

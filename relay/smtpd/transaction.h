@@ -1,0 +1,66 @@
+/* One mail on its way through the relay: MAIL, RCPT and DATA of the client on one side, one
+ * upstream transaction on the other (DECISIONS "The shape of a transaction").
+ *
+ * The relay has no queue. A 2xx to the end of DATA is the upstream's 2xx for that very message, and
+ * nothing else is. A transaction belongs to one session and serves its mails one after the other;
+ * the upstream connection stays open between mails for the same destination. */
+#ifndef FAIRLEAD_TRANSACTION_H
+#define FAIRLEAD_TRANSACTION_H
+
+#include "budget.h"
+#include "command.h"
+#include "config.h"
+#include "dns.h"
+#include "stream.h"
+#include "verdict.h"
+
+/* What a session knows of its client, which the transaction needs. */
+struct client {
+    struct bytes session_id;
+    struct ip address;
+    struct bytes helo; /* in its one form (mail/domain.h) */
+    bool esmtp;
+    bool tls;
+};
+
+struct transaction;
+
+/* A transaction without a mail. The arguments must outlive it. NULL when memory is short. */
+struct transaction *transaction_new(const struct config *config, struct dns *dns,
+                                    struct budget *budget, const struct client *client);
+
+/* Frees the transaction and drops the upstream connection; whatever was under way there is not
+ * completed. NULL is ignored. */
+void transaction_free(struct transaction *transaction);
+
+/* True between an accepted MAIL and the end of that mail. */
+bool transaction_is_open(const struct transaction *transaction);
+
+/* True once a recipient of the open mail was accepted. */
+bool transaction_has_recipient(const struct transaction *transaction);
+
+/* MAIL. VERDICT_NONE: the sender is noted and the mail open. */
+enum verdict transaction_mail(struct transaction *transaction, const struct mail_arguments *mail);
+
+/* RCPT: routes the recipient, and asks the upstream about it. */
+void transaction_recipient(struct transaction *transaction, const struct address *recipient,
+                           struct answer *answer);
+
+/* Reads the content of DATA from the client to its end, after the 354. STREAM_OK: it was read
+ * whole, whether or not it can be taken. Anything else: the client is lost, or sent without end. */
+enum stream_status transaction_receive(struct transaction *transaction, struct stream *stream);
+
+/* Judges the message that was received, hands it to the upstream and gives its answer. `client` is
+ * asked, before the upstream may take the message, whether somebody still waits for the answer.
+ * What the answer refers to lives until transaction_end(), which must come next. */
+void transaction_deliver(struct transaction *transaction, struct stream *client,
+                         struct answer *answer);
+
+/* Forgets the mail, if there is one. What was not delivered is not going to be: the upstream is
+ * told RSET (the client's RSET, a new EHLO). */
+void transaction_end(struct transaction *transaction);
+
+/* Ends everything, the upstream session included (QUIT, a lost client). */
+void transaction_close(struct transaction *transaction);
+
+#endif

@@ -1,0 +1,38 @@
+/* fairlead check-config: reads a configuration as `serve` would, and says what is wrong with it. */
+#include "load_config.h"
+#include "tools.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: fairlead check-config [-c] FILE\n"
+    "\n"
+    "Reads the configuration in FILE (fairlead.yaml(5)), and the keys and certificates it names,\n"
+    "as 'fairlead serve' would, and prints every error with its line. Exit status: 0 if there is\n"
+    "none, else 2.\n"
+    "\n"
+    "  -c, --config FILE   the configuration\n"
+    "      --help          this text\n"
+    "\n"
+    "Example: fairlead check-config /etc/fairlead/fairlead.yaml\n";
+
+static int check(const char *path)
+{
+    struct config *config = tool_load_config(path);
+    size_t routes = 0;
+    if (!config)
+        return TOOL_USAGE;
+    for (size_t i = 0; i < config->zone_count; i++)
+        routes += config->zones[i].route_count;
+    printf("%s: ok, %zu zone%s, %zu route%s\n", path, config->zone_count,
+           config->zone_count == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
+    config_release(config);
+    return TOOL_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+    return tool_run_with_config("check-config", help, argc, argv, check);
+}
+
+const struct tool tool_check_config = {"check-config", "check a configuration file", run};

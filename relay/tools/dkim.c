@@ -1,0 +1,107 @@
+/* fairlead dkim verify, fairlead dkim sign. */
+#include "clock.h"
+#include "results.h"
+#include "sign_input.h"
+#include "tools.h"
+
+#include <string.h>
+
+struct dkim_tool {
+    const char *engine;
+    struct sign_options sign;
+};
+
+static int print_results(const struct dkim_results *results)
+{
+    struct buffer out = {0};
+    struct json json = json_start(&out);
+    json_open_object(&json, NULL);
+    tool_add_dkim(&json, results);
+    json_close_object(&json);
+    int status = tool_print_json(&out);
+    buffer_free(&out);
+    return status;
+}
+
+static int verify(struct tool_context *context, void *user)
+{
+    const struct dkim_tool *tool = user;
+    struct message message;
+    struct dkim_results results;
+    const bool native = strcmp(tool->engine, "native") == 0;
+    if (!native && strcmp(tool->engine, "libopendkim") != 0)
+        return tool_usage_error("dkim verify: no engine '%s': native or libopendkim", tool->engine);
+    int status = tool_read_message(context->arena, context->operands[0], &message);
+    if (status != TOOL_DONE)
+        return status;
+    struct body_hash *body = body_hash_new(context->arena, message.body);
+    bool done =
+        body &&
+        (native ? dkim_verify_message(context->arena, &message, body, context->dns, &results)
+                : dkim_verify_libopendkim(context->arena, &message, context->dns, &results));
+    if (!done)
+        return tool_unable("dkim verify: out of memory");
+    return print_results(&results);
+}
+
+static int run_verify(int argc, char **argv)
+{
+    struct dkim_tool tool = {.engine = "native"};
+    const struct tool_option options[] = {
+        {"engine", "NAME", "native (the default) or libopendkim", &tool.engine, 1}, {0}};
+    const struct tool_usage usage = {
+        .name = "dkim verify",
+        .operands = "FILE",
+        .help = "Verifies every DKIM signature of a message (RFC 6376, 8301, 8463) and prints\n"
+                "domain, selector, identity, algorithm, key size, result and its reason.\n\n"
+                "  fairlead dkim verify message.eml\n",
+        .options = options,
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return tool_run(&usage, argc, argv, verify, &tool);
+}
+
+static int sign(struct tool_context *context, void *user)
+{
+    const struct dkim_tool *tool = user;
+    struct sign_input input;
+    int status = sign_input_read(context, &tool->sign, &input);
+    if (status == TOOL_DONE) {
+        struct bytes field = dkim_sign_message(context->arena, &input.message, input.body,
+                                               &input.identity, clock_wall());
+        status = field.p ? sign_input_print(&input, &field, 1)
+                         : tool_unable("dkim sign: the message could not be signed");
+    }
+    sign_input_free(&input);
+    return status;
+}
+
+static int run_sign(int argc, char **argv)
+{
+    struct dkim_tool tool = {.engine = NULL};
+    const struct tool_option options[] = {SIGN_OPTIONS(tool.sign), {0}};
+    const struct tool_usage usage = {
+        .name = "dkim sign",
+        .operands = "FILE",
+        .help = "Prints the message with a DKIM-Signature on top, as the relay signs: relaxed,\n"
+                "From signed once more than it occurs, valid for seven days.\n\n"
+                "  fairlead dkim sign --domain example.com --selector s1 --key s1.pem mail.eml\n",
+        .options = options,
+        .operands_least = 1,
+        .operands_most = 1,
+    };
+    return tool_run(&usage, argc, argv, sign, &tool);
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct tool words[] = {
+        {"verify", "verify a message's DKIM signatures", run_verify},
+        {"sign", "sign a message", run_sign},
+        {0},
+    };
+    return tool_run_word(words, argc, argv);
+}
+
+const struct tool tool_dkim = {"dkim", "verify or make DKIM signatures", run};

@@ -1,0 +1,221 @@
+/* The report of `fairlead verify` for a reader's eyes. See tool_verify.h.
+ *
+ *     Refused at DATA: 550 5.7.26 The DMARC policy of example.com asks to reject this message. ...
+ *     because nothing aligned with example.com is authenticated, and p=reject at ... [DMARC-01]
+ *
+ *       SPF    fail      example.com (MAIL FROM), by -all; aligned with From (relaxed)
+ *       DKIM   pass      other.example (s=a, rsa-sha256, 2048 bits); not aligned with From
+ * (relaxed) ARC    none DMARC  fail      From is at example.com, of the organization example.com
+ *                        _dmarc.example.com: v=DMARC1; p=reject
+ *                        p=reject applies */
+#include "verify.h"
+
+enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, DIM };
+
+struct report {
+    struct buffer *out;
+    bool colour;
+};
+
+static void start(struct report *report, enum colour colour)
+{
+    static const char *const codes[] = {
+        [PLAIN] = "0", [BOLD] = "1", [RED] = "31", [GREEN] = "32", [YELLOW] = "33", [DIM] = "2"};
+    if (report->colour)
+        buffer_printf(report->out, "\033[%sm", codes[colour]);
+}
+
+/* Text that came from a message, a record or a client. */
+static void put(struct report *report, struct bytes text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        buffer_add_char(report->out, ascii_is_printable(text.p[i]) ? text.p[i] : '?');
+}
+
+static void put_string(struct report *report, const char *text)
+{
+    put(report, bytes_of(text));
+}
+
+static void end_line(struct report *report)
+{
+    buffer_add_char(report->out, '\n');
+}
+
+static enum colour colour_of(struct bytes result)
+{
+    if (bytes_equal(result, BYTES("pass")) || bytes_equal(result, BYTES("found")))
+        return GREEN;
+    if (bytes_equal(result, BYTES("none")) || bytes_equal(result, BYTES("neutral")))
+        return DIM;
+    return bytes_equal(result, BYTES("fail")) ? RED : YELLOW;
+}
+
+/* "  DKIM   pass       ", after which the details follow. */
+static void start_row(struct report *report, const char *method, const char *result)
+{
+    buffer_printf(report->out, "  %-6s ", method);
+    start(report, colour_of(bytes_of(result)));
+    buffer_printf(report->out, "%-10s", result);
+    start(report, PLAIN);
+}
+
+/* Where the details of a row go on in the next line. */
+static void continue_row(struct report *report)
+{
+    buffer_printf(report->out, "\n%19s", "");
+}
+
+static void put_alignment(struct report *report, const struct verify_outcome *outcome,
+                          enum dmarc_alignment alignment, bool strict)
+{
+    if (outcome->evaluation.dmarc.found.domain.n == 0)
+        return;
+    put_string(report, alignment == DMARC_ALIGNED       ? "; aligned with From"
+                       : alignment == DMARC_NOT_ALIGNED ? "; not aligned with From"
+                                                        : "; alignment unknown");
+    put_string(report, strict ? " (strict)" : " (relaxed)");
+}
+
+static void put_spf(struct report *report, const struct verify_outcome *outcome)
+{
+    const struct spf_verdict *spf = &outcome->spf;
+    const struct dmarc_verdict *dmarc = &outcome->evaluation.dmarc;
+    start_row(report, "SPF", spf_result_name(spf->result));
+    put(report, spf->domain);
+    put_string(report, spf->identity == SPF_HELO ? " (HELO)" : " (MAIL FROM)");
+    if (spf->mechanism.n > 0) {
+        put_string(report, ", by ");
+        put(report, spf->mechanism);
+    }
+    if (spf->problem && *spf->problem) {
+        put_string(report, ": ");
+        put_string(report, spf->problem);
+    }
+    put_alignment(report, outcome, dmarc->spf, dmarc->found.record.strict_spf);
+    end_line(report);
+}
+
+static void put_signature(struct report *report, const struct verify_outcome *outcome, size_t i)
+{
+    const struct dkim_signature *signature = &outcome->evaluation.dkim.signatures[i];
+    const struct dmarc_verdict *dmarc = &outcome->evaluation.dmarc;
+    start_row(report, "DKIM", dkim_result_name(signature->result));
+    put(report, signature->domain);
+    put_string(report, " (s=");
+    put(report, signature->selector);
+    put_string(report, ", ");
+    put(report, signature->algorithm);
+    if (signature->bits > 0)
+        buffer_printf(report->out, ", %u bits", signature->bits);
+    put_string(report, ")");
+    if (*signature->reason) {
+        put_string(report, ": ");
+        put_string(report, signature->reason);
+    }
+    if (dmarc->signatures && i < DKIM_SIGNATURES_MOST)
+        put_alignment(report, outcome, dmarc->signatures[i], dmarc->found.record.strict_dkim);
+    end_line(report);
+}
+
+static void put_arc(struct report *report, const struct arc_result *arc)
+{
+    start_row(report, "ARC", arc_status_name(arc->status));
+    if (arc->instances > 0)
+        buffer_printf(report->out, "%u set%s", arc->instances, arc->instances == 1 ? "" : "s");
+    if (*arc->reason) {
+        put_string(report, ": ");
+        put_string(report, arc->reason);
+    }
+    end_line(report);
+}
+
+static void put_dmarc(struct report *report, const struct evaluation *evaluation)
+{
+    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    if (evaluation->author_domain.n == 0)
+        return;
+    start_row(report, "DMARC", dmarc_result_name(dmarc->result));
+    put_string(report, "From is at ");
+    put(report, evaluation->author_domain);
+    if (dmarc->organizational_domain.n > 0) {
+        put_string(report, ", of the organization ");
+        put(report, dmarc->organizational_domain);
+    }
+    if (dmarc->found.domain.n > 0) {
+        continue_row(report);
+        put_string(report, "_dmarc.");
+        put(report, dmarc->found.domain);
+        put_string(report, ": ");
+        put(report, dmarc->found.text);
+    }
+    if (*dmarc->requested_by) {
+        continue_row(report);
+        buffer_printf(report->out, "%s=%s applies", dmarc->requested_by,
+                      dmarc_policy_name(dmarc->requested));
+        if (dmarc->lowered)
+            put_string(report, ", lowered by one step");
+    }
+    end_line(report);
+}
+
+static void put_recipient(struct report *report, const struct verify_outcome *outcome)
+{
+    bool found = outcome->route_status == ROUTE_FOUND;
+    if (!outcome->has_recipient)
+        return;
+    start_row(report, "Route", found ? "found" : "none");
+    put(report, outcome->recipient);
+    if (found) {
+        put_string(report, " -> ");
+        put(report, outcome->route.to->text);
+    }
+    end_line(report);
+    start_row(report, "DNSBL", outcome->listed_by.n > 0 ? "listed" : "none");
+    put(report, outcome->listed_by);
+    end_line(report);
+}
+
+static void put_verdict(struct report *report, const struct verify_outcome *outcome)
+{
+    bool forwarded = outcome->verdict == VERDICT_NONE;
+    start(report, BOLD);
+    start(report, forwarded ? GREEN : RED);
+    if (forwarded)
+        put_string(report, "Forwarded; the client hears what the upstream answers");
+    else {
+        buffer_printf(report->out, "Refused at %s: ", outcome->stage);
+        put(report, outcome->reply);
+    }
+    start(report, PLAIN);
+    end_line(report);
+    put_string(report, "because ");
+    put(report, outcome->reason);
+    if (!forwarded)
+        buffer_printf(report->out, " [%s]", outcome->clause);
+    end_line(report);
+    end_line(report);
+}
+
+void verify_report(struct buffer *out, const struct verify_outcome *outcome, bool colour)
+{
+    struct report report = {out, colour};
+    put_verdict(&report, outcome);
+    put_recipient(&report, outcome);
+    put_spf(&report, outcome);
+    if (outcome->evaluation.dkim.count == 0) {
+        start_row(&report, "DKIM", "none");
+        end_line(&report);
+    }
+    for (size_t i = 0; i < outcome->evaluation.dkim.count; i++)
+        put_signature(&report, outcome, i);
+    put_arc(&report, &outcome->evaluation.arc);
+    put_dmarc(&report, &outcome->evaluation);
+    end_line(&report);
+    struct bytes rest = outcome->field;
+    while (rest.p != NULL) {
+        put_string(&report, rest.p[0] == '\t' ? "    " : "");
+        put(&report, bytes_trim(bytes_cut(&rest, '\n')));
+        end_line(&report);
+    }
+}
