@@ -5,17 +5,17 @@
 #include "config.h"
 #include "route.h"
 
-static void find_every_route(const struct config *config)
+static void find_every_route(const struct routing *routing)
 {
-    for (size_t i = 0; i < config->zone_count; i++)
-        for (size_t j = 0; j < config->zones[i].route_count; j++) {
-            const struct config_route *wanted = &config->zones[i].routes[j];
+    for (size_t i = 0; i < routing->zone_count; i++)
+        for (size_t j = 0; j < routing->zones[i].route_count; j++) {
+            const struct zone_route *wanted = &routing->zones[i].routes[j];
             const struct address recipient = {
                 .kind = ADDRESS_MAILBOX, .local = wanted->local_part, .domain = wanted->domain};
             struct route found;
-            require(route_serves(config, wanted->domain));
+            require(route_serves(routing, wanted->domain));
             if (!wanted->catch_all)
-                require(route_find(config, &recipient, &found) == ROUTE_FOUND &&
+                require(route_find(routing, &recipient, &found) == ROUTE_FOUND &&
                         found.to == &wanted->to);
         }
 }
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         config_parse((struct bytes){(const char *)data, size}, "/nonexistent/fuzz.yaml", &errors);
     require(config ? errors.n == 0 : errors.n > 0 && errors.p[errors.n - 1] == '\n');
     if (config)
-        find_every_route(config);
+        find_every_route(&config->policy.routing);
     config_release(config);
     buffer_free(&errors);
     return 0;

@@ -132,11 +132,10 @@ static void build_resolver(struct config_build *build)
 static void build_upstream(struct config_build *build)
 {
     const struct file_upstream *file = &build->file->upstream;
-    struct config_upstream *upstream = &build->config->upstream;
+    struct upstream_settings *upstream = &build->config->upstream;
     upstream->ehlo = file->ehlo ? config_domain(build, file->ehlo, config_key("upstream.ehlo"))
                                 : build->config->hostname;
     upstream->port = (uint16_t)config_number(build, "upstream.port", file->port, 25, 1, UINT16_MAX);
-    upstream->starttls = file->starttls;
     for (size_t i = 0; i < file->source_count; i++) {
         const struct config_key key = config_key("upstream.source[%zu]", i);
         struct ip ip;
@@ -152,6 +151,20 @@ static void build_upstream(struct config_build *build)
     }
 }
 
+/* Mail sent to our own listener would only come round again. */
+static void build_self(struct config_build *build)
+{
+    const struct config *config = build->config;
+    struct mx_self *self = &build->config->upstream.self;
+    struct ip *addresses =
+        arena_alloc_array(build->arena, config->listener_count, sizeof(*addresses));
+    self->name = config->hostname;
+    self->addresses = addresses;
+    for (size_t i = 0; addresses && i < config->listener_count; i++)
+        if (config->listeners[i].port == config->upstream.port)
+            addresses[self->address_count++] = config->listeners[i].address;
+}
+
 static void build_timeouts(struct config_build *build)
 {
     /* No client should wait longer than an hour; of RCPT and the final dot it is the client's own
@@ -159,22 +172,19 @@ static void build_timeouts(struct config_build *build)
     enum { HOUR = 3600, CLIENT_RCPT = 300, CLIENT_FINAL = 600 };
     const struct file_timeouts *file = &build->file->timeouts;
     struct config_timeouts *t = &build->config->timeouts;
+    struct upstream_timeouts *u = &build->config->upstream.timeouts;
     t->client_command = seconds(build, "timeouts.client_command", file->client_command, 300, HOUR);
     t->client_data = seconds(build, "timeouts.client_data", file->client_data, 180, HOUR);
     t->recipient = seconds(build, "timeouts.recipient", file->recipient, 270, CLIENT_RCPT);
     t->delivery = seconds(build, "timeouts.delivery", file->delivery, 570, CLIENT_FINAL);
-    t->upstream_connect =
+    u->connect =
         seconds(build, "timeouts.upstream_connect", file->upstream_connect, 30, CLIENT_RCPT);
-    t->upstream_banner =
-        seconds(build, "timeouts.upstream_banner", file->upstream_banner, 90, CLIENT_RCPT);
-    t->upstream_command =
+    u->banner = seconds(build, "timeouts.upstream_banner", file->upstream_banner, 90, CLIENT_RCPT);
+    u->command =
         seconds(build, "timeouts.upstream_command", file->upstream_command, 120, CLIENT_RCPT);
-    t->upstream_data =
-        seconds(build, "timeouts.upstream_data", file->upstream_data, 120, CLIENT_FINAL);
-    t->upstream_block =
-        seconds(build, "timeouts.upstream_block", file->upstream_block, 180, CLIENT_FINAL);
-    t->upstream_final =
-        seconds(build, "timeouts.upstream_final", file->upstream_final, 570, CLIENT_FINAL);
+    u->data = seconds(build, "timeouts.upstream_data", file->upstream_data, 120, CLIENT_FINAL);
+    u->block = seconds(build, "timeouts.upstream_block", file->upstream_block, 180, CLIENT_FINAL);
+    u->final = seconds(build, "timeouts.upstream_final", file->upstream_final, 570, CLIENT_FINAL);
     t->drain = seconds(build, "timeouts.drain", file->drain, 30, HOUR);
 }
 
@@ -182,14 +192,15 @@ static void build_limits(struct config_build *build)
 {
     const struct file_limits *file = &build->file->limits;
     struct config_limits *l = &build->config->limits;
+    struct policy_limits *m = &build->config->policy.limits;
     const uint64_t kibi = 1024, mebi = 1024 * kibi, gibi = 1024 * mebi;
-    l->message_size = (size_t)config_number(build, "limits.message_size", file->message_size,
+    m->message_size = (size_t)config_number(build, "limits.message_size", file->message_size,
                                             25 * mebi, 64 * kibi, gibi);
-    l->recipients =
+    m->recipients =
         (unsigned)config_number(build, "limits.recipients", file->recipients, 100, 1, 10000);
-    l->received_fields = (unsigned)config_number(build, "limits.received_fields",
+    m->received_fields = (unsigned)config_number(build, "limits.received_fields",
                                                  file->received_fields, RECEIVED_LIMIT, 1, 10000);
-    l->header_size = (size_t)config_number(build, "limits.header_size", file->header_size,
+    m->header_size = (size_t)config_number(build, "limits.header_size", file->header_size,
                                            256 * kibi, kibi, gibi);
     l->sessions =
         (unsigned)config_number(build, "limits.sessions", file->sessions, 1000, 1, 100000);
@@ -199,22 +210,21 @@ static void build_limits(struct config_build *build)
         (unsigned)config_number(build, "limits.bad_commands", file->bad_commands, 20, 1, 10000);
     l->memory =
         (size_t)config_number(build, "limits.memory", file->memory, 256 * mebi, mebi, 1024 * gibi);
-    if (l->memory < l->message_size)
+    if (l->memory < m->message_size)
         config_error(build->source, config_key("limits.memory"),
                      "less than one message of limits.message_size");
 }
 
 static void build_authentication(struct config_build *build)
 {
-    struct config *config = build->config;
+    struct policy *policy = &build->config->policy;
     const struct config_file *file = build->file;
-    config->spf_engine = file->spf.engine;
-    config->dmarc_edition = file->dmarc.edition;
-    config->dmarc_quarantine = file->dmarc.quarantine;
+    policy->dmarc_edition = file->dmarc.edition;
+    policy->quarantine = file->dmarc.quarantine;
     if (file->dmarc.public_suffix_list) {
         const char *path = config_resolve_path(build, file->dmarc.public_suffix_list);
-        config->public_suffixes = path ? psl_load_file(path) : NULL;
-        if (!config->public_suffixes)
+        policy->public_suffixes = path ? psl_load_file(path) : NULL;
+        if (!policy->public_suffixes)
             config_error(build->source, config_key("dmarc.public_suffix_list"),
                          "%s: not a readable public suffix list", path ? path : "");
     }
@@ -229,8 +239,8 @@ static void build_authentication(struct config_build *build)
             config_error(build->source, config_key("dnsbl.lists[%zu].name", i),
                          "must be one word of ASCII, at most %d octets", LIST_NAME_LIMIT);
     }
-    config->dnsbls = dnsbls;
-    config->dnsbl_count = dnsbls ? count : 0;
+    policy->dnsbls = dnsbls;
+    policy->dnsbl_count = dnsbls ? count : 0;
 }
 
 static void build_config(struct config_build *build)
@@ -238,20 +248,23 @@ static void build_config(struct config_build *build)
     struct config *config = build->config;
     const struct config_file *file = build->file;
     config->hostname = config_domain(build, file->hostname, config_key("hostname"));
+    config->policy.hostname = config->hostname;
+    config->policy.routing.hostname = config->hostname;
     config->user = config_text(build, file->user);
     build_listeners(build);
     build_resolver(build);
     build_upstream(build);
+    build_self(build);
     build_timeouts(build);
     build_limits(build);
-    config->postmaster_page =
+    config->policy.postmaster_page =
         config_text(build, file->postmaster.page ? file->postmaster.page : default_page);
-    if (!is_printable_word(config->postmaster_page, PAGE_LIMIT))
+    if (!is_printable_word(config->policy.postmaster_page, PAGE_LIMIT))
         config_error(build->source, config_key("postmaster.page"),
                      "must be a URL of at most %d octets", PAGE_LIMIT);
     config_build_zones(build);
     config_mailbox(build, file->postmaster.address, config_key("postmaster.address"),
-                   &config->postmaster);
+                   &config->policy.routing.postmaster);
     build_authentication(build);
     config_build_tls(build);
     config_build_identity(build);
@@ -285,9 +298,9 @@ static struct config_file *load_file(struct config_source *source, const cyaml_c
 static void free_owner(struct owner *owner)
 {
     SSL_CTX_free(owner->config.tls_server);
-    SSL_CTX_free(owner->config.tls_client);
-    signer_free(owner->config.identity.signer);
-    psl_free(owner->config.public_suffixes);
+    SSL_CTX_free(owner->config.upstream.tls);
+    signer_free(owner->config.policy.signing.signer);
+    psl_free(owner->config.policy.public_suffixes);
     arena_free(owner->arena);
     free(owner);
 }

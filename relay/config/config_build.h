@@ -26,7 +26,7 @@ uint64_t config_number(struct config_build *build, const char *key, const uint64
 
 /* The address of a mailbox for mail to go to, which must not be served here. Reports. */
 void config_mailbox(struct config_build *build, const char *text, struct config_key key,
-                    struct config_mailbox *mailbox);
+                    struct mailbox *mailbox);
 
 /* The whole of a file that the configuration names, relative to its own directory, at most
  * `CONFIG_FILE_LIMIT` octets; NUL-terminated behind its end. Reports; p == NULL then. */

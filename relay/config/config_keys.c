@@ -99,8 +99,8 @@ void config_build_tls(struct config_build *build)
     struct config *config = build->config;
     const struct file_tls *file = &build->file->tls;
     /* Opportunistic TLS does not authenticate: without it the mail would go in the clear. */
-    if (config->upstream.starttls == STARTTLS_OPPORTUNISTIC)
-        config->tls_client = new_context(build, TLS_client_method());
+    if (build->file->upstream.starttls == STARTTLS_OPPORTUNISTIC)
+        config->upstream.tls = new_context(build, TLS_client_method());
     if (!file->certificate)
         return;
     config->tls_server = new_context(build, TLS_server_method());
@@ -118,10 +118,11 @@ void config_build_tls(struct config_build *build)
 void config_build_identity(struct config_build *build)
 {
     const struct file_identity *file = &build->file->identity;
-    struct config_identity *identity = &build->config->identity;
-    identity->authserv_id = file->authserv_id ? config_domain(build, file->authserv_id,
-                                                              config_key("identity.authserv_id"))
-                                              : build->config->hostname;
+    struct policy *policy = &build->config->policy;
+    struct signing_identity *identity = &policy->signing;
+    policy->authserv_id = file->authserv_id ? config_domain(build, file->authserv_id,
+                                                            config_key("identity.authserv_id"))
+                                            : build->config->hostname;
     if (!file->domain)
         return;
     identity->domain = config_domain(build, file->domain, config_key("identity.domain"));
@@ -145,15 +146,15 @@ static void add_secret(struct config_build *build, struct bytes *secrets, struct
         config_error(build->source, key,
                      "a secret of fewer than %d octets; 'openssl rand -hex 32' makes a good one",
                      SRS_SECRET_LEAST);
-    secrets[build->config->srs_secret_count++] = secret;
+    secrets[build->config->srs.secret_count++] = secret;
 }
 
 void config_build_secrets(struct config_build *build)
 {
     const struct file_srs *file = &build->file->srs;
     struct config *config = build->config;
-    config->srs_max_age = (unsigned)config_number(build, "srs.max_age_days", file->max_age_days,
-                                                  SRS_MAX_AGE_DAYS, 1, SRS_DAYS - 1);
+    config->srs.max_age_days = (unsigned)config_number(
+        build, "srs.max_age_days", file->max_age_days, SRS_MAX_AGE_DAYS, 1, SRS_DAYS - 1);
 
     struct bytes lines = {NULL, 0};
     if (file->secret_file)
@@ -173,8 +174,8 @@ void config_build_secrets(struct config_build *build)
         if (secret.n > 0)
             add_secret(build, secrets, secret, config_key("srs.secret_file"));
     }
-    config->srs_secrets = secrets;
-    if (config->srs_secret_count == 0 && (!file->secret_file || readable))
+    config->srs.secrets = secrets;
+    if (config->srs.secret_count == 0 && (!file->secret_file || readable))
         config_error(build->source, config_key("srs"),
                      "no secret: give srs.secrets or srs.secret_file");
 }

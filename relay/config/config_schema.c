@@ -112,8 +112,8 @@ static const cyaml_strval_t spf_engine_names[] = {{"native", SPF_ENGINE_NATIVE},
 static const cyaml_schema_field_t spf_fields[] = {CHOICE(struct file_spf, engine, spf_engine_names),
                                                   CYAML_FIELD_END};
 
-static const cyaml_strval_t dmarc_edition_names[] = {{"rfc9989", DMARC_EDITION_RFC9989},
-                                                     {"rfc7489", DMARC_EDITION_RFC7489}};
+static const cyaml_strval_t dmarc_edition_names[] = {{"rfc9989", DMARC_RFC9989},
+                                                     {"rfc7489", DMARC_RFC7489}};
 
 static const cyaml_strval_t quarantine_names[] = {{"forward", QUARANTINE_FORWARD},
                                                   {"reject", QUARANTINE_REJECT}};

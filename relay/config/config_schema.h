@@ -8,6 +8,10 @@
 
 #include "config.h"
 
+enum config_starttls { STARTTLS_OPPORTUNISTIC, STARTTLS_NEVER };
+enum config_plan { PLAN_FREE, PLAN_PRO, PLAN_BUSINESS, PLAN_ENTERPRISE };
+enum config_spf_engine { SPF_ENGINE_NATIVE, SPF_ENGINE_LIBSPF2 };
+
 #include <cyaml/cyaml.h>
 
 struct file_listener {
@@ -104,8 +108,8 @@ struct file_spf {
 };
 
 struct file_dmarc {
-    enum config_dmarc_edition edition;
-    enum config_quarantine quarantine;
+    enum dmarc_edition edition;
+    enum quarantine quarantine;
     char *public_suffix_list;
 };
 

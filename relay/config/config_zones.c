@@ -37,14 +37,15 @@ static bool read_address(struct config_build *build, const char *text, struct co
 }
 
 void config_mailbox(struct config_build *build, const char *text, struct config_key key,
-                    struct config_mailbox *mailbox)
+                    struct mailbox *mailbox)
 {
     struct address address;
     if (!read_address(build, text, key, &address))
         return;
     mailbox->text = address_write(build->arena, &address);
     mailbox->domain = address.domain;
-    if (build->config->routes && route_serves(build->config, address.domain))
+    if (build->config->policy.routing.table &&
+        route_serves(&build->config->policy.routing, address.domain))
         config_error(build->source, key, "'%.*s' is served here, which makes a loop",
                      BYTES_ARG(address.domain));
 }
@@ -52,7 +53,7 @@ void config_mailbox(struct config_build *build, const char *text, struct config_
 static struct bytes read_overflow(struct config_build *build, const char *text,
                                   struct config_key key)
 {
-    const struct bytes written = text ? bytes_of(text) : CONFIG_SRS_OVERFLOW;
+    const struct bytes written = text ? bytes_of(text) : SRS_OVERFLOW_LOCAL_PART;
     const struct bytes whole = arena_printf(build->arena, "%.*s@example.com", BYTES_ARG(written));
     struct address address;
     if (bytes_find(written, '@') != BYTES_NOT_FOUND ||
@@ -76,8 +77,7 @@ static struct config_key key_of(struct place place, const char *member)
 
 /* The route's address: its parts, and that the zone may have it. Reports. */
 static bool read_route_address(struct config_build *build, struct place place,
-                               const struct config_zone *zone, const char *text,
-                               struct config_route *route)
+                               const struct zone *zone, const char *text, struct zone_route *route)
 {
     const struct config_key key = key_of(place, "address");
     route->catch_all = strncmp(text, "*@", 2) == 0;
@@ -90,7 +90,8 @@ static bool read_route_address(struct config_build *build, struct place place,
     if (!domain_is_within(route->domain, zone->domain))
         config_error(build->source, key, "'%s' is outside the zone '%.*s'", text,
                      BYTES_ARG(zone->domain));
-    else if (subdomain && zone->plan != PLAN_ENTERPRISE && CLAUSE(SUB_04, true))
+    else if (subdomain && build->file->zones[place.zone].plan != PLAN_ENTERPRISE &&
+             CLAUSE(SUB_04, true))
         config_error(build->source, key,
                      "'%.*s' is a subdomain, which only a zone of plan 'enterprise' may route",
                      BYTES_ARG(route->domain));
@@ -107,22 +108,22 @@ static bool read_route_address(struct config_build *build, struct place place,
 
 /* Enters the route, and the subdomain it may be the first of, into the table. Reports. */
 static void enter_route(struct config_build *build, struct route_table *table, struct place place,
-                        const struct config_zone *zone, const struct config_route *route)
+                        const struct zone *zone, const struct zone_route *route)
 {
     const struct config_key key = key_of(place, "address");
-    const struct config_zone *owner = route_table_add_domain(table, route->domain, zone);
+    const struct zone *owner = route_table_add_domain(table, route->domain, zone);
     if (owner && owner != zone)
         config_error(build->source, key, "'%.*s' belongs to zones[%zu]", BYTES_ARG(route->domain),
-                     (size_t)(owner - build->config->zones));
+                     (size_t)(owner - build->config->policy.routing.zones));
     else if (route_table_add(table, route))
         config_error(build->source, key, "a second route for this address");
 }
 
 static void build_routes(struct config_build *build, struct route_table *table, size_t index,
-                         struct config_zone *zone)
+                         struct zone *zone)
 {
     const struct file_zone *file = &build->file->zones[index];
-    struct config_route *routes =
+    struct zone_route *routes =
         arena_alloc_array(build->arena, file->routes_count, sizeof(*routes));
     zone->routes = routes;
     zone->route_count = routes ? file->routes_count : 0;
@@ -134,29 +135,28 @@ static void build_routes(struct config_build *build, struct route_table *table, 
 }
 
 /* Only when all served domains are known can a loop be seen. */
-static void build_destinations(struct config_build *build, size_t index, struct config_zone *zone)
+static void build_destinations(struct config_build *build, size_t index, struct zone *zone)
 {
-    struct config_route *routes = (struct config_route *)zone->routes;
+    struct zone_route *routes = (struct zone_route *)zone->routes;
     for (size_t i = 0; i < zone->route_count; i++)
         config_mailbox(build, build->file->zones[index].routes[i].to,
                        key_of((struct place){index, i}, "to"), &routes[i].to);
 }
 
 static void build_zone(struct config_build *build, struct route_table *table, size_t index,
-                       struct config_zone *zone)
+                       struct zone *zone)
 {
     const struct file_zone *file = &build->file->zones[index];
     const struct config_key key = config_key("zones[%zu].domain", index);
     zone->domain = config_domain(build, file->domain, key);
-    zone->plan = file->plan;
     zone->srs_overflow =
         read_overflow(build, file->srs.overflow, config_key("zones[%zu].srs.overflow", index));
     if (zone->domain.n == 0)
         return;
-    const struct config_zone *other = route_table_add_domain(table, zone->domain, zone);
+    const struct zone *other = route_table_add_domain(table, zone->domain, zone);
     if (other)
         config_error(build->source, key, "'%.*s' is zones[%zu] already", BYTES_ARG(zone->domain),
-                     (size_t)(other - build->config->zones));
+                     (size_t)(other - build->config->policy.routing.zones));
 }
 
 void config_build_zones(struct config_build *build)
@@ -165,14 +165,14 @@ void config_build_zones(struct config_build *build)
     size_t routes = 0;
     for (size_t i = 0; i < count; i++)
         routes += build->file->zones[i].routes_count;
-    struct config_zone *zones = arena_alloc_array(build->arena, count, sizeof(*zones));
+    struct zone *zones = arena_alloc_array(build->arena, count, sizeof(*zones));
     /* Each route may bring a subdomain of its own. */
     struct route_table *table = route_table_new(build->arena, count + 2 * routes);
     if (!zones || !table)
         return;
-    build->config->zones = zones;
-    build->config->zone_count = count;
-    build->config->routes = table;
+    build->config->policy.routing.zones = zones;
+    build->config->policy.routing.zone_count = count;
+    build->config->policy.routing.table = table;
     if (count == 0)
         config_error(build->source, config_key("zones"), "no zone: no mail could be taken");
     for (size_t i = 0; i < count; i++)

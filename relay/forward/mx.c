@@ -19,7 +19,7 @@ struct host {
 struct mx {
     struct arena *arena;
     struct dns *dns;
-    const struct config *config;
+    const struct mx_self *self;
     struct bytes domain;
 
     bool asked; /* the hosts are known, or will never be */
@@ -38,7 +38,7 @@ struct mx {
     enum mx_status end; /* the final status; MX_CANDIDATE while there is none */
 };
 
-struct mx *mx_new(struct arena *arena, struct dns *dns, const struct config *config,
+struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
                   struct bytes domain)
 {
     struct mx *mx = arena_alloc(arena, sizeof(*mx));
@@ -46,7 +46,7 @@ struct mx *mx_new(struct arena *arena, struct dns *dns, const struct config *con
         return NULL;
     mx->arena = arena;
     mx->dns = dns;
-    mx->config = config;
+    mx->self = self;
     mx->domain = arena_copy(arena, domain);
     return mx->domain.p ? mx : NULL;
 }
@@ -130,12 +130,11 @@ static enum mx_status start(struct mx *mx, double deadline)
 /* Mail sent to our own listener would only come round again. */
 static bool is_this_relay(const struct mx *mx, struct bytes host, const struct ip *ip)
 {
-    const struct config *config = mx->config;
-    if (bytes_equal_nocase(host, config->hostname))
+    const struct mx_self *self = mx->self;
+    if (bytes_equal_nocase(host, self->name))
         return true;
-    for (size_t i = 0; i < config->listener_count; i++)
-        if (config->listeners[i].port == config->upstream.port &&
-            ip_equal(&config->listeners[i].address, ip))
+    for (size_t i = 0; i < self->address_count; i++)
+        if (ip_equal(&self->addresses[i], ip))
             return true;
     return false;
 }

@@ -7,7 +7,6 @@
 #ifndef FAIRLEAD_MX_H
 #define FAIRLEAD_MX_H
 
-#include "config.h"
 #include "dns.h"
 
 enum mx_status {
@@ -24,11 +23,18 @@ struct mx_candidate {
     struct ip address;
 };
 
+/* How the relay knows itself among the hosts of a destination. */
+struct mx_self {
+    struct bytes name;
+    const struct ip *addresses; /* where it listens on the port that mail is sent to */
+    size_t address_count;
+};
+
 struct mx;
 
 /* An order for `domain` (A-labels, or an address literal with brackets). Asks nothing yet. It and
- * all candidates live in `arena`; `dns` and `config` must outlive it. NULL when memory is short. */
-struct mx *mx_new(struct arena *arena, struct dns *dns, const struct config *config,
+ * all candidates live in `arena`; `dns` and `self` must outlive it. NULL when memory is short. */
+struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
                   struct bytes domain);
 
 /* The next candidate; every status but MX_CANDIDATE is final. Waits for DNS in the calling fiber,

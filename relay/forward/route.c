@@ -12,8 +12,8 @@ struct entry {
     bool whole_domain;       /* the domain itself, not an address in it */
     struct bytes local_part; /* of an address */
     struct bytes domain;
-    const struct config_zone *zone;   /* of a domain */
-    const struct config_route *route; /* of an address; of a domain: its catch-all, or NULL */
+    const struct zone *zone;        /* of a domain */
+    const struct zone_route *route; /* of an address; of a domain: its catch-all, or NULL */
 };
 
 struct route_table {
@@ -70,8 +70,8 @@ static struct entry *find_domain(const struct route_table *table, struct bytes d
     return slot->domain.n ? slot : NULL;
 }
 
-const struct config_zone *route_table_add_domain(struct route_table *table, struct bytes domain,
-                                                 const struct config_zone *zone)
+const struct zone *route_table_add_domain(struct route_table *table, struct bytes domain,
+                                          const struct zone *zone)
 {
     struct entry key = domain_key(domain);
     struct entry *slot = find_slot(table, &key);
@@ -82,8 +82,7 @@ const struct config_zone *route_table_add_domain(struct route_table *table, stru
     return NULL;
 }
 
-const struct config_route *route_table_add(struct route_table *table,
-                                           const struct config_route *route)
+const struct zone_route *route_table_add(struct route_table *table, const struct zone_route *route)
 {
     struct entry key = address_key(route->local_part, route->domain);
     struct entry *slot =
@@ -96,45 +95,45 @@ const struct config_route *route_table_add(struct route_table *table,
     return NULL;
 }
 
-const struct config_zone *route_table_zone(const struct route_table *table, struct bytes domain)
+const struct zone *route_table_zone(const struct route_table *table, struct bytes domain)
 {
     const struct entry *entry = find_domain(table, domain);
     return entry ? entry->zone : NULL;
 }
 
-bool route_serves(const struct config *config, struct bytes domain)
+bool route_serves(const struct routing *routing, struct bytes domain)
 {
-    return route_table_zone(config->routes, domain) != NULL;
+    return route_table_zone(routing->table, domain) != NULL;
 }
 
-static enum route_status to_postmaster(const struct config *config, struct route *route)
+static enum route_status to_postmaster(const struct routing *routing, struct route *route)
 {
-    route->to = &config->postmaster;
+    route->to = &routing->postmaster;
     route->postmaster = true;
     return ROUTE_FOUND;
 }
 
-enum route_status route_find(const struct config *config, const struct address *recipient,
+enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route)
 {
     if (CLAUSE(CONT_03, recipient->kind == ADDRESS_POSTMASTER)) {
-        *route = (struct route){.forwarding_domain = config->hostname,
-                                .overflow_local_part = CONFIG_SRS_OVERFLOW};
-        return to_postmaster(config, route);
+        *route = (struct route){.forwarding_domain = routing->hostname,
+                                .overflow_local_part = SRS_OVERFLOW_LOCAL_PART};
+        return to_postmaster(routing, route);
     }
     const struct entry *domain =
-        recipient->literal ? NULL : find_domain(config->routes, recipient->domain);
+        recipient->literal ? NULL : find_domain(routing->table, recipient->domain);
     if (!domain)
         return ROUTE_NOT_SERVED;
     *route = (struct route){.forwarding_domain = domain->domain,
                             .overflow_local_part = domain->zone->srs_overflow};
     if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster"))))
-        return to_postmaster(config, route);
+        return to_postmaster(routing, route);
     if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
         return ROUTE_UNKNOWN_ADDRESS;
     const struct entry key = address_key(recipient->local, domain->domain);
-    const struct entry *exact = find_slot(config->routes, &key);
-    const struct config_route *found =
+    const struct entry *exact = find_slot(routing->table, &key);
+    const struct zone_route *found =
         CLAUSE(CHAR_08, exact->route != NULL) ? exact->route : domain->route;
     if (!found)
         return ROUTE_UNKNOWN_ADDRESS;

@@ -7,7 +7,38 @@
 #define FAIRLEAD_ROUTE_H
 
 #include "address.h"
-#include "config.h"
+
+/* A mailbox that mail goes to. */
+struct mailbox {
+    struct bytes text;   /* for RCPT TO:<...>: local part in wire form, domain in A-labels */
+    struct bytes domain; /* a domain, or an address literal with its brackets */
+};
+
+/* One address of a zone, or all that have none of their own, and where its mail goes. */
+struct zone_route {
+    bool catch_all;          /* every local part that no other route has */
+    struct bytes local_part; /* content */
+    struct bytes domain;     /* the zone's, or below it */
+    struct mailbox to;
+};
+
+struct zone {
+    struct bytes domain;
+    struct bytes srs_overflow; /* local part (content) for senders too long to rewrite */
+    const struct zone_route *routes;
+    size_t route_count;
+};
+
+struct route_table;
+
+/* What route_find() looks into; the configuration fills it. */
+struct routing {
+    struct bytes hostname;     /* the forwarding domain of <postmaster> */
+    struct mailbox postmaster; /* the contact */
+    const struct zone *zones;
+    size_t zone_count;
+    const struct route_table *table;
+};
 
 enum route_status {
     ROUTE_FOUND,
@@ -20,31 +51,30 @@ struct route {
                                        <postmaster> */
     struct bytes
         overflow_local_part; /* at the forwarding domain, for senders too long to rewrite */
-    const struct config_mailbox *to;
+    const struct mailbox *to;
     bool postmaster; /* the recipient is the postmaster (who hears even listed clients) */
 };
 
-/* Looks the recipient up. *route is set for ROUTE_FOUND only and lives as long as `config`. */
-enum route_status route_find(const struct config *config, const struct address *recipient,
+/* Looks the recipient up. *route is set for ROUTE_FOUND only and lives as long as `routing`. */
+enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route);
 
 /* True if the domain (in its one form) is a zone's or, in an enterprise zone, has a route. */
-bool route_serves(const struct config *config, struct bytes domain);
+bool route_serves(const struct routing *routing, struct bytes domain);
 
 /* The table behind it, filled while the configuration is made; `entries` bounds domains and routes
  * together. NULL when memory is short. */
 struct route_table *route_table_new(struct arena *arena, size_t entries);
 
 /* Adds a served domain with its zone. Returns the zone that has it already, else NULL. */
-const struct config_zone *route_table_add_domain(struct route_table *table, struct bytes domain,
-                                                 const struct config_zone *zone);
+const struct zone *route_table_add_domain(struct route_table *table, struct bytes domain,
+                                          const struct zone *zone);
 
 /* Adds a route of a domain that has been added. Returns the route that has the address already,
  * else NULL. */
-const struct config_route *route_table_add(struct route_table *table,
-                                           const struct config_route *route);
+const struct zone_route *route_table_add(struct route_table *table, const struct zone_route *route);
 
 /* The zone that serves the domain, or NULL. */
-const struct config_zone *route_table_zone(const struct route_table *table, struct bytes domain);
+const struct zone *route_table_zone(const struct route_table *table, struct bytes domain);
 
 #endif

@@ -11,6 +11,9 @@
 
 #include "address.h"
 
+/* The local part that stands in for senders too long to rewrite, where a zone names no other. */
+#define SRS_OVERFLOW_LOCAL_PART BYTES("bounces")
+
 enum {
     SRS_DAYS = 1024,      /* after so many the timestamp begins again */
     SRS_MAX_AGE_DAYS = 21 /* the default of the common implementations */

@@ -23,7 +23,7 @@ enum {
 };
 
 struct upstream {
-    const struct config *config;
+    const struct upstream_settings *settings;
     struct dns *dns;
     struct arena *arena; /* lives as long as the upstream */
     struct arena *step;  /* the last reply */
@@ -39,12 +39,13 @@ bool upstream_accepted(const struct answer *answer)
     return answer->verdict == VERDICT_NONE && answer->reply.code / 100 == 2;
 }
 
-struct upstream *upstream_new(const struct config *config, struct dns *dns, struct bytes domain)
+struct upstream *upstream_new(const struct upstream_settings *settings, struct dns *dns,
+                              struct bytes domain)
 {
     struct upstream *upstream = calloc(1, sizeof *upstream);
     if (!upstream)
         return NULL;
-    upstream->config = config;
+    upstream->settings = settings;
     upstream->dns = dns;
     upstream->arena = arena_new(0);
     upstream->step = arena_new(0);
@@ -188,13 +189,13 @@ static double sooner(double deadline, double seconds)
 
 static double command_deadline(const struct upstream *upstream, double deadline)
 {
-    return sooner(deadline, upstream->config->timeouts.upstream_command);
+    return sooner(deadline, upstream->settings->timeouts.command);
 }
 
 /* EHLO, or HELO for a host that does not know it (RFC 5321 3.2). */
 static void say_hello(struct upstream *upstream, double deadline, struct answer *answer)
 {
-    struct bytes name = upstream->config->upstream.ehlo;
+    struct bytes name = upstream->settings->ehlo;
     upstream->offers = (struct reply_extensions){0};
     stream_printf(upstream->stream, "EHLO %.*s\r\n", BYTES_ARG(name));
     ask(upstream, 2, command_deadline(upstream, deadline), answer);
@@ -213,9 +214,8 @@ static void say_hello(struct upstream *upstream, double deadline, struct answer 
  * and the host should be tried again in the clear. */
 static bool use_tls(struct upstream *upstream, double deadline, struct answer *answer)
 {
-    SSL_CTX *context = upstream->config->tls_client;
-    if (!CLAUSE(TLS_11, upstream->offers.starttls && context != NULL &&
-                            upstream->config->upstream.starttls != STARTTLS_NEVER))
+    SSL_CTX *context = upstream->settings->tls;
+    if (!CLAUSE(TLS_11, upstream->offers.starttls && context != NULL))
         return true;
     struct answer offer;
     stream_printf(upstream->stream, "STARTTLS\r\n");
@@ -236,19 +236,19 @@ static bool use_tls(struct upstream *upstream, double deadline, struct answer *a
 /* Connects to one address and greets. */
 static void greet(struct upstream *upstream, bool with_tls, double deadline, struct answer *answer)
 {
-    const struct config *config = upstream->config;
+    const struct upstream_settings *settings = upstream->settings;
     const struct ip *source = CLAUSE(PFX_03, upstream->address.length == 4)
-                                  ? &config->upstream.source_ipv4
-                                  : &config->upstream.source_ipv6;
+                                  ? &settings->source_ipv4
+                                  : &settings->source_ipv6;
     int error;
     upstream->stream =
-        stream_connect(&upstream->address, config->upstream.port, source->length ? source : NULL,
-                       sooner(deadline, config->timeouts.upstream_connect), &error);
+        stream_connect(&upstream->address, settings->port, source->length ? source : NULL,
+                       sooner(deadline, settings->timeouts.connect), &error);
     if (!upstream->stream) {
         *answer = (struct answer){.verdict = VERDICT_UPSTREAM_UNREACHABLE};
         return;
     }
-    take_answer(upstream, 2, sooner(deadline, config->timeouts.upstream_banner), answer);
+    take_answer(upstream, 2, sooner(deadline, settings->timeouts.banner), answer);
     if (!upstream_accepted(answer))
         return;
     say_hello(upstream, deadline, answer);
@@ -304,7 +304,8 @@ static enum verdict verdict_of_end(enum mx_status status)
 void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer)
 {
     struct answer best = {.verdict = VERDICT_UPSTREAM_UNREACHABLE};
-    struct mx *mx = mx_new(upstream->arena, upstream->dns, upstream->config, upstream->domain);
+    struct mx *mx =
+        mx_new(upstream->arena, upstream->dns, &upstream->settings->self, upstream->domain);
     struct mx_candidate candidate;
     enum mx_status status;
     if (!mx) {
@@ -360,7 +361,7 @@ struct sending {
 
 static void send_block(struct sending *sending)
 {
-    double block = sooner(sending->deadline, sending->upstream->config->timeouts.upstream_block);
+    double block = sooner(sending->deadline, sending->upstream->settings->timeouts.block);
     sending->status = stream_flush(sending->upstream->stream, block);
     sending->queued = 0;
 }
@@ -403,7 +404,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
                    bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
                    struct answer *answer)
 {
-    const struct config_timeouts *timeouts = &upstream->config->timeouts;
+    const struct upstream_timeouts *timeouts = &upstream->settings->timeouts;
     if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
         *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
         return;
@@ -415,7 +416,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     }
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
-    ask(upstream, 3, sooner(deadline, timeouts->upstream_data), answer);
+    ask(upstream, 3, sooner(deadline, timeouts->data), answer);
     if (answer->verdict != VERDICT_NONE || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);
@@ -428,7 +429,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         return;
     }
     stream_printf(upstream->stream, ".\r\n");
-    exchange(upstream, 2, sooner(deadline, timeouts->upstream_final), answer);
+    exchange(upstream, 2, sooner(deadline, timeouts->final), answer);
 }
 
 void upstream_reset(struct upstream *upstream)

@@ -7,9 +7,32 @@
 #ifndef FAIRLEAD_UPSTREAM_H
 #define FAIRLEAD_UPSTREAM_H
 
-#include "config.h"
 #include "dns.h"
+#include "mx.h"
 #include "verdict.h"
+
+#include <openssl/ssl.h>
+
+/* Seconds. RFC 5321 4.5.3.2, within what the client's own patience leaves. */
+struct upstream_timeouts {
+    double connect; /* one address */
+    double banner;
+    double command; /* EHLO, STARTTLS, MAIL, RCPT, RSET */
+    double data;    /* the answer to DATA */
+    double block;   /* one write of the message */
+    double final;   /* the answer to the final dot */
+};
+
+/* What the configuration says of the relay as a client. */
+struct upstream_settings {
+    struct bytes ehlo;
+    uint16_t port;
+    struct ip source_ipv4; /* length 0: the system chooses */
+    struct ip source_ipv6;
+    SSL_CTX *tls; /* NULL: STARTTLS is not used */
+    struct upstream_timeouts timeouts;
+    struct mx_self self;
+};
 
 struct upstream;
 
@@ -17,8 +40,9 @@ struct upstream;
 bool upstream_accepted(const struct answer *answer);
 
 /* A session-to-be with a host of `domain` (which is copied). NULL when memory is short; free with
- * upstream_free(). `config` and `dns` must outlive it. */
-struct upstream *upstream_new(const struct config *config, struct dns *dns, struct bytes domain);
+ * upstream_free(). `settings` and `dns` must outlive it. */
+struct upstream *upstream_new(const struct upstream_settings *settings, struct dns *dns,
+                              struct bytes domain);
 
 /* Drops the connection if there is one, in the middle of whatever it was doing. */
 void upstream_free(struct upstream *upstream);

@@ -87,9 +87,8 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
         signatures[i] = dkim_identifier(&dkim->signatures[i]);
     /* Date, Message-ID and trace make the header as good a lot as the whole message. */
     const struct dmarc_request dmarc = {
-        .edition =
-            request->config->dmarc_edition == DMARC_EDITION_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989,
-        .suffixes = request->config->public_suffixes,
+        .edition = request->policy->dmarc_edition,
+        .suffixes = request->policy->public_suffixes,
         .author_domain = evaluation->author_domain,
         .spf = spf_identifier(request->spf),
         .signatures = signatures,
@@ -101,9 +100,9 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
 
 /* What DMARC makes of the message. A quarantine is forwarded unless the configuration refuses it,
  * since a forwarder has no junk folder. */
-static enum verdict dmarc_refusal(const struct config *config, const struct dmarc_verdict *dmarc)
+static enum verdict dmarc_refusal(const struct policy *policy, const struct dmarc_verdict *dmarc)
 {
-    bool refuses_quarantine = config->dmarc_quarantine == QUARANTINE_REJECT;
+    bool refuses_quarantine = policy->quarantine == QUARANTINE_REJECT;
     enum dmarc_policy least_refused =
         refuses_quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_REJECT;
     if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= least_refused))
@@ -116,11 +115,10 @@ static enum verdict dmarc_refusal(const struct config *config, const struct dmar
     return CLAUSE(DMARC_04, !refuses_quarantine) ? VERDICT_NONE : VERDICT_DMARC_QUARANTINE;
 }
 
-void evaluate_envelope(struct arena *arena, const struct config *config, struct dns *dns,
-                       const struct spf_request *envelope, struct spf_verdict *spf)
+void evaluate_envelope(struct arena *arena, struct dns *dns, const struct spf_request *envelope,
+                       struct spf_verdict *spf)
 {
-    spf_engine *engine = config->spf_engine == SPF_ENGINE_LIBSPF2 ? spf_check_libspf2 : spf_check;
-    engine(dns, arena, envelope, spf);
+    spf_check(dns, arena, envelope, spf);
 }
 
 bool evaluate_message(struct arena *arena, const struct evaluation_request *request,
@@ -137,7 +135,7 @@ bool evaluate_message(struct arena *arena, const struct evaluation_request *requ
     if (evaluation->verdict == VERDICT_NONE) {
         if (!evaluate_dmarc(arena, request, &hurried.dns, evaluation))
             return false;
-        conclude(evaluation, dmarc_refusal(request->config, &evaluation->dmarc),
+        conclude(evaluation, dmarc_refusal(request->policy, &evaluation->dmarc),
                  evaluation->dmarc.reason);
     }
     return evaluate_results(arena, request, evaluation);

@@ -8,14 +8,14 @@
 
 #include "arc.h"
 #include "authres.h"
-#include "config.h"
 #include "dkim.h"
 #include "dmarc.h"
+#include "policy.h"
 #include "spf.h"
 #include "verdict.h"
 
 struct evaluation_request {
-    const struct config *config;
+    const struct policy *policy;
     struct dns *dns;
     const struct spf_request *envelope; /* client, HELO and reverse-path */
     const struct spf_verdict *spf;      /* what SPF said of them */
@@ -34,10 +34,10 @@ struct evaluation {
     struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */
 };
 
-/* SPF for the envelope, by the engine that is configured; at MAIL, when there is no message yet.
+/* SPF for the envelope; at MAIL, when there is no message yet.
  * Waits in the calling fiber. Everything in *spf lives in `arena` or in the envelope. */
-void evaluate_envelope(struct arena *arena, const struct config *config, struct dns *dns,
-                       const struct spf_request *envelope, struct spf_verdict *spf);
+void evaluate_envelope(struct arena *arena, struct dns *dns, const struct spf_request *envelope,
+                       struct spf_verdict *spf);
 
 /* Evaluates. Waits in the calling fiber. Everything in *evaluation lives in `arena` or in the
  * request. False only when memory is short. */

@@ -115,7 +115,7 @@ bool evaluate_results(struct arena *arena, const struct evaluation_request *requ
     enum { OTHER_RESULTS = 4 }; /* spf, dkim=none, dmarc, arc */
     struct builder builder = {arena, &evaluation->results};
     evaluation->results = (struct authres){
-        .authserv_id = request->config->identity.authserv_id,
+        .authserv_id = request->policy->authserv_id,
         .version = 1,
         .results = arena_alloc_array(arena, SIGNATURES_SHOWN + OTHER_RESULTS,
                                      sizeof *evaluation->results.results),

@@ -19,7 +19,7 @@ static bool is_forged(const struct sending *sending, const struct header_field *
 {
     return !field->malformed && bytes_equal_nocase(field->name, FIELD_NAME) &&
            CLAUSE(MSG_15, authres_claims(sending->arena, field->value,
-                                         sending->request->config->identity.authserv_id));
+                                         sending->request->policy->authserv_id));
 }
 
 /* Divides the original into the pieces between forged fields, and leaves those out of `kept`.
@@ -114,13 +114,11 @@ bool prepend_trace(struct arena *arena, const struct evaluation_request *request
 {
     struct sending sending = {
         .arena = arena, .request = request, .evaluation = evaluation, .now = received->time};
-    const struct config_identity *identity = &request->config->identity;
-    const struct signing_identity signing = {identity->signer, identity->domain,
-                                             identity->selector};
+    const struct signing_identity *signing = &request->policy->signing;
     *forwarded = (struct forwarded){0};
     if (!take_out_forged(&sending, forwarded) || !add_trace(&sending, received))
         return false;
-    if (signing.signer && (!add_signature(&sending, &signing) || !add_seal(&sending, &signing)))
+    if (signing->signer && (!add_signature(&sending, signing) || !add_seal(&sending, signing)))
         return false;
     forwarded->slices[0] = sending.block;
     for (size_t i = 0; i < forwarded->count; i++)

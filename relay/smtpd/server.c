@@ -429,8 +429,8 @@ void server_run(struct server *server)
     for (size_t i = 0; i < server->listening_count; i++)
         if (!fiber_start(run_listener, &server->listening[i]))
             log_message("listen", "no memory for a listener");
-    log_message("ready", "serving %zu zones on %zu listeners", server->first_config->zone_count,
-                server->listening_count);
+    log_message("ready", "serving %zu zones on %zu listeners",
+                server->first_config->policy.routing.zone_count, server->listening_count);
     ev_run(fiber_loop(), 0);
     /* Ends the lookups still under way. */
     generation_release(server->generation);

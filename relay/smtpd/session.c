@@ -101,7 +101,7 @@ static void say_answer(struct session *session, struct answer *answer)
     }
     const struct verdict_entry *entry = verdict_entry(answer->verdict);
     say(session, entry->code,
-        verdict_text(session->line, answer, session->setting.config->postmaster_page));
+        verdict_text(session->line, answer, session->setting.config->policy.postmaster_page));
     if (entry->code == 421)
         session->closing = true;
 }
@@ -170,7 +170,7 @@ static bool offers_tls(const struct session *session)
 
 static struct bytes limit_text(const struct session *session)
 {
-    return arena_printf(session->line, "%zu", session->setting.config->limits.message_size);
+    return arena_printf(session->line, "%zu", session->setting.config->policy.limits.message_size);
 }
 
 static void do_ehlo(struct session *session, const struct command *command)
@@ -346,7 +346,7 @@ static void do_help(struct session *session, const struct command *command)
     (void)command;
     say(session, 214,
         arena_printf(session->line, "2.0.0 This relay forwards mail; see %.*s",
-                     BYTES_ARG(session->setting.config->postmaster_page)));
+                     BYTES_ARG(session->setting.config->policy.postmaster_page)));
 }
 
 static void do_vrfy(struct session *session, const struct command *command)

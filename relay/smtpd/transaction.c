@@ -164,7 +164,7 @@ static void evaluate_spf(struct transaction *transaction)
         .mail_from = transaction->record.sender,
         .receiver = config->hostname,
     };
-    evaluate_envelope(transaction->arena, config, transaction->memo, &transaction->envelope,
+    evaluate_envelope(transaction->arena, transaction->memo, &transaction->envelope,
                       &transaction->spf);
     transaction->record.spf = spf_result_name(transaction->spf.result);
 }
@@ -172,7 +172,7 @@ static void evaluate_spf(struct transaction *transaction)
 enum verdict transaction_mail(struct transaction *transaction, const struct mail_arguments *mail)
 {
     const struct config *config = transaction->config;
-    if (CLAUSE(LIM_10, mail->size_stated && mail->size > config->limits.message_size))
+    if (CLAUSE(LIM_10, mail->size_stated && mail->size > config->policy.limits.message_size))
         return VERDICT_MESSAGE_TOO_BIG;
     if (CLAUSE(LIM_22, budget_is_exhausted(transaction->budget)))
         return VERDICT_NO_MEMORY;
@@ -204,12 +204,8 @@ enum verdict transaction_mail(struct transaction *transaction, const struct mail
 static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
 {
     const struct config *config = transaction->config;
-    const struct srs srs = {
-        .secrets = config->srs_secrets,
-        .secret_count = config->srs_secret_count,
-        .max_age_days = config->srs_max_age,
-        .overflow = route->overflow_local_part,
-    };
+    struct srs srs = config->srs;
+    srs.overflow = route->overflow_local_part;
     struct address rewritten;
     if (!srs_forward(&srs, transaction->arena, &transaction->mail.sender, route->forwarding_domain,
                      clock_wall(), &rewritten))
@@ -241,7 +237,7 @@ static bool connect_upstream(struct transaction *transaction, struct bytes domai
         upstream_quit(upstream);
         upstream_free(upstream);
     }
-    transaction->upstream = upstream_new(transaction->config, transaction->dns, domain);
+    transaction->upstream = upstream_new(&transaction->config->upstream, transaction->dns, domain);
     if (!transaction->upstream)
         refuse(answer, VERDICT_NO_MEMORY);
     else
@@ -313,8 +309,9 @@ static bool is_listed(struct transaction *transaction)
     const struct config *config = transaction->config;
     if (!transaction->listed_by.p) {
         double deadline = clock_monotonic() + DNSBL_SECONDS;
-        transaction->listed_by = dnsbl_listed(transaction->dns, &transaction->client->address,
-                                              config->dnsbls, config->dnsbl_count, deadline);
+        transaction->listed_by =
+            dnsbl_listed(transaction->dns, &transaction->client->address, config->policy.dnsbls,
+                         config->policy.dnsbl_count, deadline);
         if (!transaction->listed_by.p)
             transaction->listed_by = BYTES("");
     }
@@ -325,9 +322,9 @@ static bool is_listed(struct transaction *transaction)
 static enum verdict judge_recipient(struct transaction *transaction,
                                     const struct address *recipient, struct route *route)
 {
-    if (CLAUSE(LIM_09, transaction->accepted >= transaction->config->limits.recipients))
+    if (CLAUSE(LIM_09, transaction->accepted >= transaction->config->policy.limits.recipients))
         return VERDICT_TOO_MANY_RECIPIENTS;
-    enum route_status status = route_find(transaction->config, recipient, route);
+    enum route_status status = route_find(&transaction->config->policy.routing, recipient, route);
     bool hears_listed = status == ROUTE_FOUND && CLAUSE(SPAM_07, route->postmaster);
     if (!hears_listed && CLAUSE(SPAM_01, is_listed(transaction)))
         return VERDICT_DNSBL;
@@ -353,7 +350,7 @@ void transaction_recipient(struct transaction *transaction, const struct address
 {
     struct route route = {0};
     /* One that is refused takes memory too. */
-    if (transaction->asked >= ASKED_FOR_ONE * transaction->config->limits.recipients) {
+    if (transaction->asked >= ASKED_FOR_ONE * transaction->config->policy.limits.recipients) {
         refuse(answer, VERDICT_TOO_MANY_RECIPIENTS);
         return;
     }
@@ -377,8 +374,8 @@ void transaction_recipient(struct transaction *transaction, const struct address
 static struct content_limits content_limits(const struct config *config)
 {
     return (struct content_limits){
-        .size = config->limits.message_size,
-        .header = config->limits.header_size,
+        .size = config->policy.limits.message_size,
+        .header = config->policy.limits.header_size,
         .line = TEXT_LINE,
     };
 }
@@ -419,7 +416,7 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
             return status;
         stream_unread(stream, octets.n - content_feed(reader, octets));
         charge(transaction);
-        if (reader->size / ENDLESS > config->limits.message_size)
+        if (reader->size / ENDLESS > config->policy.limits.message_size)
             return STREAM_TOO_LONG;
     }
     transaction->record.size = reader->size;
@@ -436,7 +433,7 @@ static struct bytes number_text(struct arena *arena, size_t number)
 static void judge_content(struct transaction *transaction, struct answer *answer)
 {
     const struct content_reader *reader = &transaction->reader;
-    const struct config_limits *limits = &transaction->config->limits;
+    const struct policy_limits *limits = &transaction->config->policy.limits;
     *answer = (struct answer){.verdict = VERDICT_NONE};
     if (CLAUSE(SMUG_02, reader->bad_octets)) {
         answer->verdict = VERDICT_MESSAGE_OCTETS;
@@ -457,7 +454,7 @@ static void judge_hops(struct transaction *transaction, const struct message *me
                        struct answer *answer)
 {
     size_t hops = message_count(message, BYTES("Received"));
-    if (CLAUSE(LIM_13, hops >= transaction->config->limits.received_fields)) {
+    if (CLAUSE(LIM_13, hops >= transaction->config->policy.limits.received_fields)) {
         answer->verdict = VERDICT_LOOP;
         answer->details[0] = number_text(transaction->arena, hops);
     }
@@ -471,7 +468,7 @@ static bool judge_authentication(struct transaction *transaction, const struct m
     struct arena *arena = transaction->arena;
     struct evaluation evaluation;
     const struct evaluation_request request = {
-        .config = transaction->config,
+        .policy = &transaction->config->policy,
         .dns = transaction->memo,
         .envelope = &transaction->envelope,
         .spf = &transaction->spf,

@@ -22,10 +22,10 @@ static int check(const char *path)
     size_t routes = 0;
     if (!config)
         return TOOL_USAGE;
-    for (size_t i = 0; i < config->zone_count; i++)
-        routes += config->zones[i].route_count;
-    printf("%s: ok, %zu zone%s, %zu route%s\n", path, config->zone_count,
-           config->zone_count == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
+    for (size_t i = 0; i < config->policy.routing.zone_count; i++)
+        routes += config->policy.routing.zones[i].route_count;
+    printf("%s: ok, %zu zone%s, %zu route%s\n", path, config->policy.routing.zone_count,
+           config->policy.routing.zone_count == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
     config_release(config);
     return TOOL_DONE;
 }

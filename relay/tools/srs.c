@@ -38,9 +38,7 @@ static int load_config(const char *path, struct settings *settings)
     settings->config = tool_load_config(path);
     if (!settings->config)
         return TOOL_USAGE;
-    settings->srs.secrets = settings->config->srs_secrets;
-    settings->srs.secret_count = settings->config->srs_secret_count;
-    settings->srs.max_age_days = settings->config->srs_max_age;
+    settings->srs = settings->config->srs;
     return TOOL_DONE;
 }
 
@@ -111,7 +109,7 @@ static int forward_with(struct tool_context *context, const struct srs_tool *too
     if (!domain.p)
         return tool_usage_error("srs forward: '%s' is not a domain name", tool->domain);
     if (settings->config) {
-        const struct config_zone *zone = route_table_zone(settings->config->routes, domain);
+        const struct zone *zone = route_table_zone(settings->config->policy.routing.table, domain);
         if (!zone)
             return tool_usage_error("srs forward: %s does not serve %s", tool->config,
                                     tool->domain);

@@ -51,8 +51,8 @@ static struct bytes find_listing(const struct config *config, struct dns *dns,
                                  const struct ip *client)
 {
     struct bytes name = {NULL, 0};
-    for (size_t i = 0; i < config->dnsbl_count && name.n == 0; i++)
-        name = dnsbl_listed(dns, client, &config->dnsbls[i], 1, 0);
+    for (size_t i = 0; i < config->policy.dnsbl_count && name.n == 0; i++)
+        name = dnsbl_listed(dns, client, &config->policy.dnsbls[i], 1, 0);
     return name;
 }
 
@@ -68,7 +68,7 @@ static int look_up_recipient(struct tool_context *context, const struct verify_t
     outcome->recipient = recipient.kind == ADDRESS_POSTMASTER
                              ? BYTES("postmaster")
                              : address_write(context->arena, &recipient);
-    outcome->route_status = route_find(config, &recipient, &outcome->route);
+    outcome->route_status = route_find(&config->policy.routing, &recipient, &outcome->route);
     outcome->listed_by = find_listing(config, context->dns, &outcome->envelope.client);
     return TOOL_DONE;
 }
@@ -95,14 +95,14 @@ static enum verdict recipient_refusal(const struct verify_outcome *outcome)
 static void write_reply(struct arena *arena, const struct config *config,
                         struct verify_outcome *outcome, const struct answer *answer)
 {
-    struct bytes text = verdict_text(arena, answer, config->postmaster_page);
+    struct bytes text = verdict_text(arena, answer, config->policy.postmaster_page);
     outcome->reply =
         arena_printf(arena, "%u %.*s", verdict_entry(answer->verdict)->code, BYTES_ARG(text));
     outcome->clause = verdict_entry(answer->verdict)->clause;
 }
 
 /* The limits that DATA has before anything is evaluated. */
-static bool exceeds_limit(struct arena *arena, const struct config_limits *limits,
+static bool exceeds_limit(struct arena *arena, const struct policy_limits *limits,
                           const struct message *message, struct answer *answer)
 {
     size_t hops = message_count(message, BYTES("Received"));
@@ -147,7 +147,7 @@ static void conclude(struct arena *arena, const struct config *config,
     default:
         outcome->stage = "DATA";
         outcome->reason = BYTES("the message is beyond a limit of this relay");
-        if (exceeds_limit(arena, &config->limits, message, &answer))
+        if (exceeds_limit(arena, &config->policy.limits, message, &answer))
             break;
         outcome->reason = outcome->evaluation.reason;
         answer.verdict = outcome->evaluation.verdict;
@@ -235,7 +235,7 @@ static int evaluate(struct tool_context *context, const struct verify_tool *tool
 {
     struct verify_outcome outcome = {0};
     struct message message;
-    const struct evaluation_request request = {.config = config,
+    const struct evaluation_request request = {.policy = &config->policy,
                                                .dns = context->dns,
                                                .envelope = &outcome.envelope,
                                                .spf = &outcome.spf,
@@ -247,7 +247,7 @@ static int evaluate(struct tool_context *context, const struct verify_tool *tool
         code = tool_read_message(context->arena, context->operands[0], &message);
     if (code != TOOL_DONE)
         return code;
-    evaluate_envelope(context->arena, config, context->dns, &outcome.envelope, &outcome.spf);
+    evaluate_envelope(context->arena, context->dns, &outcome.envelope, &outcome.spf);
     if (!evaluate_message(context->arena, &request, &outcome.evaluation) ||
         !write_field(context->arena, &outcome))
         return tool_unable("verify: out of memory");

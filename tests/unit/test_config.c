@@ -145,31 +145,29 @@ static void a_short_file_has_the_documented_defaults(void **state)
     assert_int_equal(config->listeners[0].proxy_count, 0);
     assert_int_equal(config->user.n, 0);
     assert_null(config->tls_server);
-    assert_non_null(config->tls_client);
+    assert_non_null(config->upstream.tls);
     assert_true(config->resolver.server_count >= 1);
     assert_bytes(config->upstream.ehlo, "mx.example");
     assert_int_equal(config->upstream.port, 25);
     assert_int_equal(config->upstream.source_ipv4.length, 0);
     assert_true(config->timeouts.client_command == 300);
-    assert_true(config->timeouts.upstream_final == 570);
-    assert_int_equal(config->limits.message_size, 26214400);
-    assert_int_equal(config->limits.recipients, 100);
-    assert_int_equal(config->limits.header_size, 262144);
-    assert_bytes(config->postmaster.text, "postmaster@elsewhere.example");
-    assert_bytes(config->postmaster.domain, "elsewhere.example");
-    assert_bytes(config->postmaster_page,
+    assert_true(config->upstream.timeouts.final == 570);
+    assert_int_equal(config->policy.limits.message_size, 26214400);
+    assert_int_equal(config->policy.limits.recipients, 100);
+    assert_int_equal(config->policy.limits.header_size, 262144);
+    assert_bytes(config->policy.routing.postmaster.text, "postmaster@elsewhere.example");
+    assert_bytes(config->policy.routing.postmaster.domain, "elsewhere.example");
+    assert_bytes(config->policy.postmaster_page,
                  "https://developers.cloudflare.com/email-routing/postmaster/");
-    assert_int_equal(config->srs_secret_count, 1);
-    assert_int_equal(config->srs_max_age, 21);
-    assert_int_equal(config->zones[0].plan, PLAN_FREE);
-    assert_bytes(config->zones[0].srs_overflow, "bounces");
-    assert_null(config->identity.domain.p);
-    assert_null(config->identity.signer);
-    assert_bytes(config->identity.authserv_id, "mx.example");
-    assert_int_equal(config->spf_engine, SPF_ENGINE_NATIVE);
-    assert_int_equal(config->dmarc_edition, DMARC_EDITION_RFC9989);
-    assert_int_equal(config->dmarc_quarantine, QUARANTINE_FORWARD);
-    assert_int_equal(config->dnsbl_count, 0);
+    assert_int_equal(config->srs.secret_count, 1);
+    assert_int_equal(config->srs.max_age_days, 21);
+    assert_bytes(config->policy.routing.zones[0].srs_overflow, "bounces");
+    assert_null(config->policy.signing.domain.p);
+    assert_null(config->policy.signing.signer);
+    assert_bytes(config->policy.authserv_id, "mx.example");
+    assert_int_equal(config->policy.dmarc_edition, DMARC_RFC9989);
+    assert_int_equal(config->policy.quarantine, QUARANTINE_FORWARD);
+    assert_int_equal(config->policy.dnsbl_count, 0);
     config_release(config);
 }
 
@@ -208,56 +206,53 @@ static void every_key_is_heard(void **state)
     assert_int_equal(config->listeners[1].proxies[1].bits, 128);
     assert_bytes(config->user, "nobody");
     assert_non_null(config->tls_server);
-    assert_null(config->tls_client);
+    assert_null(config->upstream.tls);
     assert_int_equal(config->resolver.server_count, 2);
     assert_int_equal(config->resolver.tries, 4);
     assert_int_equal(config->resolver.cache_octets, 0);
     assert_int_equal(config->upstream.source_ipv4.length, 4);
     assert_int_equal(config->upstream.source_ipv6.length, 16);
     const struct config_timeouts *t = &config->timeouts;
-    const double times[] = {t->client_command,  t->client_data,
-                            t->recipient,       t->upstream_connect,
-                            t->upstream_banner, t->upstream_command,
-                            t->upstream_data,   t->upstream_block,
-                            t->upstream_final,  t->drain,
-                            t->delivery};
+    const struct upstream_timeouts *u = &config->upstream.timeouts;
+    const double times[] = {t->client_command, t->client_data, t->recipient, u->connect,
+                            u->banner,         u->command,     u->data,      u->block,
+                            u->final,          t->drain,       t->delivery};
     for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
         assert_true(times[i] == (double)(i + 1));
-    assert_bytes(config->postmaster.text, "\"a b\"@[192.0.2.1]");
-    assert_bytes(config->postmaster.domain, "[192.0.2.1]");
-    assert_bytes(config->postmaster_page, "https://pm.example/");
+    assert_bytes(config->policy.routing.postmaster.text, "\"a b\"@[192.0.2.1]");
+    assert_bytes(config->policy.routing.postmaster.domain, "[192.0.2.1]");
+    assert_bytes(config->policy.postmaster_page, "https://pm.example/");
     const struct config_limits *l = &config->limits;
-    assert_int_equal(l->message_size, 65536);
-    assert_int_equal(l->recipients, 5);
-    assert_int_equal(l->received_fields, 6);
-    assert_int_equal(l->header_size, 2048);
+    const struct policy_limits *p = &config->policy.limits;
+    assert_int_equal(p->message_size, 65536);
+    assert_int_equal(p->recipients, 5);
+    assert_int_equal(p->received_fields, 6);
+    assert_int_equal(p->header_size, 2048);
     assert_int_equal(l->sessions, 7);
     assert_int_equal(l->sessions_per_client, 8);
     assert_int_equal(l->bad_commands, 9);
     assert_int_equal(l->memory, 1048576);
-    assert_int_equal(config->srs_secret_count, 3);
-    assert_bytes(config->srs_secrets[0], "0123456789abcdef");
-    assert_bytes(config->srs_secrets[2], "the second of two secrets");
-    assert_int_equal(config->srs_max_age, 7);
-    const struct config_zone *zone = &config->zones[0];
-    assert_int_equal(zone->plan, PLAN_ENTERPRISE);
+    assert_int_equal(config->srs.secret_count, 3);
+    assert_bytes(config->srs.secrets[0], "0123456789abcdef");
+    assert_bytes(config->srs.secrets[2], "the second of two secrets");
+    assert_int_equal(config->srs.max_age_days, 7);
+    const struct zone *zone = &config->policy.routing.zones[0];
     assert_bytes(zone->srs_overflow, "too-long");
     assert_bytes(zone->routes[0].local_part, "Info");
     assert_bytes(zone->routes[0].domain, "example.com");
     assert_bytes(zone->routes[0].to.text, "d@up.example");
     assert_true(zone->routes[1].catch_all);
     assert_bytes(zone->routes[1].domain, "sub.example.com");
-    assert_bytes(config->zones[1].domain, "xn--piata-pta.es");
-    assert_bytes(config->identity.domain, "id.example");
-    assert_bytes(config->identity.selector, "2022");
-    assert_bytes(config->identity.authserv_id, "as.example");
-    assert_string_equal(signer_algorithm(config->identity.signer), "rsa-sha256");
-    assert_int_equal(config->spf_engine, SPF_ENGINE_LIBSPF2);
-    assert_int_equal(config->dmarc_edition, DMARC_EDITION_RFC7489);
-    assert_int_equal(config->dmarc_quarantine, QUARANTINE_REJECT);
-    assert_non_null(config->public_suffixes);
-    assert_bytes(config->dnsbls[0].name, "abusixip");
-    assert_bytes(config->dnsbls[1].name, "two.example");
+    assert_bytes(config->policy.routing.zones[1].domain, "xn--piata-pta.es");
+    assert_bytes(config->policy.signing.domain, "id.example");
+    assert_bytes(config->policy.signing.selector, "2022");
+    assert_bytes(config->policy.authserv_id, "as.example");
+    assert_string_equal(signer_algorithm(config->policy.signing.signer), "rsa-sha256");
+    assert_int_equal(config->policy.dmarc_edition, DMARC_RFC7489);
+    assert_int_equal(config->policy.quarantine, QUARANTINE_REJECT);
+    assert_non_null(config->policy.public_suffixes);
+    assert_bytes(config->policy.dnsbls[0].name, "abusixip");
+    assert_bytes(config->policy.dnsbls[1].name, "two.example");
     config_release(config);
 }
 

@@ -26,7 +26,7 @@ static const int64_t NOW = 1700000000;
 
 static struct arena *arena;
 static struct fake_dns fake;
-static struct config config;
+static struct policy policy;
 static struct spf_request envelope;
 static struct spf_verdict spf;
 static struct message message;
@@ -39,30 +39,30 @@ static int set_up(void **state)
     clock_fix(NOW);
     arena = arena_new(0);
     fake = FAKE_DNS(world);
-    config = (struct config){
-        .identity = {.domain = BYTES("relay.example"),
-                     .selector = BYTES("service"),
-                     .authserv_id = BYTES("relay.example"),
-                     .signer = signer_from_pem(bytes_of(rfc8463_rsa_pem), &problem)}};
+    policy = (struct policy){
+        .authserv_id = BYTES("relay.example"),
+        .signing = {.domain = BYTES("relay.example"),
+                    .selector = BYTES("service"),
+                    .signer = signer_from_pem(bytes_of(rfc8463_rsa_pem), &problem)}};
     envelope = (struct spf_request){.helo = BYTES("client.example"),
                                     .mail_from = BYTES("a@elsewhere.example"),
                                     .receiver = BYTES("relay.example")};
     spf = (struct spf_verdict){.sender = BYTES("a@elsewhere.example"),
                                .domain = BYTES("elsewhere.example"),
                                .problem = ""};
-    request = (struct evaluation_request){.config = &config,
+    request = (struct evaluation_request){.policy = &policy,
                                           .dns = &fake.dns,
                                           .envelope = &envelope,
                                           .spf = &spf,
                                           .message = &message};
-    return arena && config.identity.signer && ip_parse(BYTES("2001:db8::7"), &envelope.client) ? 0
-                                                                                               : -1;
+    return arena && policy.signing.signer && ip_parse(BYTES("2001:db8::7"), &envelope.client) ? 0
+                                                                                              : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    signer_free(config.identity.signer);
+    signer_free(policy.signing.signer);
     arena_free(arena);
     return 0;
 }
@@ -85,7 +85,7 @@ static struct evaluation evaluate_from(const char *from)
 static struct bytes signed_by(const char *selector, struct bytes octets)
 {
     struct message unsigned_message;
-    const struct signing_identity identity = {config.identity.signer, BYTES("reject.example"),
+    const struct signing_identity identity = {policy.signing.signer, BYTES("reject.example"),
                                               bytes_of(selector)};
     assert_true(message_parse(arena, octets, &unsigned_message));
     struct body_hash *body = body_hash_new(arena, unsigned_message.body);
@@ -100,7 +100,7 @@ static struct bytes signed_in_part(struct bytes octets)
     static const struct bytes headers[] = {BYTES_INIT("From")};
     struct message unsigned_message;
     struct signature_writer writer;
-    const struct signing_identity identity = {config.identity.signer, BYTES("reject.example"),
+    const struct signing_identity identity = {policy.signing.signer, BYTES("reject.example"),
                                               BYTES("s")};
     assert_true(message_parse(arena, octets, &unsigned_message));
     signature_begin(&writer, arena, &identity, "DKIM-Signature", "v");
@@ -151,7 +151,7 @@ static void the_policy_of_the_author_domain_decides(void **state)
     (void)state;
     static const struct {
         const char *from;
-        enum config_quarantine quarantine;
+        enum quarantine quarantine;
         enum verdict verdict;
     } cases[] = {
         {"a@reject.example", QUARANTINE_FORWARD, VERDICT_DMARC_REJECT},
@@ -166,7 +166,7 @@ static void the_policy_of_the_author_domain_decides(void **state)
         {"a@broken.example", QUARANTINE_FORWARD, VERDICT_DMARC_DNS_FAILED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        config.dmarc_quarantine = cases[i].quarantine;
+        policy.quarantine = cases[i].quarantine;
         struct evaluation evaluation = evaluate_from(cases[i].from);
         if (evaluation.verdict != cases[i].verdict)
             fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.verdict,
@@ -260,7 +260,7 @@ static void sampling_is_a_property_of_the_message(void **state)
 {
     (void)state;
     unsigned refused = 0;
-    config.dmarc_edition = DMARC_EDITION_RFC7489;
+    policy.dmarc_edition = DMARC_RFC7489;
     for (unsigned i = 0; i < 200; i++) {
         struct bytes octets =
             arena_printf(arena, "From: a@half.example\r\nMessage-ID: <%u@x>\r\n\r\n", i);
@@ -408,11 +408,11 @@ static void short_memory_is_told_and_harms_nothing(void **state)
 static void without_an_identity_nothing_is_signed(void **state)
 {
     (void)state;
-    struct signer *signer = config.identity.signer;
-    config.identity.signer = NULL;
+    struct signer *signer = policy.signing.signer;
+    policy.signing.signer = NULL;
     struct evaluation evaluation = evaluate_from("a@none.example");
     struct forwarded forwarded = prepend(&evaluation);
-    config.identity.signer = signer;
+    policy.signing.signer = signer;
     assert_true(bytes_starts_with_nocase(forwarded.slices[0], BYTES("Authentication-Results:")));
     assert_bytes(joined(&forwarded, 1), "From: a@none.example\r\nSubject: x\r\n\r\nbody\r\n");
 }

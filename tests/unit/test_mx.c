@@ -1,6 +1,7 @@
 /* The order of a destination's hosts and addresses (relay/forward/mx.c). */
 #include "unit.h"
 
+#include "buffer.h"
 #include "fake_dns.h"
 #include "mx.h"
 
@@ -53,15 +54,8 @@ static const char *const zone[] = {
     NULL,
 };
 
-static const struct config_listener listener = {.address = {4, {192, 0, 2, 25}}, .port = 25};
-
-static struct config make_config(void)
-{
-    return (struct config){.hostname = BYTES("mx.own.example"),
-                           .listeners = &listener,
-                           .listener_count = 1,
-                           .upstream = {.port = 25}};
-}
+static const struct ip own_address = {4, {192, 0, 2, 25}};
+static const struct mx_self self = {BYTES_INIT("mx.own.example"), &own_address, 1};
 
 static const char *status_name(enum mx_status status)
 {
@@ -87,8 +81,7 @@ static void walk(const char *const *table, const char *domain, struct buffer *se
 {
     struct fake_dns fake = FAKE_DNS(table);
     struct arena *arena = arena_new(0);
-    const struct config config = make_config();
-    struct mx *mx = mx_new(arena, &fake.dns, &config, bytes_of(domain));
+    struct mx *mx = mx_new(arena, &fake.dns, &self, bytes_of(domain));
     assert_non_null(mx);
     struct mx_candidate candidate;
     enum mx_status status;
@@ -174,8 +167,7 @@ static void a_later_host_is_not_looked_up_before_its_turn(void **state)
     (void)state;
     struct fake_dns fake = FAKE_DNS(zone);
     struct arena *arena = arena_new(0);
-    const struct config config = make_config();
-    struct mx *mx = mx_new(arena, &fake.dns, &config, BYTES("ordered.example"));
+    struct mx *mx = mx_new(arena, &fake.dns, &self, BYTES("ordered.example"));
     struct mx_candidate candidate;
     assert_int_equal(fake.queries, 0);
     assert_int_equal(mx_next(mx, 0, &candidate), MX_CANDIDATE);

@@ -1,6 +1,7 @@
 /* Which addresses take mail, and where it goes (relay/forward/route.c). */
 #include "unit.h"
 
+#include "config.h"
 #include "route.h"
 
 static const char yaml[] = "hostname: mx.example\n"
@@ -43,12 +44,18 @@ static int release(void **state)
     return 0;
 }
 
+static const struct routing *routing_of(const struct config *config)
+{
+    return &config->policy.routing;
+}
+
 struct lookup {
     const char *path;     /* forward-path as the client sends it */
     const char *expected; /* the destination, or the status */
 };
 
-static void assert_lookups(const struct config *config, const struct lookup *lookups, size_t count)
+static void assert_lookups(const struct routing *routing, const struct lookup *lookups,
+                           size_t count)
 {
     struct arena *arena = arena_new(0);
     for (size_t i = 0; i < count; i++) {
@@ -58,7 +65,7 @@ static void assert_lookups(const struct config *config, const struct lookup *loo
         assert_int_equal(
             address_read_path(arena, PATH_FORWARD, bytes_of(lookups[i].path), &address, &rest),
             ADDRESS_OK);
-        const enum route_status status = route_find(config, &address, &route);
+        const enum route_status status = route_find(routing, &address, &route);
         const struct bytes shown = status == ROUTE_FOUND             ? route.to->text
                                    : status == ROUTE_UNKNOWN_ADDRESS ? BYTES("unknown")
                                                                      : BYTES("not served");
@@ -70,7 +77,7 @@ static void assert_lookups(const struct config *config, const struct lookup *loo
 }
 
 #define ASSERT_LOOKUPS(state, lookups)                                                             \
-    assert_lookups(*(state), lookups, sizeof(lookups) / sizeof(*(lookups)))
+    assert_lookups(routing_of(*(state)), lookups, sizeof(lookups) / sizeof(*(lookups)))
 
 static void local_parts_are_compared_whole_by_content_without_case(void **state)
 {
@@ -113,9 +120,9 @@ static void only_routed_subdomains_of_enterprise_zones_are_served(void **state)
         {"<info@other.big.example>", "not served"},
     };
     ASSERT_LOOKUPS(state, lookups);
-    assert_true(route_serves(*state, BYTES("sub.big.example")));
-    assert_false(route_serves(*state, BYTES("other.big.example")));
-    assert_false(route_serves(*state, BYTES("")));
+    assert_true(route_serves(routing_of(*state), BYTES("sub.big.example")));
+    assert_false(route_serves(routing_of(*state), BYTES("other.big.example")));
+    assert_false(route_serves(routing_of(*state), BYTES("")));
 }
 
 static void domains_that_are_not_served_are_told_apart(void **state)
@@ -173,18 +180,18 @@ static void a_route_tells_the_forwarding_domain_and_its_overflow(void **state)
     struct address address;
     struct route route;
     assert_int_equal(address_parse(arena, BYTES("info@EXAMPLE.com"), &address), ADDRESS_OK);
-    assert_int_equal(route_find(*state, &address, &route), ROUTE_FOUND);
+    assert_int_equal(route_find(routing_of(*state), &address, &route), ROUTE_FOUND);
     assert_bytes(route.forwarding_domain, "example.com");
     assert_bytes(route.overflow_local_part, "too-long");
     assert_false(route.postmaster);
 
     assert_int_equal(address_parse(arena, BYTES("info@sub.big.example"), &address), ADDRESS_OK);
-    assert_int_equal(route_find(*state, &address, &route), ROUTE_FOUND);
+    assert_int_equal(route_find(routing_of(*state), &address, &route), ROUTE_FOUND);
     assert_bytes(route.forwarding_domain, "sub.big.example");
     assert_bytes(route.overflow_local_part, "bounces");
 
     const struct address postmaster = {.kind = ADDRESS_POSTMASTER};
-    assert_int_equal(route_find(*state, &postmaster, &route), ROUTE_FOUND);
+    assert_int_equal(route_find(routing_of(*state), &postmaster, &route), ROUTE_FOUND);
     assert_bytes(route.forwarding_domain, "mx.example");
     assert_true(route.postmaster);
     arena_free(arena);
@@ -196,20 +203,20 @@ static void a_hundred_thousand_routes_are_all_found(void **state)
     enum { ROUTES = 100000 };
     struct arena *arena = arena_new(0);
     struct route_table *table = route_table_new(arena, ROUTES + 1);
-    struct config_route *routes = arena_alloc_array(arena, ROUTES, sizeof(*routes));
-    const struct config_zone zone = {.domain = BYTES("example.com")};
-    const struct config config = {.routes = table};
+    struct zone_route *routes = arena_alloc_array(arena, ROUTES, sizeof(*routes));
+    const struct zone zone = {.domain = BYTES("example.com")};
+    const struct routing routing = {.table = table};
     assert_null(route_table_add_domain(table, zone.domain, &zone));
     for (size_t i = 0; i < ROUTES; i++) {
-        routes[i] = (struct config_route){.local_part = arena_printf(arena, "user%zu", i),
-                                          .domain = zone.domain};
+        routes[i] = (struct zone_route){.local_part = arena_printf(arena, "user%zu", i),
+                                        .domain = zone.domain};
         assert_null(route_table_add(table, &routes[i]));
     }
     for (size_t i = 0; i < ROUTES; i++) {
         struct route route;
         const struct address address = {
             .kind = ADDRESS_MAILBOX, .local = routes[i].local_part, .domain = zone.domain};
-        assert_int_equal(route_find(&config, &address, &route), ROUTE_FOUND);
+        assert_int_equal(route_find(&routing, &address, &route), ROUTE_FOUND);
         assert_ptr_equal(route.to, &routes[i].to);
         assert_ptr_equal(route_table_add(table, &routes[i]), &routes[i]);
     }
