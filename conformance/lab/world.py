@@ -464,6 +464,12 @@ class World:
         self.transcript.remark("lab", "kills the subject")
         self.subject.kill()
 
+    def stop_subject(self) -> None:
+        """Shuts the subject down as its operator would."""
+        self.require("restart")
+        self.transcript.remark("lab", "shuts the subject down")
+        self.subject.stop()
+
     def restart_subject(self) -> None:
         """Starts the subject again after kill_subject(), or stops and starts it."""
         self.require("restart")

@@ -500,6 +500,27 @@ def test_a_client_that_says_nothing_is_told_421_and_closed(
         client.expect_closed()
 
 
+@clause("DLG-34")
+@pytest.mark.parametrize("command", ["AUTH", "BDAT", "ETRN", "BURL", "TURN"])
+def test_a_command_that_is_not_offered_is_not_implemented_or_not_recognized(
+    world: World, command: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        if {"BDAT": "CHUNKING"}.get(command, command) in client.extensions():
+            pytest.skip(f"{command} is offered")
+        expect_in(client.command(command).code, (500, 502), f"the code for {command}")
+
+
+@clause("DLG-35")
+def test_a_server_that_is_shut_down_says_421_first(world: World) -> None:
+    world.require("restart")
+    with client_in(world, "greeted") as client:
+        world.stop_subject()
+        expect_reply(client.read_reply(), 421, to="the end of the service")
+        client.expect_closed()
+    world.restart_subject()
+
+
 @clause("DLG-24", "DLG-15")
 def test_a_pipelined_message_for_nobody_is_not_sent_to_anybody(world: World) -> None:
     with world.client() as client:

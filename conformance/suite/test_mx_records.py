@@ -8,7 +8,7 @@ import dns.resolver
 import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
-from conformance.lab import Client, World
+from conformance.lab import Client, Reply, World
 from conformance.lab import dns as trouble
 from conformance.suite.acts import expect_nothing_upstream, fence, forward, look_up
 
@@ -22,7 +22,7 @@ PAGE_TTL = 300
 ROUNDS = 16  # all sixteen to one of two hosts: once in 32768 runs
 
 
-def refusal(world: World, patience: float = 0.0) -> object:
+def refusal(world: World, patience: float = 0.0) -> Reply:
     """The answer to RCPT of the ordinary address, which must refuse."""
     with world.client() as client:
         client.mail(world.sender.address)
@@ -130,6 +130,21 @@ def test_a_destination_that_does_not_exist_is_refused(world: World) -> None:
     world.no_mx()
     world.dns.remove(world.upstream.name)
     expect_reply(refusal(world), 550, enhanced="5.1.2", to="RCPT")
+
+
+@clause("MX-20")
+@pytest.mark.parametrize("known_by", ["name", "address"])
+def test_mail_for_a_destination_that_is_the_relay_itself_is_refused(
+    world: World, known_by: str
+) -> None:
+    own = world.lab.plan.hostname
+    if known_by == "address":
+        own = f"own.{world.destination}"
+        world.dns.set(own, "A", world.lab.plan.ipv4)
+    world.dns.set(world.destination, "MX", f"10 {own}.", f"20 {world.upstream.name}.")
+    reply = refusal(world)
+    expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
+    expect(world.upstream.dialogues, [], "connections to a less preferred host")
 
 
 @clause("MX-10")

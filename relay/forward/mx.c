@@ -146,7 +146,7 @@ static enum mx_status status_at_end(const struct mx *mx)
         return MX_END;
     if (mx->dns_failed)
         return MX_DNS_FAILED;
-    return CLAUSE(MX_17, mx->implicit) ? MX_NO_SUCH_DOMAIN : MX_END;
+    return CLAUSE(MX_17, mx->implicit) ? MX_NO_HOST : MX_END;
 }
 
 /* Goes on to the host's other family, or to the next host. */
@@ -184,7 +184,7 @@ enum mx_status mx_next(struct mx *mx, double deadline, struct mx_candidate *cand
         }
         candidate->host = mx->hosts[mx->host].name;
         candidate->address = mx->addresses.records[mx->address++].address;
-        if (is_this_relay(mx, candidate->host, &candidate->address)) {
+        if (CLAUSE(MX_20, is_this_relay(mx, candidate->host, &candidate->address))) {
             /* RFC 5321 5.1: nor may any host be tried that is less preferred than ourselves. */
             mx->end = mx->found ? MX_END : MX_LOOP;
             return mx->end;

@@ -12,7 +12,8 @@
 enum mx_status {
     MX_CANDIDATE,      /* here is the next one */
     MX_END,            /* there is none (any more) */
-    MX_NO_SUCH_DOMAIN, /* the domain does not exist, or has neither MX nor an address */
+    MX_NO_SUCH_DOMAIN, /* the domain does not exist */
+    MX_NO_HOST,        /* it exists, and has neither MX nor address records */
     MX_NULL,           /* the domain says that it takes no mail */
     MX_LOOP,           /* the most preferred host is this relay itself */
     MX_DNS_FAILED      /* DNS did not say; only ever the first status */

@@ -130,7 +130,7 @@ enum route_status route_find(const struct routing *routing, const struct address
     if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster"))))
         return to_postmaster(routing, route);
     if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
-        return ROUTE_UNKNOWN_ADDRESS;
+        return ROUTE_SRS_ADDRESS;
     const struct entry key = address_key(recipient->local, domain->domain);
     const struct entry *exact = find_slot(routing->table, &key);
     const struct zone_route *found =

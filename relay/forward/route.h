@@ -43,6 +43,7 @@ struct routing {
 enum route_status {
     ROUTE_FOUND,
     ROUTE_UNKNOWN_ADDRESS, /* the domain is served, the address is not */
+    ROUTE_SRS_ADDRESS,     /* the domain is served, and the address in SRS form takes no mail */
     ROUTE_NOT_SERVED       /* the domain is not served, or is an address literal */
 };
 

@@ -3,7 +3,7 @@
  * Implements RFC 5321 3.3, 4.2, 4.5.2, 4.5.3.2 and 5.1 from the client's side, STARTTLS where it is
  * offered (RFC 3207; certificates are not verified, since without a policy nothing follows from
  * them), SIZE (RFC 1870) and 8BITMIME (RFC 6152). It does not pipeline: what an answer belongs to
- * is never in doubt, and a reply that arrives before its question is garbage. */
+ * is never in doubt, and a reply that arrives before its command breaks the protocol. */
 #include "upstream.h"
 
 #include "clause.h"
@@ -12,14 +12,13 @@
 #include "mx.h"
 #include "stream.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
-    RESET_SECONDS = 10,        /* for the answer to RSET; the client is kept waiting for it */
-    LINE_LIMIT = 64 * 1024,    /* octets of one reply line; what exceeds it is garbage */
-    BLOCK = 64 * 1024,         /* octets of the message between two flushes */
-    SIZE_OF_OUR_FIELDS = 4096, /* an allowance for what is prepended, declared in SIZE= */
+    RESET_SECONDS = 10,            /* for the answer to RSET; the client is kept waiting for it */
+    LINE_LIMIT = 64 * 1024,        /* octets of one reply line; a longer one breaks the protocol */
+    BLOCK = 64 * 1024,             /* octets of the message between two flushes */
+    ADDED_FIELDS_ALLOWANCE = 4096, /* an allowance for what is prepended, declared in SIZE= */
 };
 
 struct upstream {
@@ -34,9 +33,12 @@ struct upstream {
     struct ip address;
 };
 
-bool upstream_accepted(const struct answer *answer)
+static const struct upstream_answer unreachable = {.failure = UPSTREAM_UNREACHABLE,
+                                                   .clause = "MX-11"};
+
+bool upstream_accepted(const struct upstream_answer *answer)
 {
-    return answer->verdict == VERDICT_NONE && answer->reply.code / 100 == 2;
+    return answer->failure == UPSTREAM_REPLIED && answer->reply.code / 100 == 2;
 }
 
 struct upstream *upstream_new(const struct upstream_settings *settings, struct dns *dns,
@@ -99,15 +101,16 @@ const char *upstream_tls_version(const struct upstream *upstream)
     return upstream->stream ? stream_tls_version(upstream->stream) : NULL;
 }
 
-/* Drops the connection; the answer is a verdict of ours. */
-static void fail(struct upstream *upstream, enum verdict verdict, struct answer *answer)
+/* Drops the connection: there is no reply that could be handed on. */
+static void fail(struct upstream *upstream, enum upstream_failure failure, const char *clause,
+                 struct upstream_answer *answer)
 {
     disconnect(upstream);
-    *answer = (struct answer){.verdict = verdict};
+    *answer = (struct upstream_answer){.failure = failure, .clause = clause};
 }
 
 /* Reads one whole reply. False: there was none, and the connection is gone. */
-static bool read_reply(struct upstream *upstream, double deadline, struct answer *answer)
+static bool read_reply(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct reply_reader reader;
     arena_reset(upstream->step);
@@ -116,19 +119,21 @@ static bool read_reply(struct upstream *upstream, double deadline, struct answer
         struct bytes line;
         enum stream_status status = stream_read_line(upstream->stream, LINE_LIMIT, deadline, &line);
         if (CLAUSE(ERR_10, status != STREAM_OK)) {
-            fail(upstream,
-                 status == STREAM_TOO_LONG ? VERDICT_UPSTREAM_GARBAGE : VERDICT_UPSTREAM_LOST,
-                 answer);
+            if (status == STREAM_TOO_LONG)
+                fail(upstream, UPSTREAM_BROKE_PROTOCOL, "UPS-13", answer);
+            else
+                fail(upstream, UPSTREAM_LOST, status == STREAM_TIMEOUT ? "ERR-11" : "ERR-10",
+                     answer);
             return false;
         }
         enum reply_progress progress = reply_take_line(&reader, line);
         if (progress == REPLY_MORE)
             continue;
         if (CLAUSE(ERR_12, progress == REPLY_UNPARSABLE)) {
-            fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+            fail(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-12", answer);
             return false;
         }
-        *answer = (struct answer){.verdict = VERDICT_NONE, .reply = reader.reply};
+        *answer = (struct upstream_answer){.reply = reader.reply};
         return true;
     }
 }
@@ -136,45 +141,46 @@ static bool read_reply(struct upstream *upstream, double deadline, struct answer
 /* Takes the reply to a command. `positive` is the class of reply that lets the dialogue go on; 4yz
  * and 5yz are answers too, everything else is out of place. After a 421 the channel is closing. */
 static void take_answer(struct upstream *upstream, int positive, double deadline,
-                        struct answer *answer)
+                        struct upstream_answer *answer)
 {
     if (!read_reply(upstream, deadline, answer))
         return;
     int class = answer->reply.code / 100;
     if (CLAUSE(ERR_13, class != positive && class != 4 && class != 5))
-        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+        fail(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-13", answer);
     else if (answer->reply.code == 421)
         disconnect(upstream);
 }
 
 /* The upstream spoke, or left, before it was its turn. A refusal, most often a 421, is its answer;
  * anything else cannot be one. Either way no more is sent. */
-static void take_early_answer(struct upstream *upstream, struct answer *answer)
+static void take_early_answer(struct upstream *upstream, struct upstream_answer *answer)
 {
     double no_wait = clock_monotonic();
     if (!read_reply(upstream, no_wait, answer))
         return;
     if (CLAUSE(INV_01, answer->reply.code / 100 < 4))
-        fail(upstream, VERDICT_UPSTREAM_GARBAGE, answer);
+        fail(upstream, UPSTREAM_BROKE_PROTOCOL, "INV-01", answer);
     else
         disconnect(upstream);
 }
 
 /* Sends what is queued and takes the answer to it. */
 static void exchange(struct upstream *upstream, int positive, double deadline,
-                     struct answer *answer)
+                     struct upstream_answer *answer)
 {
     if (stream_flush(upstream->stream, deadline) == STREAM_OK)
         take_answer(upstream, positive, deadline, answer);
     else
-        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        fail(upstream, UPSTREAM_LOST, "ERR-10", answer);
 }
 
 /* The same for a command. A reply that is there already answers nothing that was asked. */
-static void ask(struct upstream *upstream, int positive, double deadline, struct answer *answer)
+static void ask(struct upstream *upstream, int positive, double deadline,
+                struct upstream_answer *answer)
 {
     if (!upstream->stream)
-        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        fail(upstream, UPSTREAM_LOST, "ERR-10", answer);
     else if (CLAUSE(INV_05, stream_input_waiting(upstream->stream)))
         take_early_answer(upstream, answer);
     else
@@ -193,7 +199,7 @@ static double command_deadline(const struct upstream *upstream, double deadline)
 }
 
 /* EHLO, or HELO for a host that does not know it (RFC 5321 3.2). */
-static void say_hello(struct upstream *upstream, double deadline, struct answer *answer)
+static void say_hello(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct bytes name = upstream->settings->ehlo;
     upstream->offers = (struct reply_extensions){0};
@@ -203,7 +209,7 @@ static void say_hello(struct upstream *upstream, double deadline, struct answer 
         upstream->offers = reply_read_extensions(&answer->reply);
         return;
     }
-    if (!upstream->stream || answer->verdict != VERDICT_NONE ||
+    if (!upstream->stream || answer->failure != UPSTREAM_REPLIED ||
         !CLAUSE(UPS_02, answer->reply.code / 100 == 5))
         return;
     stream_printf(upstream->stream, "HELO %.*s\r\n", BYTES_ARG(name));
@@ -212,15 +218,15 @@ static void say_hello(struct upstream *upstream, double deadline, struct answer 
 
 /* Turns TLS on where it is offered, and greets again. False when the attempt cost the connection,
  * and the host should be tried again in the clear. */
-static bool use_tls(struct upstream *upstream, double deadline, struct answer *answer)
+static bool use_tls(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     SSL_CTX *context = upstream->settings->tls;
     if (!CLAUSE(TLS_11, upstream->offers.starttls && context != NULL))
         return true;
-    struct answer offer;
+    struct upstream_answer offer;
     stream_printf(upstream->stream, "STARTTLS\r\n");
     ask(upstream, 2, command_deadline(upstream, deadline), &offer);
-    if (offer.verdict != VERDICT_NONE)
+    if (offer.failure != UPSTREAM_REPLIED)
         return false;
     if (!upstream_accepted(&offer))
         return upstream->stream != NULL;
@@ -234,7 +240,8 @@ static bool use_tls(struct upstream *upstream, double deadline, struct answer *a
 }
 
 /* Connects to one address and greets. */
-static void greet(struct upstream *upstream, bool with_tls, double deadline, struct answer *answer)
+static void greet(struct upstream *upstream, bool with_tls, double deadline,
+                  struct upstream_answer *answer)
 {
     const struct upstream_settings *settings = upstream->settings;
     const struct ip *source = CLAUSE(PFX_03, upstream->address.length == 4)
@@ -245,7 +252,7 @@ static void greet(struct upstream *upstream, bool with_tls, double deadline, str
         stream_connect(&upstream->address, settings->port, source->length ? source : NULL,
                        sooner(deadline, settings->timeouts.connect), &error);
     if (!upstream->stream) {
-        *answer = (struct answer){.verdict = VERDICT_UPSTREAM_UNREACHABLE};
+        *answer = unreachable;
         return;
     }
     take_answer(upstream, 2, sooner(deadline, settings->timeouts.banner), answer);
@@ -259,57 +266,60 @@ static void greet(struct upstream *upstream, bool with_tls, double deadline, str
 }
 
 /* A copy of a refusal that outlives the next host's replies. */
-static struct answer keep_answer(struct arena *arena, const struct answer *answer)
+static struct upstream_answer keep_answer(struct arena *arena, const struct upstream_answer *answer)
 {
-    struct answer kept = *answer;
-    if (answer->verdict != VERDICT_NONE)
+    struct upstream_answer kept = *answer;
+    if (answer->failure != UPSTREAM_REPLIED)
         return kept;
     kept.reply.enhanced = arena_copy(arena, answer->reply.enhanced);
     kept.reply.lines = arena_alloc_array(arena, answer->reply.line_count, sizeof *kept.reply.lines);
     for (size_t i = 0; kept.reply.lines && i < answer->reply.line_count; i++)
         kept.reply.lines[i] = arena_copy(arena, answer->reply.lines[i]);
     if (arena_failed(arena))
-        return (struct answer){.verdict = VERDICT_NO_MEMORY};
+        return (struct upstream_answer){.failure = UPSTREAM_NO_MEMORY, .clause = "LIM-22"};
     return kept;
 }
 
-/* Which of two failures tells the client more: an upstream's own words over ours, a host that
+/* Which of two refusals the client should get: an upstream's own reply over a failure, a host that
  * misbehaved over one that could not be reached, the earlier (more preferred) host otherwise. */
-static bool tells_more(const struct answer *answer, const struct answer *than)
+static bool is_better_refusal(const struct upstream_answer *answer,
+                              const struct upstream_answer *than)
 {
-    if (than->verdict == VERDICT_NONE)
+    if (than->failure == UPSTREAM_REPLIED)
         return false;
-    if (answer->verdict == VERDICT_NONE)
+    if (answer->failure == UPSTREAM_REPLIED)
         return true;
-    return than->verdict == VERDICT_UPSTREAM_UNREACHABLE;
+    return than->failure == UPSTREAM_UNREACHABLE;
 }
 
 /* What the end of the candidates means when no host was asked. */
-static enum verdict verdict_of_end(enum mx_status status)
+static struct upstream_answer no_candidate(enum mx_status status)
 {
     switch (status) {
     case MX_NO_SUCH_DOMAIN:
-        return VERDICT_DESTINATION_DOES_NOT_EXIST;
+        return (struct upstream_answer){.failure = UPSTREAM_NO_SUCH_DOMAIN, .clause = "MX-09"};
+    case MX_NO_HOST:
+        return (struct upstream_answer){.failure = UPSTREAM_NO_HOST, .clause = "MX-17"};
     case MX_NULL:
-        return VERDICT_DESTINATION_TAKES_NO_MAIL;
+        return (struct upstream_answer){.failure = UPSTREAM_NULL_MX, .clause = "MX-08"};
     case MX_DNS_FAILED:
-        return VERDICT_DESTINATION_DNS_FAILED;
+        return (struct upstream_answer){.failure = UPSTREAM_DNS_FAILED, .clause = "MX-10"};
     case MX_LOOP:
-        return VERDICT_LOOP_TO_SELF;
+        return (struct upstream_answer){.failure = UPSTREAM_IS_SELF, .clause = "MX-20"};
     default:
-        return VERDICT_UPSTREAM_UNREACHABLE;
+        return unreachable;
     }
 }
 
-void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer)
+void upstream_connect(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
-    struct answer best = {.verdict = VERDICT_UPSTREAM_UNREACHABLE};
+    struct upstream_answer best = unreachable;
     struct mx *mx =
         mx_new(upstream->arena, upstream->dns, &upstream->settings->self, upstream->domain);
     struct mx_candidate candidate;
     enum mx_status status;
     if (!mx) {
-        fail(upstream, VERDICT_NO_MEMORY, answer);
+        fail(upstream, UPSTREAM_NO_MEMORY, "LIM-22", answer);
         return;
     }
     while ((status = mx_next(mx, deadline, &candidate)) == MX_CANDIDATE &&
@@ -319,22 +329,22 @@ void upstream_connect(struct upstream *upstream, double deadline, struct answer 
         greet(upstream, true, deadline, answer);
         if (CLAUSE(IPV6_10, upstream_accepted(answer)))
             return;
-        if (CLAUSE(ERR_03, tells_more(answer, &best)))
+        if (CLAUSE(ERR_03, is_better_refusal(answer, &best)))
             best = keep_answer(upstream->arena, answer);
         upstream_quit(upstream);
     }
     if (status != MX_CANDIDATE && status != MX_END)
-        best = (struct answer){.verdict = verdict_of_end(status)};
+        best = no_candidate(status);
     *answer = best;
 }
 
 void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
-                   bool eight_bit, double deadline, struct answer *answer)
+                   bool eight_bit, double deadline, struct upstream_answer *answer)
 {
     if (upstream->stream) {
         stream_printf(upstream->stream, "MAIL FROM:<%.*s>", BYTES_ARG(reverse_path));
         if (CLAUSE(UPS_05, upstream->offers.size && size > 0))
-            stream_printf(upstream->stream, " SIZE=%zu", size + SIZE_OF_OUR_FIELDS);
+            stream_printf(upstream->stream, " SIZE=%zu", size + ADDED_FIELDS_ALLOWANCE);
         if (CLAUSE(UPS_06, upstream->offers.eight_bit_mime && eight_bit))
             stream_printf(upstream->stream, " BODY=8BITMIME");
         stream_printf(upstream->stream, "\r\n");
@@ -343,7 +353,7 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
 }
 
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
-                        struct answer *answer)
+                        struct upstream_answer *answer)
 {
     if (upstream->stream)
         stream_printf(upstream->stream, "RCPT TO:<%.*s>\r\n", BYTES_ARG(forward_path));
@@ -402,22 +412,23 @@ static bool is_over_size_limit(const struct upstream *upstream, const struct byt
 
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
                    bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
-                   struct answer *answer)
+                   struct upstream_answer *answer)
 {
     const struct upstream_timeouts *timeouts = &upstream->settings->timeouts;
     if (CLAUSE(UPS_07, eight_bit && !upstream->offers.eight_bit_mime)) {
-        *answer = (struct answer){.verdict = VERDICT_UPSTREAM_NOT_8BIT};
+        *answer = (struct upstream_answer){.failure = UPSTREAM_NOT_8BIT, .clause = "UPS-07"};
         return;
     }
     if (CLAUSE(UPS_16, is_over_size_limit(upstream, pieces, count))) {
-        *answer = (struct answer){.verdict = VERDICT_MESSAGE_TOO_BIG};
-        answer->details[0] = arena_printf(upstream->step, "%" PRIu64, upstream->offers.size_limit);
+        *answer = (struct upstream_answer){.failure = UPSTREAM_TOO_BIG,
+                                           .clause = "UPS-16",
+                                           .size_limit = upstream->offers.size_limit};
         return;
     }
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
     ask(upstream, 3, sooner(deadline, timeouts->data), answer);
-    if (answer->verdict != VERDICT_NONE || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
+    if (answer->failure != UPSTREAM_REPLIED || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);
     if (!sent || !stream_is_quiet(upstream->stream)) {
@@ -425,7 +436,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         return;
     }
     if (CLAUSE(INV_06, abandoned(context))) {
-        fail(upstream, VERDICT_UPSTREAM_LOST, answer);
+        fail(upstream, UPSTREAM_LOST, "INV-06", answer);
         return;
     }
     stream_printf(upstream->stream, ".\r\n");
@@ -434,7 +445,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
 
 void upstream_reset(struct upstream *upstream)
 {
-    struct answer answer;
+    struct upstream_answer answer;
     if (!upstream->stream)
         return;
     stream_printf(upstream->stream, "RSET\r\n");

@@ -1,15 +1,15 @@
 /* The relay as SMTP client: one session with a host of the destination's domain (RFC 5321 3.3, 4.1,
  * 5.1), opened while the client waits for the answer to its RCPT.
  *
- * Every step ends in an answer: the upstream's own reply, or a verdict of ours where there is none
- * that could be handed on (unreachable, lost, silent, garbage; DECISIONS "SMTP errors"). After an
- * answer with a verdict the connection is gone. Everything waits in the calling fiber. */
+ * Every step ends in an answer: the upstream's own reply, or a failure where there is none that
+ * could be handed on (unreachable, lost, silent, not SMTP). After a failure the connection is gone.
+ * Everything waits in the calling fiber. */
 #ifndef FAIRLEAD_UPSTREAM_H
 #define FAIRLEAD_UPSTREAM_H
 
 #include "dns.h"
 #include "mx.h"
-#include "verdict.h"
+#include "reply.h"
 
 #include <openssl/ssl.h>
 
@@ -36,8 +36,30 @@ struct upstream_settings {
 
 struct upstream;
 
-/* True for a 2xx from the upstream itself. The reply in an answer lives until the next step. */
-bool upstream_accepted(const struct answer *answer);
+enum upstream_failure {
+    UPSTREAM_REPLIED, /* none: the answer is the upstream's reply */
+    UPSTREAM_NO_SUCH_DOMAIN,
+    UPSTREAM_NO_HOST, /* the domain exists without MX and address */
+    UPSTREAM_NULL_MX,
+    UPSTREAM_DNS_FAILED,
+    UPSTREAM_IS_SELF, /* the most preferred host is this relay */
+    UPSTREAM_UNREACHABLE,
+    UPSTREAM_LOST, /* closed, or silent past the deadline */
+    UPSTREAM_BROKE_PROTOCOL,
+    UPSTREAM_NOT_8BIT, /* 8BITMIME is not offered, and the content needs it */
+    UPSTREAM_TOO_BIG,  /* over the size that it declared */
+    UPSTREAM_NO_MEMORY,
+};
+
+struct upstream_answer {
+    enum upstream_failure failure;
+    const char *clause;  /* of a failure: the clause of the catalogue that makes it one */
+    uint64_t size_limit; /* with UPSTREAM_TOO_BIG: octets */
+    struct reply reply;  /* with UPSTREAM_REPLIED; lives until the next step */
+};
+
+/* True for a 2xx from the upstream itself. */
+bool upstream_accepted(const struct upstream_answer *answer);
 
 /* A session-to-be with a host of `domain` (which is copied). NULL when memory is short; free with
  * upstream_free(). `settings` and `dns` must outlive it. */
@@ -51,23 +73,23 @@ struct bytes upstream_domain(const struct upstream *upstream);
 bool upstream_is_connected(const struct upstream *upstream);
 
 /* Tries the hosts in order until one has answered EHLO or HELO with a 2xx (DECISIONS "IPv6"). The
- * answer is a 2xx, else the first refusal among the hosts, else a verdict. */
-void upstream_connect(struct upstream *upstream, double deadline, struct answer *answer);
+ * answer is a 2xx, else the first refusal among the hosts, else a failure. */
+void upstream_connect(struct upstream *upstream, double deadline, struct upstream_answer *answer);
 
 /* MAIL FROM and RCPT TO, with the paths in wire form without the angle brackets (an empty reverse
  * path is the null sender). `size` is the client's declared size, 0 for none. */
 void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
-                   bool eight_bit, double deadline, struct answer *answer);
+                   bool eight_bit, double deadline, struct upstream_answer *answer);
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
-                        struct answer *answer);
+                        struct upstream_answer *answer);
 
 /* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that, all
  * of it until `deadline`.
  * The dot is withheld when `abandoned(context)` says so at the last moment: the connection is
- * dropped then, and the answer is VERDICT_UPSTREAM_LOST. */
+ * dropped then, and the answer is UPSTREAM_LOST. */
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
                    bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
-                   struct answer *answer);
+                   struct upstream_answer *answer);
 
 /* Aborts the transaction with RSET, so that the session can serve another; drops the connection
  * when the upstream does not say 2xx. */

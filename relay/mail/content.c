@@ -23,8 +23,8 @@ void content_start(struct content_reader *reader, struct buffer *message,
 
 static bool is_stored(const struct content_reader *reader)
 {
-    return !reader->discard && !reader->too_big && !reader->header_too_big && !reader->bad_octets &&
-           !reader->line_too_long;
+    return !reader->discard && !reader->too_big && !reader->header_too_big && !reader->bare_cr &&
+           !reader->bare_lf && !reader->nul && !reader->line_too_long;
 }
 
 static void store(struct content_reader *reader, struct bytes octets)
@@ -69,8 +69,10 @@ static void store_control(struct content_reader *reader, char c)
         reader->state = IN_LINE_CR;
         return;
     }
-    if (c == '\n' || CLAUSE(SMUG_04, true))
-        reader->bad_octets = true;
+    if (c == '\n')
+        reader->bare_lf = true;
+    else
+        reader->nul = true;
     store(reader, (struct bytes){&c, 1});
 }
 
@@ -97,8 +99,7 @@ static size_t feed_after_cr(struct content_reader *reader, char c, bool after_do
         end_line(reader);
         return 1;
     }
-    if (CLAUSE(SMUG_03, true))
-        reader->bad_octets = true;
+    reader->bare_cr = true;
     store(reader, BYTES("\r"));
     reader->state = IN_LINE;
     return 0;

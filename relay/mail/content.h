@@ -21,23 +21,25 @@ struct content_reader {
     size_t line;            /* octets of the current line so far */
     int state;              /* see content.c */
     bool in_header;
-    bool discard; /* set by the caller: store nothing more, only look for the end */
+    bool discard; /* set by the caller, where memory is short: only look for the end */
 
     bool ended;   /* CRLF "." CRLF was read */
     bool too_big; /* over limits.size */
     bool header_too_big;
     bool line_too_long;
-    bool bad_octets; /* a bare CR, a bare LF or a NUL */
-    bool eight_bit;  /* an octet over 0x7f */
+    bool bare_cr;
+    bool bare_lf;
+    bool nul;
+    bool eight_bit; /* an octet over 0x7f */
 };
 
-/* Starts reading behind the 354; the CRLF of the DATA command counts as the one before the first
+/* Starts reading after the 354; the CRLF of the DATA command counts as the one before the first
  * line. `message` must be empty and stay until the end. */
 void content_start(struct content_reader *reader, struct buffer *message,
                    struct content_limits limits);
 
 /* Takes octets as they came from the client and returns how many it used: all, unless the end of
- * data lies among them (`ended`), behind which the next command starts. */
+ * data lies among them (`ended`), after which the next command starts. */
 size_t content_feed(struct content_reader *reader, struct bytes octets);
 
 /* Writes octets of a message, whose lines end in CRLF, with transparency dots. `at_line_start`

@@ -10,23 +10,24 @@
 
 #include <stdlib.h>
 
-struct question {
-    struct round *round;
+struct dnsbl_question {
+    struct dnsbl_round *round;
     struct bytes name;
-    bool answered, listed;
+    bool answered; /* or given up by the resolver: then silent */
+    bool listed, silent;
 };
 
-struct round {
+struct dnsbl_round {
     struct arena *arena;
     struct dns *dns;
     double deadline;
     struct fiber *caller; /* NULL when it does not wait */
     size_t references;    /* the caller and every fiber */
     size_t count;
-    struct question *questions;
+    struct dnsbl_question *questions;
 };
 
-static void round_release(struct round *round)
+static void round_release(struct dnsbl_round *round)
 {
     if (--round->references > 0)
         return;
@@ -35,14 +36,14 @@ static void round_release(struct round *round)
 }
 
 /* NULL when memory is short. */
-static struct round *round_new(struct dns *dns, const struct ip *client, const struct dnsbl *lists,
-                               size_t count, double deadline)
+static struct dnsbl_round *round_new(struct dns *dns, const struct ip *client,
+                                     const struct dnsbl *lists, size_t count, double deadline)
 {
     char reversed[IP_REVERSED_SIZE];
-    struct round *round = calloc(1, sizeof *round);
+    struct dnsbl_round *round = calloc(1, sizeof *round);
     if (!round)
         return NULL;
-    *round = (struct round){
+    *round = (struct dnsbl_round){
         .arena = arena_new(0), .dns = dns, .deadline = deadline, .references = 1, .count = count};
     if (round->arena)
         round->questions = arena_alloc_array(round->arena, count, sizeof *round->questions);
@@ -52,7 +53,7 @@ static struct round *round_new(struct dns *dns, const struct ip *client, const s
     }
     ip_reversed(client, reversed);
     for (size_t i = 0; i < count; i++)
-        round->questions[i] = (struct question){
+        round->questions[i] = (struct dnsbl_question){
             .round = round,
             .name = arena_printf(round->arena, "%s.%.*s", reversed, BYTES_ARG(lists[i].zone)),
         };
@@ -70,15 +71,15 @@ static bool is_listing(const struct ip *value)
 
 static void ask(void *argument)
 {
-    struct question *question = argument;
-    struct round *round = question->round;
+    struct dnsbl_question *question = argument;
+    struct dnsbl_round *round = question->round;
     struct dns_answer answer;
     dns_query(round->dns, round->arena, question->name, DNS_A, round->deadline, &answer);
     size_t listings = 0;
     for (size_t i = 0; i < answer.count; i++)
         listings += is_listing(&answer.records[i].address);
-    bool silent = answer.status == DNS_TEMPFAIL;
-    question->listed = !CLAUSE(SPAM_06, silent || listings == 0);
+    question->silent = answer.status == DNS_TEMPFAIL;
+    question->listed = !CLAUSE(SPAM_06, question->silent || listings == 0);
     question->answered = true;
     if (round->caller)
         fiber_wake(round->caller);
@@ -86,24 +87,39 @@ static void ask(void *argument)
 }
 
 /* A list has answered with a listing, all before it without; or all have answered without. */
-static bool is_decided(const struct round *round)
+static bool is_decided(const struct dnsbl_round *round)
 {
     for (size_t i = 0; i < round->count; i++) {
-        const struct question *question = &round->questions[i];
+        const struct dnsbl_question *question = &round->questions[i];
         if (!question->answered || question->listed)
             return question->answered;
     }
     return true;
 }
 
-struct bytes dnsbl_listed(struct dns *dns, const struct ip *client, const struct dnsbl *lists,
-                          size_t count, double deadline)
+/* What the answers so far come to. */
+static struct dnsbl_listing conclude_round(const struct dnsbl_round *round,
+                                           const struct dnsbl *lists)
 {
-    struct bytes name = {0};
-    struct round *round =
-        client->length > 0 && count > 0 ? round_new(dns, client, lists, count, deadline) : NULL;
+    struct dnsbl_listing listing = {.status = DNSBL_NOT_LISTED};
+    for (size_t i = 0; i < round->count; i++) {
+        const struct dnsbl_question *question = &round->questions[i];
+        if (question->listed)
+            return (struct dnsbl_listing){DNSBL_LISTED, lists[i].name};
+        if (listing.status == DNSBL_NOT_LISTED && (question->silent || !question->answered))
+            listing = (struct dnsbl_listing){DNSBL_UNANSWERED, lists[i].name};
+    }
+    return listing;
+}
+
+struct dnsbl_listing dnsbl_look_up(struct dns *dns, const struct ip *client,
+                                   const struct dnsbl *lists, size_t count, double deadline)
+{
+    if (client->length == 0 || count == 0)
+        return (struct dnsbl_listing){.status = DNSBL_NOT_LISTED};
+    struct dnsbl_round *round = round_new(dns, client, lists, count, deadline);
     if (!round)
-        return name;
+        return (struct dnsbl_listing){DNSBL_UNANSWERED, lists[0].name};
     for (size_t i = 0; i < count; i++) {
         round->references++;
         if (!fiber_start(ask, &round->questions[i]))
@@ -115,10 +131,7 @@ struct bytes dnsbl_listed(struct dns *dns, const struct ip *client, const struct
         event = fiber_wait(deadline);
     }
     round->caller = NULL;
-    /* Of those that have answered by now: a list that has not lists nobody. */
-    for (size_t i = 0; i < count && name.n == 0; i++)
-        if (round->questions[i].listed)
-            name = lists[i].name;
+    struct dnsbl_listing listing = conclude_round(round, lists);
     round_release(round);
-    return name;
+    return listing;
 }

@@ -1,4 +1,4 @@
-/* Judging one message. See evaluate.h. */
+/* Authenticating one message. See evaluate.h. */
 #include "evaluate.h"
 
 #include "author.h"
@@ -25,10 +25,9 @@ static void query_in_time(struct dns *self, struct arena *arena, struct bytes na
     dns_query(hurried->inner, arena, name, type, sooner ? deadline : hurried->deadline, answer);
 }
 
-static void conclude(struct evaluation *evaluation, enum verdict verdict, struct bytes reason)
+static void refuse_author(struct evaluation *evaluation, const char *clause, struct bytes reason)
 {
-    evaluation->verdict = verdict;
-    evaluation->detail = evaluation->author_domain;
+    evaluation->refusal = REFUSE(NO_AUTHOR, clause);
     evaluation->reason = reason;
 }
 
@@ -43,15 +42,15 @@ static bool find_author(struct arena *arena, const struct message *message,
     if (author.status == AUTHOR_NO_MEMORY)
         return false;
     if (CLAUSE(DMARC_11, author.status == AUTHOR_REPEATED))
-        conclude(evaluation, VERDICT_NO_AUTHOR, BYTES("there is more than one From field"));
+        refuse_author(evaluation, "DMARC-11", BYTES("there is more than one From field"));
     else if (CLAUSE(DMARC_12, author.status == AUTHOR_SEVERAL_DOMAINS))
-        conclude(evaluation, VERDICT_NO_AUTHOR,
-                 arena_printf(arena, "the authors are at different domains, %.*s and %.*s",
-                              BYTES_ARG(author.domains[0]), BYTES_ARG(author.domains[1])));
+        refuse_author(evaluation, "DMARC-12",
+                      arena_printf(arena, "the authors are at different domains, %.*s and %.*s",
+                                   BYTES_ARG(author.domains[0]), BYTES_ARG(author.domains[1])));
     else if (CLAUSE(DMARC_10, unusable))
-        conclude(evaluation, VERDICT_NO_AUTHOR,
-                 arena_printf(arena, "there is no usable From field: %s",
-                              author.problem ? author.problem : "it names no author"));
+        refuse_author(evaluation, "DMARC-10",
+                      arena_printf(arena, "there is no usable From field: %s",
+                                   author.problem ? author.problem : "it names no author"));
     else
         evaluation->author_domain = author.domains[0];
     return true;
@@ -100,19 +99,24 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
 
 /* What DMARC makes of the message. A quarantine is forwarded unless the configuration refuses it,
  * since a forwarder has no junk folder. */
-static enum verdict dmarc_refusal(const struct policy *policy, const struct dmarc_verdict *dmarc)
+static struct refusal dmarc_refusal(const struct policy *policy,
+                                    const struct evaluation *evaluation)
 {
+    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    struct bytes author = evaluation->author_domain;
     bool refuses_quarantine = policy->quarantine == QUARANTINE_REJECT;
     enum dmarc_policy least_refused =
         refuses_quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_REJECT;
     if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= least_refused))
-        return VERDICT_DMARC_DNS_FAILED;
+        return REFUSE_WITH(DMARC_DNS_FAILED, "DMARC-13", author);
     if (!CLAUSE(DMARC_01, dmarc->result == DMARC_FAIL) ||
         CLAUSE(DMARC_05, dmarc->disposition == DMARC_POLICY_NONE))
-        return VERDICT_NONE;
+        return ACCEPT;
     if (dmarc->disposition != DMARC_POLICY_QUARANTINE)
-        return VERDICT_DMARC_REJECT;
-    return CLAUSE(DMARC_04, !refuses_quarantine) ? VERDICT_NONE : VERDICT_DMARC_QUARANTINE;
+        return REFUSE_WITH(DMARC_REJECT, "DMARC-01", author);
+    if (CLAUSE(DMARC_04, !refuses_quarantine))
+        return ACCEPT;
+    return REFUSE_WITH(DMARC_QUARANTINE, "DMARC-19", author);
 }
 
 void evaluate_envelope(struct arena *arena, struct dns *dns, const struct spf_request *envelope,
@@ -132,11 +136,11 @@ bool evaluate_message(struct arena *arena, const struct evaluation_request *requ
         !arc_verify(arena, message, evaluation->body, &hurried.dns, &evaluation->arc) ||
         !find_author(arena, message, evaluation))
         return false;
-    if (evaluation->verdict == VERDICT_NONE) {
+    if (evaluation->refusal.kind == REFUSAL_NONE) {
         if (!evaluate_dmarc(arena, request, &hurried.dns, evaluation))
             return false;
-        conclude(evaluation, dmarc_refusal(request->policy, &evaluation->dmarc),
-                 evaluation->dmarc.reason);
+        evaluation->refusal = dmarc_refusal(request->policy, evaluation);
+        evaluation->reason = evaluation->dmarc.reason;
     }
     return evaluate_results(arena, request, evaluation);
 }

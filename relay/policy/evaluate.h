@@ -1,5 +1,5 @@
-/* The whole judgement of one message, as the relay makes it after DATA: DKIM, ARC, the author,
- * DMARC; what goes into Authentication-Results; whether the message is forwarded, and why.
+/* What authentication makes of one message after DATA: DKIM, ARC, the author, DMARC; what goes into
+ * Authentication-Results; whether it stands in the way of forwarding, and why.
  *
  * SPF is evaluated earlier, at MAIL, and handed in. Everything that is asked of DNS goes through
  * one `struct dns` that remembers (dns_memo()), so each question is asked once per message. */
@@ -11,8 +11,8 @@
 #include "dkim.h"
 #include "dmarc.h"
 #include "policy.h"
+#include "refusal.h"
 #include "spf.h"
-#include "verdict.h"
 
 struct evaluation_request {
     const struct policy *policy;
@@ -23,14 +23,13 @@ struct evaluation_request {
 };
 
 struct evaluation {
-    struct body_hash *body; /* shared with the signatures that prepend_trace() adds */
+    struct body_hash *body; /* shared with the signatures that trace_prepend() adds */
     struct dkim_results dkim;
     struct arc_result arc;
     struct bytes author_domain; /* empty unless there is exactly one */
     struct dmarc_verdict dmarc; /* evaluated only if there is an author domain */
     struct authres results;     /* what Authentication-Results and the AAR say */
-    enum verdict verdict;       /* VERDICT_NONE: forward */
-    struct bytes detail;        /* for verdict_text(): the author domain, or empty */
+    struct refusal refusal;     /* REFUSAL_NONE: forward */
     struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */
 };
 

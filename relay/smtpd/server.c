@@ -111,18 +111,18 @@ static unsigned count_sessions_from(const struct server *server, const struct ip
 }
 
 /* A connection that is only told a refusal takes nobody's place. */
-static enum verdict judge_connection(const struct connection *connection)
+static struct refusal judge_connection(const struct connection *connection)
 {
     const struct server *server = connection->server;
     const struct config_limits *limits = &connection->generation->config->limits;
     if (server->draining)
-        return VERDICT_SHUTTING_DOWN;
+        return REFUSE(SHUTTING_DOWN, "DLG-35");
     if (server->session_count >= limits->sessions && CLAUSE(LIM_23, true))
-        return VERDICT_TOO_MANY_SESSIONS;
+        return REFUSE(TOO_MANY_SESSIONS, "LIM-23");
     if (count_sessions_from(server, &connection->address) >= limits->sessions_per_client &&
         CLAUSE(LIM_18, true))
-        return VERDICT_TOO_MANY_SESSIONS_FROM_CLIENT;
-    return VERDICT_NONE;
+        return REFUSE(TOO_MANY_SESSIONS_FROM_CLIENT, "LIM-18");
+    return ACCEPT;
 }
 
 /* On a listener for proxies, learns the client's address from the PROXY header. False when the peer
@@ -182,8 +182,8 @@ static void serve_client(struct connection *connection)
     connection->session = session_new(&setting, connection->stream, &connection->address);
     if (!connection->session)
         return;
-    enum verdict refusal = judge_connection(connection);
-    connection->admitted = refusal == VERDICT_NONE;
+    struct refusal refusal = judge_connection(connection);
+    connection->admitted = refusal.kind == REFUSAL_NONE;
     server->session_count += connection->admitted ? 1 : 0;
     session_run(connection->session, refusal);
 }

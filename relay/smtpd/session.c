@@ -9,6 +9,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "command.h"
+#include "dialogue.h"
 #include "log.h"
 #include "transaction.h"
 
@@ -17,10 +18,10 @@
 #include <sys/random.h>
 
 enum {
-    COMMAND_LINE = 512, /* octets with CRLF: RFC 5321 4.5.3.1.4 */
-    LINE_MEMORY = 1 << 20,
+    COMMAND_LINE_MAX = 512, /* octets with CRLF: RFC 5321 4.5.3.1.4 */
+    COMMAND_MEMORY_MAX = 1 << 20,
     ID_SIZE = sizeof "0123456789abcdef",
-    LAST_WORDS = 5 /* seconds for the reply before the relay closes */
+    GOODBYE_TIMEOUT = 5 /* seconds for the reply before the relay closes */
 };
 
 struct session {
@@ -61,7 +62,7 @@ struct session *session_new(const struct session_setting *setting, struct stream
     session->started = clock_monotonic();
     session->client.address = *address;
     session->greeting = arena_new(0);
-    session->line = arena_new(LINE_MEMORY);
+    session->line = arena_new(COMMAND_MEMORY_MAX);
     session->transaction =
         transaction_new(setting->config, setting->dns, setting->budget, &session->client);
     if (session->greeting && session->line && session->transaction && draw_id(session))
@@ -94,41 +95,31 @@ static void say(struct session *session, int code, struct bytes text)
 
 static void say_answer(struct session *session, struct answer *answer)
 {
-    if (answer->verdict == VERDICT_NONE) {
+    if (answer->refusal.kind == REFUSAL_NONE) {
         reply_adapt_for_client(&answer->reply);
         reply_write(stream_output(session->stream), &answer->reply);
         return;
     }
-    const struct verdict_entry *entry = verdict_entry(answer->verdict);
-    say(session, entry->code,
-        verdict_text(session->line, answer, session->setting.config->policy.postmaster_page));
-    if (entry->code == 421)
+    int code = refusal_entry(answer->refusal.kind)->code;
+    say(session, code,
+        refusal_text(session->line, &answer->refusal,
+                     session->setting.config->policy.postmaster_page));
+    if (code == 421)
         session->closing = true;
 }
 
-static void say_verdict(struct session *session, enum verdict verdict)
+static void say_refusal(struct session *session, struct refusal refusal)
 {
-    say_answer(session, &(struct answer){.verdict = verdict});
+    say_answer(session, &(struct answer){.refusal = refusal});
 }
 
 /* A refusal that the client's own mistake has earned; too many of them end the session. */
-static void say_mistake(struct session *session, struct answer answer)
+static void say_mistake(struct session *session, struct refusal refusal)
 {
     session->bad_commands++;
     if (CLAUSE(LIM_16, session->bad_commands >= session->setting.config->limits.bad_commands))
-        answer = (struct answer){.verdict = VERDICT_TOO_MANY_BAD_COMMANDS};
-    say_answer(session, &answer);
-}
-
-static void say_expected(struct session *session, const char *expected)
-{
-    say_mistake(session,
-                (struct answer){.verdict = VERDICT_BAD_ARGUMENT, .details = {bytes_of(expected)}});
-}
-
-static void say_mistaken_verdict(struct session *session, enum verdict verdict)
-{
-    say_mistake(session, (struct answer){.verdict = verdict});
+        refusal = REFUSE(TOO_MANY_BAD_COMMANDS, "LIM-16");
+    say_refusal(session, refusal);
 }
 
 /* ---- Commands ---- */
@@ -141,10 +132,10 @@ static bool greet(struct session *session, const struct command *command, bool e
     case COMMAND_OK:
         break;
     case COMMAND_NO_MEMORY:
-        say_verdict(session, VERDICT_NO_MEMORY);
+        say_refusal(session, REFUSE(NO_MEMORY, "LIM-22"));
         return false;
     default:
-        say_mistaken_verdict(session, VERDICT_BAD_HELLO);
+        say_mistake(session, REFUSE(BAD_HELLO, "DLG-21"));
         return false;
     }
     transaction_end(session->transaction);
@@ -153,7 +144,7 @@ static bool greet(struct session *session, const struct command *command, bool e
     session->client.esmtp = esmtp;
     session->greeted = session->client.helo.p != NULL;
     if (!session->greeted)
-        say_verdict(session, VERDICT_NO_MEMORY);
+        say_refusal(session, REFUSE(NO_MEMORY, "LIM-22"));
     return session->greeted;
 }
 
@@ -191,67 +182,48 @@ static void do_ehlo(struct session *session, const struct command *command)
                &(struct answer){.reply = {.code = 250, .lines = lines, .line_count = count}});
 }
 
-/* What the grammar found wrong with MAIL or RCPT, as the client is told. */
-static void say_command_error(struct session *session, enum command_error error,
-                              enum command_verb verb, struct bytes parameter)
+/* What the grammar found wrong with MAIL or RCPT. A local part outside ASCII is no mistake of the
+ * client's: it may well go on with another address. */
+static void say_path_refusal(struct session *session, enum command_verb verb,
+                             enum command_error error, struct bytes parameter)
 {
-    bool is_mail = verb == COMMAND_MAIL;
-    struct answer answer = {.details = {parameter}};
-    switch (error) {
-    case COMMAND_NO_MEMORY:
-        say_verdict(session, VERDICT_NO_MEMORY);
-        return;
-    case COMMAND_NON_ASCII_LOCAL:
-        /* RFC 6531 3.5. No mistake: the client may well go on with another address. */
-        say_verdict(session, CLAUSE(EAI_02, is_mail) ? VERDICT_INTERNATIONAL_SENDER
-                                                     : VERDICT_INTERNATIONAL_RECIPIENT);
-        return;
-    case COMMAND_UNKNOWN_PARAMETER:
-    case COMMAND_SMTPUTF8_PARAMETER:
-        answer.verdict = VERDICT_UNKNOWN_PARAMETER;
-        break;
-    case COMMAND_BAD_PARAMETER:
-        answer.verdict = VERDICT_BAD_PARAMETER;
-        break;
-    case COMMAND_SYNTAX:
-        answer.verdict = VERDICT_BAD_ARGUMENT;
-        answer.details[0] = is_mail ? BYTES("MAIL FROM:<address>") : BYTES("RCPT TO:<address>");
-        break;
-    default:
-        answer.verdict = is_mail ? VERDICT_BAD_SENDER : VERDICT_BAD_RECIPIENT;
-    }
-    say_mistake(session, answer);
+    struct refusal refusal = dialogue_refuse_path(verb, error, parameter);
+    if (error == COMMAND_NO_MEMORY || error == COMMAND_NON_ASCII_LOCAL)
+        say_refusal(session, refusal);
+    else
+        say_mistake(session, refusal);
 }
 
-static void say_too_big(struct session *session)
+/* A command that needs an open transaction came without one. */
+static void say_mail_first(struct session *session, const char *command, const char *clause)
 {
-    say_answer(session, &(struct answer){.verdict = VERDICT_MESSAGE_TOO_BIG,
-                                         .details = {limit_text(session)}});
+    if (!session->greeted)
+        say_mistake(session, REFUSE(HELLO_FIRST, clause));
+    else
+        say_mistake(session, REFUSE_WITH(MAIL_FIRST, clause, bytes_of(command)));
 }
 
 static void do_mail(struct session *session, const struct command *command)
 {
     struct mail_arguments mail;
     if (CLAUSE(DLG_13, !session->greeted)) {
-        say_mistaken_verdict(session, VERDICT_HELLO_FIRST);
+        say_mistake(session, REFUSE(HELLO_FIRST, session->client.tls ? "TLS-05" : "DLG-13"));
         return;
     }
     if (CLAUSE(DLG_16, transaction_is_open(session->transaction))) {
-        say_mistaken_verdict(session, VERDICT_MAIL_OPEN);
+        say_mistake(session, REFUSE(MAIL_OPEN, "DLG-16"));
         return;
     }
     enum command_error error = command_parse_mail(session->line, command->argument, &mail);
     if (error != COMMAND_OK) {
-        say_command_error(session, error, COMMAND_MAIL, mail.parameter);
+        say_path_refusal(session, COMMAND_MAIL, error, mail.parameter);
         return;
     }
-    enum verdict verdict = transaction_mail(session->transaction, &mail);
-    if (verdict == VERDICT_NONE)
-        say(session, 250, BYTES("2.1.0 Sender noted"));
-    else if (verdict == VERDICT_MESSAGE_TOO_BIG)
-        say_too_big(session);
+    struct refusal refusal = transaction_mail(session->transaction, &mail);
+    if (refusal.kind == REFUSAL_NONE)
+        say(session, 250, BYTES("2.1.0 Sender OK"));
     else
-        say_verdict(session, verdict);
+        say_refusal(session, refusal);
 }
 
 static void do_rcpt(struct session *session, const struct command *command)
@@ -259,12 +231,12 @@ static void do_rcpt(struct session *session, const struct command *command)
     struct rcpt_arguments rcpt;
     struct answer answer;
     if (CLAUSE(DLG_14, !transaction_is_open(session->transaction))) {
-        say_mistaken_verdict(session, session->greeted ? VERDICT_MAIL_FIRST : VERDICT_HELLO_FIRST);
+        say_mail_first(session, "RCPT", "DLG-14");
         return;
     }
     enum command_error error = command_parse_rcpt(session->line, command->argument, &rcpt);
     if (error != COMMAND_OK) {
-        say_command_error(session, error, COMMAND_RCPT, rcpt.parameter);
+        say_path_refusal(session, COMMAND_RCPT, error, rcpt.parameter);
         return;
     }
     transaction_recipient(session->transaction, &rcpt.recipient, &answer);
@@ -282,11 +254,11 @@ static void say_farewell(struct session *session, enum stream_status status)
 {
     session->closing = true;
     if (status == STREAM_TIMEOUT)
-        say_verdict(session, VERDICT_CLIENT_TIMEOUT);
+        say_refusal(session, REFUSE(CLIENT_TIMEOUT, "DLG-33"));
     else if (status == STREAM_CANCELLED)
-        say_verdict(session, VERDICT_SHUTTING_DOWN);
+        say_refusal(session, REFUSE(SHUTTING_DOWN, "DLG-35"));
     else if (status == STREAM_TOO_LONG)
-        say_too_big(session);
+        say_refusal(session, REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", limit_text(session)));
 }
 
 static void do_data(struct session *session, const struct command *command)
@@ -294,14 +266,14 @@ static void do_data(struct session *session, const struct command *command)
     struct answer answer;
     (void)command;
     if (!transaction_is_open(session->transaction)) {
-        say_mistaken_verdict(session, session->greeted ? VERDICT_MAIL_FIRST : VERDICT_HELLO_FIRST);
+        say_mail_first(session, "DATA", "DLG-15");
         return;
     }
     if (CLAUSE(DLG_15, !transaction_has_recipient(session->transaction))) {
-        say_mistaken_verdict(session, VERDICT_RECIPIENT_FIRST);
+        say_mistake(session, REFUSE(RECIPIENT_FIRST, "DLG-15"));
         return;
     }
-    say(session, 354, BYTES("Send the message, end with CRLF . CRLF"));
+    say(session, 354, BYTES("Start mail input; end with <CRLF>.<CRLF>"));
     enum stream_status status = flush(session);
     if (status == STREAM_OK)
         status = transaction_receive(session->transaction, session->stream);
@@ -323,7 +295,7 @@ static void do_rset(struct session *session, const struct command *command)
 {
     (void)command;
     transaction_end(session->transaction);
-    say(session, 250, BYTES("2.0.0 Started over"));
+    say(session, 250, BYTES("2.0.0 Reset OK"));
 }
 
 static void do_noop(struct session *session, const struct command *command)
@@ -336,7 +308,7 @@ static void do_quit(struct session *session, const struct command *command)
 {
     (void)command;
     transaction_close(session->transaction);
-    say(session, 221, BYTES("2.0.0 Goodbye"));
+    say(session, 221, BYTES("2.0.0 Bye"));
     session->quit = true;
     session->closing = true;
 }
@@ -345,37 +317,37 @@ static void do_help(struct session *session, const struct command *command)
 {
     (void)command;
     say(session, 214,
-        arena_printf(session->line, "2.0.0 This relay forwards mail; see %.*s",
+        arena_printf(session->line, "2.0.0 This is a mail forwarding relay; see %.*s",
                      BYTES_ARG(session->setting.config->policy.postmaster_page)));
 }
 
 static void do_vrfy(struct session *session, const struct command *command)
 {
     (void)command;
-    say(session, 252, BYTES("2.5.2 Not verified; RCPT will tell"));
+    say(session, 252,
+        BYTES("2.5.2 Cannot VRFY user, but will accept message and attempt delivery"));
 }
 
 static void do_not_implemented(struct session *session, const struct command *command)
 {
-    (void)command;
-    say_mistaken_verdict(session, VERDICT_NOT_IMPLEMENTED);
+    say_mistake(session, dialogue_refuse_command(command));
 }
 
 static void do_unknown(struct session *session, const struct command *command)
 {
     (void)command;
-    say_mistaken_verdict(session, VERDICT_UNKNOWN_COMMAND);
+    say_mistake(session, REFUSE(UNKNOWN_COMMAND, "DLG-12"));
 }
 
-/* RFC 3207 4.2: what the client said in the clear, and what it sent behind STARTTLS without
+/* RFC 3207 4.2: what the client said in the clear, and what it sent after STARTTLS without
  * waiting, is forgotten. */
 static void do_starttls(struct session *session, const struct command *command)
 {
     const struct config *config = session->setting.config;
     (void)command;
     if (!offers_tls(session)) {
-        say_mistaken_verdict(session,
-                             session->client.tls ? VERDICT_TLS_ALREADY : VERDICT_TLS_NOT_OFFERED);
+        say_mistake(session, session->client.tls ? REFUSE(TLS_ALREADY, "TLS-03")
+                                                 : REFUSE(TLS_NOT_OFFERED, "DLG-34"));
         return;
     }
     say(session, 220, BYTES("2.0.0 Ready to start TLS"));
@@ -393,31 +365,33 @@ static void do_starttls(struct session *session, const struct command *command)
 
 /* ---- The dialogue ---- */
 
-static const struct {
-    void (*serve)(struct session *session, const struct command *command);
-    const char *usage; /* what the client is told when the argument is wrong */
-} verbs[] = {
-    [COMMAND_EHLO] = {do_ehlo, "EHLO and a name"},
-    [COMMAND_HELO] = {do_helo, "HELO and a name"},
-    [COMMAND_MAIL] = {do_mail, "MAIL FROM:<address>"},
-    [COMMAND_RCPT] = {do_rcpt, "RCPT TO:<address>"},
-    [COMMAND_DATA] = {do_data, "DATA without an argument"},
-    [COMMAND_RSET] = {do_rset, "RSET without an argument"},
-    [COMMAND_NOOP] = {do_noop, "NOOP"},
-    [COMMAND_QUIT] = {do_quit, "QUIT without an argument"},
-    [COMMAND_HELP] = {do_help, "HELP"},
-    [COMMAND_VRFY] = {do_vrfy, "VRFY and an address"},
-    [COMMAND_EXPN] = {do_not_implemented, "EXPN and a list"},
-    [COMMAND_STARTTLS] = {do_starttls, "STARTTLS without an argument"},
-    [COMMAND_NOT_OFFERED] = {do_not_implemented, "another command"},
-    [COMMAND_UNKNOWN] = {do_unknown, "another command"},
+static void (*const verbs[])(struct session *session, const struct command *command) = {
+    [COMMAND_EHLO] = do_ehlo,
+    [COMMAND_HELO] = do_helo,
+    [COMMAND_MAIL] = do_mail,
+    [COMMAND_RCPT] = do_rcpt,
+    [COMMAND_DATA] = do_data,
+    [COMMAND_RSET] = do_rset,
+    [COMMAND_NOOP] = do_noop,
+    [COMMAND_QUIT] = do_quit,
+    [COMMAND_HELP] = do_help,
+    [COMMAND_VRFY] = do_vrfy,
+    [COMMAND_EXPN] = do_not_implemented,
+    [COMMAND_STARTTLS] = do_starttls,
+    [COMMAND_NOT_OFFERED] = do_not_implemented,
+    [COMMAND_UNKNOWN] = do_unknown,
 };
 
 /* Neither a bare CR, a bare LF nor a NUL may hide in a command line. */
-static bool holds_octets_refused(struct bytes line, bool bare_lf)
+static struct refusal judge_line(struct bytes line, bool bare_lf)
 {
-    return CLAUSE(SMUG_06, bare_lf) || CLAUSE(SMUG_05, bytes_find(line, '\r') != BYTES_NOT_FOUND) ||
-           CLAUSE(SMUG_07, bytes_find(line, '\0') != BYTES_NOT_FOUND);
+    if (CLAUSE(SMUG_06, bare_lf))
+        return REFUSE(COMMAND_OCTETS, "SMUG-06");
+    if (CLAUSE(SMUG_05, bytes_find(line, '\r') != BYTES_NOT_FOUND))
+        return REFUSE(COMMAND_OCTETS, "SMUG-05");
+    if (CLAUSE(SMUG_07, bytes_find(line, '\0') != BYTES_NOT_FOUND))
+        return REFUSE(COMMAND_OCTETS, "SMUG-07");
+    return ACCEPT;
 }
 
 /* `line` without its CRLF. */
@@ -425,19 +399,20 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 {
     struct command command;
     arena_reset(session->line);
-    if (holds_octets_refused(line, bare_lf)) {
-        say_mistaken_verdict(session, VERDICT_COMMAND_OCTETS);
+    struct refusal refusal = judge_line(line, bare_lf);
+    if (refusal.kind != REFUSAL_NONE) {
+        say_mistake(session, refusal);
         return;
     }
     switch (command_parse(line, &command)) {
     case COMMAND_OK:
-        verbs[command.verb].serve(session, &command);
+        verbs[command.verb](session, &command);
         break;
-    case COMMAND_BAD_OCTETS:
-        say_mistaken_verdict(session, VERDICT_COMMAND_OCTETS);
+    case COMMAND_BAD_OCTETS: /* a control character other than these three */
+        say_mistake(session, REFUSE(COMMAND_OCTETS, "DLG-12"));
         break;
     default:
-        say_expected(session, verbs[command.verb].usage);
+        say_mistake(session, dialogue_refuse_argument(command.verb));
     }
 }
 
@@ -449,7 +424,8 @@ static enum stream_status read_command_line(struct session *session, struct byte
     double deadline = clock_monotonic() + session->setting.config->timeouts.client_command;
     *bare_lf = false;
     for (;;) {
-        enum stream_status status = stream_read_line(session->stream, COMMAND_LINE, deadline, line);
+        enum stream_status status =
+            stream_read_line(session->stream, COMMAND_LINE_MAX, deadline, line);
         if (status != STREAM_OK)
             return status;
         if (bytes_ends_with_nocase(*line, BYTES("\r\n"))) {
@@ -476,7 +452,7 @@ static void serve_command(struct session *session)
     if (status == STREAM_OK)
         serve_line(session, line, bare_lf);
     else if (CLAUSE(LIM_02, status == STREAM_TOO_LONG))
-        say_mistaken_verdict(session, VERDICT_COMMAND_TOO_LONG);
+        say_mistake(session, REFUSE(COMMAND_TOO_LONG, "LIM-02"));
     else
         say_farewell(session, status);
 }
@@ -501,12 +477,13 @@ static void log_session(const struct session *session)
 
 /* The banner, or what is said in its place: a client that spoke before it is no mail client
  * (RFC 5321 4.3.1). */
-static void say_banner(struct session *session, enum verdict refusal)
+static void say_banner(struct session *session, struct refusal refusal)
 {
-    if (refusal == VERDICT_NONE && stream_input_waiting(session->stream) && CLAUSE(DLG_22, true))
-        refusal = VERDICT_EARLY_TALKER;
-    if (refusal != VERDICT_NONE) {
-        say_verdict(session, refusal);
+    if (refusal.kind == REFUSAL_NONE && stream_input_waiting(session->stream) &&
+        CLAUSE(DLG_22, true))
+        refusal = REFUSE(EARLY_TALKER, "DLG-22");
+    if (refusal.kind != REFUSAL_NONE) {
+        say_refusal(session, refusal);
         session->closing = true;
         return;
     }
@@ -514,7 +491,7 @@ static void say_banner(struct session *session, enum verdict refusal)
     say(session, 220, arena_printf(session->line, "%.*s ESMTP fairlead", BYTES_ARG(host)));
 }
 
-void session_run(struct session *session, enum verdict refusal)
+void session_run(struct session *session, struct refusal refusal)
 {
     say_banner(session, refusal);
     while (!session->closing)
@@ -522,9 +499,9 @@ void session_run(struct session *session, enum verdict refusal)
     transaction_close(session->transaction);
     /* Who was refused at the door has said nothing that a reset could be the answer to, and must
      * not take up room by staying. */
-    if (session->quit || refusal != VERDICT_NONE)
-        stream_flush_last(session->stream, clock_monotonic() + LAST_WORDS);
+    if (session->quit || refusal.kind != REFUSAL_NONE)
+        stream_flush_last(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
     else
-        stream_finish(session->stream, clock_monotonic() + LAST_WORDS);
+        stream_finish(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
     log_session(session);
 }

@@ -5,8 +5,8 @@
 #include "budget.h"
 #include "config.h"
 #include "dns.h"
+#include "refusal.h"
 #include "stream.h"
-#include "verdict.h"
 
 /* What a session works with. Everything must outlive it. */
 struct session_setting {
@@ -24,8 +24,8 @@ struct session *session_new(const struct session_setting *setting, struct stream
                             const struct ip *address);
 
 /* Serves the client until it quits, is lost or is refused; waits in the calling fiber. `refusal`
- * other than VERDICT_NONE is said in place of the banner, and nothing else. */
-void session_run(struct session *session, enum verdict refusal);
+ * other than REFUSAL_NONE is said in place of the banner, and nothing else. */
+void session_run(struct session *session, struct refusal refusal);
 
 /* True while no mail is open, so that the session may be cut without harm. */
 bool session_is_idle(const struct session *session);

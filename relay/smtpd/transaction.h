@@ -8,20 +8,12 @@
 #define FAIRLEAD_TRANSACTION_H
 
 #include "budget.h"
+#include "client.h"
 #include "command.h"
 #include "config.h"
 #include "dns.h"
+#include "refusal.h"
 #include "stream.h"
-#include "verdict.h"
-
-/* What a session knows of its client, which the transaction needs. */
-struct client {
-    struct bytes session_id;
-    struct ip address;
-    struct bytes helo; /* in its one form (mail/domain.h) */
-    bool esmtp;
-    bool tls;
-};
 
 struct transaction;
 
@@ -39,8 +31,10 @@ bool transaction_is_open(const struct transaction *transaction);
 /* True once a recipient of the open mail was accepted. */
 bool transaction_has_recipient(const struct transaction *transaction);
 
-/* MAIL. VERDICT_NONE: the sender is noted and the mail open. */
-enum verdict transaction_mail(struct transaction *transaction, const struct mail_arguments *mail);
+/* MAIL. REFUSAL_NONE: the sender is noted and the mail open. Details of a refusal live until the
+ * next MAIL. */
+struct refusal transaction_mail(struct transaction *transaction,
+                                const struct mail_arguments *arguments);
 
 /* RCPT: routes the recipient, and asks the upstream about it. */
 void transaction_recipient(struct transaction *transaction, const struct address *recipient,

@@ -3,10 +3,9 @@
 
 #include "clock.h"
 #include "log.h"
-#include "transaction.h"
 #include "upstream.h"
 
-enum { RECORDED_TEXT = 200 /* octets of a reply's text */ };
+enum { RECORDED_TEXT_MAX = 200 /* octets of a reply's text */ };
 
 struct recipient_record {
     struct recipient_record *next;
@@ -14,20 +13,20 @@ struct recipient_record {
     struct bytes destination;
     int code;
     struct bytes text;
-    enum verdict verdict;
+    const char *clause;
 };
 
 static int answer_code(const struct answer *answer)
 {
-    return answer->verdict == VERDICT_NONE ? answer->reply.code
-                                           : verdict_entry(answer->verdict)->code;
+    return answer->refusal.kind == REFUSAL_NONE ? answer->reply.code
+                                                : refusal_entry(answer->refusal.kind)->code;
 }
 
 static struct bytes answer_text(const struct answer *answer)
 {
-    if (answer->verdict != VERDICT_NONE)
-        return bytes_of(verdict_entry(answer->verdict)->text);
-    return answer->reply.line_count ? bytes_first(answer->reply.lines[0], RECORDED_TEXT)
+    if (answer->refusal.kind != REFUSAL_NONE)
+        return bytes_of(refusal_entry(answer->refusal.kind)->text);
+    return answer->reply.line_count ? bytes_first(answer->reply.lines[0], RECORDED_TEXT_MAX)
                                     : BYTES("");
 }
 
@@ -43,18 +42,16 @@ void transaction_record_recipient(struct transaction_record *record, struct aren
     entry->destination = destination;
     entry->code = answer_code(answer);
     entry->text = arena_copy(arena, answer_text(answer));
-    entry->verdict = answer->verdict;
+    entry->clause = answer->refusal.clause;
     record->recipients = entry;
 }
 
-/* `by` tells who words the reply: the upstream, or one of the relay's clauses. */
-static void write_answer(struct json *json, int code, struct bytes text, enum verdict verdict)
+/* `by` says whose words the reply is: the upstream's, or the relay's by the clause named. */
+static void write_answer(struct json *json, int code, struct bytes text, const char *clause)
 {
     json_number(json, "code", code);
     json_string(json, "text", text);
-    json_string(json, "by",
-                verdict == VERDICT_NONE ? BYTES("upstream")
-                                        : bytes_of(verdict_entry(verdict)->clause));
+    json_string(json, "by", clause ? bytes_of(clause) : BYTES("upstream"));
 }
 
 static void write_recipients(struct json *json, const struct recipient_record *recipient)
@@ -64,7 +61,7 @@ static void write_recipients(struct json *json, const struct recipient_record *r
         json_open_object(json, NULL);
         json_string(json, "address", recipient->recipient);
         json_string(json, "destination", recipient->destination);
-        write_answer(json, recipient->code, recipient->text, recipient->verdict);
+        write_answer(json, recipient->code, recipient->text, recipient->clause);
         json_close_object(json);
     }
     json_close_array(json);
@@ -124,7 +121,7 @@ void transaction_record_write(const struct transaction_record *record, const str
         write_authentication(&line.json, record);
         json_number(&line.json, "size", (int64_t)record->size);
         json_open_object(&line.json, "answer");
-        write_answer(&line.json, answer_code(answer), answer_text(answer), answer->verdict);
+        write_answer(&line.json, answer_code(answer), answer_text(answer), answer->refusal.clause);
         json_close_object(&line.json);
     }
     json_open_object(&line.json, "seconds");

@@ -4,9 +4,9 @@
 #define FAIRLEAD_TRANSACTION_LOG_H
 
 #include "arena.h"
-#include "verdict.h"
+#include "client.h"
+#include "refusal.h"
 
-struct client;
 struct upstream;
 struct recipient_record;
 

@@ -1,7 +1,9 @@
 /* fairlead verify: what the relay would do with a message, and why. */
 #include "verify.h"
 
-#include "dnsbl.h"
+#include "address.h"
+#include "dialogue.h"
+#include "domain.h"
 #include "load_config.h"
 #include "results.h"
 #include "tools.h"
@@ -11,151 +13,185 @@
 #include <unistd.h>
 
 struct verify_tool {
-    const char *config, *ip, *helo, *mail_from, *rcpt_to, *json;
+    const char *config, *ip, *helo, *mail_from, *size, *rcpt_to, *json;
 };
 
-static bool read_path(struct arena *arena, enum path_role role, const char *text,
-                      struct address *address)
+/* The argument of MAIL or RCPT as a client would send it; `text` with or without brackets. */
+static struct bytes path_argument(struct arena *arena, const char *keyword, const char *text)
 {
-    struct bytes given = bytes_of(text), rest;
-    bool bracketed = given.n > 0 && given.p[0] == '<';
-    struct bytes path = arena_printf(arena, bracketed ? "%s" : "<%s>", text);
-    return address_read_path(arena, role, path, address, &rest) == ADDRESS_OK && rest.n == 0;
+    return arena_printf(arena, *text == '<' ? "%s:%s" : "%s:<%s>", keyword, text);
 }
 
-/* The envelope as the session would have it. TOOL_DONE, or TOOL_USAGE with the mistake named. */
-static int read_envelope(struct arena *arena, const struct verify_tool *tool,
-                         const struct config *config, struct spf_request *envelope)
+/* The first refusal of the dialogue is the one that the client gets. */
+static void refuse(struct verify_outcome *outcome, const char *stage, struct refusal refusal,
+                   struct bytes reason)
 {
-    struct address sender;
+    if (outcome->refusal.kind != REFUSAL_NONE || refusal.kind == REFUSAL_NONE)
+        return;
+    outcome->stage = stage;
+    outcome->refusal = refusal;
+    outcome->reason = reason;
+}
+
+/* ---- MAIL ---- */
+
+static int read_client(struct arena *arena, const struct verify_tool *tool,
+                       struct spf_request *envelope)
+{
     struct ip literal;
     if (!tool->ip || !ip_parse(bytes_of(tool->ip), &envelope->client))
-        return tool_usage_error("verify: --ip wants the client's IPv4 or IPv6 address");
+        return tool_usage_error("verify: --ip requires the client's IPv4 or IPv6 address");
     if (!tool->helo)
-        return tool_usage_error("verify: --helo wants what the client gave in EHLO");
-    if (!tool->mail_from || !read_path(arena, PATH_REVERSE, tool->mail_from, &sender))
-        return tool_usage_error("verify: --mail-from wants an address the relay takes, or '<>'");
+        return tool_usage_error("verify: --helo requires the name that the client gave in EHLO");
     envelope->helo = domain_literal_parse(bytes_of(tool->helo), &literal)
                          ? bytes_of(tool->helo)
                          : domain_normalise(arena, bytes_of(tool->helo));
     if (!envelope->helo.p)
-        return tool_usage_error("verify: '%s' is no name for EHLO", tool->helo);
-    envelope->mail_from = address_write(arena, &sender);
-    envelope->receiver = config->hostname;
+        return tool_usage_error("verify: '%s' is not a valid EHLO name", tool->helo);
     return TOOL_DONE;
 }
 
-/* The name of the first list that has the client; asked one after the other, since `dns` may
- * not outlive the tool. */
-static struct bytes find_listing(const struct config *config, struct dns *dns,
-                                 const struct ip *client)
+/* The envelope as the session would have it. TOOL_DONE, or TOOL_USAGE with the mistake named. */
+static int judge_envelope(struct arena *arena, const struct verify_tool *tool,
+                          const struct policy *policy, struct verify_outcome *outcome)
 {
-    struct bytes name = {NULL, 0};
-    for (size_t i = 0; i < config->policy.dnsbl_count && name.n == 0; i++)
-        name = dnsbl_listed(dns, client, &config->policy.dnsbls[i], 1, 0);
-    return name;
-}
-
-static int look_up_recipient(struct tool_context *context, const struct verify_tool *tool,
-                             const struct config *config, struct verify_outcome *outcome)
-{
-    struct address recipient;
-    if (!tool->rcpt_to)
+    struct spf_request *envelope = &outcome->envelope;
+    struct mail_arguments mail = {0};
+    int code = read_client(arena, tool, envelope);
+    if (code != TOOL_DONE)
+        return code;
+    if (!tool->mail_from)
+        return tool_usage_error("verify: --mail-from requires an address, or '<>'");
+    enum command_error error =
+        command_parse_mail(arena, path_argument(arena, "FROM", tool->mail_from), &mail);
+    refuse(outcome, "MAIL", dialogue_refuse_path(COMMAND_MAIL, error, mail.parameter),
+           BYTES("the sender's address is not acceptable"));
+    if (error != COMMAND_OK)
         return TOOL_DONE;
-    if (!read_path(context->arena, PATH_FORWARD, tool->rcpt_to, &recipient))
-        return tool_usage_error("verify: --rcpt-to wants an address the relay takes");
-    outcome->has_recipient = true;
-    outcome->recipient = recipient.kind == ADDRESS_POSTMASTER
-                             ? BYTES("postmaster")
-                             : address_write(context->arena, &recipient);
-    outcome->route_status = route_find(&config->policy.routing, &recipient, &outcome->route);
-    outcome->listed_by = find_listing(config, context->dns, &outcome->envelope.client);
+    mail.size_stated = tool->size != NULL;
+    if (tool->size && !bytes_to_number(bytes_of(tool->size), UINT64_MAX, &mail.size))
+        return tool_usage_error("verify: --size requires a number of octets");
+    refuse(outcome, "MAIL", judge_sender(arena, policy, &mail),
+           BYTES("the declared size is over the limit"));
+    outcome->has_envelope = true;
+    envelope->mail_from = address_write(arena, &mail.sender);
+    envelope->receiver = policy->hostname;
     return TOOL_DONE;
 }
 
-/* What RCPT is refused for, or VERDICT_NONE. Postmaster hears even listed clients. */
-static enum verdict recipient_refusal(const struct verify_outcome *outcome)
+/* ---- RCPT ---- */
+
+/* Asked one list after the other, since `dns` may not outlive the tool. */
+static struct dnsbl_listing find_listing(const struct policy *policy, struct dns *dns,
+                                         const struct ip *client)
 {
-    bool postmaster = outcome->route_status == ROUTE_FOUND && outcome->route.postmaster;
-    if (!outcome->has_recipient)
-        return VERDICT_NONE;
-    if (outcome->listed_by.n > 0 && !postmaster)
-        return VERDICT_DNSBL;
-    switch (outcome->route_status) {
-    case ROUTE_NOT_SERVED:
-        return VERDICT_NOT_SERVED;
-    case ROUTE_UNKNOWN_ADDRESS:
-        return VERDICT_UNKNOWN_ADDRESS;
-    case ROUTE_FOUND:
-        break;
+    struct dnsbl_listing found = {.status = DNSBL_NOT_LISTED};
+    for (size_t i = 0; i < policy->dnsbl_count && found.status != DNSBL_LISTED; i++) {
+        struct dnsbl_listing listing = dnsbl_look_up(dns, client, &policy->dnsbls[i], 1, 0);
+        if (listing.status == DNSBL_LISTED || found.status == DNSBL_NOT_LISTED)
+            found = listing;
     }
-    return VERDICT_NONE;
+    return found;
 }
 
-static void write_reply(struct arena *arena, const struct config *config,
-                        struct verify_outcome *outcome, const struct answer *answer)
+static struct bytes reason_for_recipient(struct arena *arena, const struct verify_outcome *outcome,
+                                         enum refusal_kind kind)
 {
-    struct bytes text = verdict_text(arena, answer, config->policy.postmaster_page);
-    outcome->reply =
-        arena_printf(arena, "%u %.*s", verdict_entry(answer->verdict)->code, BYTES_ARG(text));
-    outcome->clause = verdict_entry(answer->verdict)->clause;
-}
-
-/* The limits that DATA has before anything is evaluated. */
-static bool exceeds_limit(struct arena *arena, const struct policy_limits *limits,
-                          const struct message *message, struct answer *answer)
-{
-    size_t hops = message_count(message, BYTES("Received"));
-    size_t detail = hops;
-    if (message->raw.n > limits->message_size) {
-        answer->verdict = VERDICT_MESSAGE_TOO_BIG;
-        detail = limits->message_size;
-    } else if (message->header.n > limits->header_size) {
-        answer->verdict = VERDICT_HEADER_TOO_BIG;
-        detail = limits->header_size;
-    } else if (hops >= limits->received_fields) {
-        answer->verdict = VERDICT_LOOP;
-    } else {
-        return false;
-    }
-    answer->details[0] = arena_printf(arena, "%zu", detail);
-    return true;
-}
-
-/* The first refusal of the dialogue is the one the client sees. */
-static void conclude(struct arena *arena, const struct config *config,
-                     const struct message *message, struct verify_outcome *outcome)
-{
-    char address[IP_TEXT_SIZE];
-    struct answer answer = {.verdict = recipient_refusal(outcome)};
-    outcome->stage = "RCPT";
-    outcome->clause = "";
-    switch (answer.verdict) {
-    case VERDICT_DNSBL:
-        outcome->reason =
-            arena_printf(arena, "the client is listed by %.*s", BYTES_ARG(outcome->listed_by));
-        answer.details[0] =
-            arena_copy(arena, bytes_of(ip_format(&outcome->envelope.client, address)));
-        answer.details[1] = outcome->listed_by;
-        break;
-    case VERDICT_NOT_SERVED:
-        outcome->reason = BYTES("the recipient's domain is not served");
-        break;
-    case VERDICT_UNKNOWN_ADDRESS:
-        outcome->reason = BYTES("no route has the recipient's address");
-        break;
+    switch (kind) {
+    case REFUSAL_DNSBL:
+        return arena_printf(arena, "the client is listed by %.*s",
+                            BYTES_ARG(outcome->listing.name));
+    case REFUSAL_NOT_SERVED:
+        return BYTES("the recipient's domain is not served");
     default:
-        outcome->stage = "DATA";
-        outcome->reason = BYTES("the message is beyond a limit of this relay");
-        if (exceeds_limit(arena, &config->policy.limits, message, &answer))
-            break;
-        outcome->reason = outcome->evaluation.reason;
-        answer.verdict = outcome->evaluation.verdict;
-        answer.details[0] = outcome->evaluation.detail;
+        return BYTES("no route has the recipient's address");
     }
-    outcome->verdict = answer.verdict;
-    if (answer.verdict != VERDICT_NONE)
-        write_reply(arena, config, outcome, &answer);
+}
+
+static void judge_rcpt(struct tool_context *context, const struct verify_tool *tool,
+                       const struct policy *policy, struct verify_outcome *outcome)
+{
+    struct arena *arena = context->arena;
+    struct rcpt_arguments rcpt = {0};
+    const struct judge_recipients earlier = {0};
+    const struct judge judge = {.policy = policy,
+                                .dns = context->dns,
+                                .client = outcome->envelope.client,
+                                .listing = &outcome->listing};
+    if (!tool->rcpt_to)
+        return;
+    outcome->has_recipient = true;
+    outcome->recipient = bytes_of(tool->rcpt_to);
+    outcome->listing = find_listing(policy, context->dns, &outcome->envelope.client);
+    enum command_error error =
+        command_parse_rcpt(arena, path_argument(arena, "TO", tool->rcpt_to), &rcpt);
+    refuse(outcome, "RCPT", dialogue_refuse_path(COMMAND_RCPT, error, rcpt.parameter),
+           BYTES("the recipient's address is not acceptable"));
+    if (error != COMMAND_OK)
+        return;
+    outcome->recipient = rcpt.recipient.kind == ADDRESS_POSTMASTER
+                             ? BYTES("postmaster")
+                             : address_write(arena, &rcpt.recipient);
+    struct refusal refusal =
+        judge_recipient(&judge, arena, &earlier, &rcpt.recipient, &outcome->route);
+    refuse(outcome, "RCPT", refusal, reason_for_recipient(arena, outcome, refusal.kind));
+}
+
+/* ---- DATA ---- */
+
+static void feed(void *content, struct bytes run)
+{
+    content_feed(content, run);
+}
+
+/* Has the file read as the relay reads the octets of DATA. A file without any CRLF has the line
+ * ends of this system; any other is taken as it came over the wire. */
+static void read_content(struct bytes file, const struct policy *policy, struct buffer *message,
+                         struct content_reader *content)
+{
+    const struct bytes crlf = BYTES("\r\n");
+    bool at_line_start = true;
+    content_start(content, message, judge_content_limits(policy));
+    if (bytes_find_slice(file, crlf) != BYTES_NOT_FOUND) {
+        content_stuff(file, &at_line_start, feed, content);
+    } else {
+        for (struct bytes rest = file; rest.n > 0;) {
+            content_stuff(bytes_cut(&rest, '\n'), &at_line_start, feed, content);
+            content_stuff(crlf, &at_line_start, feed, content);
+        }
+    }
+    if (!at_line_start)
+        content_feed(content, crlf);
+    content_feed(content, BYTES(".\r\n"));
+}
+
+/* A message that is refused for its content alone is evaluated too, for the reader. `octets`
+ * receives the message, in which the outcome lives. False when memory is short. */
+static bool judge_data(struct tool_context *context, const struct policy *policy, struct bytes file,
+                       struct buffer *octets, struct verify_outcome *outcome)
+{
+    struct arena *arena = context->arena;
+    struct content_reader content;
+    struct message message;
+    struct judgement judgement;
+    const struct evaluation_request request = {.policy = policy,
+                                               .dns = context->dns,
+                                               .envelope = &outcome->envelope,
+                                               .spf = &outcome->spf,
+                                               .message = &message};
+    evaluate_envelope(arena, context->dns, &outcome->envelope, &outcome->spf);
+    read_content(file, policy, octets, &content);
+    if (octets->failed || !judge_message(arena, &content, &request, &message, &judgement))
+        return false;
+    if (outcome->refusal.kind == REFUSAL_NONE)
+        outcome->reason = judgement.reason;
+    refuse(outcome, "DATA", judgement.refusal, judgement.reason);
+    outcome->evaluation = judgement.evaluation;
+    if (judgement.evaluated)
+        return true;
+    struct bytes whole = message_with_crlf(arena, file);
+    return whole.p && message_parse(arena, whole, &message) &&
+           evaluate_message(arena, &request, &outcome->evaluation);
 }
 
 static bool write_field(struct arena *arena, struct verify_outcome *outcome)
@@ -169,51 +205,81 @@ static bool write_field(struct arena *arena, struct verify_outcome *outcome)
     return outcome->field.p != NULL;
 }
 
+static void write_reply(struct arena *arena, struct bytes page, struct verify_outcome *outcome)
+{
+    struct bytes text = refusal_text(arena, &outcome->refusal, page);
+    if (outcome->refusal.kind != REFUSAL_NONE)
+        outcome->reply = arena_printf(arena, "%u %.*s", refusal_entry(outcome->refusal.kind)->code,
+                                      BYTES_ARG(text));
+}
+
+/* ---- The result ---- */
+
 static void add_recipient(struct json *json, const struct verify_outcome *outcome)
 {
-    bool found = outcome->route_status == ROUTE_FOUND;
+    const struct mailbox *to = outcome->route.to;
+    enum dnsbl_status listed = outcome->listing.status;
+    const struct bytes none = BYTES("");
     json_open_object(json, "recipient");
     json_string(json, "address", outcome->recipient);
-    tool_add_text(json, "route", found ? outcome->route.to->text : BYTES(""));
-    tool_add_text(json, "dnsbl", outcome->listed_by);
+    tool_add_text(json, "route", to ? to->text : none);
+    tool_add_text(json, "dnsbl", listed == DNSBL_LISTED ? outcome->listing.name : none);
+    tool_add_text(json, "dnsbl_unanswered",
+                  listed == DNSBL_UNANSWERED ? outcome->listing.name : none);
     json_close_object(json);
+}
+
+static void add_nothing(struct json *json)
+{
+    static const char *const keys[] = {"spf",           "dkim",  "arc",
+                                       "author_domain", "dmarc", "authentication_results"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        json_null(json, keys[i]);
+}
+
+static void add_evaluation(struct json *json, const struct verify_outcome *outcome)
+{
+    const struct evaluation *evaluation = &outcome->evaluation;
+    json_open_object(json, "spf");
+    tool_add_spf(json, &outcome->spf);
+    json_string(json, "identity",
+                outcome->spf.identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
+    json_string(json, "domain", outcome->spf.domain);
+    json_close_object(json);
+    json_open_object(json, "dkim");
+    tool_add_dkim(json, &evaluation->dkim);
+    json_close_object(json);
+    json_open_object(json, "arc");
+    tool_add_arc(json, &evaluation->arc);
+    json_close_object(json);
+    tool_add_text(json, "author_domain", evaluation->author_domain);
+    if (evaluation->author_domain.n > 0) {
+        json_open_object(json, "dmarc");
+        tool_add_dmarc(json, &evaluation->dmarc);
+        json_close_object(json);
+    } else {
+        json_null(json, "dmarc");
+    }
+    json_string(json, "authentication_results", outcome->field);
 }
 
 static int print_json(const struct verify_outcome *outcome)
 {
-    const struct evaluation *evaluation = &outcome->evaluation;
+    bool forwarded = outcome->refusal.kind == REFUSAL_NONE;
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    json_string(&json, "verdict",
-                outcome->verdict == VERDICT_NONE ? BYTES("forward") : BYTES("refuse"));
+    json_string(&json, "verdict", forwarded ? BYTES("forward") : BYTES("refuse"));
     json_string(&json, "stage", bytes_of(outcome->stage));
     tool_add_text(&json, "reply", outcome->reply);
-    tool_add_text(&json, "clause", bytes_of(outcome->clause));
+    tool_add_text(&json, "clause", forwarded ? BYTES("") : bytes_of(outcome->refusal.clause));
     json_string(&json, "reason", outcome->reason);
     if (outcome->has_recipient)
         add_recipient(&json, outcome);
-    json_open_object(&json, "spf");
-    tool_add_spf(&json, &outcome->spf);
-    json_string(&json, "identity",
-                outcome->spf.identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"));
-    json_string(&json, "domain", outcome->spf.domain);
-    json_close_object(&json);
-    json_open_object(&json, "dkim");
-    tool_add_dkim(&json, &evaluation->dkim);
-    json_close_object(&json);
-    json_open_object(&json, "arc");
-    tool_add_arc(&json, &evaluation->arc);
-    json_close_object(&json);
-    tool_add_text(&json, "author_domain", evaluation->author_domain);
-    if (evaluation->author_domain.n > 0) {
-        json_open_object(&json, "dmarc");
-        tool_add_dmarc(&json, &evaluation->dmarc);
-        json_close_object(&json);
-    } else {
-        json_null(&json, "dmarc");
-    }
-    json_string(&json, "authentication_results", outcome->field);
+    if (outcome->has_envelope)
+        add_evaluation(&json, outcome);
+    else
+        add_nothing(&json);
     json_close_object(&json);
     int code = tool_print_json(&out);
     buffer_free(&out);
@@ -230,38 +296,45 @@ static int print_report(const struct verify_outcome *outcome)
     return code;
 }
 
-static int evaluate(struct tool_context *context, const struct verify_tool *tool,
-                    const struct config *config)
+/* Judges as the session does, step by step; what a refusal at one step leaves open is evaluated
+ * too, as far as it can be. */
+static int judge_all(struct tool_context *context, const struct verify_tool *tool,
+                     const struct policy *policy, struct buffer *octets,
+                     struct verify_outcome *outcome)
 {
-    struct verify_outcome outcome = {0};
-    struct message message;
-    const struct evaluation_request request = {.policy = &config->policy,
-                                               .dns = context->dns,
-                                               .envelope = &outcome.envelope,
-                                               .spf = &outcome.spf,
-                                               .message = &message};
-    int code = read_envelope(context->arena, tool, config, &outcome.envelope);
+    struct bytes file = {NULL, 0};
+    int code = judge_envelope(context->arena, tool, policy, outcome);
     if (code == TOOL_DONE)
-        code = look_up_recipient(context, tool, config, &outcome);
-    if (code == TOOL_DONE)
-        code = tool_read_message(context->arena, context->operands[0], &message);
+        code = tool_read_file(context->arena, context->operands[0], TOOL_FILE_LIMIT, &file);
     if (code != TOOL_DONE)
         return code;
-    evaluate_envelope(context->arena, context->dns, &outcome.envelope, &outcome.spf);
-    if (!evaluate_message(context->arena, &request, &outcome.evaluation) ||
-        !write_field(context->arena, &outcome))
+    judge_rcpt(context, tool, policy, outcome);
+    if (outcome->has_envelope && (!judge_data(context, policy, file, octets, outcome) ||
+                                  !write_field(context->arena, outcome)))
         return tool_unable("verify: out of memory");
-    conclude(context->arena, config, &message, &outcome);
-    return tool->json || !isatty(STDOUT_FILENO) ? print_json(&outcome) : print_report(&outcome);
+    write_reply(context->arena, policy->postmaster_page, outcome);
+    return TOOL_DONE;
+}
+
+static int evaluate(struct tool_context *context, const struct verify_tool *tool,
+                    const struct policy *policy)
+{
+    struct verify_outcome outcome = {.stage = "DATA"};
+    struct buffer octets = {0};
+    int code = judge_all(context, tool, policy, &octets, &outcome);
+    if (code == TOOL_DONE)
+        code = tool->json || !isatty(STDOUT_FILENO) ? print_json(&outcome) : print_report(&outcome);
+    buffer_free(&octets);
+    return code;
 }
 
 static int verify(struct tool_context *context, void *user)
 {
     const struct verify_tool *tool = user;
     if (!tool->config)
-        return tool_usage_error("verify: -c wants the relay's configuration");
+        return tool_usage_error("verify: missing -c FILE (the relay's configuration)");
     struct config *config = tool_load_config(tool->config);
-    int code = config ? evaluate(context, tool, config) : TOOL_USAGE;
+    int code = config ? evaluate(context, tool, &config->policy) : TOOL_USAGE;
     config_release(config);
     return code;
 }
@@ -272,22 +345,25 @@ static int run(int argc, char **argv)
     const struct tool_option options[] = {
         {"config", "FILE", "the relay's configuration (-c)", &tool.config, 1},
         {"ip", "ADDRESS", "the SMTP client's address", &tool.ip, 1},
-        {"helo", "NAME", "what it gave in EHLO or HELO", &tool.helo, 1},
+        {"helo", "NAME", "the name that it gave in EHLO or HELO", &tool.helo, 1},
         {"mail-from", "ADDRESS", "the reverse-path; '<>' for the null one", &tool.mail_from, 1},
-        {"rcpt-to", "ADDRESS",
-         "a recipient: also tell its route, and whether a DNSBL lists the client", &tool.rcpt_to,
-         1},
+        {"size", "OCTETS", "the size declared in MAIL", &tool.size, 1},
+        {"rcpt-to", "ADDRESS", "a recipient: its route, and whether a DNSBL lists the client",
+         &tool.rcpt_to, 1},
         {"json", NULL, "print JSON on a terminal too", &tool.json, 1},
         {0},
     };
     const struct tool_usage usage = {
         .name = "verify",
         .operands = "FILE",
-        .help = "Says what the relay would do with the message in FILE ('-': standard input): the\n"
-                "results of SPF, DKIM, ARC and DMARC, the Authentication-Results field, and the\n"
-                "reply with its clause. On a terminal a report, otherwise JSON.\n\n"
-                "  fairlead verify -c /etc/fairlead/fairlead.yaml --ip 192.0.2.1 \\\n"
-                "      --helo mail.example.com --mail-from me@example.com message.eml\n",
+        .help =
+            "Says what the relay would do with the message in FILE ('-': standard input): the\n"
+            "results of SPF, DKIM, ARC and DMARC, the Authentication-Results field, and the\n"
+            "reply with its clause. On a terminal a report, otherwise JSON. A file with LF\n"
+            "line ends is read as if they were CRLF; one with any CRLF as it came over the wire,\n"
+            "so that its bare LFs are the sender's.\n\n"
+            "  fairlead verify -c /etc/fairlead/fairlead.yaml --ip 192.0.2.1 \\\n"
+            "      --helo mail.example.com --mail-from me@example.com message.eml\n",
         .options = options,
         .operands_least = 1,
         .operands_most = 1,

@@ -1,13 +1,7 @@
 /* The report of `fairlead verify` for a reader's eyes. See tool_verify.h.
  *
- *     Refused at DATA: 550 5.7.26 The DMARC policy of example.com asks to reject this message. ...
- *     because nothing aligned with example.com is authenticated, and p=reject at ... [DMARC-01]
- *
- *       SPF    fail      example.com (MAIL FROM), by -all; aligned with From (relaxed)
- *       DKIM   pass      other.example (s=a, rsa-sha256, 2048 bits); not aligned with From
- * (relaxed) ARC    none DMARC  fail      From is at example.com, of the organization example.com
- *                        _dmarc.example.com: v=DMARC1; p=reject
- *                        p=reject applies */
+ * Its first lines are the reply, the reason and the clause; then one row a method with what it
+ * rests on (for DKIM one a signature), and the Authentication-Results field. */
 #include "verify.h"
 
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, DIM };
@@ -161,28 +155,32 @@ static void put_dmarc(struct report *report, const struct evaluation *evaluation
 
 static void put_recipient(struct report *report, const struct verify_outcome *outcome)
 {
-    bool found = outcome->route_status == ROUTE_FOUND;
+    static const char *const listed[] = {[DNSBL_NOT_ASKED] = "none",
+                                         [DNSBL_NOT_LISTED] = "none",
+                                         [DNSBL_LISTED] = "listed",
+                                         [DNSBL_UNANSWERED] = "no answer"};
+    const struct mailbox *to = outcome->route.to;
     if (!outcome->has_recipient)
         return;
-    start_row(report, "Route", found ? "found" : "none");
+    start_row(report, "Route", to ? "found" : "none");
     put(report, outcome->recipient);
-    if (found) {
+    if (to) {
         put_string(report, " -> ");
-        put(report, outcome->route.to->text);
+        put(report, to->text);
     }
     end_line(report);
-    start_row(report, "DNSBL", outcome->listed_by.n > 0 ? "listed" : "none");
-    put(report, outcome->listed_by);
+    start_row(report, "DNSBL", listed[outcome->listing.status]);
+    put(report, outcome->listing.name);
     end_line(report);
 }
 
 static void put_verdict(struct report *report, const struct verify_outcome *outcome)
 {
-    bool forwarded = outcome->verdict == VERDICT_NONE;
+    bool forwarded = outcome->refusal.kind == REFUSAL_NONE;
     start(report, BOLD);
     start(report, forwarded ? GREEN : RED);
     if (forwarded)
-        put_string(report, "Forwarded; the client hears what the upstream answers");
+        put_string(report, "Forwarded; the upstream's reply is the client's");
     else {
         buffer_printf(report->out, "Refused at %s: ", outcome->stage);
         put(report, outcome->reply);
@@ -192,9 +190,29 @@ static void put_verdict(struct report *report, const struct verify_outcome *outc
     put_string(report, "because ");
     put(report, outcome->reason);
     if (!forwarded)
-        buffer_printf(report->out, " [%s]", outcome->clause);
+        buffer_printf(report->out, " [%s]", outcome->refusal.clause);
     end_line(report);
     end_line(report);
+}
+
+static void put_evaluation(struct report *report, const struct verify_outcome *outcome)
+{
+    put_spf(report, outcome);
+    if (outcome->evaluation.dkim.count == 0) {
+        start_row(report, "DKIM", "none");
+        end_line(report);
+    }
+    for (size_t i = 0; i < outcome->evaluation.dkim.count; i++)
+        put_signature(report, outcome, i);
+    put_arc(report, &outcome->evaluation.arc);
+    put_dmarc(report, &outcome->evaluation);
+    end_line(report);
+    struct bytes rest = outcome->field;
+    while (rest.p != NULL) {
+        put_string(report, rest.p[0] == '\t' ? "    " : "");
+        put(report, bytes_trim(bytes_cut(&rest, '\n')));
+        end_line(report);
+    }
 }
 
 void verify_report(struct buffer *out, const struct verify_outcome *outcome, bool colour)
@@ -202,20 +220,6 @@ void verify_report(struct buffer *out, const struct verify_outcome *outcome, boo
     struct report report = {out, colour};
     put_verdict(&report, outcome);
     put_recipient(&report, outcome);
-    put_spf(&report, outcome);
-    if (outcome->evaluation.dkim.count == 0) {
-        start_row(&report, "DKIM", "none");
-        end_line(&report);
-    }
-    for (size_t i = 0; i < outcome->evaluation.dkim.count; i++)
-        put_signature(&report, outcome, i);
-    put_arc(&report, &outcome->evaluation.arc);
-    put_dmarc(&report, &outcome->evaluation);
-    end_line(&report);
-    struct bytes rest = outcome->field;
-    while (rest.p != NULL) {
-        put_string(&report, rest.p[0] == '\t' ? "    " : "");
-        put(&report, bytes_trim(bytes_cut(&rest, '\n')));
-        end_line(&report);
-    }
+    if (outcome->has_envelope)
+        put_evaluation(&report, outcome);
 }

@@ -21,6 +21,7 @@ ZONE = {
     "_dmarc.slow.example": "SERVFAIL",
     "reject.example": {"TXT": "v=spf1 ip4:192.0.2.1 -all"},
     "7.2.0.192.bl.example": {"A": "127.0.0.2"},
+    "8.2.0.192.bl.example": "SERVFAIL",
 }
 
 CONFIG = f"""
@@ -173,6 +174,95 @@ def test_a_loop_is_refused_whatever_the_evaluation_says(command: list[str]) -> N
     assert found["dmarc"]["result"] == "fail"
 
 
+@pytest.mark.parametrize(
+    ("octets", "reply", "clause"),
+    [
+        (b"a\rb\r\n", "550 5.6.0 ", "SMUG-03"),
+        (b"a\nb\r\n", "550 5.6.0 ", "SMUG-02"),
+        (b"a\0b\r\n", "550 5.6.0 ", "SMUG-04"),
+        (b"x" * 999 + b"\r\n", "550 5.6.0 ", "LIM-04"),
+        (b"a\rb\n", "550 5.6.0 ", "SMUG-03"),
+        (b"a\0b", "550 5.6.0 ", "SMUG-04"),
+    ],
+    ids=["CR", "LF", "NUL", "long", "CR in a local file", "NUL in a local file"],
+)
+def test_content_that_the_relay_refuses_is_refused(
+    command: list[str], octets: bytes, reply: str, clause: str
+) -> None:
+    header = b"From: me@reject.example\r\n\r\n"
+    if b"\r\n" not in octets:
+        header = header.replace(b"\r\n", b"\n")
+    found = verify(command, header + octets)
+    assert (found["verdict"], found["stage"]) == ("refuse", "DATA")
+    assert found["reply"].startswith(reply)
+    assert found["clause"] == clause
+    assert found["dmarc"]["result"] == "pass"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_message_with_the_line_ends_of_a_file_is_forwarded(
+    command: list[str], end: str
+) -> None:
+    octets = f"From: me@reject.example{end or chr(10)}.{end or chr(10)}last".encode()
+    found = verify(command, octets + end.encode())
+    assert found["verdict"] == "forward"
+
+
+@pytest.mark.parametrize(
+    ("options", "stage", "reply", "clause"),
+    [
+        (["--rcpt-to", "nobody"], "RCPT", "501 5.1.3 ", "DLG-20"),
+        (["--rcpt-to", "jürgen@example.com"], "RCPT", "553 5.6.7 ", "EAI-01"),
+        (
+            ["--rcpt-to", "SRS0=AAAA=AA=b.example=a@example.com"],
+            "RCPT",
+            "550 5.1.1 ",
+            "NDR-02",
+        ),
+        (["--size", "26214401"], "MAIL", "552 5.3.4 ", "LIM-10"),
+    ],
+)
+def test_an_envelope_that_the_relay_refuses_is_refused(
+    command: list[str], options: list[str], stage: str, reply: str, clause: str
+) -> None:
+    found = verify(command, message("me@none.example"), *options)
+    assert (found["verdict"], found["stage"]) == ("refuse", stage)
+    assert found["reply"].startswith(reply)
+    assert found["clause"] == clause
+    assert found["spf"]["result"] == "pass"
+
+
+def test_a_sender_that_the_relay_refuses_leaves_nothing_to_evaluate(
+    command: list[str],
+) -> None:
+    place = command.index("--mail-from")
+    command = [
+        *command[:place],
+        *command[place + 2 :],
+        "--mail-from",
+        "jürgen@x.example",
+    ]
+    found = verify(command, message("me@none.example"))
+    assert (found["stage"], found["clause"]) == ("MAIL", "EAI-02")
+    assert found["reply"].startswith("550 5.6.7 ")
+    assert found["spf"] is None and found["authentication_results"] is None
+
+
+def test_two_from_fields_are_the_clause_that_says_so(command: list[str]) -> None:
+    found = verify(command, b"From: a@none.example\n" + message("b@none.example"))
+    assert found["clause"] == "DMARC-11"
+
+
+def test_a_block_list_that_does_not_answer_is_said_to_be_silent(
+    command: list[str],
+) -> None:
+    options = ["--ip", "192.0.2.8", "--rcpt-to", "info@example.com"]
+    found = verify(command, message("me@none.example"), *options)
+    assert found["recipient"]["dnsbl"] is None
+    assert found["recipient"]["dnsbl_unanswered"] == "abusixip"
+    assert found["verdict"] == "forward"
+
+
 def test_on_a_terminal_there_is_a_report_in_colour(
     command: list[str], tmp_path: Path
 ) -> None:
@@ -202,7 +292,7 @@ def test_the_report_is_safe_for_a_terminal(command: list[str], tmp_path: Path) -
     [
         ["--ip", "192.0.2.1"],  # no message
         ["--ip", "192.0.2", "-"],
-        ["--ip", "192.0.2.1", "--rcpt-to", "nobody", "-"],
+        ["--ip", "192.0.2.1", "--size", "many", "-"],
         ["--ip", "192.0.2.1", "--what", "-"],
         ["-"],
     ],

@@ -54,7 +54,8 @@ static void only_crlf_dot_crlf_ends_the_data(void **state)
         for (size_t step = 1; step < 20; step++) {
             struct outcome outcome = read_content(cases[i].octets, step, roomy);
             assert_int_equal(outcome.reader.ended, cases[i].ended);
-            assert_int_equal(outcome.reader.bad_octets, cases[i].bad);
+            assert_int_equal(outcome.reader.bare_cr || outcome.reader.bare_lf || outcome.reader.nul,
+                             cases[i].bad);
             if (cases[i].ended)
                 assert_bytes(bytes_from(cases[i].octets, outcome.used), "QUIT\r\n");
             buffer_free(&outcome.message);

@@ -1,4 +1,4 @@
-/* Unit tests of auth/dnsbl.c. */
+/* Unit tests of policy/dnsbl.c. */
 #include "clock.h"
 #include "dnsbl.h"
 #include "fake_dns.h"
@@ -28,7 +28,20 @@ static struct bytes listed(struct dns *dns, const char *client, double deadline)
 {
     struct ip ip;
     assert_true(ip_parse(bytes_of(client), &ip));
-    return dnsbl_listed(dns, &ip, lists, 2, deadline);
+    struct dnsbl_listing listing = dnsbl_look_up(dns, &ip, lists, 2, deadline);
+    return listing.status == DNSBL_LISTED ? listing.name : BYTES("");
+}
+
+static void a_list_that_does_not_answer_is_told_from_one_that_does_not_list(void **state)
+{
+    (void)state;
+    static const char *const silent[] = {"2.2.0.192.two.example * !TEMPFAIL", NULL};
+    const struct ip client = {4, {192, 0, 2, 2}};
+    struct fake_dns fake = FAKE_DNS(silent);
+    struct dnsbl_listing listing = dnsbl_look_up(&fake.dns, &client, lists, 2, 0);
+    assert_int_equal(listing.status, DNSBL_UNANSWERED);
+    assert_bytes(listing.name, "second");
+    assert_int_equal(dnsbl_look_up(&fake.dns, &client, lists, 1, 0).status, DNSBL_NOT_LISTED);
 }
 
 static void the_first_list_that_lists_the_address_is_named(void **state)
@@ -49,8 +62,10 @@ static void the_first_list_that_lists_the_address_is_named(void **state)
     struct fake_dns fake = FAKE_DNS(zone);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_bytes(listed(&fake.dns, cases[i].client, 0), cases[i].name);
-    assert_bytes(dnsbl_listed(&fake.dns, &(struct ip){0}, lists, 2, 0), "");
-    assert_bytes(dnsbl_listed(&fake.dns, &(struct ip){4, {127, 0, 0, 2}}, lists, 0, 0), "");
+    assert_int_equal(dnsbl_look_up(&fake.dns, &(struct ip){0}, lists, 2, 0).status,
+                     DNSBL_NOT_LISTED);
+    assert_int_equal(dnsbl_look_up(&fake.dns, &(struct ip){4, {127, 0, 0, 2}}, lists, 0, 0).status,
+                     DNSBL_NOT_LISTED);
 }
 
 /* A DNS that takes its time: longer for one.example than for the rest. */
@@ -96,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_list_that_lists_the_address_is_named),
+        cmocka_unit_test(a_list_that_does_not_answer_is_told_from_one_that_does_not_list),
         cmocka_unit_test(lists_are_asked_at_once_and_not_waited_for_beyond_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

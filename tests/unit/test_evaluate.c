@@ -3,9 +3,9 @@
 #include "clock.h"
 #include "evaluate.h"
 #include "fake_dns.h"
-#include "prepend.h"
 #include "rfc8463.h"
 #include "signature_write.h"
+#include "trace_fields.h"
 #include "unit.h"
 
 static const char *const world[] = {
@@ -132,7 +132,7 @@ static struct forwarded prepend(const struct evaluation *evaluation)
                                       .id = BYTES("1"),
                                       .time = NOW};
     struct forwarded forwarded;
-    assert_true(prepend_trace(arena, &request, evaluation, &received, &forwarded));
+    assert_true(trace_prepend(arena, &request, evaluation, &received, &forwarded));
     return forwarded;
 }
 
@@ -152,24 +152,24 @@ static void the_policy_of_the_author_domain_decides(void **state)
     static const struct {
         const char *from;
         enum quarantine quarantine;
-        enum verdict verdict;
+        enum refusal_kind refusal;
     } cases[] = {
-        {"a@reject.example", QUARANTINE_FORWARD, VERDICT_DMARC_REJECT},
-        {"a@sub.reject.example", QUARANTINE_FORWARD, VERDICT_DMARC_REJECT},
-        {"a@quarantine.example", QUARANTINE_FORWARD, VERDICT_NONE},
-        {"a@quarantine.example", QUARANTINE_REJECT, VERDICT_DMARC_QUARANTINE},
-        {"a@testing.example", QUARANTINE_FORWARD, VERDICT_NONE},
-        {"a@testing.example", QUARANTINE_REJECT, VERDICT_DMARC_QUARANTINE},
-        {"a@none.example", QUARANTINE_REJECT, VERDICT_NONE},
-        {"a@unusable.example", QUARANTINE_REJECT, VERDICT_NONE},
-        {"a@without.example", QUARANTINE_REJECT, VERDICT_NONE},
-        {"a@broken.example", QUARANTINE_FORWARD, VERDICT_DMARC_DNS_FAILED},
+        {"a@reject.example", QUARANTINE_FORWARD, REFUSAL_DMARC_REJECT},
+        {"a@sub.reject.example", QUARANTINE_FORWARD, REFUSAL_DMARC_REJECT},
+        {"a@quarantine.example", QUARANTINE_FORWARD, REFUSAL_NONE},
+        {"a@quarantine.example", QUARANTINE_REJECT, REFUSAL_DMARC_QUARANTINE},
+        {"a@testing.example", QUARANTINE_FORWARD, REFUSAL_NONE},
+        {"a@testing.example", QUARANTINE_REJECT, REFUSAL_DMARC_QUARANTINE},
+        {"a@none.example", QUARANTINE_REJECT, REFUSAL_NONE},
+        {"a@unusable.example", QUARANTINE_REJECT, REFUSAL_NONE},
+        {"a@without.example", QUARANTINE_REJECT, REFUSAL_NONE},
+        {"a@broken.example", QUARANTINE_FORWARD, REFUSAL_DMARC_DNS_FAILED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         policy.quarantine = cases[i].quarantine;
         struct evaluation evaluation = evaluate_from(cases[i].from);
-        if (evaluation.verdict != cases[i].verdict)
-            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.verdict,
+        if (evaluation.refusal.kind != cases[i].refusal)
+            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.refusal.kind,
                      BYTES_ARG(evaluation.reason));
     }
 }
@@ -179,13 +179,13 @@ static void an_aligned_spf_pass_forwards_and_an_spf_fail_alone_refuses_nothing(v
     (void)state;
     spf.result = SPF_PASS;
     spf.domain = BYTES("bounce.reject.example");
-    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_NONE);
+    assert_int_equal(evaluate_from("a@reject.example").refusal.kind, REFUSAL_NONE);
     spf.result = SPF_TEMPERROR;
-    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_DMARC_DNS_FAILED);
-    assert_int_equal(evaluate_from("a@none.example").verdict, VERDICT_NONE);
+    assert_int_equal(evaluate_from("a@reject.example").refusal.kind, REFUSAL_DMARC_DNS_FAILED);
+    assert_int_equal(evaluate_from("a@none.example").refusal.kind, REFUSAL_NONE);
     spf.result = SPF_FAIL;
-    assert_int_equal(evaluate_from("a@reject.example").verdict, VERDICT_DMARC_REJECT);
-    assert_int_equal(evaluate_from("a@bounce.example").verdict, VERDICT_NONE);
+    assert_int_equal(evaluate_from("a@reject.example").refusal.kind, REFUSAL_DMARC_REJECT);
+    assert_int_equal(evaluate_from("a@bounce.example").refusal.kind, REFUSAL_NONE);
 }
 
 static void an_aligned_signature_forwards_unless_it_leaves_out_a_part_of_the_body(void **state)
@@ -193,16 +193,16 @@ static void an_aligned_signature_forwards_unless_it_leaves_out_a_part_of_the_bod
     (void)state;
     struct bytes octets = BYTES("From: a@reject.example\r\n\r\nbody\r\n");
     struct evaluation evaluation = evaluate(signed_by("s", octets));
-    assert_int_equal(evaluation.verdict, VERDICT_NONE);
+    assert_int_equal(evaluation.refusal.kind, REFUSAL_NONE);
     assert_bytes(evaluation.reason, "a DKIM signature authenticated reject.example, which is "
                                     "aligned with reject.example");
-    assert_int_equal(evaluate(signed_by("slow", octets)).verdict, VERDICT_DMARC_DNS_FAILED);
-    assert_int_equal(evaluate(signed_by("absent", octets)).verdict, VERDICT_DMARC_REJECT);
+    assert_int_equal(evaluate(signed_by("slow", octets)).refusal.kind, REFUSAL_DMARC_DNS_FAILED);
+    assert_int_equal(evaluate(signed_by("absent", octets)).refusal.kind, REFUSAL_DMARC_REJECT);
     octets = signed_in_part(octets);
-    assert_int_equal(evaluate(octets).verdict, VERDICT_NONE);
+    assert_int_equal(evaluate(octets).refusal.kind, REFUSAL_NONE);
     evaluation = evaluate(arena_printf(arena, "%.*sappended\r\n", BYTES_ARG(octets)));
     assert_int_equal(evaluation.dkim.signatures[0].result, DKIM_PASS);
-    assert_int_equal(evaluation.verdict, VERDICT_DMARC_REJECT);
+    assert_int_equal(evaluation.refusal.kind, REFUSAL_DMARC_REJECT);
 }
 
 static void a_message_without_exactly_one_author_domain_is_refused(void **state)
@@ -226,7 +226,7 @@ static void a_message_without_exactly_one_author_domain_is_refused(void **state)
         BYTES_INIT("From: a@none.example\0.other.example\r\n\r\n"),
     };
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
-        if (evaluate(messages[i]).verdict != VERDICT_NO_AUTHOR)
+        if (evaluate(messages[i]).refusal.kind != REFUSAL_NO_AUTHOR)
             fail_msg("forwarded: %.*s", BYTES_ARG(messages[i]));
 }
 
@@ -235,23 +235,23 @@ static void what_pretends_to_be_the_author_does_not_count(void **state)
     (void)state;
     static const struct {
         const char *from;
-        enum verdict verdict;
+        enum refusal_kind refusal;
     } cases[] = {
-        {"\"a@none.example\" <b@reject.example>", VERDICT_DMARC_REJECT},
-        {"(a@none.example) b@reject.example (<c@none.example>)", VERDICT_DMARC_REJECT},
-        {"\"a@none.example\"@reject.example", VERDICT_DMARC_REJECT},
-        {"=?utf-8?q?a=40none=2Eexample?= <b@reject.example>", VERDICT_DMARC_REJECT},
-        {"<@none.example:b@reject.example>", VERDICT_DMARC_REJECT},
-        {"b@reject . (x) example", VERDICT_DMARC_REJECT},
-        {"\"b@reject.example\" <a@none.example>", VERDICT_NONE},
-        {"a@REJECT.Example", VERDICT_DMARC_REJECT},
-        {"a@reject.example, b@reject.example", VERDICT_DMARC_REJECT},
-        {"people: a@reject.example, b@reject.example;", VERDICT_DMARC_REJECT},
+        {"\"a@none.example\" <b@reject.example>", REFUSAL_DMARC_REJECT},
+        {"(a@none.example) b@reject.example (<c@none.example>)", REFUSAL_DMARC_REJECT},
+        {"\"a@none.example\"@reject.example", REFUSAL_DMARC_REJECT},
+        {"=?utf-8?q?a=40none=2Eexample?= <b@reject.example>", REFUSAL_DMARC_REJECT},
+        {"<@none.example:b@reject.example>", REFUSAL_DMARC_REJECT},
+        {"b@reject . (x) example", REFUSAL_DMARC_REJECT},
+        {"\"b@reject.example\" <a@none.example>", REFUSAL_NONE},
+        {"a@REJECT.Example", REFUSAL_DMARC_REJECT},
+        {"a@reject.example, b@reject.example", REFUSAL_DMARC_REJECT},
+        {"people: a@reject.example, b@reject.example;", REFUSAL_DMARC_REJECT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct evaluation evaluation = evaluate_from(cases[i].from);
-        if (evaluation.verdict != cases[i].verdict)
-            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.verdict,
+        if (evaluation.refusal.kind != cases[i].refusal)
+            fail_msg("%s: %d, %.*s", cases[i].from, (int)evaluation.refusal.kind,
                      BYTES_ARG(evaluation.reason));
     }
 }
@@ -264,9 +264,10 @@ static void sampling_is_a_property_of_the_message(void **state)
     for (unsigned i = 0; i < 200; i++) {
         struct bytes octets =
             arena_printf(arena, "From: a@half.example\r\nMessage-ID: <%u@x>\r\n\r\n", i);
-        enum verdict first = evaluate(octets).verdict, second = evaluate(octets).verdict;
+        enum refusal_kind first = evaluate(octets).refusal.kind,
+                          second = evaluate(octets).refusal.kind;
         assert_int_equal(first, second);
-        refused += first == VERDICT_DMARC_REJECT;
+        refused += first == REFUSAL_DMARC_REJECT;
     }
     assert_in_range(refused, 70, 130);
 }
@@ -398,7 +399,7 @@ static void short_memory_is_told_and_harms_nothing(void **state)
         arena = arena_new(limit);
         completed = message_parse(arena, octets, &message) &&
                     evaluate_message(arena, &request, &evaluation) &&
-                    prepend_trace(arena, &request, &evaluation, &received, &forwarded);
+                    trace_prepend(arena, &request, &evaluation, &received, &forwarded);
         assert_true(completed != arena_failed(arena));
         arena_free(arena);
     }

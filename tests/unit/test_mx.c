@@ -66,6 +66,8 @@ static const char *status_name(enum mx_status status)
         return "end";
     case MX_NO_SUCH_DOMAIN:
         return "no such domain";
+    case MX_NO_HOST:
+        return "no host";
     case MX_NULL:
         return "null";
     case MX_LOOP:
@@ -120,7 +122,7 @@ static void a_domain_without_mx_is_its_own_host(void **state)
     (void)state;
     assert_order("implicit.example",
                  "implicit.example 2001:db8::5, implicit.example 192.0.2.5, end");
-    assert_order("no-address.example", "no such domain");
+    assert_order("no-address.example", "no host");
 }
 
 static void what_dns_says_at_first_is_told_apart(void **state)

@@ -68,6 +68,7 @@ static void assert_lookups(const struct routing *routing, const struct lookup *l
         const enum route_status status = route_find(routing, &address, &route);
         const struct bytes shown = status == ROUTE_FOUND             ? route.to->text
                                    : status == ROUTE_UNKNOWN_ADDRESS ? BYTES("unknown")
+                                   : status == ROUTE_SRS_ADDRESS     ? BYTES("SRS")
                                                                      : BYTES("not served");
         if (!bytes_equal(shown, bytes_of(lookups[i].expected)))
             print_error("%s\n", lookups[i].path);
@@ -163,11 +164,11 @@ static void postmaster_goes_to_the_contact(void **state)
 static void an_address_in_srs_form_takes_no_mail(void **state)
 {
     static const struct lookup lookups[] = {
-        {"<SRS0=abcd=xy=example.net=alice@example.com>", "unknown"},
-        {"<SRS0=abcd=xy=example.net=alice@catch.example>", "unknown"},
-        {"<srs0+abcd=xy=example.net=alice@catch.example>", "unknown"},
-        {"<SRS1=abcd=first.example==efgh=xy=example.net=alice@catch.example>", "unknown"},
-        {"<\"SRS0=abcd=xy=example.net=alice\"@catch.example>", "unknown"},
+        {"<SRS0=abcd=xy=example.net=alice@example.com>", "SRS"},
+        {"<SRS0=abcd=xy=example.net=alice@catch.example>", "SRS"},
+        {"<srs0+abcd=xy=example.net=alice@catch.example>", "SRS"},
+        {"<SRS1=abcd=first.example==efgh=xy=example.net=alice@catch.example>", "SRS"},
+        {"<\"SRS0=abcd=xy=example.net=alice\"@catch.example>", "SRS"},
         {"<srs@catch.example>", "all@up.example"},
         {"<SRS0=abcd=xy=example.net=alice@example.net>", "not served"},
     };

@@ -1,5 +1,5 @@
-/* Putting the relay's fields on top of a message. See prepend.h. */
-#include "prepend.h"
+/* Putting the relay's fields on top of a message. See trace_fields.h. */
+#include "trace_fields.h"
 
 #include "clause.h"
 
@@ -108,7 +108,7 @@ static bool add_seal(struct sending *sending, const struct signing_identity *ide
     return sending->block.p != NULL;
 }
 
-bool prepend_trace(struct arena *arena, const struct evaluation_request *request,
+bool trace_prepend(struct arena *arena, const struct evaluation_request *request,
                    const struct evaluation *evaluation, const struct received *received,
                    struct forwarded *forwarded)
 {
