@@ -38,6 +38,7 @@ struct session {
     unsigned commands;
     unsigned bad_commands;
     unsigned mails;
+    struct refusal refused; /* the last refusal in our own words */
     double started;
 };
 
@@ -101,6 +102,7 @@ static void say_answer(struct session *session, struct answer *answer)
         return;
     }
     int code = refusal_entry(answer->refusal.kind)->code;
+    session->refused = (struct refusal){answer->refusal.kind, answer->refusal.clause, {{NULL, 0}}};
     say(session, code,
         refusal_text(session->line, &answer->refusal,
                      session->setting.config->policy.postmaster_page));
@@ -457,6 +459,18 @@ static void serve_command(struct session *session)
         say_farewell(session, status);
 }
 
+/* The last refusal in the relay's own words, and the clause that decided it. */
+static void log_refusal(struct json *json, const struct refusal *refused)
+{
+    if (refused->kind == REFUSAL_NONE)
+        return;
+    json_open_object(json, "refused");
+    json_number(json, "code", refusal_entry(refused->kind)->code);
+    json_string(json, "text", bytes_of(refusal_entry(refused->kind)->text));
+    json_string(json, "by", bytes_of(refused->clause));
+    json_close_object(json);
+}
+
 static void log_session(const struct session *session)
 {
     struct log_line line;
@@ -471,6 +485,7 @@ static void log_session(const struct session *session)
     json_number(&line.json, "commands", session->commands);
     json_number(&line.json, "bad_commands", session->bad_commands);
     json_number(&line.json, "mails", session->mails);
+    log_refusal(&line.json, &session->refused);
     json_seconds(&line.json, "seconds", clock_monotonic() - session->started);
     log_end(&line);
 }

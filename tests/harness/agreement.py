@@ -1,0 +1,269 @@
+"""A plugin for `conform`: asks `fairlead verify` about every refusal that a client of the suite gets.
+
+It follows the dialogue of each raw client. Whenever MAIL, RCPT or a message is refused, it runs
+`fairlead verify` there and then, in the same lab with the same DNS, configuration and envelope, and
+keeps both answers. At the end it joins the relay's own log, which
+names the clause. What it found goes to the file that AGREEMENT_FILE names, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.lab.client import Client, Reply
+from conformance.lab.world import Lab
+from conformance.subjects.reference import Reference
+
+HARMLESS = b"From: <a@elsewhere.example>\r\n\r\n"
+
+
+@dataclass
+class Finding:
+    """One answer of the relay's, and what verify says of the same input."""
+
+    test: str
+    stage: str  # MAIL, RCPT or DATA
+    client: str
+    relay: str  # the reply, its lines joined by a line feed
+    verify: dict[str, Any]
+    logged: list[str] = field(default_factory=list)  # clauses, or "upstream"
+
+
+@dataclass
+class Dialogue:
+    """What a client has said so far, command by command, as its replies come in."""
+
+    unanswered: bytes = b""
+    greeted: bool = False
+    in_content: bool = False
+    helo: str = ""
+    sender: str | None = None
+    recipients: list[str] = field(default_factory=list)
+    cut: bool = False  # a command whose end cannot be told: nothing more is understood
+
+    def next_input(self) -> bytes | None:
+        """What the next reply answers: a command line or a message; None for nothing."""
+        end = b"\r\n"
+        if self.in_content:
+            end = b"\r\n.\r\n"
+            if self.unanswered.startswith(b".\r\n"):
+                end = b".\r\n"
+        said, found, rest = self.unanswered.partition(end)
+        if not found:
+            return None
+        self.unanswered = rest
+        return said + b"\r\n" if self.in_content and end != b".\r\n" else said
+
+    def path(self, line: bytes) -> str | None:
+        """The path of MAIL or RCPT in its brackets, where nothing follows it."""
+        match = re.fullmatch(rb"[^<]*:\s?(<.*>)", line.rstrip())
+        return match[1].decode("utf-8", "surrogateescape") if match else None
+
+
+class Agreement:
+    """The plugin: it wraps the lab's client while tests run."""
+
+    def __init__(self) -> None:
+        self.lab: Lab | None = None
+        self.test = ""
+        self.findings: list[Finding] = []
+        self._dialogues: dict[int, Dialogue] = {}
+        self._count = 0
+
+    # What the client does
+
+    def sent(self, client: Client, data: bytes) -> None:
+        self._dialogues.setdefault(id(client), Dialogue()).unanswered += data
+
+    def answered(self, client: Client, reply: Reply) -> None:
+        dialogue = self._dialogues.setdefault(id(client), Dialogue())
+        if not dialogue.greeted:
+            dialogue.greeted = True
+            return
+        said = dialogue.next_input()
+        if said is None:
+            return
+        if dialogue.in_content:
+            dialogue.in_content = False
+            if reply.code >= 400:
+                self._ask(client, dialogue, "DATA", reply, unstuffed(said))
+            dialogue.sender = None
+            return
+        verb = said[:4].upper()
+        if verb in (b"EHLO", b"HELO") and reply.code == 250:
+            dialogue.helo = said[4:].strip().decode("ascii", "replace")
+        elif verb == b"MAIL":
+            path = dialogue.path(said)
+            if reply.code == 250:
+                dialogue.sender, dialogue.recipients = path, []
+            elif path and dialogue.helo and dialogue.sender is None:
+                dialogue.sender = path
+                self._ask(client, dialogue, "MAIL", reply, HARMLESS)
+                dialogue.sender = None
+        elif verb == b"RCPT":
+            path = dialogue.path(said)
+            if path and reply.code < 300:
+                dialogue.recipients.append(path)
+            elif path and dialogue.sender and not dialogue.recipients:
+                self._ask(client, dialogue, "RCPT", reply, HARMLESS, path)
+        elif verb == b"DATA" and reply.code == 354:
+            dialogue.in_content = True
+        elif verb in (b"RSET", b"EHLO", b"HELO", b"STAR"):
+            dialogue.sender = None
+
+    def closed(self, client: Client) -> None:
+        self._dialogues.pop(id(client), None)
+
+    # What verify says
+
+    def _ask(
+        self,
+        client: Client,
+        dialogue: Dialogue,
+        stage: str,
+        reply: Reply,
+        message: bytes,
+        recipient: str | None = None,
+    ) -> None:
+        lab = self.lab
+        if lab is None or not isinstance(lab.subject, Reference) or not dialogue.sender:
+            return
+        subject = lab.subject
+        if lab._restart_due or not dialogue.helo or not client.source:
+            return  # another date, which verify would have to be told
+        self._count += 1
+        file = lab.directory / f"agreement{self._count}.eml"
+        # One line break more and no line end alone makes it a file as it came over the wire.
+        file.write_bytes(message if b"\r\n" in message else message + b"\r\n")
+        recipient = recipient or (
+            dialogue.recipients[0] if len(dialogue.recipients) == 1 else None
+        )
+        done = subprocess.run(
+            [
+                os.fsencode(part)
+                for part in (
+                    *(str(subject.binary), "verify", "--resolver", "127.0.0.1:53"),
+                    *("-c", str(lab.directory / "subject" / "fairlead.yaml")),
+                    *("--ip", client.source, "--helo", dialogue.helo),
+                    *("--mail-from", dialogue.sender),
+                    *(("--rcpt-to", recipient) if recipient else ()),
+                    str(file),
+                )
+            ],
+            capture_output=True,
+            timeout=120,
+        )
+        file.unlink()
+        said = (
+            json.loads(done.stdout)
+            if done.returncode == 0
+            else {"error": done.stderr.decode("utf-8", "replace")}
+        )
+        kept = {key: said.get(key) for key in ("verdict", "stage", "reply", "clause")}
+        kept["error"] = said.get("error")
+        text = "\n".join(f"{reply.code} {line}" for line in reply.lines)
+        self.findings.append(Finding(self.test, stage, client.source, text, kept))
+
+    # What the log says
+
+    def join_log(self) -> None:
+        """Adds to each finding the clauses by which the log explains such a reply to that client."""
+        assert self.lab is not None
+        entries = list(log_entries(self.lab.directory / "subject" / "log"))
+        for finding in self.findings:
+            stages = {finding.stage, "session"}
+            for client, stage, code, by in entries:
+                same = client == finding.client and finding.relay.startswith(str(code))
+                if same and stage in stages and by not in finding.logged:
+                    finding.logged.append(by)
+
+    def write(self, path: Path) -> None:
+        with path.open("a", encoding="utf-8") as out:
+            for finding in self.findings:
+                out.write(json.dumps(asdict(finding)) + "\n")
+
+
+def unstuffed(content: bytes) -> bytes:
+    """Content without its transparency dots (RFC 5321 4.5.2)."""
+    return re.sub(rb"(?:\A|(?<=\r\n))\.", b"", content)
+
+
+def log_entries(path: Path) -> list[tuple[str, str, int, str]]:
+    """(client, stage, code, by) of everything that the log tells of."""
+    found: list[tuple[str, str, int, str]] = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        client = entry.get("client", "")
+        if entry.get("event") == "session" and "refused" in entry:
+            refused = entry["refused"]
+            found.append((client, "session", refused["code"], refused["by"]))
+        if entry.get("event") != "transaction":
+            continue
+        for recipient in entry["recipients"]:
+            found.append((client, "RCPT", recipient["code"], recipient["by"]))
+        if "answer" in entry:
+            found.append(
+                (client, "DATA", entry["answer"]["code"], entry["answer"]["by"])
+            )
+    return found
+
+
+AGREEMENT = Agreement()
+
+
+def wrap() -> None:
+    """Has the lab's client and lab tell AGREEMENT what happens."""
+    send, read_reply, close = Client.send, Client.read_reply, Client.close
+    start, stop = Lab.start, Lab.stop
+
+    def sending(self: Client, data: bytes) -> None:
+        if data.startswith(b"PROXY "):
+            data_of_client = data.partition(b"\r\n")[2]
+        else:
+            data_of_client = data
+        AGREEMENT.sent(self, data_of_client)
+        send(self, data)
+
+    def reading(self: Client, patience: float | None = None) -> Reply:
+        reply = read_reply(self, patience)
+        AGREEMENT.answered(self, reply)
+        return reply
+
+    def closing(self: Client) -> None:
+        AGREEMENT.closed(self)
+        close(self)
+
+    def starting(self: Lab) -> None:
+        start(self)
+        AGREEMENT.lab = self
+
+    def stopping(self: Lab) -> None:
+        stop(self)
+        if AGREEMENT.lab is self:
+            AGREEMENT.join_log()
+            AGREEMENT.write(Path(os.environ["AGREEMENT_FILE"]))
+            AGREEMENT.lab = None
+
+    Client.send, Client.read_reply, Client.close = sending, reading, closing  # type: ignore[method-assign]
+    Lab.start, Lab.stop = starting, stopping  # type: ignore[method-assign]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "AGREEMENT_FILE" in os.environ:
+        wrap()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    AGREEMENT.test = item.name
