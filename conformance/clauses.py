@@ -10,9 +10,12 @@ A file of conformance/catalogue/ holds the clauses of one heading:
       - id: SRS-01
         level: documented                # required documented limitation discrepancy recommended choice
         statement: The reverse-path is rewritten to an address at the forwarding domain.
-        source: "postmaster: Sender rewriting"   # or "decisions: HEADING" or RFC 5321 4.4
+        source: "postmaster: Sender rewriting"   # or "decisions: ANCHOR" or RFC 5321 4.4
         quote: rewrites the SMTP envelope sender (`MAIL FROM`) to the forwarding domain
         roles: [relay, sender]           # optional here, like capability: overrides the file's
+
+conformance/sources.py has the forms of a source; conformance/specification.md is what an ANCHOR is
+of, and says which level follows from which source. An id is never changed or reused, nor is an anchor.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
+from conformance.sources import parse_source
 from conformance.subjects.base import CAPABILITIES
 
 CATALOGUE = Path(__file__).parent / "catalogue"
@@ -64,7 +68,7 @@ class Clause:
     heading: str
     level: str
     statement: str
-    source: str  # "postmaster: HEADING", "decisions: HEADING" or "RFC n section"
+    source: str  # "postmaster: HEADING", "decisions: ANCHOR" or "RFC n section"
     quote: str  # words that stand in the source
     roles: tuple[str, ...]
     capability: str | None
@@ -74,6 +78,11 @@ class Clause:
     def gates(self) -> bool:
         """Whether a failure makes the subject non-conforming without --strict."""
         return self.level in GATING
+
+    @property
+    def source_url(self) -> str:
+        """The source as a link; that of a decision is relative to the report."""
+        return parse_source(self.source).url
 
 
 def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
@@ -112,6 +121,10 @@ def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
     roles = tuple(entry.get("roles", document.get("roles", ["relay"])))
     if not roles or not ROLES.issuperset(roles):
         raise CatalogueError(f"{place}: roles are of {', '.join(sorted(ROLES))}")
+    try:
+        parse_source(str(entry["source"]))
+    except ValueError as error:
+        raise CatalogueError(f"{place}: {error}") from None
     capability = entry.get("capability", document.get("capability"))
     if capability is not None and capability not in CAPABILITIES:
         raise CatalogueError(f"{place}: no capability is called '{capability}'")

@@ -1,8 +1,9 @@
-"""The texts that clauses cite, cut into their sections, and whether a quote stands in one.
+"""The texts that clauses cite, cut into their sections, and whether a quote is in one.
 
-The texts are not part of this repository: the postmaster page, its reading (DECISIONS.md) and the
-RFCs lie in a folder `shared` beside the checkout where there is one. Without it quotes cannot be
-checked, and `Texts.found()` says so.
+The decisions are in this repository. The Postmaster page and the RFCs are not: they are read from a
+folder that has them as `spec/postmaster.md` and `rfc/rfc5321.txt`, or without those two folders;
+by default from `shared` beside the checkout. Quotes from a text that is not there cannot be checked,
+and `Texts.has()` says so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from conformance.sources import Source
+
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+SPECIFICATION = Path(__file__).parent / "specification.md"
 
 _PAGE_FOOT = re.compile(
     r"\n[^\n]*\[Page [0-9ivx]+\]\n(?:\s*\f?\n?RFC [0-9]+ [^\n]*\n)?"
@@ -20,9 +24,12 @@ _RFC_HEADING = re.compile(
     r"^(?:Appendix )?((?:[0-9]+|[A-Z])(?:\.[0-9]+)*)\.? {1,3}(?=\S)", re.M
 )
 _PAGE_HEADING = re.compile(r"^#{2,3} +(.+?)\s*$", re.M)
-_DECISION_HEADING = re.compile(
-    r"^(?:## +(?P<section>.+?)\s*$|\*\*(?P<paragraph>[^*]{1,40}?)\.?\*\*(?= ))", re.M
-)
+_ANCHOR = re.compile(r'<a id="([^"]*)"></a>')
+
+
+def anchors(specification: Path = SPECIFICATION) -> list[str]:
+    """The anchors of the decisions, in their order, each as often as it occurs."""
+    return _ANCHOR.findall(specification.read_text(encoding="utf-8"))
 
 
 def _flat(text: str) -> str:
@@ -35,44 +42,63 @@ def _cut(text: str, heading: re.Pattern[str]) -> dict[str, str]:
     marks = list(heading.finditer(text))
     sections: dict[str, str] = {}
     for mark, following in zip(marks, [*marks[1:], None]):
-        title = next(group for group in mark.groups() if group)
         body = text[mark.start() : following.start() if following else len(text)]
-        sections[title] = sections.get(title, "") + " " + _flat(body)
+        sections[mark[1]] = sections.get(mark[1], "") + " " + _flat(body)
     return sections
 
 
+def _decisions(text: str) -> dict[str, str]:
+    """The decisions by their anchor. A heading ends the decision before it."""
+    return _cut(re.sub(r"^#+ .*$", '<a id=""></a>', text, flags=re.M), _ANCHOR)
+
+
 class Texts:
-    """The cited texts in one folder."""
+    """The cited texts: the decisions, and what there is in a folder."""
 
-    def __init__(self, folder: Path = SHARED) -> None:
+    def __init__(
+        self, folder: Path = SHARED, specification: Path = SPECIFICATION
+    ) -> None:
         self._folder = folder
+        self._specification = specification
 
-    def found(self) -> bool:
-        return (self._folder / "spec" / "postmaster.md").is_file()
+    def path(self, work: str) -> Path | None:
+        """Where the text of a work is, if it is there."""
+        if work == "decisions":
+            return self._specification
+        name = (
+            "spec/postmaster.md"
+            if work == "postmaster"
+            else f"rfc/rfc{work.removeprefix('RFC ')}.txt"
+        )
+        for path in (self._folder / name, self._folder / Path(name).name):
+            if path.is_file():
+                return path
+        return None
+
+    def has(self, source: Source) -> bool:
+        """Whether a quote from `source` can be checked."""
+        return self.path(source.work) is not None
 
     @cache
     def _sections(self, work: str) -> dict[str, str]:
-        if work.startswith("RFC "):
-            path, heading = self._folder / "rfc" / f"rfc{work[4:]}.txt", _RFC_HEADING
-        elif work == "postmaster":
-            path, heading = self._folder / "spec" / "postmaster.md", _PAGE_HEADING
-        else:
-            path, heading = self._folder / "spec" / "DECISIONS.md", _DECISION_HEADING
+        path = self.path(work)
+        if path is None:
+            return {}
         text = path.read_text(encoding="utf-8", errors="replace")
-        return _cut(_PAGE_FOOT.sub("\n", text), heading)
+        if work == "decisions":
+            return _decisions(text)
+        if work == "postmaster":
+            return _cut(text, _PAGE_HEADING)
+        return _cut(_PAGE_FOOT.sub("\n", text), _RFC_HEADING)
 
-    def objection(self, source: str, quote: str) -> str | None:
+    def objection(self, source: Source, quote: str) -> str | None:
         """Why `quote` is not a quote from `source`, or None if it is one."""
-        if source.startswith("RFC "):
-            work, section = source.rsplit(" ", 1)
-        else:
-            work, section = source.split(": ", 1)
-        try:
-            sections = self._sections(work)
-        except OSError:
-            return f"there is no text of {work}"
-        if section not in sections:
-            return f"{work} has no section {section}"
-        if _flat(quote) not in sections[section]:
-            return f'{source} does not say "{quote}"'
+        if not self.has(source):
+            return f"there is no text of {source.work}"
+        section = self._sections(source.work).get(source.place)
+        if section is None:
+            kind = "anchor" if source.work == "decisions" else "section"
+            return f"{source.work} has no {kind} {source.place}"
+        if _flat(quote) not in section:
+            return f'{source.work} {source.place} does not say "{quote}"'
         return None

@@ -53,6 +53,7 @@ def test_a_catalogue_is_read_in_its_order(tmp_path: Path) -> None:
         ("required", "important", "level"),
         ("source: RFC 5321 4.4", "origin: RFC 5321 4.4", "unknown key 'origin'"),
         ("    source: RFC 5321 4.4\n", "", "'source' is missing"),
+        ("source: RFC 5321 4.4", "source: RFC 5321", "source 'RFC 5321' is not like"),
         (
             "    quote: some words\n",
             "    quote: some words\n    roles: [cook]\n",

@@ -1,9 +1,11 @@
-"""The map of clauses: what it finds in C and in tests, and each thing that it objects to."""
+"""The map of clauses: what it finds in C and in tests, each thing that it objects to, and what it
+says of quotes that it cannot check."""
 
 from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +14,23 @@ import pytest
 from running import ROOT
 
 from conformance.clauses import Clause
-from conformance.quotes import Texts
+from conformance.quotes import Texts, anchors
+from conformance.sources import parse_source
 
 PAGE = "# Page\n\n### Sender rewriting\n\nIt rewrites the\nsender.\n\n### Spam\n\nIt filters.\n"
-DECISIONS = "## Shape\nOne dialogue.\n\n**Sender rewriting.** `<>` stays `<>`.\n**Spam.** None.\n"
+DECISIONS = """# Reading
+
+<a id="shape"></a>
+One
+dialogue. 1. <a id="step"></a>One step.
+
+## Rewriting
+<a id="null-sender"></a>
+`<>` stays `<>`.
+
+### Spam
+None.
+"""
 RFC = (
     "4.1.  Order\n\n   The client waits\n\n\nKlensin      Standards Track     [Page 9]\n\x0c\n"
     "RFC 5321      SMTP      October 2008\n\n\n   for re-\n   plies.\n\n4.2.  Other\n\n   Nothing.\n"
@@ -36,15 +51,15 @@ def trace() -> ModuleType:
 
 @pytest.fixture
 def texts(tmp_path: Path) -> Texts:
-    for name, text in (
-        ("spec/postmaster.md", PAGE),
-        ("spec/DECISIONS.md", DECISIONS),
-        ("rfc/rfc5321.txt", RFC),
-    ):
-        path = tmp_path / name
+    return write_texts(tmp_path, {"spec/postmaster.md": PAGE, "rfc/rfc5321.txt": RFC})
+
+
+def write_texts(folder: Path, files: dict[str, str]) -> Texts:
+    for name, text in {**files, "specification.md": DECISIONS}.items():
+        path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return Texts(tmp_path)
+    return Texts(folder, folder / "specification.md")
 
 
 def clause(name: str, source: str = "RFC 5321 4.1", quote: str = "waits") -> Clause:
@@ -65,22 +80,32 @@ def clause(name: str, source: str = "RFC 5321 4.1", quote: str = "waits") -> Cla
     ("source", "quote"),
     [
         ("postmaster: Sender rewriting", "It rewrites the sender."),
-        ("decisions: Sender rewriting", "`<>` stays `<>`"),
-        ("decisions: Shape", "One dialogue."),
+        ("decisions: null-sender", "`<>` stays `<>`"),
+        ("decisions: shape", "One dialogue."),
+        ("decisions: step", "One step."),
         ("RFC 5321 4.1", "The client waits for re-plies."),
     ],
 )
 def test_a_quote_is_found_over_line_and_page_ends(
     texts: Texts, source: str, quote: str
 ) -> None:
-    assert texts.objection(source, quote) is None
+    assert texts.objection(parse_source(source), quote) is None
+
+
+def test_texts_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
+    texts = write_texts(tmp_path, {"postmaster.md": PAGE, "rfc5321.txt": RFC})
+    for source in ("postmaster: Spam", "RFC 5321 4.1"):
+        assert texts.has(parse_source(source))
+    assert texts.objection(parse_source("postmaster: Spam"), "It filters.") is None
 
 
 @pytest.mark.parametrize(
     ("source", "quote", "reason"),
     [
         ("postmaster: Spam", "It rewrites the sender.", "does not say"),
-        ("decisions: Sender rewriting", "None.", "does not say"),
+        ("decisions: null-sender", "None.", "does not say"),
+        ("decisions: shape", "One step.", "does not say"),
+        ("decisions: sender", "None.", "no anchor sender"),
         ("RFC 5321 4.2", "waits", "does not say"),
         ("RFC 5321 4.3", "waits", "no section"),
         ("RFC 9999 1", "waits", "no text"),
@@ -89,16 +114,73 @@ def test_a_quote_is_found_over_line_and_page_ends(
 def test_a_quote_from_elsewhere_is_objected_to(
     texts: Texts, source: str, quote: str, reason: str
 ) -> None:
-    assert reason in (texts.objection(source, quote) or "")
+    assert reason in (texts.objection(parse_source(source), quote) or "")
 
 
-def test_macros_in_comments_are_no_decisions(trace: ModuleType, tmp_path: Path) -> None:
-    file = tmp_path / "x.c"
-    file.write_text(
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("RFC 5321 4.1.1", "https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1"),
+        ("RFC 7208 D.2", "https://www.rfc-editor.org/rfc/rfc7208#appendix-D.2"),
+        ("decisions: errors-421", "specification.html#errors-421"),
+        (
+            "postmaster: Email address internationalization (EAI)",
+            "https://developers.cloudflare.com/email-routing/postmaster/"
+            "#email-address-internationalization-eai",
+        ),
+        (
+            'postmaster: Signs such "`+`" and "`.`" are treated as normal characters',
+            "https://developers.cloudflare.com/email-routing/postmaster/"
+            "#signs-such--and--are-treated-as-normal-characters",
+        ),
+    ],
+)
+def test_a_source_has_an_address(source: str, url: str) -> None:
+    assert parse_source(source).url == url
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["RFC 5321", "RFC 4.1", "decisions: SMTP errors", "decisions:", "page: Spam", ""],
+)
+def test_a_source_of_no_known_form_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="is not like"):
+        parse_source(source)
+
+
+def test_macros_in_comments_are_no_decisions(trace: ModuleType) -> None:
+    code = (
         "/* CLAUSE(SRS_01, a) */\n// CLAUSE(SRS_02, b)\nif (CLAUSE(SRS_03, c) ||\n"
         "    CLAUSE(\n        DLG_04, d))\n"
     )
-    assert list(trace.macros(file)) == [(3, "SRS-03"), (4, "DLG-04")]
+    assert list(trace.macros(code)) == [(3, "SRS-03"), (4, "DLG-04")]
+
+
+def test_a_mark_is_a_comment_that_names_clauses(trace: ModuleType) -> None:
+    code = (
+        "/* Clause: SRS-01 */\nint clause; // Clause: SRS-02.\n"
+        "/* Why this is so. Clauses: ERR-05,\n * ERR-08, MSG-100 */\n"
+        'char *text = "Clause: SRS-03";\n/* A clause: nothing. Clause ERR-01 */\n'
+    )
+    assert list(trace.marks(code)) == [
+        (1, "SRS-01"),
+        (2, "SRS-02"),
+        (3, "ERR-05"),
+        (4, "ERR-08"),
+        (4, "MSG-100"),
+    ]
+
+
+def test_a_misspelt_mark_is_found_too(trace: ModuleType) -> None:
+    assert list(trace.marks("/* Clause: ERR_05, err-6 */")) == [
+        (1, "ERR_05"),
+        (1, "err-6"),
+    ]
+
+
+def test_a_refusal_names_its_clause_as_a_string(trace: ModuleType) -> None:
+    code = '/* "SRS-01" */\n{500, "5.5.1", "Unknown", "DLG-12"},\n'
+    assert list(trace.refusals(code)) == [(2, "DLG-12")]
 
 
 def test_a_test_names_its_clauses_by_its_decorator(
@@ -124,6 +206,8 @@ def test_everything_that_does_not_fit_is_a_fault(
     }
     found = trace.Trace(
         code={"A-01": ["relay/a.c:1"], "B-01": ["relay/a.c:2"]},
+        marks={"A-01": ["relay/b.c:1"], "B-02": ["relay/b.c:2"]},
+        refusals={"A-01": ["relay/c.c:1"], "B-03": ["relay/c.c:2"]},
         tests={"A-01": ["t::a"], "A-03": ["t::c"], "C-01": ["t::d"]},
         nameless=["t::e"],
     )
@@ -132,19 +216,62 @@ def test_everything_that_does_not_fit_is_a_fault(
         "A-02 has no test",
         "t",
         "relay/a.c",
+        "relay/b.c",
+        "relay/c.c",
         "t",
         "A-03",
     ]
 
 
-def test_without_the_texts_quotes_are_left_alone(trace: ModuleType) -> None:
-    found = trace.Trace(tests={"A-01": ["t::a"]})
-    assert trace.faults(found, {"A-01": clause("A-01", quote="sleeps")}, None) == []
+def test_a_quote_without_its_text_is_counted_and_no_fault(
+    trace: ModuleType, tmp_path: Path
+) -> None:
+    texts = write_texts(tmp_path, {"rfc/rfc5321.txt": RFC})
+    catalogue = {
+        "A-01": clause("A-01"),
+        "A-02": clause("A-02", source="RFC 9999 1"),
+        "A-03": clause("A-03", source="postmaster: Spam"),
+        "A-04": clause("A-04", source="decisions: shape", quote="One dialogue."),
+    }
+    found = trace.Trace(tests={name: ["t::a"] for name in catalogue})
+    assert trace.faults(found, catalogue, texts) == []
+    assert trace.unchecked(catalogue, texts) == {"RFC 9999": 1, "postmaster": 1}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(ROOT / "scripts/trace"), *arguments], capture_output=True, text=True
+    )
+
+
+def test_texts_that_were_promised_and_are_not_there_are_faults(tmp_path: Path) -> None:
+    trace = run("--quiet", "--texts", str(tmp_path))
+    assert trace.returncode == 1
+    assert f"{tmp_path} has no text of RFC 5321" in trace.stderr
+    assert "NOT checked" in trace.stdout
+
+
+def test_one_clause_is_shown_with_its_source_its_code_and_its_tests() -> None:
+    trace = run("SMUG-03")
+    assert trace.returncode == 0
+    lines = trace.stdout.splitlines()
+    assert [line for line in lines if line.startswith("SMUG-")] == lines[:1]
+    kinds = {line.split()[0] for line in lines[1:] if line.startswith("    ")}
+    assert {"source", "listed", "code", "test"} <= kinds
+
+
+def test_a_clause_that_does_not_exist_is_named() -> None:
+    trace = run("SMUG-03", "NONE-01")
+    assert trace.returncode == 2
+    assert "NONE-01" in trace.stderr
+
+
+def test_an_anchor_occurs_once(trace: ModuleType) -> None:
+    assert trace.repeated(["a", "b", "a"]) == [
+        "specification.md: anchor a occurs 2 times"
+    ]
+    assert trace.repeated(anchors()) == []
 
 
 def test_the_catalogue_of_this_repository_is_covered(trace: ModuleType) -> None:
-    texts = Texts()
-    faults = trace.faults(
-        trace.collect(ROOT), trace.load_catalogue(), texts if texts.found() else None
-    )
-    assert faults == []
+    assert trace.faults(trace.collect(ROOT), trace.load_catalogue(), Texts()) == []
