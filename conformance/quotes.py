@@ -24,12 +24,12 @@ _RFC_HEADING = re.compile(
     r"^(?:Appendix )?((?:[0-9]+|[A-Z])(?:\.[0-9]+)*)\.? {1,3}(?=\S)", re.M
 )
 _PAGE_HEADING = re.compile(r"^#{2,3} +(.+?)\s*$", re.M)
-_ANCHOR = re.compile(r'<a id="([^"]*)"></a>')
+ANCHOR = re.compile(r'<a id="([^"]*)"></a>')
 
 
 def anchors(specification: Path = SPECIFICATION) -> list[str]:
     """The anchors of the decisions, in their order, each as often as it occurs."""
-    return _ANCHOR.findall(specification.read_text(encoding="utf-8"))
+    return ANCHOR.findall(specification.read_text(encoding="utf-8"))
 
 
 def _flat(text: str) -> str:
@@ -49,7 +49,7 @@ def _cut(text: str, heading: re.Pattern[str]) -> dict[str, str]:
 
 def _decisions(text: str) -> dict[str, str]:
     """The decisions by their anchor. A heading ends the decision before it."""
-    return _cut(re.sub(r"^#+ .*$", '<a id=""></a>', text, flags=re.M), _ANCHOR)
+    return _cut(re.sub(r"^#+ .*$", '<a id=""></a>', text, flags=re.M), ANCHOR)
 
 
 class Texts:

@@ -1,4 +1,5 @@
-"""The files of a report: results.json and junit.xml for programs, index.html for a reader."""
+"""The files of a report: results.json and junit.xml for programs, index.html for a reader, and the
+decisions that clauses cite as specification.html."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from conformance.report.html import to_html
+from conformance.report.html import to_html, to_specification
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
+from conformance.sources import DECISIONS_URL
 
 # XML 1.0 2.2: everything but these cannot stand in a document, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,6 +26,7 @@ def write_files(run: Run, directory: Path, today: datetime.date) -> None:
     (directory / "index.html").write_text(
         to_html(run, directory, today), encoding="utf-8"
     )
+    (directory / DECISIONS_URL).write_text(to_specification(run), encoding="utf-8")
 
 
 def to_json(run: Run, today: datetime.date) -> str:
@@ -48,6 +51,7 @@ def _clause(result: ClauseResult, strict: bool) -> dict[str, Any]:
     return _without_nothing(
         {
             **asdict(result.clause),
+            "source_url": result.clause.source_url,
             "verdict": result.verdict,
             "reason": result.reason,
             "gates": result.gates(strict),

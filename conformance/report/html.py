@@ -1,4 +1,5 @@
-"""The report for a reader: one HTML file that needs nothing else, and runs nothing.
+"""The report for a reader: one HTML file that needs nothing else, and runs nothing; and the
+decisions that its clauses cite, in another.
 
 Failures come first, in full and with their transcripts; then every clause under its heading. Whatever
 a subject sent is text here: the template escapes everything, and a policy in the document forbids
@@ -16,11 +17,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import escape
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
 
 from conformance.clauses import GATING, LEVELS
+from conformance.quotes import ANCHOR, SPECIFICATION
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 from conformance.report.text import shortened, visible
+from conformance.sources import parse_source
 
 # A report has to open on a phone whatever went wrong: together these stay below 2 MB.
 FACT_LENGTH = 1_500
@@ -88,13 +92,7 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
     # What gates is read first.
     results = sorted(run.clauses, key=lambda result: not result.gates(run.strict))
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = _environment()
     environment.filters["visible"] = visible
     environment.filters["link"] = lambda test: _link(test, directory)
     return environment.get_template("index.html.jinja").render(
@@ -120,6 +118,43 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
             if rows.keys().isdisjoint(failure.test.clauses)
         ],
         tests_shown=TESTS_SHOWN,
+    )
+
+
+def to_specification(run: Run) -> str:
+    """The decisions with their anchors, and beside each the run's clauses that cite it."""
+    citing: dict[str, list[str]] = {}
+    for result in run.clauses:
+        source = parse_source(result.clause.source)
+        if source.work == "decisions":
+            citing.setdefault(source.place, []).append(result.clause.id)
+    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    body = markdown.render(SPECIFICATION.read_text(encoding="utf-8"))
+    template = _environment().get_template("specification.html.jinja")
+    return template.render(
+        body=Markup(
+            ANCHOR.sub(lambda match: _anchor(match[1], citing.get(match[1], [])), body)
+        )
+    )
+
+
+def _anchor(name: str, clauses: list[str]) -> str:
+    """An anchor that can be seen and copied, and links to the clauses."""
+    links = "".join(
+        f' <a href="index.html#{clause}">{clause}</a>' for clause in clauses
+    )
+    return (
+        f'<span class="anchor" id="{name}"><a href="#{name}">{name}</a>{links}</span>'
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from rich.console import Console
 
 from conformance.clauses import Clause
+from conformance.quotes import anchors
 from conformance.report import console as terminal
-from conformance.report.html import to_html
+from conformance.report.files import to_json, write_files
+from conformance.report.html import to_html, to_specification
 from conformance.report.model import Outcome, Run, TestResult, Waiver, judge
 
 TODAY = datetime.date(2026, 1, 2)
@@ -21,13 +24,18 @@ HOSTILE = "\x00\x1b[2J</pre><script>alert(1)</script>\r\u202e\ud800[/red]\\"
 VOID = {"meta", "br"}
 
 
-def clause(number: int, level: str = "required", heading: str = "A heading") -> Clause:
+def clause(
+    number: int,
+    level: str = "required",
+    heading: str = "A heading",
+    source: str = "RFC 5321 4.1",
+) -> Clause:
     return Clause(
         f"AB-{number:02}",
         heading,
         level,
         f"Statement {number}.",
-        "RFC 1",
+        source,
         "words",
         ("relay",),
         None,
@@ -116,7 +124,39 @@ def test_every_clause_has_an_anchor_a_level_and_a_verdict(tmp_path: Path) -> Non
     assert len(document.ids) == len(set(document.ids))
 
 
-def test_whatever_is_referred_to_is_here_or_in_the_same_directory(
+def test_every_source_is_a_link(tmp_path: Path) -> None:
+    sources = ["RFC 5321 4.1", "postmaster: Spam", "decisions: errors-421"]
+    clauses = [clause(number, source=text) for number, text in enumerate(sources)]
+    run = a_run(clauses, [a_test(0, "fail"), a_test(1, "pass"), a_test(2, "fail")])
+    document = page(run, tmp_path)
+    exported = json.loads(to_json(run, TODAY))["clauses"]
+    for one, entry in zip(clauses, exported):
+        assert document.references.count(one.source_url) == 1 + (one.id != "AB-01")
+        assert one.source in document.text
+        assert (entry["source"], entry["source_url"]) == (one.source, one.source_url)
+
+
+def test_the_decisions_are_beside_the_report_with_the_clauses_that_cite_them(
+    tmp_path: Path,
+) -> None:
+    run = a_run([clause(1, source="decisions: errors-421")], [a_test(1, "pass")])
+    write_files(run, tmp_path, TODAY)
+    document = Document((tmp_path / "specification.html").read_text(encoding="utf-8"))
+    assert [name for name in document.ids if name] == anchors()
+    cited = [name for name in document.references if name.startswith("index.html#")]
+    assert cited == ["index.html#AB-01"]
+    for reference in document.references:
+        if reference.startswith("#"):
+            assert reference[1:] in document.ids
+
+
+def test_a_decision_that_no_clause_cites_is_shown_too() -> None:
+    document = Document(to_specification(a_run([], [])))
+    assert "A 421 from the upstream becomes 451" in document.text
+    assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
+
+
+def test_whatever_is_referred_to_is_here_or_in_the_same_directory_or_a_source(
     tmp_path: Path,
 ) -> None:
     test = a_test(1, "fail")
@@ -126,7 +166,11 @@ def test_whatever_is_referred_to_is_here_or_in_the_same_directory(
     document = page(a_run([clause(1), clause(2)], [test, also]), tmp_path)
     assert "transcripts/a%20%23%3F.txt" in document.references
     for reference in document.references:
-        assert reference.startswith("transcripts/") or reference[1:] in document.ids
+        assert (
+            reference.startswith("transcripts/")
+            or reference == clause(1).source_url
+            or reference[1:] in document.ids
+        )
     assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
 
 
