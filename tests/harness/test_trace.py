@@ -179,7 +179,7 @@ def test_a_misspelt_mark_is_found_too(trace: ModuleType) -> None:
 
 
 def test_a_refusal_names_its_clause_as_a_string(trace: ModuleType) -> None:
-    code = '/* "SRS-01" */\n{500, "5.5.1", "Unknown", "DLG-12"},\n'
+    code = '/* "SRS-01" */\n{500, "5.5.1", "http://x/*", "DLG-12"}, /* "SRS-02" */\n'
     assert list(trace.refusals(code)) == [(2, "DLG-12")]
 
 
