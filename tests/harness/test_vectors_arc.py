@@ -50,7 +50,7 @@ def test_arc_vector(case: Case, outcomes: dict[str, Any]) -> None:
 
 def test_the_files_are_what_their_generator_writes(tmp_path: Path) -> None:
     """Which also has the reference verifier judge every message again."""
-    maker = ROOT / "tests" / "vectors" / "make_arc.py"
+    maker = ROOT / "fixtures" / "vectors" / "generate" / "make_arc.py"
     subprocess.run([sys.executable, maker, tmp_path], check=True, timeout=60)
     for path in (ROOT / "fixtures" / "vectors" / "arc").glob("*.yaml"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name

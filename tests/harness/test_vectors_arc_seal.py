@@ -1,5 +1,5 @@
 """fixtures/vectors/arc-seal through `fairlead arc seal`; the sealed messages are judged by the
-reference verifier of tests/vectors and by dkimpy."""
+reference verifier of fixtures/vectors/generate and by dkimpy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vectors import (
 
 CASES = load_cases("arc-seal")
 NOW = 1700000000
-GENERATORS = ROOT / "tests" / "vectors"
+GENERATORS = ROOT / "fixtures" / "vectors" / "generate"
 
 spec = importlib.util.spec_from_file_location("reference", GENERATORS / "reference.py")
 assert spec and spec.loader

@@ -87,7 +87,7 @@ def test_libopendkim_agrees_but_where_it_departs(
 
 def test_the_files_are_what_their_generator_writes(tmp_path: Path) -> None:
     """Which also has the reference verifier judge every message again."""
-    maker = ROOT / "tests" / "vectors" / "make_dkim.py"
+    maker = ROOT / "fixtures" / "vectors" / "generate" / "make_dkim.py"
     subprocess.run([sys.executable, maker, tmp_path], check=True, timeout=60)
     for path in (ROOT / "fixtures" / "vectors" / "dkim").glob("*.yaml"):
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
