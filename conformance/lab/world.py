@@ -34,7 +34,7 @@ import dkim
 
 from conformance.lab import namespace
 from conformance.lab.client import Client
-from conformance.lab.dns import DnsServer
+from conformance.lab.nameserver.server import DnsServer
 from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
 from conformance.lab.script import say

@@ -9,7 +9,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Message, World
-from conformance.lab import dns as trouble
+from conformance.lab.nameserver import server as trouble
 from conformance.lab.world import FIXTURES, KEYS
 from conformance.suite.acts import forward
 from conformance.suite.verifiers import (

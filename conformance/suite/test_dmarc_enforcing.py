@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Delivery, World
-from conformance.lab import dns as trouble
+from conformance.lab.nameserver import server as trouble
 from conformance.lab.world import KEYS
 from conformance.suite.acts import expect_nothing_upstream
 from conformance.suite.verifiers import key_record, results, sign

@@ -9,7 +9,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, Reply, World
-from conformance.lab import dns as trouble
+from conformance.lab.nameserver import server as trouble
 from conformance.suite.acts import expect_nothing_upstream, fence, forward, look_up
 
 PAGE_MX = [

@@ -8,7 +8,7 @@ import pytest
 
 from conformance import clause, expect, expect_match, expect_reply, expect_true
 from conformance.lab import World
-from conformance.lab import dns as trouble
+from conformance.lab.nameserver import server as trouble
 from conformance.lab.world import DNSBL, DNSBL_NAME
 
 PAGE = "https://developers.cloudflare.com/email-routing/postmaster/#spam-and-abusive-traffic/"

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_match, expect_true
 from conformance.lab import Message, World
-from conformance.lab import dns as trouble
+from conformance.lab.nameserver import server as trouble
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.verifiers import results, spf_result
 

@@ -15,7 +15,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from conformance.lab import dns as lab
+from conformance.lab.nameserver import server as lab
 from conformance.lab import namespace
 from conformance.lab.loop import LoopThread
 from conformance.lab.world import FIXTURES, ROOT
