@@ -34,7 +34,7 @@ import dkim
 
 from conformance.lab import namespace
 from conformance.lab.client import Client
-from conformance.lab.nameserver.server import DnsServer
+from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
 from conformance.lab.script import say
@@ -147,7 +147,7 @@ class Lab:
         self.slots = slots
         self.patience = 10.0 * timeout_scale
         self.loop = LoopThread()
-        self.dns = DnsServer(self.loop)
+        self.dns = Nameserver(self.loop)
         self._next_slot = 0
         self._restart_due = False  # the subject runs as a test wanted it
         self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
@@ -245,7 +245,7 @@ class Sender:
     domain: str
     ipv4: str
     ipv6: str
-    dns: DnsServer
+    dns: Nameserver
 
     @property
     def address(self) -> str:
@@ -516,7 +516,7 @@ def a_label_address(address: str) -> str:
     return f"{local}@{a_label(domain)}"
 
 
-def publish_key(dns: DnsServer, selector: str, domain: str, public_key: Path) -> None:
+def publish_key(dns: Nameserver, selector: str, domain: str, public_key: Path) -> None:
     """Puts a PEM public key where DKIM looks for it, in place of what is there."""
     lines = public_key.read_text(encoding="ascii").splitlines()
     key = "".join(line for line in lines if not line.startswith("-"))

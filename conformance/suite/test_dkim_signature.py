@@ -9,7 +9,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Message, World
-from conformance.lab.nameserver import server as trouble
+from conformance.lab.nameserver import faults
 from conformance.lab.world import FIXTURES, KEYS
 from conformance.suite.acts import forward
 from conformance.suite.verifiers import (
@@ -199,7 +199,7 @@ def test_an_unsigned_field_may_be_added(world: World) -> None:
 @clause("DKIM-15")
 def test_a_dns_failure_for_the_key_is_a_temperror(world: World) -> None:
     name = f"test._domainkey.{world.sender.domain}"
-    world.dns.behave(name, trouble.servfail())
+    world.dns.fail(name, faults.Servfail())
     message = sign(world.message(), world.sender.domain)
     expect(result_for(world, message), "temperror", "the DKIM result")
 

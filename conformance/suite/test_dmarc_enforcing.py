@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Delivery, World
-from conformance.lab.nameserver import server as trouble
+from conformance.lab.nameserver import faults
 from conformance.lab.world import KEYS
 from conformance.suite.acts import expect_nothing_upstream
 from conformance.suite.verifiers import key_record, results, sign
@@ -254,7 +254,7 @@ def test_authors_at_different_domains_are_a_550_571(world: World, authors: str) 
 @clause("DMARC-13")
 def test_a_dns_failure_that_leaves_a_reject_open_is_a_451_470(world: World) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    world.dns.behave(f"test._domainkey.{world.sender.domain}", trouble.servfail())
+    world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
     delivery = send(world, sign(world.message(), world.sender.domain))
     expect_reply(delivery.end, 451, enhanced="4.7.0", to="the end of DATA")
     expect_nothing_upstream(world)
@@ -265,7 +265,7 @@ def test_a_dns_failure_of_spf_that_leaves_a_reject_open_is_a_451_470(
     world: World,
 ) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    world.dns.behave(world.sender.domain, trouble.servfail(), "TXT")
+    world.dns.fail(world.sender.domain, faults.Servfail(), "TXT")
     delivery = send(world, world.message())
     expect_reply(delivery.end, 451, enhanced="4.7.0", to="the end of DATA")
 
@@ -276,7 +276,7 @@ def test_a_dns_failure_does_not_matter_where_nothing_would_be_refused(
     world: World, policy: str
 ) -> None:
     world.sender.publish_dmarc(f"v=DMARC1; p={policy}")
-    world.dns.behave(f"test._domainkey.{world.sender.domain}", trouble.servfail())
+    world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
     delivery = send(world, sign(world.message(), world.sender.domain))
     expect_reply(delivery.final, 250, to="the end of DATA")
 
@@ -286,7 +286,7 @@ def test_a_dns_failure_does_not_matter_where_something_else_passes(
     world: World,
 ) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    world.dns.behave(f"test._domainkey.{world.sender.domain}", trouble.servfail())
+    world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
     message = sign(world.message(), world.sender.domain)
     delivery = send(world, message, stranger=False)
     expect_reply(delivery.final, 250, to="the end of DATA")

@@ -9,7 +9,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, Reply, World
-from conformance.lab.nameserver import server as trouble
+from conformance.lab.nameserver import faults
 from conformance.suite.acts import expect_nothing_upstream, fence, forward, look_up
 
 PAGE_MX = [
@@ -148,18 +148,18 @@ def test_mail_for_a_destination_that_is_the_relay_itself_is_refused(
 
 
 @clause("MX-10")
-@pytest.mark.parametrize("behaviour", [trouble.servfail(), trouble.refused()])
+@pytest.mark.parametrize("fault", [faults.Servfail(), faults.Refused()], ids=str)
 def test_a_dns_server_that_fails_is_a_451_443(
-    world: World, behaviour: trouble.Behaviour
+    world: World, fault: faults.Fault
 ) -> None:
-    world.dns.behave(world.destination, behaviour)
+    world.dns.fail(world.destination, fault)
     expect_reply(refusal(world), 451, enhanced="4.4.3", to="RCPT")
 
 
 @clause("MX-10")
 def test_a_dns_server_that_is_silent_is_a_451_443(world: World) -> None:
     world.require("timeouts")
-    world.dns.behave(world.destination, trouble.drop())
+    world.dns.fail(world.destination, faults.Drop())
     expect_reply(
         refusal(world, world.subject.timeouts.dns), 451, enhanced="4.4.3", to="RCPT"
     )
@@ -167,14 +167,14 @@ def test_a_dns_server_that_is_silent_is_a_451_443(world: World) -> None:
 
 @clause("MX-10")
 @pytest.mark.parametrize(
-    "behaviour",
-    [trouble.malformed(), trouble.cname_loop()],
+    "fault",
+    [faults.Malformed(), faults.CnameLoop()],
     ids=["malformed", "alias of itself"],
 )
 def test_a_dns_answer_that_is_none_is_a_temporary_or_permanent_refusal_in_time(
-    world: World, behaviour: trouble.Behaviour
+    world: World, fault: faults.Fault
 ) -> None:
-    world.dns.behave(world.destination, behaviour)
+    world.dns.fail(world.destination, fault)
     reply = refusal(world, world.subject.timeouts.dns)
     expect_in(getattr(reply, "code"), (451, 550), "the code")
 
@@ -214,13 +214,13 @@ def test_a_destination_that_is_an_alias_is_looked_up_by_its_target(
 @clause("MX-14")
 def test_a_dns_failure_for_one_host_leaves_the_next(world: World) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")
-    world.dns.behave(world.upstream.name, trouble.servfail())
+    world.dns.fail(world.upstream.name, faults.Servfail())
     forward(world, upstream=second)
 
 
 @clause("MX-14", "IPV6-05")
 def test_a_dns_failure_for_aaaa_leaves_the_a_record(world: World) -> None:
-    world.dns.behave(world.upstream.name, trouble.servfail(), "AAAA")
+    world.dns.fail(world.upstream.name, faults.Servfail(), "AAAA")
     forward(world)
 
 
@@ -230,7 +230,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(
     world: World, what: str
 ) -> None:
     name = world.destination if what == "destination" else world.upstream.name
-    world.dns.behave(name, trouble.truncate())
+    world.dns.fail(name, faults.Truncate())
     forward(world)
 
 
@@ -245,15 +245,13 @@ def test_an_answer_too_large_for_udp_is_used_whole(world: World) -> None:
 
 @clause("MX-16")
 @pytest.mark.parametrize(
-    "behaviour",
-    [trouble.wrong_id(), trouble.wrong_question()],
+    "fault",
+    [faults.WrongId(), faults.WrongQuestion()],
     ids=["foreign id", "foreign question"],
 )
-def test_a_foreign_dns_answer_is_not_used(
-    world: World, behaviour: trouble.Behaviour
-) -> None:
+def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> None:
     world.require("timeouts")
-    world.dns.behave(world.destination, behaviour)
+    world.dns.fail(world.destination, fault)
     reply = refusal(world, world.subject.timeouts.dns)
     expect_reply(reply, 451, enhanced="4.4.3", to="RCPT")
     expect(world.upstream.dialogues, [], "connections to the destination's host")

@@ -8,7 +8,7 @@ import pytest
 
 from conformance import clause, expect, expect_match, expect_reply, expect_true
 from conformance.lab import World
-from conformance.lab.nameserver import server as trouble
+from conformance.lab.nameserver import faults
 from conformance.lab.world import DNSBL, DNSBL_NAME
 
 PAGE = "https://developers.cloudflare.com/email-routing/postmaster/#spam-and-abusive-traffic/"
@@ -112,14 +112,14 @@ def test_an_answer_just_below_the_error_codes_lists(world: World) -> None:
 
 @clause("SPAM-06")
 @pytest.mark.parametrize(
-    "behaviour", [trouble.servfail(), trouble.drop()], ids=["failing", "silent"]
+    "fault", [faults.Servfail(), faults.Drop()], ids=["failing", "silent"]
 )
 def test_a_list_that_does_not_answer_lists_nobody(
-    world: World, behaviour: trouble.Behaviour
+    world: World, fault: faults.Fault
 ) -> None:
     world.require("timeouts")
     address = listed(world, "127.0.0.2")
-    world.dns.behave(listed_name(address), behaviour)
+    world.dns.fail(listed_name(address), fault)
     served(world, address, world.subject.timeouts.dns)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_match, expect_true
 from conformance.lab import Message, World
-from conformance.lab.nameserver import server as trouble
+from conformance.lab.nameserver import faults
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.verifiers import results, spf_result
 
@@ -192,7 +192,7 @@ def test_a_dns_failure_is_a_temperror(world: World, where: str) -> None:
         publish(world, f"v=spf1 include:{broken} +all")
     else:
         publish(world, f"v=spf1 a:{broken} +all")
-    world.dns.behave(broken, trouble.servfail(), "A" if where == "a" else "TXT")
+    world.dns.fail(broken, faults.Servfail(), "A" if where == "a" else "TXT")
     expect(recorded(world), "temperror", "the SPF result")
 
 

@@ -1,4 +1,4 @@
-"""The lab's DNS server: what it answers, and every way in which it can fail to."""
+"""The lab's nameserver: what it answers, and every way in which it can fail to."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from conformance.lab.nameserver import server as lab
 from conformance.lab import namespace
 from conformance.lab.loop import LoopThread
+from conformance.lab.nameserver import faults
+from conformance.lab.nameserver.exchange import SILENCE
+from conformance.lab.nameserver.server import Nameserver
+from conformance.lab.nameserver.zone import ZoneData
 from conformance.lab.world import FIXTURES, ROOT
 
 ADDRESS, PORT = "127.0.0.1", 5353
@@ -25,8 +28,8 @@ PATIENCE = 5.0
 
 
 @pytest.fixture
-def server(loop: LoopThread) -> Iterator[lab.DnsServer]:
-    server = lab.DnsServer(loop, ADDRESS, PORT)
+def server(loop: LoopThread) -> Iterator[Nameserver]:
+    server = Nameserver(loop, ADDRESS, PORT)
     server.add("a.example", "A", "192.0.2.1")
     server.start()
     yield server
@@ -54,7 +57,7 @@ def texts(message: dns.message.Message) -> list[str]:
 
 
 @pytest.mark.parametrize("tcp", [False, True])
-def test_it_answers_what_it_was_told(server: lab.DnsServer, tcp: bool) -> None:
+def test_it_answers_what_it_was_told(server: Nameserver, tcp: bool) -> None:
     server.add("a.example", "MX", "10 mx1.a.example.", "20 mx2.a.example.")
     assert texts(ask("A.Example", "MX", tcp=tcp)) == [
         "10 mx1.a.example.",
@@ -62,48 +65,111 @@ def test_it_answers_what_it_was_told(server: lab.DnsServer, tcp: bool) -> None:
     ]
 
 
-def test_names_out_of_its_zones_do_not_exist(server: lab.DnsServer) -> None:
+def test_names_out_of_its_zones_do_not_exist(server: Nameserver) -> None:
     assert ask("b.example").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_a_name_without_the_type_exists(server: lab.DnsServer) -> None:
+def test_a_name_without_the_type_exists(server: Nameserver) -> None:
     response = ask("a.example", "MX")
     assert (response.rcode(), response.answer) == (dns.rcode.NOERROR, [])
 
 
-def test_a_name_above_another_exists(server: lab.DnsServer) -> None:
+def test_a_name_above_another_exists(server: Nameserver) -> None:
     server.add("x.y.example", "A", "192.0.2.1")
     assert ask("y.example").rcode() == dns.rcode.NOERROR
     server.remove("x.y.example")
     assert ask("y.example").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_aliases_are_followed(server: lab.DnsServer) -> None:
+def test_aliases_are_followed(server: Nameserver) -> None:
     server.add("alias.example", "CNAME", "a.example.")
     assert texts(ask("alias.example")) == ["192.0.2.1", "a.example."]
 
 
-def test_set_replaces_and_remove_takes_away(server: lab.DnsServer) -> None:
+def test_an_alias_of_a_name_that_fails_fails(server: Nameserver) -> None:
+    server.add("alias.example", "CNAME", "a.example.")
+    server.fail("a.example", faults.Servfail(), "A")
+    assert ask("alias.example").rcode() == dns.rcode.SERVFAIL
+    assert ask("alias.example", "MX").rcode() == dns.rcode.NOERROR
+
+
+def test_records_are_answered_in_the_order_they_were_added(server: Nameserver) -> None:
+    hosts = [f"{n}.example." for n in (5, 2, 9, 1, 7, 3)]
+    server.add("pointer.example", "PTR", *hosts)
+    for _ in range(3):
+        (rrset,) = ask("pointer.example", "PTR").answer
+        assert [rdata.to_text() for rdata in rrset] == hosts
+
+
+def test_port_0_is_a_free_one_for_both_transports(loop: LoopThread) -> None:
+    servers = [Nameserver(loop, ADDRESS, 0) for _ in range(2)]
+    try:
+        for server in servers:
+            server.add("a.example", "A", "192.0.2.1")
+            server.start()
+        ports = [int(server.resolver.rpartition(":")[2]) for server in servers]
+        assert ports[0] != ports[1]
+        query = dns.message.make_query("a.example", "A")
+        for port in ports:
+            over_udp = dns.query.udp(query, ADDRESS, timeout=PATIENCE, port=port)
+            over_tcp = dns.query.tcp(query, ADDRESS, timeout=PATIENCE, port=port)
+            assert texts(over_udp) == texts(over_tcp) == ["192.0.2.1"]
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def test_a_zone_may_have_the_form_of_the_vectors(loop: LoopThread) -> None:
+    zone = ZoneData.from_mapping(
+        {
+            "a.example": {"MX": ["10 b.example", "5 c.example"], "A": "SERVFAIL"},
+            "parts.example": {"TXT": [["v=spf1 ", "-all"], "caf\xe9"]},
+            "empty.example": {},
+            "slow.below.example": "DROP",
+        }
+    )
+    server = Nameserver(loop, ADDRESS, 0, zone)
+
+    def respond(name: str, rdtype: str) -> dns.message.Message | None:
+        query = dns.message.make_query(name, rdtype).to_wire()
+        wire = server.respond(query, "tcp").wire
+        return dns.message.from_wire(wire) if wire else None
+
+    def rcode(name: str, rdtype: str) -> dns.rcode.Rcode | None:
+        response = respond(name, rdtype)
+        return response.rcode() if response else None
+
+    mx, txt = respond("a.example", "MX"), respond("parts.example", "TXT")
+    assert mx and texts(mx) == ["10 b.example.", "5 c.example."]
+    assert txt and texts(txt) == ['"caf\\233"', '"v=spf1 " "-all"']
+    assert rcode("a.example", "A") == dns.rcode.SERVFAIL
+    assert rcode("empty.example", "A") == dns.rcode.NOERROR
+    assert rcode("below.example", "A") == dns.rcode.NOERROR
+    assert rcode("slow.below.example", "A") is None
+    assert rcode("other.example", "A") == dns.rcode.NXDOMAIN
+
+
+def test_set_replaces_and_remove_takes_away(server: Nameserver) -> None:
     server.set("a.example", "A", "192.0.2.2")
     assert texts(ask("a.example")) == ["192.0.2.2"]
     server.remove("a.example", "A")
     assert ask("a.example").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_long_texts_are_cut_into_strings(server: lab.DnsServer) -> None:
+def test_long_texts_are_cut_into_strings(server: Nameserver) -> None:
     server.add_text("t.example", 'a"\\' + "x" * 300)
     (rdata,) = ask("t.example", "TXT", tcp=True).answer[0]
     assert b"".join(rdata.strings) == b'a"\\' + b"x" * 300  # type: ignore[attr-defined]
     assert [len(part) for part in rdata.strings] == [255, 48]  # type: ignore[attr-defined]
 
 
-def test_an_answer_too_long_for_udp_is_truncated(server: lab.DnsServer) -> None:
+def test_an_answer_too_long_for_udp_is_truncated(server: Nameserver) -> None:
     server.add("big.example", "TXT", *(f'"{n} {"x" * 200}"' for n in range(10)))
     assert ask("big.example", "TXT").flags & dns.flags.TC
     assert len(ask("big.example", "TXT", tcp=True).answer[0]) == 10
 
 
-def test_every_question_is_on_record(server: lab.DnsServer) -> None:
+def test_every_question_is_on_record(server: Nameserver) -> None:
     ask("a.example")
     ask("b.example", "MX", tcp=True)
     seen = [(q.name, q.rdtype, q.transport, q.outcome) for q in server.queries()]
@@ -114,39 +180,46 @@ def test_every_question_is_on_record(server: lab.DnsServer) -> None:
     assert len(server.queries("b.example", "MX")) == 1
 
 
-def test_drop_says_nothing(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.drop())
+def test_every_fault_has_its_sentence_and_a_test_here() -> None:
+    tested = Path(__file__).read_text()
+    for fault in faults.Fault.__subclasses__():
+        assert (fault.__doc__ or "").endswith("."), fault
+        assert f"faults.{fault.__name__}(" in tested, fault
+
+
+def test_drop_says_nothing(server: Nameserver) -> None:
+    server.fail("a.example", faults.Drop())
     with pytest.raises(dns.exception.Timeout):
         ask("a.example", patience=0.2)
 
 
-def test_a_behaviour_may_be_for_one_type_only(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.servfail(), "MX")
+def test_a_fault_may_be_for_one_type_only(server: Nameserver) -> None:
+    server.fail("a.example", faults.Servfail(), "MX")
     assert ask("a.example", "MX").rcode() == dns.rcode.SERVFAIL
     assert ask("a.example", "A").rcode() == dns.rcode.NOERROR
 
 
-def test_refused(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.refused())
+def test_refused(server: Nameserver) -> None:
+    server.fail("a.example", faults.Refused())
     assert ask("a.example").rcode() == dns.rcode.REFUSED
 
 
-def test_truncate_gives_the_whole_over_tcp_only(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.truncate())
+def test_truncate_gives_the_whole_over_tcp_only(server: Nameserver) -> None:
+    server.fail("a.example", faults.Truncate())
     response = ask("a.example")
     assert response.flags & dns.flags.TC and not response.answer
     assert texts(ask("a.example", tcp=True)) == ["192.0.2.1"]
 
 
-def test_truncate_only_drops_tcp(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.truncate_only())
+def test_truncate_only_drops_tcp(server: Nameserver) -> None:
+    server.fail("a.example", faults.TruncateOnly())
     assert ask("a.example").flags & dns.flags.TC
     with pytest.raises((EOFError, OSError)):
         ask("a.example", tcp=True)
 
 
-def test_late_is_late(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.late(0.3))
+def test_late_is_late(server: Nameserver) -> None:
+    server.fail("a.example", faults.Late(0.3))
     with pytest.raises(dns.exception.Timeout):
         ask("a.example", patience=0.1)
     assert texts(ask("a.example")) == ["192.0.2.1"]
@@ -160,36 +233,36 @@ def raw_answer(name: str) -> tuple[dns.message.Message, bytes]:
         return query, client.recv(4096)
 
 
-def test_wrong_id(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.wrong_id())
+def test_wrong_id(server: Nameserver) -> None:
+    server.fail("a.example", faults.WrongId())
     query, answer = raw_answer("a.example")
     assert dns.message.from_wire(answer).id != query.id
 
 
-def test_wrong_question(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.wrong_question())
+def test_wrong_question(server: Nameserver) -> None:
+    server.fail("a.example", faults.WrongQuestion())
     query, answer = raw_answer("a.example")
     response = dns.message.from_wire(answer)
     assert response.id == query.id and response.question != query.question
 
 
-def test_malformed(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.malformed())
+def test_malformed(server: Nameserver) -> None:
+    server.fail("a.example", faults.Malformed())
     query, answer = raw_answer("a.example")
     assert answer[:2] == query.to_wire()[:2]
     with pytest.raises(dns.exception.DNSException):
         dns.message.from_wire(answer)
 
 
-def test_a_loop_of_aliases(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.cname_loop())
+def test_a_loop_of_aliases(server: Nameserver) -> None:
+    server.fail("a.example", faults.CnameLoop())
     response = ask("a.example")
     targets = {rrset.name.to_text(): rrset[0].to_text() for rrset in response.answer}
     assert targets == {"a.example.": "alias.example.", "alias.example.": "a.example."}
 
 
-def test_no_edns_refuses_only_edns(server: lab.DnsServer) -> None:
-    server.behave("a.example", lab.no_edns())
+def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
+    server.fail("a.example", faults.NoEdns())
     assert ask("a.example").rcode() == dns.rcode.FORMERR
     assert texts(ask("a.example", edns=False)) == ["192.0.2.1"]
 
@@ -197,18 +270,20 @@ def test_no_edns_refuses_only_edns(server: lab.DnsServer) -> None:
 @pytest.mark.parametrize(
     "packet", [b"", b"\x00", b"\xff" * 11, b"\x12\x34" + b"\x00" * 10, b"x" * 600]
 )
-def test_garbage_is_not_answered(server: lab.DnsServer, packet: bytes) -> None:
-    assert server.respond(packet, "udp") == (None, 0.0)
+def test_garbage_is_not_answered(server: Nameserver, packet: bytes) -> None:
+    assert server.respond(packet, "udp") == SILENCE
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
 def test_the_recorded_zones_load_as_the_page_has_them(loop: LoopThread) -> None:
-    server = lab.DnsServer(loop, ADDRESS, PORT)
+    server = Nameserver(loop, ADDRESS, PORT)
     for path in sorted((FIXTURES / "zones").glob("*.zone")):
         server.load(path)
 
     def answers(name: str, rdtype: str) -> list[str]:
-        wire, _ = server.respond(dns.message.make_query(name, rdtype).to_wire(), "tcp")
+        wire = server.respond(
+            dns.message.make_query(name, rdtype).to_wire(), "tcp"
+        ).wire
         assert wire is not None
         return texts(dns.message.from_wire(wire))
 
@@ -232,9 +307,9 @@ def test_the_recorded_zones_load_as_the_page_has_them(loop: LoopThread) -> None:
 
 
 @pytest.fixture
-def resolvable(loop: LoopThread, tmp_path: Path) -> Iterator[lab.DnsServer]:
+def resolvable(loop: LoopThread, tmp_path: Path) -> Iterator[Nameserver]:
     """The server as this system's resolver."""
-    server = lab.DnsServer(loop)
+    server = Nameserver(loop)
     server.start()
     namespace.bind_resolver_files(tmp_path)
     yield server
@@ -252,12 +327,12 @@ def record(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def test_a_recording_is_a_zone_file_of_the_lab(
-    resolvable: lab.DnsServer, loop: LoopThread, tmp_path: Path
+    resolvable: Nameserver, loop: LoopThread, tmp_path: Path
 ) -> None:
     resolvable.add("r.example", "MX", "10 mx.r.example.", ttl=77)
     resolvable.add_text("r.example", "two " * 80)
     assert record(tmp_path, "r.example.", "mx", "TXT").returncode == 0
-    replayed = lab.DnsServer(loop, ADDRESS, PORT)
+    replayed = Nameserver(loop, ADDRESS, PORT)
     replayed.load(tmp_path / "r.example.zone")
     for rdtype in ("MX", "TXT"):
         query = dns.message.make_query("r.example", rdtype).to_wire()
@@ -274,14 +349,14 @@ def test_a_recording_is_a_zone_file_of_the_lab(
     ],
 )
 def test_what_cannot_be_recorded_is_said_so(
-    resolvable: lab.DnsServer, tmp_path: Path, arguments: list[str], status: int
+    resolvable: Nameserver, tmp_path: Path, arguments: list[str], status: int
 ) -> None:
     assert record(tmp_path, *arguments).returncode == status
     assert list(tmp_path.glob("*.zone")) == []
 
 
 def test_without_dns_there_is_no_recording(
-    resolvable: lab.DnsServer, tmp_path: Path
+    resolvable: Nameserver, tmp_path: Path
 ) -> None:
     resolvable.stop()
     done = record(tmp_path, "a.example", "MX")

@@ -1,0 +1,191 @@
+"""The records that a nameserver answers from and the names that fail, and how a question is looked
+up in them. It needs no server: models and oracles of the tests ask it directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.TXT
+import dns.rrset
+import dns.zonefile
+
+from conformance.lab.nameserver.faults import TTL, Drop, Fault, Refused, Servfail
+
+ALIASES_MAX = 8  # CNAMEs that are followed for one question
+STRING_MAX = 255  # octets of a TXT record's string (RFC 1035 3.3)
+
+# The faults that fixtures/vectors/README.md knows, in its words.
+FAULTS = {"DROP": Drop(), "SERVFAIL": Servfail(), "REFUSED": Refused()}
+
+
+class NoAnswer(Exception):
+    """The name fails, or its aliases lead nowhere."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a zone has to say to a question."""
+
+    aliases: list[dns.rrset.RRset]  # the CNAMEs that were followed, in order
+    records: dns.rrset.RRset | None
+    exists: bool  # the last name does, with these records or with others
+    fault: Fault | None  # of the first name that has one
+
+    @property
+    def looped(self) -> bool:
+        """More aliases than are followed."""
+        return len(self.aliases) == ALIASES_MAX
+
+
+class ZoneData:
+    """Everything a nameserver knows. A name below which there is another exists; what is not in it
+    does not."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[dns.name.Name, int], dns.rrset.RRset] = {}
+        self._faults: dict[tuple[dns.name.Name, int], Fault] = {}
+        self._names: dict[dns.name.Name, int] = {}  # how many entries make it exist
+
+    @classmethod
+    def from_mapping(cls, zone: Mapping[str, Any]) -> ZoneData:
+        """From the form that fixtures/vectors/README.md describes."""
+        made = cls()
+        for text, types in zone.items():
+            name = absolute(str(text))
+            made._enter(name)
+            if isinstance(types, str):
+                types = {"ANY": types}
+            for rdtype, values in (types or {}).items():
+                if isinstance(values, str) and values in FAULTS:
+                    made.fail(text, FAULTS[values], rdtype)
+                    continue
+                for value in values if isinstance(values, list) else [values]:
+                    made.add(dns.rrset.from_rdata(name, TTL, _rdata(rdtype, value)))
+        return made
+
+    def load(self, path: Path) -> None:
+        """Adds every record of a master file."""
+        text = path.read_text(encoding="utf-8")
+        for rrset in dns.zonefile.read_rrsets(
+            text, rdclass=None, default_ttl=TTL, origin=dns.name.root, relativize=False
+        ):
+            self.add(rrset)
+
+    def add(self, rrset: dns.rrset.RRset) -> None:
+        """Adds records to those of their name and type."""
+        owner = rrset.name.canonicalize()
+        key = (owner, int(rrset.rdtype))
+        if key in self._records:
+            self._records[key].union_update(rrset)  # type: ignore[no-untyped-call]
+            return
+        self._records[key] = dns.rrset.from_rdata_list(owner, rrset.ttl, list(rrset))
+        self._enter(owner)
+
+    def remove(self, name: str, rdtype: str | None = None) -> None:
+        """Removes the records of a name, of one type or of all."""
+        owner = absolute(name)
+        wanted = None if rdtype is None else dns.rdatatype.from_text(rdtype)
+        for key in [key for key in self._records if key[0] == owner]:
+            if wanted is None or key[1] == wanted:
+                del self._records[key]
+                for ancestor in _with_ancestors(owner):
+                    self._names[ancestor] -= 1
+
+    def fail(self, name: str, fault: Fault, rdtype: str = "ANY") -> None:
+        """Answers for the name, of one type or of all, have the fault from now on."""
+        self._faults[absolute(name), dns.rdatatype.from_text(rdtype)] = fault
+
+    def look_up(self, name: dns.name.Name, rdtype: str) -> Found:
+        """The answer to a question, along CNAMEs as a recursive resolver follows them."""
+        current = name.canonicalize()
+        wanted = dns.rdatatype.from_text(rdtype)
+        aliases: list[dns.rrset.RRset] = []
+        fault = self._fault(current, wanted)
+        while len(aliases) < ALIASES_MAX and wanted != dns.rdatatype.CNAME:
+            alias = self._records.get((current, dns.rdatatype.CNAME))
+            if alias is None:
+                break
+            aliases.append(alias)
+            current = alias[0].target.canonicalize()  # type: ignore[attr-defined]
+            fault = fault or self._fault(current, wanted)
+        records = self._records.get((current, wanted))
+        return Found(aliases, records, self._exists(current), fault)
+
+    def texts(self, name: str) -> list[str]:
+        """The name's TXT records, each as one text of characters up to U+00FF that stand for octets.
+        Raises NoAnswer."""
+        records = self._answer(name, "TXT").records or ()
+        return [b"".join(record.strings).decode("latin-1") for record in records]
+
+    def exists(self, name: str) -> bool:
+        """Whether there is the name, with whatever records. Raises NoAnswer."""
+        return self._answer(name, "ANY").exists
+
+    def _answer(self, name: str, rdtype: str) -> Found:
+        labels = [label.encode() for label in name.rstrip(".").split(".")]
+        try:
+            found = self.look_up(dns.name.Name([*labels, b""]), rdtype)
+        except dns.exception.DNSException:  # a name that there cannot be
+            return Found([], None, False, None)
+        if found.fault or found.looped:
+            raise NoAnswer(f"{name}: {found.fault or 'a loop of aliases'}")
+        return found
+
+    def _exists(self, name: dns.name.Name) -> bool:
+        return self._names.get(name, 0) > 0
+
+    def _fault(self, name: dns.name.Name, rdtype: int) -> Fault | None:
+        specific = self._faults.get((name, rdtype))
+        return specific or self._faults.get((name, dns.rdatatype.ANY))
+
+    def _enter(self, name: dns.name.Name) -> None:
+        for ancestor in _with_ancestors(name):
+            self._names[ancestor] = self._names.get(ancestor, 0) + 1
+
+
+def absolute(name: str) -> dns.name.Name:
+    return dns.name.from_text(name.rstrip(".") + ".").canonicalize()
+
+
+def text_rdata(octets: bytes) -> dns.rdata.Rdata:
+    """A TXT record, cut into strings as late as possible."""
+    starts = range(0, max(len(octets), 1), STRING_MAX)
+    return _strings([octets[start : start + STRING_MAX] for start in starts])
+
+
+def _strings(strings: list[bytes]) -> dns.rdata.Rdata:
+    return dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, strings)
+
+
+def _rdata(rdtype: str, value: Any) -> dns.rdata.Rdata:
+    """A record of a mapping: a TXT record as one text or a list of strings, any other in master-file
+    form."""
+    if rdtype == "TXT" and isinstance(value, list):
+        return _strings([part.encode("latin-1") for part in value])
+    if rdtype == "TXT":
+        return text_rdata(value.encode("latin-1"))
+    return dns.rdata.from_text(
+        dns.rdataclass.IN,
+        dns.rdatatype.from_text(rdtype),
+        str(value),
+        origin=dns.name.root,
+        relativize=False,
+    )
+
+
+def _with_ancestors(name: dns.name.Name) -> list[dns.name.Name]:
+    """The name and those above it, but for the root."""
+    names = []
+    while name != dns.name.root:
+        names.append(name)
+        name = name.parent()
+    return names
