@@ -1,22 +1,19 @@
 """DMARC a second time, straight from the texts of RFC 9989 and RFC 7489 over a scenario's zone.
 
-It is written for reading beside the RFCs, not for use: names are tuples of labels, the DNS is a
-mapping, and nothing here knows how the relay does it.
+It is written for reading beside the RFCs, not for use: names are tuples of labels, the DNS is the
+zone itself, and nothing here knows how the relay does it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+
+from conformance.lab.nameserver.zone import NoAnswer, ZoneData
 
 Name = tuple[str, ...]
 POLICIES = ("none", "quarantine", "reject")
-
-
-class NoAnswer(Exception):
-    """DNS did not answer."""
 
 
 def name(text: str) -> Name:
@@ -25,35 +22,6 @@ def name(text: str) -> Name:
 
 def text(labels: Name | None) -> str | None:
     return None if labels is None else ".".join(labels)
-
-
-@dataclass
-class Dns:
-    zone: Mapping[str, Any]
-
-    def __post_init__(self) -> None:
-        self.names = {name(key): value or {} for key, value in self.zone.items()}
-
-    def txt(self, labels: Name) -> list[str]:
-        for _ in range(8):
-            entry = self.names.get(labels, {})
-            if (
-                isinstance(entry, str)
-                or isinstance(entry.get("TXT"), str)
-                and entry["TXT"] in ("SERVFAIL", "REFUSED", "DROP")
-            ):
-                raise NoAnswer
-            if "CNAME" not in entry:
-                values = entry.get("TXT", [])
-                values = values if isinstance(values, list) else [values]
-                return ["".join(v) if isinstance(v, list) else v for v in values]
-            labels = name(entry["CNAME"])
-        raise NoAnswer
-
-    def exists(self, labels: Name) -> bool:
-        if isinstance(self.names.get(labels), str):
-            raise NoAnswer
-        return any(known[-len(labels) :] == labels for known in self.names)
 
 
 @dataclass
@@ -110,15 +78,12 @@ class Verdict:
 
 @dataclass
 class Model:
-    zone: Mapping[str, Any]
+    zone: ZoneData
     edition: int
     suffixes: Iterable[str] = ()
 
-    def __post_init__(self) -> None:
-        self.dns = Dns(self.zone)
-
     def records(self, domain: Name) -> list[Record]:
-        lines = self.dns.txt(("_dmarc", *domain))
+        lines = self.zone.texts(".".join(("_dmarc", *domain)))
         return [r for r in (read_record(line, self.edition) for line in lines) if r]
 
     # RFC 9989
@@ -204,7 +169,7 @@ class Model:
         if author != at:
             tags = ["sp", "p"]
             if self.edition == 9989 and "np" in record.tags:
-                if not self.dns.exists(author):
+                if not self.zone.exists(".".join(author)):
                     tags = ["np", "sp", "p"]
         return next(policy for tag in tags if (policy := record.policy(tag)))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from vectors import DnsServer, fairlead
+from vectors import fairlead, resolving
 
 HOST = "127.0.0.1"
 ZONE = {"7.2.0.192.bl.example": {"A": "127.0.0.2"}}
@@ -177,8 +177,8 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture()
 def relay(tmp_path: Path, sink: Sink) -> Iterator[Relay]:
-    with DnsServer(ZONE) as server:
-        relay = Relay(tmp_path, server.resolver, sink)
+    with resolving(ZONE) as resolver:
+        relay = Relay(tmp_path, resolver, sink)
         yield relay
         relay.close()
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vectors import DnsServer, run_fairlead
+from vectors import resolving, run_fairlead
 
 DONE, USAGE, UNABLE = 0, 2, 3
 
@@ -77,8 +77,8 @@ def test_a_message_is_read_from_stdin_with_either_line_end(end: bytes) -> None:
 
 
 def test_a_record_too_long_for_udp_is_fetched_over_tcp() -> None:
-    with DnsServer({"long.example": {"TXT": LONG_RECORD}}) as server:
-        result = run_fairlead(*SPF, "--resolver", server.resolver)
+    with resolving({"long.example": {"TXT": LONG_RECORD}}) as resolver:
+        result = run_fairlead(*SPF, "--resolver", resolver)
     assert json.loads(result.stdout)["result"] == "pass"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vectors import ROOT, DnsServer, run_fairlead
+from vectors import ROOT, resolving, run_fairlead
 
 KEYS = ROOT / "fixtures" / "keys"
 RSA_KEY = str(KEYS / "test-sender-rsa2048.pem")
@@ -47,8 +47,8 @@ ZONE = {
 
 @pytest.fixture(scope="module")
 def resolver() -> Iterator[str]:
-    with DnsServer(ZONE) as server:
-        yield server.resolver
+    with resolving(ZONE) as resolver:
+        yield resolver
 
 
 def sign(key: str, selector: str, message: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from vectors import ROOT, DnsServer, fairlead
+from vectors import ROOT, fairlead, resolving
 
 ZONE = {
     "_dmarc.reject.example": {"TXT": "v=DMARC1; p=reject; aspf=s"},
@@ -42,8 +42,8 @@ dnsbl: {{lists: [{{zone: bl.example, name: abusixip}}]}}
 
 @pytest.fixture(scope="module")
 def resolver() -> Iterator[str]:
-    with DnsServer(ZONE) as server:
-        yield server.resolver
+    with resolving(ZONE) as resolver:
+        yield resolver
 
 
 @pytest.fixture()

@@ -113,7 +113,7 @@ def test_the_sealed_message_is_judged_alike_by_others(
     if case.test.get("unchanged"):
         return
     message = sealed[case.id][0]
-    found = reference.arc_verify(message, case.zone, NOW)
+    found = reference.arc_verify(message, case.scenario["zone"], NOW)
     assert found.cv == case.test["cv"], found
     dkim = pytest.importorskip("dkim", reason="dkimpy is not installed")
     monkeypatch.setattr(time, "time", lambda: float(NOW))
@@ -126,7 +126,7 @@ def test_the_sealed_message_is_judged_alike_by_others(
 def dkimpy_text(case: Case, name: bytes) -> bytes:
     records: list[str] = []
     try:
-        records = reference.texts(case.zone, name.decode().rstrip("."))
+        records = reference.texts(case.scenario["zone"], name.decode().rstrip("."))
     except reference.Outcome:
         pass  # dkimpy sees an empty answer
     return records[0].encode() if records else b""
@@ -145,7 +145,9 @@ def test_a_seal_over_a_failed_chain_covers_its_own_set_alone(
         raw, "as", reference.parse_tags(reference.value_of(raw)), NOW
     )
     key_type = reference.ALGORITHMS[signature.algorithm]
-    key = reference.find_key(case.zone, signature.selector, signature.domain, key_type)
+    key = reference.find_key(
+        case.scenario["zone"], signature.selector, signature.domain, key_type
+    )
     octets = reference.signed_octets("relaxed", [fields[2], fields[1]], raw)
     reference.check_crypto(signature, key, octets)
 

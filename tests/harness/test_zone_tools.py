@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dns.zone
 import pytest
-from vectors import DnsServer, run_fairlead, run_fairlead_json
+from vectors import resolving, run_fairlead, run_fairlead_json
 
 
 def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
@@ -26,8 +26,8 @@ def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
 def test_what_zone_prints_is_in_order_for_check_zone(domain: str) -> None:
     zone: dict[str, object] = dict(zone_of(domain))
     zone["_spf.mx.cloudflare.net"] = {"TXT": "v=spf1 ip4:104.30.0.0/20 ~all"}
-    with DnsServer(zone) as server:
-        report = run_fairlead_json("check-zone", "--resolver", server.resolver, domain)
+    with resolving(zone) as resolver:
+        report = run_fairlead_json("check-zone", "--resolver", resolver, domain)
     assert report["in_order"] is True
     assert report["findings"] == []
     assert report["spf_lookups"] == 1
@@ -37,8 +37,8 @@ def test_another_service_sets_its_own_names() -> None:
     options = ("--mx", "10:mx.example.net", "--spf-include", "_spf.example.net")
     zone: dict[str, object] = dict(zone_of("example.com", *options))
     zone["_spf.example.net"] = {"TXT": "v=spf1 -all"}
-    with DnsServer(zone) as server:
-        arguments = ("check-zone", "--resolver", server.resolver, "example.com")
+    with resolving(zone) as resolver:
+        arguments = ("check-zone", "--resolver", resolver, "example.com")
         assert run_fairlead_json(*arguments, *options)["in_order"] is True
         assert run_fairlead_json(*arguments)["in_order"] is False
 
@@ -50,10 +50,8 @@ def test_each_fault_is_named_with_its_record() -> None:
             "TXT": ["v=spf1 mx -all", "v=spf1 -all"],
         }
     }
-    with DnsServer(zone) as server:
-        report = run_fairlead_json(
-            "check-zone", "--resolver", server.resolver, "example.com"
-        )
+    with resolving(zone) as resolver:
+        report = run_fairlead_json("check-zone", "--resolver", resolver, "example.com")
     assert [(f["fault"], f["record"]) for f in report["findings"]] == [
         ("wrong", "MX"),
         ("missing", "MX"),
