@@ -1,14 +1,18 @@
-"""The generators of the vectors: the files are what they write, octet for octet."""
+"""The generators of the vectors: the files are what they write, octet for octet, and say what several
+messages have in common once."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from fixtures.vectors.generate.parts import SAVING_MIN, divide
 from fixtures.vectors.generate.scenario import message_text, write_scenario
 from vectors import ROOT, VECTORS, message_octets
 
@@ -41,7 +45,33 @@ def test_a_file_is_what_its_generator_writes(path: Path, generated: Path) -> Non
     assert path.read_bytes() == (generated / name_of(path)).read_bytes()
 
 
-HEADER = b"From: a@example.com\r\nX-Long: " + b"x" * 200 + b"\r\n"
+def message_nodes(path: Path) -> list[yaml.Node]:
+    """Every text of a message in the file, an alias as the text it stands for."""
+    text = path.read_text(encoding="utf-8")
+    scenario = dict(pairs(yaml.compose(text)))  # type: ignore[no-untyped-call]
+    nodes = []
+    for _, test in pairs(scenario["tests"]):
+        message = dict(pairs(test))["message"]
+        is_list = isinstance(message, yaml.SequenceNode)
+        nodes += message.value if is_list else [message]
+    return nodes
+
+
+def pairs(node: Any) -> list[tuple[str, Any]]:
+    return [(key.value, value) for key, value in node.value]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_says_a_long_field_or_body_once(path: Path) -> None:
+    places: dict[str, set[int]] = defaultdict(set)
+    for node in message_nodes(path):
+        for unit in divide(node.value):
+            if len(unit) >= SAVING_MIN:
+                places[unit].add(id(node))
+    assert [unit for unit, nodes in places.items() if len(nodes) > 1] == []
+
+
+HEADER = b"From: a@example.com\r\nX-Long: " + b"x" * SAVING_MIN + b"\r\n"
 OCTETS = {
     "plain": HEADER + b"\r\nbody\r\n",
     "blanks-at-the-ends-of-lines": HEADER
@@ -70,3 +100,4 @@ def test_messages_keep_every_octet(tmp_path: Path) -> None:
         read = yaml.load(path.read_text(encoding="utf-8"), loader)
         found = {n: message_octets(t["message"]) for n, t in read["tests"].items()}
         assert found == OCTETS
+    test_a_file_says_a_long_field_or_body_once(path)

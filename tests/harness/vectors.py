@@ -60,9 +60,10 @@ def load_cases(folder: str) -> list[Case]:
     return cases
 
 
-def message_octets(text: str) -> bytes:
-    """A message of a vector: characters up to U+00FF stand for octets, LF for CRLF."""
-    return text.encode("latin-1").replace(b"\n", b"\r\n")
+def message_octets(message: str | list[str]) -> bytes:
+    """A message of a vector: a text or a list of its parts, whose characters up to U+00FF stand for
+    octets, LF for CRLF."""
+    return "".join(message).encode("latin-1").replace(b"\n", b"\r\n")
 
 
 def fairlead() -> str:
