@@ -36,9 +36,9 @@ def test_arc_vector(case: Case, outcomes: dict[str, Any]) -> None:
     outcome = outcomes[case.id]
     if isinstance(outcome, Exception):
         raise outcome
-    told = f"{case.file}: {case.name} (section {case.test['section']}): {outcome}"
-    assert outcome["cv"] == case.test["cv"], told
-    assert (outcome["reason"] != "") == (outcome["cv"] == "fail"), told
+    context = f"{case.file}: {case.name} (section {case.test['section']}): {outcome}"
+    assert outcome["cv"] == case.test["cv"], context
+    assert (outcome["reason"] != "") == (outcome["cv"] == "fail"), context
     for name in ("instances", "oldest_pass"):
         if name in case.test:
-            assert outcome[name] == case.test[name], told
+            assert outcome[name] == case.test[name], context

@@ -67,9 +67,9 @@ def field(raw: bytes, name: str) -> str:
 def tags(raw: bytes, name: str, empty: str) -> dict[str, str]:
     found = reference.parse_tags(field(raw, name).encode("latin-1"))
     assert list(found) == sorted(found)
-    told = {tag: re.sub(r"\s", "", value.decode()) for tag, value in found.items()}
-    assert told.pop(empty)
-    return told
+    values = {tag: re.sub(r"\s", "", value.decode()) for tag, value in found.items()}
+    assert values.pop(empty)
+    return values
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
