@@ -21,7 +21,15 @@ enum {
     COMMAND_LINE_MAX = 512, /* octets with CRLF: RFC 5321 4.5.3.1.4 */
     COMMAND_MEMORY_MAX = 1 << 20,
     ID_SIZE = sizeof "0123456789abcdef",
-    GOODBYE_TIMEOUT = 5 /* seconds for the reply before the relay closes */
+    REFUSALS_LOGGED_MAX = 8, /* different ones */
+    GOODBYE_TIMEOUT = 5      /* seconds for the reply before the relay closes */
+};
+
+/* How often the client got one refusal of ours. */
+struct refusal_count {
+    enum refusal_kind kind;
+    const char *clause;
+    unsigned count;
 };
 
 struct session {
@@ -38,7 +46,8 @@ struct session {
     unsigned commands;
     unsigned bad_commands;
     unsigned mails;
-    struct refusal refused; /* the last refusal in our own words */
+    struct refusal_count refusals[REFUSALS_LOGGED_MAX];
+    size_t refusal_count;
     double started;
 };
 
@@ -94,6 +103,22 @@ static void say(struct session *session, int code, struct bytes text)
     reply_write_line(stream_output(session->stream), code, text);
 }
 
+/* For the log, which lists only so many different ones. */
+static void count_refusal(struct session *session, const struct refusal *refusal)
+{
+    struct refusal_count *count = session->refusals;
+    const struct refusal_count *end = session->refusals + session->refusal_count;
+    while (count < end && (count->kind != refusal->kind || count->clause != refusal->clause))
+        count++;
+    if (count == end) {
+        if (session->refusal_count == REFUSALS_LOGGED_MAX)
+            return;
+        *count = (struct refusal_count){.kind = refusal->kind, .clause = refusal->clause};
+        session->refusal_count++;
+    }
+    count->count++;
+}
+
 static void say_answer(struct session *session, struct answer *answer)
 {
     if (answer->refusal.kind == REFUSAL_NONE) {
@@ -102,7 +127,7 @@ static void say_answer(struct session *session, struct answer *answer)
         return;
     }
     int code = refusal_entry(answer->refusal.kind)->code;
-    session->refused = (struct refusal){answer->refusal.kind, answer->refusal.clause, {{NULL, 0}}};
+    count_refusal(session, &answer->refusal);
     say(session, code,
         refusal_text(session->line, &answer->refusal,
                      session->setting.config->policy.postmaster_page));
@@ -318,9 +343,10 @@ static void do_quit(struct session *session, const struct command *command)
 static void do_help(struct session *session, const struct command *command)
 {
     (void)command;
+    struct bytes page = session->setting.config->policy.postmaster_page;
     say(session, 214,
-        arena_printf(session->line, "2.0.0 This is a mail forwarding relay; see %.*s",
-                     BYTES_ARG(session->setting.config->policy.postmaster_page)));
+        arena_printf(session->line, "2.0.0 This is a mail forwarding relay%s%.*s",
+                     page.n > 0 ? "; see " : "", BYTES_ARG(page)));
 }
 
 static void do_vrfy(struct session *session, const struct command *command)
@@ -459,16 +485,20 @@ static void serve_command(struct session *session)
         say_farewell(session, status);
 }
 
-/* The last refusal in the relay's own words, and the clause that decided it. */
-static void log_refusal(struct json *json, const struct refusal *refused)
+/* The refusals in the relay's own words, with the clauses that decided them. */
+static void log_refusals(struct json *json, const struct session *session)
 {
-    if (refused->kind == REFUSAL_NONE)
-        return;
-    json_open_object(json, "refused");
-    json_number(json, "code", refusal_entry(refused->kind)->code);
-    json_string(json, "text", bytes_of(refusal_entry(refused->kind)->text));
-    json_string(json, "by", bytes_of(refused->clause));
-    json_close_object(json);
+    json_open_array(json, "refusals");
+    for (size_t i = 0; i < session->refusal_count; i++) {
+        const struct refusal_count *refusal = &session->refusals[i];
+        json_open_object(json, NULL);
+        json_number(json, "code", refusal_entry(refusal->kind)->code);
+        json_string(json, "text", bytes_of(refusal_entry(refusal->kind)->text));
+        json_string(json, "by", bytes_of(refusal->clause));
+        json_number(json, "count", refusal->count);
+        json_close_object(json);
+    }
+    json_close_array(json);
 }
 
 static void log_session(const struct session *session)
@@ -485,7 +515,8 @@ static void log_session(const struct session *session)
     json_number(&line.json, "commands", session->commands);
     json_number(&line.json, "bad_commands", session->bad_commands);
     json_number(&line.json, "mails", session->mails);
-    log_refusal(&line.json, &session->refused);
+    if (session->refusal_count > 0)
+        log_refusals(&line.json, session);
     json_seconds(&line.json, "seconds", clock_monotonic() - session->started);
     log_end(&line);
 }

@@ -92,6 +92,8 @@ class Agreement:
         said = dialogue.next_input()
         if said is None:
             return
+        if not dialogue.in_content and re.search(rb"[\r\n\0]", said):
+            return  # refused as a line, whatever the command
         if dialogue.in_content:
             dialogue.in_content = False
             if reply.code >= 400:
@@ -178,13 +180,11 @@ class Agreement:
     def join_log(self) -> None:
         """Adds to each finding the clauses by which the log explains such a reply to that client."""
         assert self.lab is not None
-        entries = list(log_entries(self.lab.directory / "subject" / "log"))
+        entries = log_entries(self.lab.directory / "subject" / "log")
         for finding in self.findings:
-            stages = {finding.stage, "session"}
-            for client, stage, code, by in entries:
-                same = client == finding.client and finding.relay.startswith(str(code))
-                if same and stage in stages and by not in finding.logged:
-                    finding.logged.append(by)
+            mine = [entry for entry in entries if entry.explains(finding)]
+            exact = [entry for entry in mine if entry.stage == finding.stage]
+            finding.logged = sorted({entry.by for entry in exact or mine})
 
     def write(self, path: Path) -> None:
         with path.open("a", encoding="utf-8") as out:
@@ -197,26 +197,48 @@ def unstuffed(content: bytes) -> bytes:
     return re.sub(rb"(?:\A|(?<=\r\n))\.", b"", content)
 
 
-def log_entries(path: Path) -> list[tuple[str, str, int, str]]:
-    """(client, stage, code, by) of everything that the log tells of."""
-    found: list[tuple[str, str, int, str]] = []
+@dataclass
+class Logged:
+    """One refusal or reply that the log tells of."""
+
+    client: str
+    stage: str  # RCPT, DATA, or "session" for what belongs to no transaction
+    code: int
+    text: str  # with "{}" where details stood
+    by: str
+
+    def explains(self, finding: Finding) -> bool:
+        """Whether the client may have got this very reply."""
+        words = ".*".join(map(re.escape, printable(self.text).split("{}")))
+        said = re.compile(rf"{self.code} ([245]\.\d+\.\d+ )?{words}")
+        stages = (finding.stage, "session")
+        return (
+            self.client == finding.client
+            and self.stage in stages
+            and said.match(finding.relay) is not None
+        )
+
+
+def printable(text: str) -> str:
+    """What the relay makes of an upstream's text before it hands it on."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)
+
+
+def log_entries(path: Path) -> list[Logged]:
+    found: list[Logged] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
-        client = entry.get("client", "")
-        if entry.get("event") == "session" and "refused" in entry:
-            refused = entry["refused"]
-            found.append((client, "session", refused["code"], refused["by"]))
-        if entry.get("event") != "transaction":
-            continue
-        for recipient in entry["recipients"]:
-            found.append((client, "RCPT", recipient["code"], recipient["by"]))
+        replies = [("session", refusal) for refusal in entry.get("refusals", ())]
+        replies += [("RCPT", recipient) for recipient in entry.get("recipients", ())]
         if "answer" in entry:
-            found.append(
-                (client, "DATA", entry["answer"]["code"], entry["answer"]["by"])
-            )
+            replies.append(("DATA", entry["answer"]))
+        found += [
+            Logged(entry["client"], stage, reply["code"], reply["text"], reply["by"])
+            for stage, reply in replies
+        ]
     return found
 
 
@@ -250,14 +272,21 @@ def wrap() -> None:
         AGREEMENT.lab = self
 
     def stopping(self: Lab) -> None:
-        stop(self)
         if AGREEMENT.lab is self:
+            self.subject.stop()  # so that its log is whole
             AGREEMENT.join_log()
             AGREEMENT.write(Path(os.environ["AGREEMENT_FILE"]))
             AGREEMENT.lab = None
+        stop(self)
 
-    Client.send, Client.read_reply, Client.close = sending, reading, closing  # type: ignore[method-assign]
-    Lab.start, Lab.stop = starting, stopping  # type: ignore[method-assign]
+    for owner, name, wrapper in (
+        (Client, "send", sending),
+        (Client, "read_reply", reading),
+        (Client, "close", closing),
+        (Lab, "start", starting),
+        (Lab, "stop", stopping),
+    ):
+        setattr(owner, name, wrapper)
 
 
 def pytest_configure(config: pytest.Config) -> None:
