@@ -1,9 +1,7 @@
 /* Where in the configuration file a key stands, and the errors that say so.
  *
- * libcyaml stops at its first error and forgets lines once it has loaded. So the file is read
- * twice: config_check() walks the YAML along the same schema first, notes the line of every key,
- * and reports every unknown, missing, repeated or wrongly typed one. What is checked later
- * (config.c) names the key, and its line is looked up here. */
+ * The line of every key is noted as the file is read. What is checked after that names the key, and
+ * its line is looked up here. */
 #ifndef FAIRLEAD_CONFIG_SOURCE_H
 #define FAIRLEAD_CONFIG_SOURCE_H
 
@@ -23,21 +21,21 @@ struct config_source {
 
 struct config_key config_key(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Walks the YAML text. False when anything was reported. */
-bool config_check(struct config_source *source, struct bytes yaml);
-
 /* Notes that `key` stands in that line, counted from 1. */
-void config_source_note(struct config_source *source, const char *key, size_t line);
+void config_source_note(struct config_source *source, struct config_key key, size_t line);
+
+/* True if the key has been noted: it is written in the file. */
+bool config_source_has(const struct config_source *source, struct config_key key);
 
 /* Reports an error at the line of `key`, or of the nearest key around it that is written. After the
- * first CONFIG_ERRORS_SHOWN errors they are only counted. */
-enum { CONFIG_ERRORS_SHOWN = 50 };
+ * first CONFIG_ERRORS_MAX errors they are only counted. */
+enum { CONFIG_ERRORS_MAX = 50 };
 void config_error(struct config_source *source, struct config_key key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The same for a line that is known. */
-void config_error_at(struct config_source *source, size_t line, const char *key, const char *format,
-                     ...) __attribute__((format(printf, 4, 5)));
+void config_error_at(struct config_source *source, size_t line, struct config_key key,
+                     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 void config_source_free(struct config_source *source);
 

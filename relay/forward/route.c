@@ -118,7 +118,7 @@ enum route_status route_find(const struct routing *routing, const struct address
 {
     if (CLAUSE(CONT_03, recipient->kind == ADDRESS_POSTMASTER)) {
         *route = (struct route){.forwarding_domain = routing->hostname,
-                                .overflow_local_part = SRS_OVERFLOW_LOCAL_PART};
+                                .overflow_local_part = BYTES(SRS_OVERFLOW_LOCAL_PART)};
         return to_postmaster(routing, route);
     }
     const struct entry *domain =

@@ -12,7 +12,7 @@
 #include "address.h"
 
 /* The local part that stands in for senders too long to rewrite, where a zone names no other. */
-#define SRS_OVERFLOW_LOCAL_PART BYTES("bounces")
+#define SRS_OVERFLOW_LOCAL_PART "bounces"
 
 enum {
     SRS_DAYS = 1024,      /* after so many the timestamp begins again */

@@ -1,4 +1,4 @@
-/* What the commands share that read the relay's configuration. See tool_config.h. */
+/* Loading a configuration on the command line. See load_config.h. */
 #include "load_config.h"
 
 #include "tool.h"
@@ -37,7 +37,9 @@ int tool_run_with_config(const char *name, const char *help, int argc, char **ar
     }
     if (!path && optind < argc)
         path = argv[optind++];
-    if (!path || optind != argc)
-        return tool_usage_error("%s: name one configuration: fairlead %s -c FILE", name, name);
+    if (!path)
+        return tool_usage_error("%s: missing -c FILE", name);
+    if (optind != argc)
+        return tool_usage_error("%s: unexpected argument '%s'", name, argv[optind]);
     return body(path);
 }

@@ -7,7 +7,7 @@
 /* Reads the configuration, or prints what is wrong with it and returns NULL. */
 struct config *tool_load_config(const char *path);
 
-/* Reads the command line of a command that takes a configuration and nothing else, as "-c FILE" or
+/* Reads the command line of a command whose one argument is a configuration, as "-c FILE" or
  * "FILE", and runs `body` with it. `name` is the command's for messages, `help` what --help prints.
  * Returns the exit code. */
 int tool_run_with_config(const char *name, const char *help, int argc, char **argv,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -57,9 +58,44 @@ def test_a_bad_file_is_refused_by_file_line_and_key(config: Path, command: str) 
     ]
 
 
-@pytest.mark.parametrize("arguments", [[], ["-x"], ["a", "b"], ["-c"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["-x"], ["a", "b"], ["-c"], ["--explain", "a"]]
+)
 def test_a_wrong_command_line_is_a_usage_error(arguments: list[str]) -> None:
     assert run("check-config", *arguments).returncode == USAGE
+
+
+def test_every_key_is_explained_with_its_values_and_its_default() -> None:
+    done = run("check-config", "--explain")
+    assert done.returncode == DONE
+    rows = [re.split(r" {2,}", line) for line in done.stdout.splitlines()]
+    assert all(len(row) == 3 for row in rows)
+    for row in (
+        ["hostname", "domain", "required"],
+        ["listen[].port", "number, 1 to 65535", "default 25"],
+        ["tls.key", "file", "required in its section"],
+        ["upstream.ehlo", "domain", "default that of hostname"],
+        ["upstream.starttls", "opportunistic | never", "default opportunistic"],
+        ["zones[].srs.overflow", "local part", "default bounces"],
+        [
+            "postmaster.page",
+            "URL of at most 200 octets",
+            "default https://developers.cloudflare.com/email-routing/postmaster/",
+        ],
+    ):
+        assert row in rows
+    assert "spf.engine" not in done.stdout
+
+
+def test_the_engine_that_was_removed_is_refused_with_what_to_do(config: Path) -> None:
+    with config.open("a", encoding="utf-8") as file:
+        file.write("spf: {engine: native}\n")
+    done = run("check-config", str(config))
+    assert done.returncode == USAGE
+    assert done.stderr == (
+        f"{config}:10: spf.engine: was removed: the relay always evaluates SPF itself; "
+        "delete this key\n"
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+/* The rest of the configuration, when the file has been read. See config_complete.h. */
+#include "config_complete.h"
+
+static void check_listeners(struct config_draft *draft)
+{
+    const struct config_listener *listeners = draft->config.listeners;
+    for (size_t i = 0; i < draft->config.listener_count; i++)
+        for (size_t j = 0; listeners[i].address.length > 0 && j < i; j++)
+            if (ip_equal(&listeners[i].address, &listeners[j].address) &&
+                listeners[i].port == listeners[j].port)
+                config_error(draft->source, config_key("listen[%zu]", i),
+                             "the same address and port as listen[%zu]", j);
+}
+
+/* resolv.conf(5) stands in for what the file does not say, if the file names no servers. */
+static void complete_resolver(struct config_draft *draft)
+{
+    struct resolver_config *resolver = &draft->config.resolver;
+    if (draft->server_count > 0) {
+        for (size_t i = 0; i < draft->server_count && i < RESOLVER_SERVERS_MAX; i++)
+            resolver->servers[resolver->server_count++] = draft->servers[i];
+        return;
+    }
+    const double timeout = resolver->timeout;
+    const unsigned tries = resolver->tries;
+    resolver_read_resolv_conf(resolver, "/etc/resolv.conf");
+    if (config_source_has(draft->source, config_key("resolver.timeout")))
+        resolver->timeout = timeout;
+    if (config_source_has(draft->source, config_key("resolver.tries")))
+        resolver->tries = tries;
+}
+
+static void complete_sources(struct config_draft *draft)
+{
+    struct upstream_settings *upstream = &draft->config.upstream;
+    for (size_t i = 0; i < draft->source_count; i++) {
+        const struct ip *ip = &draft->sources[i];
+        struct ip *source = ip->length == 4 ? &upstream->source_ipv4 : &upstream->source_ipv6;
+        if (ip->length > 0 && source->length > 0)
+            config_error(draft->source, config_key("upstream.source[%zu]", i),
+                         "a second %s source address", ip->length == 4 ? "IPv4" : "IPv6");
+        if (ip->length > 0)
+            *source = *ip;
+    }
+}
+
+/* Mail sent to one of our own listeners would only come back. */
+static void complete_self(struct config_draft *draft)
+{
+    struct config *config = &draft->config;
+    struct mx_self *self = &config->upstream.self;
+    struct ip *addresses =
+        arena_alloc_array(draft->arena, config->listener_count, sizeof *addresses);
+    self->name = config->hostname;
+    self->addresses = addresses;
+    for (size_t i = 0; addresses && i < config->listener_count; i++)
+        if (config->listeners[i].port == config->upstream.port)
+            addresses[self->address_count++] = config->listeners[i].address;
+}
+
+void config_complete(struct config_draft *draft)
+{
+    struct config *config = &draft->config;
+    config->policy.hostname = config->hostname;
+    config->policy.routing.hostname = config->hostname;
+    check_listeners(draft);
+    complete_resolver(draft);
+    complete_sources(draft);
+    complete_self(draft);
+    if (config->limits.memory < config->policy.limits.message_size)
+        config_error(draft->source, config_key("limits.memory"),
+                     "less than one message of limits.message_size");
+}

@@ -1,0 +1,16 @@
+/* "did you mean": the known word that a misspelt one comes closest to. */
+#ifndef FAIRLEAD_CONFIG_SUGGESTION_H
+#define FAIRLEAD_CONFIG_SUGGESTION_H
+
+#include "bytes.h"
+
+struct config_suggestion {
+    struct bytes written;
+    struct bytes closest; /* of the words offered; empty while none is close */
+    size_t distance;
+};
+
+/* Offers a known word. It is kept by reference. */
+void config_suggest(struct config_suggestion *suggestion, struct bytes word);
+
+#endif
