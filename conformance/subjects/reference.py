@@ -9,6 +9,9 @@ import subprocess
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from conformance.settings import ROOT
 from conformance.subjects.base import (
@@ -24,6 +27,8 @@ from conformance.subjects.base import (
 )
 
 BINARY = ROOT / "build" / "relay" / "fairlead"
+# The documented service: its page, and the records of its zones.
+EXAMPLE = ROOT / "relay" / "install" / "email-routing.yaml"
 FAKETIME = "libfaketime.so.1"
 FAKETIME_DIRECTORIES = (
     "/usr/lib/x86_64-linux-gnu/faketime",
@@ -64,15 +69,19 @@ class Reference(Subject):
             ) from error
         return result.stdout.strip()
 
+    @property
+    def _file(self) -> str:
+        return str(self._directory / "fairlead.yaml")
+
     def configure(self, plan: Plan, directory: Path) -> None:
         self._directory = directory
-        write_configuration(plan, directory / "fairlead.yaml")
+        write_configuration(plan, Path(self._file))
 
     def provision(self, domain: str) -> str:
-        return self._run("zone", domain).stdout
+        return self._run("zone", "-c", self._file, domain).stdout
 
     def check_zone(self, domain: str) -> bool:
-        answer = json.loads(self._run("check-zone", domain).stdout)
+        answer = json.loads(self._run("check-zone", "-c", self._file, domain).stdout)
         return bool(answer["in_order"])
 
     def complaint_about(self, zone: Zone) -> str | None:
@@ -97,8 +106,7 @@ class Reference(Subject):
 
     def start(self, clock_offset_days: float = 0.0) -> None:
         options = ["--break", self.broken_clause] if self.broken_clause else []
-        file = str(self._directory / "fairlead.yaml")
-        arguments = [str(self.binary), *options, "serve", "-c", file]
+        arguments = [str(self.binary), *options, "serve", "-c", self._file]
         self._process = Process(
             arguments, self._directory / "log", faketime_environment(clock_offset_days)
         )
@@ -130,7 +138,8 @@ def write_configuration(plan: Plan, file: Path) -> None:
 
 
 def configuration(plan: Plan) -> dict[str, object]:
-    """The configuration for a plan, as fairlead.yaml(5) describes it."""
+    """The example of the documented service, with what the plan says in place of its own."""
+    example: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     own = [plan.ipv4, plan.ipv6]
     ordinary = [{"address": address, "port": plan.port} for address in own]
     proxied = [
@@ -164,7 +173,8 @@ def configuration(plan: Plan) -> dict[str, object]:
             "sessions_per_client": LIMITS.sessions_per_client,
             "memory": LIMITS.memory,
         },
-        "postmaster": {"address": plan.contact},
+        "postmaster": {**example["postmaster"], "address": plan.contact},
+        "provisioning": example["provisioning"],
         "srs": {"secrets": list(SRS_SECRETS)},
         "identity": {
             "domain": plan.signing_domain,

@@ -42,26 +42,29 @@ static struct owner *new_owner(void)
     return owner;
 }
 
-static void fill(struct owner *owner, struct config_source *source, struct bytes yaml)
+static void fill(struct owner *owner, struct config_source *source, struct bytes yaml,
+                 bool with_files)
 {
     struct config_draft draft = {.arena = owner->arena, .source = source};
     draft.config.path = arena_copy(owner->arena, bytes_of(source->path));
     if (config_read(&draft, yaml)) {
         config_complete(&draft);
         config_build_routing(&draft);
-        config_read_files(&draft);
+        if (with_files)
+            config_read_files(&draft);
     }
     if (arena_failed(owner->arena) || source->lines.failed)
         config_error_at(source, 1, config_key("%s", ""), "out of memory");
     owner->config = draft.config;
 }
 
-struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors)
+static struct config *parse(struct bytes yaml, const char *path, bool with_files,
+                            struct buffer *errors)
 {
     struct config_source source = {.path = path, .errors = errors};
     struct owner *owner = new_owner();
     if (owner)
-        fill(owner, &source, yaml);
+        fill(owner, &source, yaml, with_files);
     else
         config_error_at(&source, 1, config_key("%s", ""), "out of memory");
     config_source_free(&source);
@@ -74,7 +77,7 @@ struct config *config_parse(struct bytes yaml, const char *path, struct buffer *
     return NULL;
 }
 
-struct config *config_load(const char *path, struct buffer *errors)
+static struct config *load(const char *path, bool with_files, struct buffer *errors)
 {
     struct buffer yaml = {0};
     struct config *config = NULL;
@@ -82,9 +85,24 @@ struct config *config_load(const char *path, struct buffer *errors)
     if (problem)
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
-        config = config_parse(buffer_bytes(&yaml), path, errors);
+        config = parse(buffer_bytes(&yaml), path, with_files, errors);
     buffer_free(&yaml);
     return config;
+}
+
+struct config *config_load(const char *path, struct buffer *errors)
+{
+    return load(path, true, errors);
+}
+
+struct config *config_load_without_files(const char *path, struct buffer *errors)
+{
+    return load(path, false, errors);
+}
+
+struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors)
+{
+    return parse(yaml, path, true, errors);
 }
 
 struct config *config_keep(struct config *config)

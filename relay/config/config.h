@@ -41,6 +41,22 @@ struct config_limits {
     size_t memory; /* of all messages being held at once */
 };
 
+/* The DNS records of a zone that uses the service. An empty name is one that the file does not
+ * give. */
+struct config_provisioning_host {
+    struct bytes name;
+    uint16_t preference;
+};
+
+struct config_provisioning {
+    const struct config_provisioning_host *hosts; /* of the MX records, in the order of the file */
+    size_t host_count;
+    struct bytes spf_include; /* where the service's own SPF record is */
+    uint32_t ttl;             /* seconds */
+};
+
+enum { CONFIG_PROVISIONING_TTL = 300 }; /* the default */
+
 struct config {
     struct bytes path; /* the file */
     struct bytes hostname;
@@ -57,6 +73,7 @@ struct config {
     struct policy policy;
     struct srs srs; /* its overflow comes with the route */
     struct upstream_settings upstream;
+    struct config_provisioning provisioning;
 };
 
 /* Reads and checks the file at `path`, and the key and certificate files it names (relative to its
@@ -64,7 +81,11 @@ struct config {
  * a line. */
 struct config *config_load(const char *path, struct buffer *errors);
 
-/* The same for text that has been read already; `path` serves messages and relative names. */
+/* The same without the key, certificate and secret files, for a tool that needs none of them and
+ * may not have the right to read them. */
+struct config *config_load_without_files(const char *path, struct buffer *errors);
+
+/* config_load() for text that has been read already; `path` serves messages and relative names. */
 struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors);
 
 /* Another reference to the same configuration; drops one, and frees after the last. NULL is

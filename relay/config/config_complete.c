@@ -70,4 +70,8 @@ void config_complete(struct config_draft *draft)
     if (config->limits.memory < config->policy.limits.message_size)
         config_error(draft->source, config_key("limits.memory"),
                      "less than one message of limits.message_size");
+    if (config->policy.dnsbl_count > 0 && config->policy.postmaster_page.n == 0 &&
+        !config_source_has(draft->source, config_key("postmaster.page")))
+        config_error(draft->source, config_key("postmaster.page"),
+                     "is missing: the refusal of a client on one of dnsbl.lists refers to it");
 }

@@ -119,8 +119,7 @@ static const struct config_setting table[] = {
      NUMBER(256 * MEBI, MEBI, 1024 * GIBI)},
 
     {"postmaster.address", &config_mailbox, REQUIRED, DRAFT(config.policy.routing.postmaster)},
-    {"postmaster.page", &config_url, DRAFT(config.policy.postmaster_page), .max = PAGE_MAX,
-     .text = "https://developers.cloudflare.com/email-routing/postmaster/"},
+    {"postmaster.page", &config_url, DRAFT(config.policy.postmaster_page), .max = PAGE_MAX},
 
     {"srs.secrets", DRAFT_LIST(config.srs.secrets, config.srs.secret_count)},
     {"srs.secrets[]", .type = &config_text},
@@ -144,6 +143,15 @@ static const struct config_setting table[] = {
     {"identity.key", &config_file, REQUIRED_IN_SECTION, DRAFT(signing_key)},
     {"identity.authserv_id", &config_domain, DRAFT(config.policy.authserv_id),
      .same_as = "hostname"},
+
+    {"provisioning.mx", DRAFT_LIST(config.provisioning.hosts, config.provisioning.host_count)},
+    {"provisioning.mx[].host", &config_domain, REQUIRED,
+     MEMBER(struct config_provisioning_host, name)},
+    {"provisioning.mx[].preference", &config_number, REQUIRED,
+     MEMBER(struct config_provisioning_host, preference), NUMBER(0, 0, UINT16_MAX)},
+    {"provisioning.spf_include", &config_dns_name, DRAFT(config.provisioning.spf_include)},
+    {"provisioning.ttl", &config_number, DRAFT(config.provisioning.ttl),
+     NUMBER(CONFIG_PROVISIONING_TTL, 0, INT32_MAX)}, /* RFC 2181 8 */
 
     {"spf.engine", &config_removed,
      .note = "the relay always evaluates SPF itself; delete this key"},

@@ -1,4 +1,5 @@
-/* fairlead check-zone: what a live zone's MX and SPF records lack to use the service, as JSON. */
+/* fairlead check-zone: how the MX and SPF records of a live zone differ from those that the service
+ * needs, as JSON. */
 #include "json.h"
 #include "provision_input.h"
 #include "tools.h"
@@ -27,15 +28,15 @@ static int print_report(struct bytes domain, const struct provision_report *repo
     return status;
 }
 
-static int check(struct tool_context *context, void *user)
+static int check_live_zone(struct tool_context *context, void *user)
 {
-    struct provision provision;
+    struct config_provisioning provisioning;
     struct provision_report report;
     struct bytes domain;
-    int status = provision_read(context, user, &provision, &domain);
+    int status = provision_read(context, "check-zone", user, &provisioning, &domain);
     if (status != TOOL_DONE)
         return status;
-    provision_check(context->dns, context->arena, &provision, domain, &report);
+    provision_check(context->dns, context->arena, &provisioning, domain, &report);
     if (arena_failed(context->arena))
         return tool_unable("check-zone: out of memory");
     return print_report(domain, &report);
@@ -43,21 +44,22 @@ static int check(struct tool_context *context, void *user)
 
 static int run(int argc, char **argv)
 {
-    struct provision_options options = {.spf_include = NULL};
+    struct provision_options options = {.config = NULL};
     const struct tool_option table[] = {PROVISION_OPTIONS(options), {0}};
     const struct tool_usage usage = {
         .name = "check-zone",
         .operands = "DOMAIN",
         .help =
-            "Looks the domain's MX and TXT records up and prints what is missing, wrong (another\n"
+            "Looks up the domain's MX and TXT records and prints what is missing, wrong (another\n"
             "preference, no include of the service's SPF record), in conflict (a foreign MX, two\n"
-            "SPF records, more than 10 lookups) or unknown (DNS did not answer).\n\n"
-            "  fairlead check-zone --resolver 192.0.2.53 example.com\n",
+            "SPF records, more than 10 lookups) or unknown (DNS did not answer). The service's\n"
+            "names are those of the configuration, or of --mx and --spf-include.\n\n"
+            "  fairlead check-zone -c email-routing.yaml --resolver 192.0.2.53 example.com\n",
         .options = table,
         .operands_least = 1,
         .operands_most = 1,
     };
-    return tool_run(&usage, argc, argv, check, &options);
+    return tool_run(&usage, argc, argv, check_live_zone, &options);
 }
 
 const struct tool tool_check_zone = {"check-zone", "compare a live zone with its records", run};

@@ -6,14 +6,25 @@
 #include <getopt.h>
 #include <stdio.h>
 
-struct config *tool_load_config(const char *path)
+static struct config *load_with(struct config *(*load)(const char *path, struct buffer *errors),
+                                const char *path)
 {
     struct buffer errors = {0};
-    struct config *config = config_load(path, &errors);
+    struct config *config = load(path, &errors);
     if (errors.n > 0)
         fwrite(errors.p, 1, errors.n, stderr);
     buffer_free(&errors);
     return config;
+}
+
+struct config *tool_load_config(const char *path)
+{
+    return load_with(config_load, path);
+}
+
+struct config *tool_load_config_without_files(const char *path)
+{
+    return load_with(config_load_without_files, path);
 }
 
 int tool_run_with_config(const char *name, const char *help, int argc, char **argv,

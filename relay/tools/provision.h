@@ -1,33 +1,17 @@
-/* The DNS records that the service adds to a zone, and how a live zone stands to them: the MX
+/* The DNS records that the service adds to a zone, and how a live zone compares with them: the MX
  * records, and the SPF record with its include (RFC 5321 5.1, RFC 7208). */
 #ifndef FAIRLEAD_PROVISION_H
 #define FAIRLEAD_PROVISION_H
 
-#include "buffer.h"
-#include "dns.h"
+#include "config.h"
 
-#include <libpsl.h>
-
-struct provision_host {
-    struct bytes name;
-    uint16_t preference;
-};
-
-struct provision {
-    const struct provision_host *hosts; /* of the MX records, in the order they are printed */
-    size_t host_count;
-    struct bytes spf_include; /* where the service's own SPF record is */
-    uint32_t ttl;
-};
-
-/* The records as the postmaster page has them. */
-struct provision provision_defaults(void);
-
-/* "13:amir.mx.example.net"; the name lives in `arena`. False if it is nothing like that. */
-bool provision_host_parse(struct arena *arena, struct bytes text, struct provision_host *host);
+/* "13:mx.example.net"; the name lives in `arena`. False for anything else. */
+bool provision_host_parse(struct arena *arena, struct bytes text,
+                          struct config_provisioning_host *host);
 
 /* Appends the records for `domain` (in the one form of mail/domain.h) in master-file form. */
-void provision_write(struct buffer *out, const struct provision *provision, struct bytes domain);
+void provision_write(struct buffer *out, const struct config_provisioning *provisioning,
+                     struct bytes domain);
 
 enum provision_place {
     PROVISION_ZONE,          /* a domain that is registered as such */
@@ -42,9 +26,9 @@ enum provision_place provision_place(struct arena *arena, const psl_ctx_t *suffi
 
 enum provision_fault {
     PROVISION_MISSING,  /* a record that has to be there is not */
-    PROVISION_WRONG,    /* it is there, and not as it has to be */
-    PROVISION_CONFLICT, /* something is there that must not be beside it */
-    PROVISION_UNKNOWN,  /* DNS did not say */
+    PROVISION_WRONG,    /* it is there with another value */
+    PROVISION_CONFLICT, /* a record is there that must not be */
+    PROVISION_UNKNOWN,  /* the DNS lookup failed */
 };
 
 struct provision_finding {
@@ -53,18 +37,19 @@ struct provision_finding {
     struct bytes text;  /* what is wrong, for a person */
 };
 
-enum { PROVISION_FINDINGS_MOST = 64 };
+enum { PROVISION_FINDINGS_MAX = 64 };
 
 struct provision_report {
-    struct provision_finding findings[PROVISION_FINDINGS_MOST]; /* none: all is in order */
+    struct provision_finding findings[PROVISION_FINDINGS_MAX]; /* of none, all is in order */
     size_t finding_count;
     unsigned spf_lookups; /* terms of the SPF record that cause lookups, those of its includes too;
                              counted up to a bound above the limit of 10 */
 };
 
 /* Looks the domain up and compares. Waits in the calling fiber. Texts live in `arena`. */
-void provision_check(struct dns *dns, struct arena *arena, const struct provision *provision,
-                     struct bytes domain, struct provision_report *report);
+void provision_check(struct dns *dns, struct arena *arena,
+                     const struct config_provisioning *provisioning, struct bytes domain,
+                     struct provision_report *report);
 
 /* "missing", "wrong", "conflict", "unknown". */
 const char *provision_fault_name(enum provision_fault fault);

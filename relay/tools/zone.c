@@ -10,7 +10,7 @@ struct zone_tool {
     const char *plan;
 };
 
-/* A subdomain can use the service in a zone of plan enterprise only. */
+/* A subdomain can use the service only in a zone of plan enterprise. */
 static int check_place(struct tool_context *context, const struct zone_tool *tool,
                        struct bytes domain)
 {
@@ -19,7 +19,7 @@ static int check_place(struct tool_context *context, const struct zone_tool *too
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++)
         is_plan = is_plan || strcmp(tool->plan, plans[i]) == 0;
     if (!is_plan)
-        return tool_usage_error("zone: no plan '%s': free, pro, business or enterprise",
+        return tool_usage_error("zone: unknown plan '%s'; use free, pro, business or enterprise",
                                 tool->plan);
     switch (provision_place(context->arena, NULL, domain)) {
     case PROVISION_ZONE:
@@ -32,22 +32,22 @@ static int check_place(struct tool_context *context, const struct zone_tool *too
     case PROVISION_PUBLIC_SUFFIX:
         break;
     }
-    return tool_usage_error("zone: %.*s is a public suffix, under which others have their zones",
+    return tool_usage_error("zone: %.*s is a public suffix, not a registered domain",
                             BYTES_ARG(domain));
 }
 
 static int print_records(struct tool_context *context, void *user)
 {
     const struct zone_tool *tool = user;
-    struct provision provision;
+    struct config_provisioning provisioning;
     struct bytes domain;
-    int status = provision_read(context, &tool->provision, &provision, &domain);
+    int status = provision_read(context, "zone", &tool->provision, &provisioning, &domain);
     if (status == TOOL_DONE)
         status = check_place(context, tool, domain);
     if (status != TOOL_DONE)
         return status;
     struct buffer out = {0};
-    provision_write(&out, &provision, domain);
+    provision_write(&out, &provisioning, domain);
     status = tool_print(&out);
     buffer_free(&out);
     return status;
@@ -67,11 +67,13 @@ static int run(int argc, char **argv)
         .operands = "DOMAIN",
         .help =
             "Prints the MX and TXT records that a zone needs to use the service, to be added to\n"
-            "its master file. An internationalised domain may be given in either form. What\n"
-            "is below a registered domain by the Public Suffix List counts as a subdomain, and\n"
-            "is refused unless the zone's plan is enterprise.\n\n"
-            "  fairlead zone example.com\n"
-            "  fairlead zone --plan enterprise mail.example.com\n",
+            "its master file. The service's names are those of the configuration, or of --mx and\n"
+            "--spf-include. An internationalised domain may be given in either form. A name\n"
+            "below a registered domain (by the Public Suffix List) is a subdomain, and is\n"
+            "refused unless the zone's plan is enterprise.\n\n"
+            "  fairlead zone -c email-routing.yaml example.com\n"
+            "  fairlead zone -c email-routing.yaml --plan enterprise mail.example.com\n"
+            "  fairlead zone --mx 10:mx.example.net --spf-include _spf.example.net example.com\n",
         .options = options,
         .operands_least = 1,
         .operands_most = 1,

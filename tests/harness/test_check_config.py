@@ -77,11 +77,7 @@ def test_every_key_is_explained_with_its_values_and_its_default() -> None:
         ["upstream.ehlo", "domain", "default that of hostname"],
         ["upstream.starttls", "opportunistic | never", "default opportunistic"],
         ["zones[].srs.overflow", "local part", "default bounces"],
-        [
-            "postmaster.page",
-            "URL of at most 200 octets",
-            "default https://developers.cloudflare.com/email-routing/postmaster/",
-        ],
+        ["postmaster.page", "URL of at most 200 octets", "optional"],
     ):
         assert row in rows
     assert "spf.engine" not in done.stdout
@@ -95,6 +91,17 @@ def test_the_engine_that_was_removed_is_refused_with_what_to_do(config: Path) ->
     assert done.stderr == (
         f"{config}:10: spf.engine: was removed: the relay always evaluates SPF itself; "
         "delete this key\n"
+    )
+
+
+def test_a_dnsbl_needs_the_page_that_its_refusal_refers_to(config: Path) -> None:
+    with config.open("a", encoding="utf-8") as file:
+        file.write("dnsbl: {lists: [{zone: bl.example}]}\n")
+    done = run("check-config", str(config))
+    assert done.returncode == USAGE
+    assert done.stderr == (
+        f"{config}:4: postmaster.page: is missing: the refusal of a client on one of "
+        "dnsbl.lists refers to it\n"
     )
 
 

@@ -116,7 +116,10 @@ class Relay:
             "upstream": {"port": sink.port},
             "timeouts": {"drain": 10},
             "srs": {"secrets": ["a secret for the tests of serve"]},
-            "postmaster": {"address": f"postmaster@[{HOST}]"},
+            "postmaster": {
+                "address": f"postmaster@[{HOST}]",
+                "page": "https://relay.example/postmaster/",
+            },
             "dnsbl": {"lists": [{"zone": "bl.example", "name": "abusixip"}]},
             "zones": [
                 {

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dns.zone
 import pytest
-from vectors import resolving, run_fairlead, run_fairlead_json
+from vectors import ROOT, resolving, run_fairlead, run_fairlead_json
+
+# The names of a service: a configuration whose keys and secrets this machine does not have.
+SERVICE = ("-c", str(ROOT / "relay" / "install" / "email-routing.yaml"))
 
 
 def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
-    """The printed records, in the form that the test DNS takes."""
+    """The printed records, in the form of the test DNS's zones."""
     done = run_fairlead("zone", *options, "--", domain)
     assert done.returncode == 0, done.stderr
     origin = done.stdout.split()[0].decode()
@@ -24,10 +29,12 @@ def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
 
 @pytest.mark.parametrize("domain", ["example.com", "piñata.es", "Example.CO.UK"])
 def test_what_zone_prints_is_in_order_for_check_zone(domain: str) -> None:
-    zone: dict[str, object] = dict(zone_of(domain))
+    zone: dict[str, object] = dict(zone_of(domain, *SERVICE))
     zone["_spf.mx.cloudflare.net"] = {"TXT": "v=spf1 ip4:104.30.0.0/20 ~all"}
     with resolving(zone) as resolver:
-        report = run_fairlead_json("check-zone", "--resolver", resolver, domain)
+        report = run_fairlead_json(
+            "check-zone", *SERVICE, "--resolver", resolver, domain
+        )
     assert report["in_order"] is True
     assert report["findings"] == []
     assert report["spf_lookups"] == 1
@@ -40,7 +47,67 @@ def test_another_service_sets_its_own_names() -> None:
     with resolving(zone) as resolver:
         arguments = ("check-zone", "--resolver", resolver, "example.com")
         assert run_fairlead_json(*arguments, *options)["in_order"] is True
-        assert run_fairlead_json(*arguments)["in_order"] is False
+        assert run_fairlead_json(*arguments, *SERVICE)["in_order"] is False
+
+
+def test_an_option_stands_in_for_a_key_of_the_configuration() -> None:
+    records = zone_of("example.com", *SERVICE, "--mx", "10:mx.example.net")
+    assert records["example.com."] == {
+        "MX": ["10 mx.example.net."],
+        "TXT": ["v=spf1 include:_spf.mx.cloudflare.net ~all"],
+    }
+
+
+def test_the_example_has_the_records_of_the_page() -> None:
+    page = (ROOT / "fixtures" / "zones" / "email-routing.zone").read_text("utf-8")
+    printed = run_fairlead("zone", *SERVICE, "example.com").stdout.decode()
+    expected = [line for line in page.splitlines() if line.startswith("example.com. ")]
+    assert [line for line in printed.splitlines() if line] == expected
+
+
+@pytest.mark.parametrize("command", ["zone", "check-zone"])
+@pytest.mark.parametrize(
+    "options, missing",
+    [
+        ((), "provisioning.mx: give -c FILE, or --mx"),
+        (
+            ("--spf-include", "_spf.example.net"),
+            "provisioning.mx: give -c FILE, or --mx",
+        ),
+        (
+            ("--mx", "10:mx.example.net"),
+            "provisioning.spf_include: give -c FILE, or --spf-include",
+        ),
+    ],
+)
+def test_without_a_service_the_missing_key_is_named(
+    command: str, options: tuple[str, ...], missing: str
+) -> None:
+    done = run_fairlead(command, *options, "example.com")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.decode() == f"fairlead: {command}: records need {missing}\n"
+
+
+def test_a_configuration_without_the_names_is_said_to_lack_the_key(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "fairlead.yaml"
+    file.write_text(
+        "hostname: mx.example\n"
+        "listen: [{address: 127.0.0.1}]\n"
+        "postmaster: {address: postmaster@elsewhere.example}\n"
+        "srs: {secrets: [0123456789abcdef]}\n"
+        "zones: [{domain: example.com}]\n"
+        "provisioning: {mx: [{host: mx.example, preference: 1}]}\n",
+        encoding="utf-8",
+    )
+    done = run_fairlead("zone", "-c", str(file), "example.com")
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        f"fairlead: zone: records need provisioning.spf_include in {file}, "
+        "or --spf-include\n"
+    )
 
 
 def test_each_fault_is_named_with_its_record() -> None:
@@ -50,8 +117,15 @@ def test_each_fault_is_named_with_its_record() -> None:
             "TXT": ["v=spf1 mx -all", "v=spf1 -all"],
         }
     }
+<<<<<<< HEAD
     with resolving(zone) as resolver:
         report = run_fairlead_json("check-zone", "--resolver", resolver, "example.com")
+=======
+    with DnsServer(zone) as server:
+        report = run_fairlead_json(
+            "check-zone", *SERVICE, "--resolver", server.resolver, "example.com"
+        )
+>>>>>>> 6a687f2 (Take the service's names from the configuration alone)
     assert [(f["fault"], f["record"]) for f in report["findings"]] == [
         ("wrong", "MX"),
         ("missing", "MX"),
@@ -70,6 +144,7 @@ def test_each_fault_is_named_with_its_record() -> None:
         ("",),
         ("--plan", "gold", "example.com"),
         ("--mx", "mx.example.net", "example.com"),
+        ("-c", "/nonexistent/fairlead.yaml", "example.com"),
         (),
         ("example.com", "example.org"),
     ],
@@ -77,12 +152,12 @@ def test_each_fault_is_named_with_its_record() -> None:
 def test_a_domain_that_is_no_zone_and_other_mistakes_are_usage_errors(
     arguments: tuple[str, ...],
 ) -> None:
-    done = run_fairlead("zone", *arguments)
+    done = run_fairlead("zone", *SERVICE, *arguments)
     assert done.returncode == 2
     assert done.stdout == b""
-    assert done.stderr.startswith(b"fairlead: ")
+    assert b"fairlead" in done.stderr
 
 
 def test_a_subdomain_is_printed_for_the_enterprise_plan() -> None:
-    records = zone_of("mail.example.com", "--plan", "enterprise")
+    records = zone_of("mail.example.com", *SERVICE, "--plan", "enterprise")
     assert len(records["mail.example.com."]["MX"]) == 3

@@ -15,7 +15,7 @@ static char directory[] = "/tmp/test_config.XXXXXX";
 static char config_path[64];
 
 static const char *const files[] = {"key.pem", "small.pem", "ed25519.pem", "certificate.pem",
-                                    "secrets", "empty",     "suffixes"};
+                                    "secrets", "empty",     "suffixes",    "f.yaml"};
 
 static FILE *create(const char *name)
 {
@@ -126,8 +126,10 @@ static void a_short_file_has_the_documented_defaults(void **state)
     assert_int_equal(config->policy.limits.header_size, 262144);
     assert_bytes(config->policy.routing.postmaster.text, "postmaster@elsewhere.example");
     assert_bytes(config->policy.routing.postmaster.domain, "elsewhere.example");
-    assert_bytes(config->policy.postmaster_page,
-                 "https://developers.cloudflare.com/email-routing/postmaster/");
+    assert_int_equal(config->policy.postmaster_page.n, 0);
+    assert_int_equal(config->provisioning.host_count, 0);
+    assert_int_equal(config->provisioning.spf_include.n, 0);
+    assert_int_equal(config->provisioning.ttl, 300);
     assert_int_equal(config->srs.secret_count, 1);
     assert_int_equal(config->srs.max_age_days, 21);
     assert_bytes(config->policy.routing.zones[0].srs_overflow, "bounces");
@@ -163,6 +165,8 @@ static const char every_key[] =
     "              {address: '*@sub.example.com', to: e@up.example}]}\n"
     "  - {domain: piñata.es, plan: pro}\n"
     "identity: {domain: id.example, selector: '2022', key: key.pem, authserv_id: as.example}\n"
+    "provisioning: {mx: [{host: MX1.example, preference: 13},\n"
+    "  {host: mx2.example, preference: 65535}], spf_include: _spf.example, ttl: 60}\n"
     "dmarc: {edition: rfc7489, quarantine: reject, public_suffix_list: suffixes}\n"
     "dnsbl: {lists: [{zone: bl.example, name: abusixip}, {zone: two.example}]}\n";
 
@@ -245,6 +249,12 @@ static void the_keys_about_identity_and_policy_have_their_effect(void **state)
     assert_non_null(config->policy.public_suffixes);
     assert_bytes(config->policy.dnsbls[0].name, "abusixip");
     assert_bytes(config->policy.dnsbls[1].name, "two.example");
+    assert_int_equal(config->provisioning.host_count, 2);
+    assert_bytes(config->provisioning.hosts[0].name, "mx1.example");
+    assert_int_equal(config->provisioning.hosts[0].preference, 13);
+    assert_int_equal(config->provisioning.hosts[1].preference, 65535);
+    assert_bytes(config->provisioning.spf_include, "_spf.example");
+    assert_int_equal(config->provisioning.ttl, 60);
     config_release(config);
 }
 
@@ -267,11 +277,23 @@ static const struct bad_file bad_values[] = {
      "f.yaml:6: limits.memory: less than one message of limits.message_size\n"},
     {ONE_ZONE "dnsbl:\n  lists:\n  - {zone: bl.example, name: two words}\n",
      "f.yaml:8: dnsbl.lists[0].name: must be a word of printable ASCII without blanks, at most "
-     "64 octets\n"},
+     "64 octets\n"
+     "f.yaml:3: postmaster.page: is missing: the refusal of a client on one of dnsbl.lists "
+     "refers to it\n"},
     {ONE_ZONE "identity: {domain: a b, selector: '', key: key.pem, authserv_id: ';'}\n",
      "f.yaml:6: identity.domain: 'a b' is not a domain name\n"
      "f.yaml:6: identity.selector: '' is not a domain name\n"
      "f.yaml:6: identity.authserv_id: ';' is not a domain name\n"},
+    {ONE_ZONE "provisioning:\n"
+              "  mx:\n"
+              "  - {host: mx.example, preference: 65536}\n"
+              "  - {host: _mx.example, preference: 1}\n"
+              "  spf_include: a b\n"
+              "  ttl: 2147483648\n",
+     "f.yaml:8: provisioning.mx[0].preference: must be between 0 and 65535\n"
+     "f.yaml:9: provisioning.mx[1].host: '_mx.example' is not a domain name\n"
+     "f.yaml:10: provisioning.spf_include: 'a b' is not a domain name\n"
+     "f.yaml:11: provisioning.ttl: must be between 0 and 2147483647\n"},
     {ONE_ZONE "tls: {certificate: '', key: key.pem}\n",
      "f.yaml:6: tls.certificate: must be the name of a file\n"},
     {ONE_ZONE "dmarc: {public_suffix_list: \"a\\tb\"}\n",
@@ -447,6 +469,23 @@ static void a_file_that_is_not_there_is_an_error(void **state)
     buffer_free(&errors);
 }
 
+static void a_tool_may_do_without_the_files_it_names(void **state)
+{
+    (void)state;
+    struct buffer errors = {0};
+    write_text("f.yaml", ONE_ZONE "tls: {certificate: absent, key: absent}\n"
+                                  "identity: {domain: d.example, selector: s, key: absent}\n"
+                                  "provisioning: {spf_include: _spf.example}\n");
+    assert_null(config_load(config_path, &errors));
+    struct config *config = config_load_without_files(config_path, &errors);
+    assert_non_null(config);
+    assert_bytes(config->provisioning.spf_include, "_spf.example");
+    config_release(config);
+    write_text("f.yaml", ONE_ZONE "limits: {memory: 1}\n");
+    assert_null(config_load_without_files(config_path, &errors));
+    buffer_free(&errors);
+}
+
 static void a_configuration_lives_until_its_last_reference(void **state)
 {
     (void)state;
@@ -471,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_bad_key_or_certificate_is_refused_by_line_and_key),
         cmocka_unit_test(an_empty_secret_file_is_no_secret),
         cmocka_unit_test(a_file_that_is_not_there_is_an_error),
+        cmocka_unit_test(a_tool_may_do_without_the_files_it_names),
         cmocka_unit_test(a_configuration_lives_until_its_last_reference),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -6,24 +6,35 @@
 #include "buffer.h"
 
 #define OUR_EXCHANGERS                                                                             \
-    "example.com MX 13 amir.mx.cloudflare.net", "example.com MX 86 linda.mx.cloudflare.net",       \
-        "example.com MX 24 isaac.mx.cloudflare.net"
+    "example.com MX 13 mx1.service.example", "example.com MX 86 mx2.service.example",              \
+        "example.com MX 24 mx3.service.example"
 #define OUR_SPF                                                                                    \
-    "example.com TXT v=spf1 include:_spf.mx.cloudflare.net ~all",                                  \
-        "_spf.mx.cloudflare.net TXT v=spf1 ip4:104.30.0.0/20 ~all"
+    "example.com TXT v=spf1 include:_spf.service.example ~all",                                    \
+        "_spf.service.example TXT v=spf1 ip4:104.30.0.0/20 ~all"
 
-static void the_records_are_those_of_the_page(void **state)
+static const struct config_provisioning_host hosts[] = {
+    {BYTES_INIT("mx1.service.example"), 13},
+    {BYTES_INIT("mx2.service.example"), 86},
+    {BYTES_INIT("mx3.service.example"), 24},
+};
+
+static const struct config_provisioning service = {.hosts = hosts,
+                                                   .host_count = sizeof hosts / sizeof *hosts,
+                                                   .spf_include =
+                                                       BYTES_INIT("_spf.service.example"),
+                                                   .ttl = 60};
+
+static void the_records_have_the_names_of_the_configuration(void **state)
 {
     (void)state;
     struct buffer out = {0};
-    const struct provision provision = provision_defaults();
-    provision_write(&out, &provision, BYTES("example.com"));
+    provision_write(&out, &service, BYTES("example.com"));
     assert_bytes(buffer_bytes(&out),
-                 "example.com. 300 IN MX 13 amir.mx.cloudflare.net.\n"
-                 "example.com. 300 IN MX 86 linda.mx.cloudflare.net.\n"
-                 "example.com. 300 IN MX 24 isaac.mx.cloudflare.net.\n"
+                 "example.com. 60 IN MX 13 mx1.service.example.\n"
+                 "example.com. 60 IN MX 86 mx2.service.example.\n"
+                 "example.com. 60 IN MX 24 mx3.service.example.\n"
                  "\n"
-                 "example.com. 300 IN TXT \"v=spf1 include:_spf.mx.cloudflare.net ~all\"\n");
+                 "example.com. 60 IN TXT \"v=spf1 include:_spf.service.example ~all\"\n");
     buffer_free(&out);
 }
 
@@ -33,7 +44,7 @@ static void a_host_is_a_preference_and_a_name(void **state)
     static const char *const bad[] = {
         "", "13", "13:", ":mx.example", "x:mx.example", "65536:mx.example", "13:mx..example"};
     struct arena *arena = arena_new(0);
-    struct provision_host host;
+    struct config_provisioning_host host;
     assert_true(provision_host_parse(arena, BYTES("65535:MX.example"), &host));
     assert_int_equal(host.preference, 65535);
     assert_bytes(host.name, "mx.example");
@@ -62,70 +73,70 @@ static void a_domain_is_a_zone_a_subdomain_or_a_public_suffix(void **state)
     }
 }
 
-enum { ZONE_MOST = 24, EXPECTED_MOST = 4 };
+enum { ZONE_MAX = 24, EXPECTED_MAX = 4 };
 
 static const struct {
-    const char *zone[ZONE_MOST];
+    const char *zone[ZONE_MAX];
     struct {
         enum provision_fault fault;
         const char *text;
-    } expected[EXPECTED_MOST];
+    } expected[EXPECTED_MAX];
     unsigned lookups;
 } cases[] = {
     {{OUR_EXCHANGERS, OUR_SPF}, {{0}}, 1},
     {{"other.example A 192.0.2.1"},
-     {{PROVISION_MISSING, "13 amir.mx.cloudflare.net is not there"},
-      {PROVISION_MISSING, "86 linda.mx.cloudflare.net is not there"},
-      {PROVISION_MISSING, "24 isaac.mx.cloudflare.net is not there"},
+     {{PROVISION_MISSING, "13 mx1.service.example is missing"},
+      {PROVISION_MISSING, "86 mx2.service.example is missing"},
+      {PROVISION_MISSING, "24 mx3.service.example is missing"},
       {PROVISION_MISSING, "there is no SPF record"}},
      0},
-    {{"example.com MX 13 AMIR.mx.cloudflare.net", "example.com MX 10 linda.mx.cloudflare.net",
+    {{"example.com MX 13 MX1.service.example", "example.com MX 10 mx2.service.example",
       "example.com MX 5 mail.example.com", OUR_SPF},
-     {{PROVISION_WRONG, "linda.mx.cloudflare.net has preference 10 instead of 86"},
-      {PROVISION_MISSING, "24 isaac.mx.cloudflare.net is not there"},
-      {PROVISION_CONFLICT, "5 mail.example.com. is none of this service's hosts"}},
+     {{PROVISION_WRONG, "mx2.service.example has preference 10 instead of 86"},
+      {PROVISION_MISSING, "24 mx3.service.example is missing"},
+      {PROVISION_CONFLICT, "5 mail.example.com. is not one of the service's hosts"}},
      1},
     {{OUR_EXCHANGERS, OUR_SPF, "example.com TXT v=spf1 -all"},
-     {{PROVISION_CONFLICT, "there are 2 SPF records, where only one may be"}},
+     {{PROVISION_CONFLICT, "there are 2 SPF records; only one is allowed"}},
      0},
     {{OUR_EXCHANGERS, "example.com TXT v=spf10 x", "example.com TXT V=SPF1 mx -all"},
-     {{PROVISION_WRONG, "the SPF record does not include _spf.mx.cloudflare.net with a pass"}},
+     {{PROVISION_WRONG, "the SPF record does not include _spf.service.example with result pass"}},
      1},
-    {{OUR_EXCHANGERS, "_spf.mx.cloudflare.net TXT v=spf1 -all",
-      "example.com TXT v=spf1 ?include:_spf.mx.cloudflare.net -all"},
-     {{PROVISION_WRONG, "the SPF record does not include _spf.mx.cloudflare.net with a pass"}},
+    {{OUR_EXCHANGERS, "_spf.service.example TXT v=spf1 -all",
+      "example.com TXT v=spf1 ?include:_spf.service.example -all"},
+     {{PROVISION_WRONG, "the SPF record does not include _spf.service.example with result pass"}},
      1},
-    {{OUR_EXCHANGERS, "_spf.mx.cloudflare.net TXT v=spf1 -all",
-      "example.com TXT v=spf1 -all include:_spf.mx.cloudflare.net"},
-     {{PROVISION_WRONG, "the SPF record does not include _spf.mx.cloudflare.net with a pass"}},
+    {{OUR_EXCHANGERS, "_spf.service.example TXT v=spf1 -all",
+      "example.com TXT v=spf1 -all include:_spf.service.example"},
+     {{PROVISION_WRONG, "the SPF record does not include _spf.service.example with result pass"}},
      0},
-    {{OUR_EXCHANGERS, "_spf.mx.cloudflare.net TXT v=spf1 -all",
+    {{OUR_EXCHANGERS, "_spf.service.example TXT v=spf1 -all",
       "example.com TXT v=spf1 redirect=_spf.example.com",
-      "_spf.example.com TXT v=spf1 a mx include:_SPF.mx.cloudflare.net -all"},
+      "_spf.example.com TXT v=spf1 a mx include:_SPF.service.example -all"},
      {{0}},
      4},
-    {{OUR_EXCHANGERS, OUR_SPF, "_spf.mx.cloudflare.net TXT v=spf1 -all"},
+    {{OUR_EXCHANGERS, OUR_SPF, "_spf.service.example TXT v=spf1 -all"},
      {{PROVISION_WRONG,
-       "_spf.mx.cloudflare.net, which the SPF record leads to, has more than one"}},
+       "_spf.service.example, to which the SPF record leads, has more than one SPF record"}},
      1},
-    {{OUR_EXCHANGERS, "example.com TXT v=spf1 include:_spf.mx.cloudflare.net -all"},
-     {{PROVISION_WRONG, "_spf.mx.cloudflare.net, which the SPF record leads to, has none"}},
+    {{OUR_EXCHANGERS, "example.com TXT v=spf1 include:_spf.service.example -all"},
+     {{PROVISION_WRONG, "_spf.service.example, to which the SPF record leads, has no SPF record"}},
      1},
-    {{OUR_EXCHANGERS, OUR_SPF, "_spf.mx.cloudflare.net TXT !TEMPFAIL"},
-     {{PROVISION_UNKNOWN, "the lookup of _spf.mx.cloudflare.net failed: the table says so"}},
+    {{OUR_EXCHANGERS, OUR_SPF, "_spf.service.example TXT !TEMPFAIL"},
+     {{PROVISION_UNKNOWN, "the lookup of _spf.service.example failed: the table says so"}},
      1},
-    {{OUR_EXCHANGERS, "example.com TXT v=spf1 include:_spf.mx.cloudflare.net ip4:x -all"},
+    {{OUR_EXCHANGERS, "example.com TXT v=spf1 include:_spf.service.example ip4:x -all"},
      {{PROVISION_WRONG, NULL}, {PROVISION_WRONG, NULL}},
      0},
-    {{OUR_EXCHANGERS, "_spf.mx.cloudflare.net TXT v=spf1 -all",
-      "example.com TXT v=spf1 include:_spf.mx.cloudflare.net include:many.example -all",
-      "many.example TXT v=spf1 a a:b.example a:c.example mx ptr exists:%{i}.x.example "
-      "include:%{d}.y.example a:e.example a:f.example a:g.example"},
-     {{PROVISION_CONFLICT, "the SPF record may need 12 lookups, of 10 allowed"}},
+    {{OUR_EXCHANGERS, "_spf.service.example TXT v=spf1 -all",
+      "example.com TXT v=spf1 include:_spf.service.example include:many.example -all",
+      ("many.example TXT v=spf1 a a:b.example a:c.example mx ptr exists:%{i}.x.example "
+       "include:%{d}.y.example a:e.example a:f.example a:g.example")},
+     {{PROVISION_CONFLICT, "the SPF record may need 12 lookups; 10 are allowed"}},
      12},
-    {{OUR_EXCHANGERS, "_spf.mx.cloudflare.net TXT v=spf1 -all",
-      "example.com TXT v=spf1 include:_spf.mx.cloudflare.net include:example.com -all"},
-     {{PROVISION_CONFLICT, "the SPF record may need at least 40 lookups, of 10 allowed"}},
+    {{OUR_EXCHANGERS, "_spf.service.example TXT v=spf1 -all",
+      "example.com TXT v=spf1 include:_spf.service.example include:example.com -all"},
+     {{PROVISION_CONFLICT, "the SPF record may need at least 40 lookups; 10 are allowed"}},
      40},
 };
 
@@ -135,12 +146,11 @@ static void a_live_zone_is_compared_record_by_record(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct arena *arena = arena_new(0);
         struct fake_dns fake = FAKE_DNS(cases[i].zone);
-        const struct provision provision = provision_defaults();
         struct provision_report report;
         size_t count = 0;
-        provision_check(&fake.dns, arena, &provision, BYTES("example.com"), &report);
-        for (; count < EXPECTED_MOST && (cases[i].expected[count].fault != PROVISION_MISSING ||
-                                         cases[i].expected[count].text);
+        provision_check(&fake.dns, arena, &service, BYTES("example.com"), &report);
+        for (; count < EXPECTED_MAX && (cases[i].expected[count].fault != PROVISION_MISSING ||
+                                        cases[i].expected[count].text);
              count++) {
             assert_true(count < report.finding_count);
             assert_int_equal(report.findings[count].fault, cases[i].expected[count].fault);
@@ -160,9 +170,8 @@ static void a_dns_that_does_not_answer_leaves_it_unknown(void **state)
     static const char *const zone[] = {"example.com * !TEMPFAIL", NULL};
     struct arena *arena = arena_new(0);
     struct fake_dns fake = FAKE_DNS(zone);
-    const struct provision provision = provision_defaults();
     struct provision_report report;
-    provision_check(&fake.dns, arena, &provision, BYTES("example.com"), &report);
+    provision_check(&fake.dns, arena, &service, BYTES("example.com"), &report);
     assert_int_equal(report.finding_count, 2);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(report.findings[i].fault, PROVISION_UNKNOWN);
@@ -172,7 +181,7 @@ static void a_dns_that_does_not_answer_leaves_it_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_records_are_those_of_the_page),
+        cmocka_unit_test(the_records_have_the_names_of_the_configuration),
         cmocka_unit_test(a_host_is_a_preference_and_a_name),
         cmocka_unit_test(a_domain_is_a_zone_a_subdomain_or_a_public_suffix),
         cmocka_unit_test(a_live_zone_is_compared_record_by_record),
