@@ -117,15 +117,10 @@ def test_each_fault_is_named_with_its_record() -> None:
             "TXT": ["v=spf1 mx -all", "v=spf1 -all"],
         }
     }
-<<<<<<< HEAD
     with resolving(zone) as resolver:
-        report = run_fairlead_json("check-zone", "--resolver", resolver, "example.com")
-=======
-    with DnsServer(zone) as server:
         report = run_fairlead_json(
-            "check-zone", *SERVICE, "--resolver", server.resolver, "example.com"
+            "check-zone", *SERVICE, "--resolver", resolver, "example.com"
         )
->>>>>>> 6a687f2 (Take the service's names from the configuration alone)
     assert [(f["fault"], f["record"]) for f in report["findings"]] == [
         ("wrong", "MX"),
         ("missing", "MX"),
