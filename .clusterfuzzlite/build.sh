@@ -4,7 +4,8 @@
 build=$(mktemp -d)
 # As RPATH, not RUNPATH, it also serves the libraries that these libraries need.
 export LDFLAGS="${LDFLAGS:-} -Wl,-rpath,\$ORIGIN/lib -Wl,--disable-new-dtags"
-meson setup "$build" -Dfuzz=true -Dfuzz_engine="$LIB_FUZZING_ENGINE" -Db_lundef=false -Dwerror=false
+meson setup "$build" -Dfuzz=true -Dfuzz_engine="$LIB_FUZZING_ENGINE" -Doracles=true \
+    -Db_lundef=false -Dwerror=false
 ninja -C "$build" fuzzers
 
 mkdir -p "$OUT/lib"

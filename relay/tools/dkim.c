@@ -1,10 +1,9 @@
 /* fairlead dkim verify, fairlead dkim sign. */
 #include "clock.h"
+#include "oracle.h"
 #include "results.h"
 #include "sign_input.h"
 #include "tools.h"
-
-#include <string.h>
 
 struct dkim_tool {
     const char *engine;
@@ -28,17 +27,18 @@ static int verify(struct tool_context *context, void *user)
     const struct dkim_tool *tool = user;
     struct message message;
     struct dkim_results results;
-    const bool native = strcmp(tool->engine, "native") == 0;
-    if (!native && strcmp(tool->engine, "libopendkim") != 0)
-        return tool_usage_error("dkim verify: no engine '%s': native or libopendkim", tool->engine);
-    int status = tool_read_message(context->arena, context->operands[0], &message);
+    bool native;
+    int status = tool_choose_engine("dkim verify", tool->engine, "libopendkim",
+                                    dkim_libopendkim != NULL, &native);
+    if (status == TOOL_DONE)
+        status = tool_read_message(context->arena, context->operands[0], &message);
     if (status != TOOL_DONE)
         return status;
     struct body_hash *body = body_hash_new(context->arena, message.body);
     bool done =
         body &&
         (native ? dkim_verify_message(context->arena, &message, body, context->dns, &results)
-                : dkim_verify_libopendkim(context->arena, &message, context->dns, &results));
+                : dkim_libopendkim(context->arena, &message, context->dns, &results));
     if (!done)
         return tool_unable("dkim verify: out of memory");
     return print_results(&results);
@@ -48,7 +48,9 @@ static int run_verify(int argc, char **argv)
 {
     struct dkim_tool tool = {.engine = "native"};
     const struct tool_option options[] = {
-        {"engine", "NAME", "native (the default) or libopendkim", &tool.engine, 1}, {0}};
+        {"engine", "NAME", "native (the default) or libopendkim, where it is built in",
+         &tool.engine, 1},
+        {0}};
     const struct tool_usage usage = {
         .name = "dkim verify",
         .operands = "FILE",

@@ -1,5 +1,6 @@
 /* fairlead spf: what SPF says of a client and an envelope sender (RFC 7208), as JSON. */
 #include "domain.h"
+#include "oracle.h"
 #include "results.h"
 #include "tools.h"
 
@@ -47,13 +48,14 @@ static int evaluate(struct tool_context *context, void *user)
         .receiver = bytes_of(tool->receiver),
         .default_explanation = bytes_of(tool->default_explanation),
     };
-    spf_engine *engine = spf_engine_named(bytes_of(tool->engine));
     if (!ip_parse(bytes_of(tool->ip), &request.client))
         return tool_usage_error("spf: --ip wants an IPv4 or IPv6 address, not '%s'", tool->ip);
-    if (!engine)
-        return tool_usage_error("spf: no engine '%s': native or libspf2", tool->engine);
+    bool native;
+    int code = tool_choose_engine("spf", tool->engine, "libspf2", spf_libspf2 != NULL, &native);
+    if (code != TOOL_DONE)
+        return code;
     struct spf_verdict verdict;
-    engine(context->dns, context->arena, &request, &verdict);
+    (native ? spf_check : spf_libspf2)(context->dns, context->arena, &request, &verdict);
     if (arena_failed(context->arena))
         return tool_unable("spf: out of memory");
     return print_verdict(&verdict);
@@ -67,7 +69,8 @@ static int run(int argc, char **argv)
         {"helo", "NAME", "what it gave in HELO or EHLO", &tool.helo, 1},
         {"mail-from", "ADDRESS", "the reverse-path; '' or '<>' for the null one", &tool.mail_from,
          1},
-        {"engine", "NAME", "native (the default) or libspf2", &tool.engine, 1},
+        {"engine", "NAME", "native (the default) or libspf2, where it is built in", &tool.engine,
+         1},
         {"receiver", "NAME", "the receiving host, for %{r}", &tool.receiver, 1},
         {"explain-default", "TEXT", "the explanation of a fail whose domain gives none",
          &tool.default_explanation, 1},

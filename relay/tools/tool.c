@@ -195,6 +195,19 @@ int tool_run(const struct tool_usage *usage, int argc, char **argv, tool_body *b
     return result == TOOL_DONE ? run_body(&line, &config, body, user) : result;
 }
 
+int tool_choose_engine(const char *tool, const char *name, const char *oracle, bool built,
+                       bool *native)
+{
+    *native = strcmp(name, "native") == 0;
+    if (!*native && strcmp(name, oracle) != 0)
+        return tool_usage_error("%s: no engine '%s': native or %s", tool, name, oracle);
+    if (!*native && !built)
+        return tool_unable("%s: this build has no engine '%s'; build fairlead with "
+                           "'meson setup -Doracles=true' to get it",
+                           tool, name);
+    return TOOL_DONE;
+}
+
 int tool_read_file(struct arena *arena, const char *path, size_t limit, struct bytes *octets)
 {
     struct buffer contents = {0};

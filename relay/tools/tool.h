@@ -77,6 +77,12 @@ int tool_complain(int code, const char *format, ...) __attribute__((format(print
 #define tool_usage_error(...) tool_complain(TOOL_USAGE, __VA_ARGS__)
 #define tool_unable(...) tool_complain(TOOL_UNABLE, __VA_ARGS__)
 
+/* Understands `--engine NAME`, which may be "native" or the oracle's name; *native says which.
+ * TOOL_DONE; TOOL_USAGE for any other name, TOOL_UNABLE for an oracle that is not `built` in, both
+ * with the reason printed. */
+int tool_choose_engine(const char *tool, const char *name, const char *oracle, bool built,
+                       bool *native);
+
 /* Reads a file ("-": stdin) of at most `limit` octets into `arena`. TOOL_DONE, or TOOL_UNABLE with
  * the reason printed. */
 int tool_read_file(struct arena *arena, const char *path, size_t limit, struct bytes *octets);

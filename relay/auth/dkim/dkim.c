@@ -1,7 +1,7 @@
 /* DKIM. See dkim.h.
  *
  * Verified and signed here, on the canonicalisation, tag lists, keys and signature checks that ARC
- * needs anyway, not by libopendkim, which stays as a second engine (dkim_libopendkim.c). */
+ * needs anyway. */
 #include "dkim.h"
 
 #include "clause.h"

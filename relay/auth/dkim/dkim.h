@@ -42,10 +42,6 @@ struct dkim_results {
 bool dkim_verify_message(struct arena *arena, const struct message *message, struct body_hash *body,
                          struct dns *dns, struct dkim_results *results);
 
-/* The same with libopendkim for the keys, hashes and signatures: a second opinion. */
-bool dkim_verify_libopendkim(struct arena *arena, const struct message *message, struct dns *dns,
-                             struct dkim_results *results);
-
 /* "pass", "fail", ... */
 const char *dkim_result_name(enum dkim_result result);
 

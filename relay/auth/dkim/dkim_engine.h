@@ -1,5 +1,5 @@
-/* What the two DKIM engines have in common: the walk over the signatures, their reading, and the
- * results; an engine checks one signature that was read well. */
+/* What every DKIM verifier has in common: the walk over the signatures, their reading, and the
+ * results; a verifier of its own kind checks each signature that was read well. */
 #ifndef FAIRLEAD_DKIM_ENGINE_H
 #define FAIRLEAD_DKIM_ENGINE_H
 

@@ -1,7 +1,4 @@
-/* SPF (RFC 7208): is this client authorised to use this envelope sender?
- *
- * Two engines answer behind one interface: the native evaluator, which is the default, and libspf2
- * as a second opinion. */
+/* SPF (RFC 7208): is this client authorised to use this envelope sender? */
 #ifndef FAIRLEAD_SPF_H
 #define FAIRLEAD_SPF_H
 
@@ -46,27 +43,21 @@ struct spf_verdict {
 /* Evaluates check_host() (RFC 7208 4) for MAIL FROM, or for HELO when that is null. Waits in the
  * calling fiber, 20 s at most. Everything in *verdict lives in `arena` or in the request. Memory
  * running out gives SPF_TEMPERROR. */
-typedef void spf_engine(struct dns *dns, struct arena *arena, const struct spf_request *request,
-                        struct spf_verdict *verdict);
-
-spf_engine spf_check;         /* the native evaluator */
-spf_engine spf_check_libspf2; /* libspf2; it does not count void lookups */
-
-/* The engine named "native" or "libspf2"; NULL for any other name. */
-spf_engine *spf_engine_named(struct bytes name);
+void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
+               struct spf_verdict *verdict);
 
 /* "pass", "fail", ... as Received-SPF and Authentication-Results write it. */
 const char *spf_result_name(enum spf_result result);
 
-/* For the engines: fills in identity, sender and domain of a fresh verdict (RFC 7208 2.4, 4.3). */
+/* For evaluators: fills in identity, sender and domain of a fresh verdict (RFC 7208 2.4, 4.3). */
 void spf_identify(struct arena *arena, const struct spf_request *request,
                   struct spf_verdict *verdict);
 
-/* For the engines: a multi-label name in ASCII and no address literal, as 4.3 wants it. Lengths are
+/* For evaluators: a multi-label name in ASCII and no address literal, as 4.3 wants it. Lengths are
  * judged when it is asked. */
 bool spf_is_checkable(struct bytes domain);
 
-/* For the engines: the domain's explanation, or the default one where it is not printable US-ASCII
+/* For evaluators: the domain's explanation, or the default one where it is not printable US-ASCII
  * (macros bring in what the client gave, and a reply must not break) or beyond what a reply of some
  * lines holds (RFC 7208 6.2). */
 struct bytes spf_explanation(struct bytes text, struct bytes default_explanation);

@@ -1,18 +1,9 @@
-/* What the SPF engines have in common: which identity is checked (RFC 7208 2.3, 2.4, 4.3), what may
- * be given out as an explanation (6.2), and the names of engines and results. */
+/* What every evaluator of SPF needs: which identity is checked (RFC 7208 2.3, 2.4, 4.3), what may
+ * be given out as an explanation (6.2), and the names of the results. */
 #include "spf.h"
 
 #include "clause.h"
 #include "spf_macro.h"
-
-spf_engine *spf_engine_named(struct bytes name)
-{
-    if (bytes_equal(name, BYTES("native")))
-        return spf_check;
-    if (bytes_equal(name, BYTES("libspf2")))
-        return spf_check_libspf2;
-    return NULL;
-}
 
 const char *spf_result_name(enum spf_result result)
 {

@@ -1,16 +1,15 @@
 /* SPF by libspf2 1.2, behind the interface of spf.h, asking our resolver (its call-back suspends
- * the fiber). It is a second opinion: of the vectors in fixtures/vectors/spf it misses one in
- * seven. It counts no void lookups, lets eleven terms pass, refuses prefix length 0, takes nearly
- * anything for a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
+ * the fiber). See oracle.h. Of the vectors in fixtures/vectors/spf it misses one in seven. It
+ * counts no void lookups, lets eleven terms pass, refuses prefix length 0, takes nearly anything
+ * for a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
  *
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
  * never queried (3.1); a record with syntax errors comes as "not SPF" with more errors behind it;
  * blanks in explanations are escaped, or it would mangle them; what it explains is checked.
  * Not guarded: where the library itself finds memory short it ends the process. */
-#include "spf.h"
-
 #include "clock.h"
+#include "oracle.h"
 #include "spf_record.h"
 
 #include <netdb.h>
@@ -226,8 +225,8 @@ static void take_verdict(struct arena *arena, const struct spf_request *request,
         verdict->problem = SPF_strerror(code);
 }
 
-void spf_check_libspf2(struct dns *dns, struct arena *arena, const struct spf_request *request,
-                       struct spf_verdict *verdict)
+static void check(struct dns *dns, struct arena *arena, const struct spf_request *request,
+                  struct spf_verdict *verdict)
 {
     struct bridge bridge = {
         .layer = {.lookup = look_up, .name = "fairlead", .hook = &bridge},
@@ -257,3 +256,5 @@ void spf_check_libspf2(struct dns *dns, struct arena *arena, const struct spf_re
     if (server)
         SPF_server_free(server);
 }
+
+spf_engine *const spf_libspf2 = check;

@@ -1,4 +1,4 @@
-/* DKIM verification by libopendkim 2.11, the second engine. See dkim.h.
+/* DKIM verification by libopendkim 2.11. See oracle.h.
  *
  * It gets only signatures that auth/signature_read.c accepts, because alone it lets these pass:
  *  - rsa-sha1 (RFC 8301 3.1);
@@ -15,6 +15,7 @@
  * natively; hence dkim_verify_message() does without it. */
 #include "clock.h"
 #include "dkim_engine.h"
+#include "oracle.h"
 
 #include <opendkim/dkim.h>
 #include <string.h>
@@ -137,8 +138,8 @@ static void check_by_library(void *context, struct arena *arena, const struct si
         check->whole_body = covered < 0 || covered >= canonical;
 }
 
-bool dkim_verify_libopendkim(struct arena *arena, const struct message *message, struct dns *dns,
-                             struct dkim_results *results)
+static bool verify(struct arena *arena, const struct message *message, struct dns *dns,
+                   struct dkim_results *results)
 {
     struct lookup lookup = {arena, dns};
     DKIM_STAT status;
@@ -157,3 +158,5 @@ bool dkim_verify_libopendkim(struct arena *arena, const struct message *message,
         dkim_close(handle);
     return done;
 }
+
+dkim_engine *const dkim_libopendkim = verify;
