@@ -64,10 +64,11 @@ static void feed(DKIM *dkim, const struct message *message)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct header_field *field = &message->fields[i];
-        struct bytes raw = bytes_trim(field->raw);
+        struct bytes raw = field->raw; /* blanks before its end belong to it (RFC 6376 3.4.1) */
+        if (bytes_ends_with_nocase(raw, BYTES("\r\n")))
+            raw.n -= 2;
         if (!field->malformed)
-            (void)dkim_header(dkim, (unsigned char *)field->raw.p,
-                              (size_t)(raw.p + raw.n - field->raw.p));
+            (void)dkim_header(dkim, (unsigned char *)raw.p, raw.n);
     }
     if (dkim_eoh(dkim) != DKIM_STAT_OK)
         return;
@@ -128,8 +129,8 @@ static void check_by_library(void *context, struct arena *arena, const struct si
     (void)dkim_sig_getkeysize(sig, &check->bits);
     if (signature->key_type == KEY_ED25519)
         check->bits = ED25519_BITS;
-    check->reason =
-        check->status == SIGNATURE_GOOD ? "" : dkim_sig_geterrorstr(dkim_sig_geterror(sig));
+    const char *reason = dkim_sig_geterrorstr(dkim_sig_geterror(sig));
+    check->reason = check->status == SIGNATURE_GOOD ? "" : reason ? reason : "unknown error";
     check->testing = dkim_sig_getflags(sig) & DKIM_SIGFLAG_TESTKEY;
     if (dkim_sig_getflags(sig) & DKIM_SIGFLAG_NOSUBDOMAIN && signature->below_domain)
         check->status = SIGNATURE_REFUSED;

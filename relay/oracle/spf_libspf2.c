@@ -6,7 +6,9 @@
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
  * never queried (3.1); a record with syntax errors comes as "not SPF" with more errors behind it;
- * blanks in explanations are escaped, or it would mangle them; what it explains is checked.
+ * blanks in explanations are escaped, or it would mangle them; what it explains is checked; an
+ * explanation with so many macros that it would write beyond its buffer on the stack is made
+ * malformed.
  * Not guarded: where the library itself finds memory short it ends the process. */
 #include "clock.h"
 #include "oracle.h"
@@ -19,7 +21,11 @@
 #include <spf2/spf_log.h>
 #include <string.h>
 
-enum { SECONDS_MOST = 20 }; /* RFC 7208 4.6.4 */
+enum {
+    SECONDS_MOST = 20, /* RFC 7208 4.6.4 */
+    MACROS_MAX = 40    /* of an explanation: the library's buffer of 511 octets holds 42 macros with
+                          text between them, 12 octets for each pair */
+};
 
 /* What one evaluation asks, as the library's DNS layer; freed by its owner, never by the library.
  */
@@ -60,6 +66,22 @@ static const char *library_text(struct arena *arena, struct bytes text, bool exp
     return string;
 }
 
+static bool has_too_many_macros(struct bytes explanation)
+{
+    size_t macros = 0;
+    for (size_t i = 0; i + 1 < explanation.n; i++)
+        macros += explanation.p[i] == '%' && explanation.p[i + 1] == '{';
+    return macros > MACROS_MAX;
+}
+
+/* A TXT record for the library; a malformed one for an explanation that it must not see. */
+static const char *text_record(struct arena *arena, struct bytes text)
+{
+    if (spf_is_record(text))
+        return library_text(arena, text, false);
+    return has_too_many_macros(text) ? "%" : library_text(arena, text, true);
+}
+
 static bool put_text(SPF_dns_rr_t *rr, int i, const char *text)
 {
     size_t size = text ? strlen(text) + 1 : 0;
@@ -90,7 +112,7 @@ static void put_record(struct arena *arena, SPF_dns_rr_t *rr, const struct dns_r
         put = put_address(rr, i, &record->address, 16);
         break;
     case ns_t_txt:
-        put = put_text(rr, i, library_text(arena, record->text, !spf_is_record(record->text)));
+        put = put_text(rr, i, text_record(arena, record->text));
         break;
     default: /* names; all texts share one place of the union */
         put = put_text(rr, i, library_text(arena, record->text, false));
