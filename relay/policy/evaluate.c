@@ -119,12 +119,6 @@ static struct refusal dmarc_refusal(const struct policy *policy,
     return REFUSE_WITH(DMARC_QUARANTINE, "DMARC-19", author);
 }
 
-void evaluate_envelope(struct arena *arena, struct dns *dns, const struct spf_request *envelope,
-                       struct spf_verdict *spf)
-{
-    spf_check(dns, arena, envelope, spf);
-}
-
 bool evaluate_message(struct arena *arena, const struct evaluation_request *request,
                       struct evaluation *evaluation)
 {

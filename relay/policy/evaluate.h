@@ -33,11 +33,6 @@ struct evaluation {
     struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */
 };
 
-/* SPF for the envelope; at MAIL, when there is no message yet.
- * Waits in the calling fiber. Everything in *spf lives in `arena` or in the envelope. */
-void evaluate_envelope(struct arena *arena, struct dns *dns, const struct spf_request *envelope,
-                       struct spf_verdict *spf);
-
 /* Evaluates. Waits in the calling fiber. Everything in *evaluation lives in `arena` or in the
  * request. False only when memory is short. */
 bool evaluate_message(struct arena *arena, const struct evaluation_request *request,

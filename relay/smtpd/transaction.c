@@ -158,7 +158,7 @@ static void evaluate_spf(struct transaction *transaction)
         .mail_from = mail->record.sender,
         .receiver = transaction->config->hostname,
     };
-    evaluate_envelope(transaction->arena, mail->memo, &mail->envelope, &mail->spf);
+    spf_check(mail->memo, transaction->arena, &mail->envelope, &mail->spf);
     mail->record.spf = spf_result_name(mail->spf.result);
 }
 

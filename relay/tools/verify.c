@@ -179,7 +179,7 @@ static bool judge_data(struct tool_context *context, const struct policy *policy
                                                .envelope = &outcome->envelope,
                                                .spf = &outcome->spf,
                                                .message = &message};
-    evaluate_envelope(arena, context->dns, &outcome->envelope, &outcome->spf);
+    spf_check(context->dns, arena, &outcome->envelope, &outcome->spf);
     read_content(file, policy, octets, &content);
     if (octets->failed || !judge_message(arena, &content, &request, &message, &judgement))
         return false;
