@@ -23,6 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     dns_reply_read(arena, (struct bytes){(const char *)data + 1, size - 1}, &question, &reply);
     if (reply.kind == DNS_REPLY_FINAL && reply.answer.status == DNS_TEMPFAIL)
         abort();
+    if (reply.kind == DNS_REPLY_FINAL &&
+        (reply.answer.status == DNS_OK) != (reply.answer.count > 0))
+        abort();
+    if (reply.kind == DNS_REPLY_FAILED && !reply.answer.problem)
+        abort();
     if (reply.kind == DNS_REPLY_ALIAS && (reply.next.n == 0 || reply.next.n > DNS_WIRE_NAME_MOST))
         abort();
     for (size_t i = 0; i < reply.answer.count; i++)

@@ -157,6 +157,23 @@ def test_a_dns_server_that_fails_is_a_451_443(
 
 
 @clause("MX-10")
+@pytest.mark.parametrize("of", ["mx", "address of the domain", "address of the mx"])
+def test_a_dns_server_that_only_refers_to_others_is_a_451_443(
+    world: World, of: str
+) -> None:
+    rdtypes, name = ["A", "AAAA"], world.destination
+    if of == "mx":
+        rdtypes = ["MX"]
+    elif of == "address of the domain":
+        world.no_mx()
+    else:
+        name = world.upstream.name
+    for rdtype in rdtypes:
+        world.dns.fail(name, faults.Referral(), rdtype)
+    expect_reply(refusal(world), 451, enhanced="4.4.3", to="RCPT")
+
+
+@clause("MX-10")
 def test_a_dns_server_that_is_silent_is_a_451_443(world: World) -> None:
     world.require("timeouts")
     world.dns.fail(world.destination, faults.Drop())

@@ -50,7 +50,7 @@ static void await_answer(struct arena *arena, int fd, const struct dns_question 
             dns_reply_read(arena, (struct bytes){packet, (size_t)n}, question, reply);
         else if (errno != EAGAIN && errno != EINTR)
             fail(reply, unreachable);
-        *silent = n < 0;
+        *silent = reply->kind == DNS_REPLY_FOREIGN || n < 0;
     } while (reply->kind == DNS_REPLY_FOREIGN);
 }
 

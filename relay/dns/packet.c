@@ -245,21 +245,83 @@ static const ldns_rr *find_alias(const ldns_rr_list *section, struct bytes owner
     return NULL;
 }
 
-/* RFC 2308 5: the lesser of the SOA's own TTL and its minimum; without an SOA nothing may be kept.
- * False when there is none. */
-static bool read_negative_ttl(const ldns_rr_list *authority, uint32_t *ttl)
+/* Both in wire form. */
+static bool is_at_or_above(struct bytes zone, struct bytes name)
+{
+    while (name.n > zone.n)
+        name = bytes_from(name, 1 + (size_t)(unsigned char)name.p[0]);
+    return bytes_equal_nocase(name, zone);
+}
+
+/* The SOA of a zone that `name` lies in: what another zone's says does not concern the name. */
+static const ldns_rr *find_soa(const ldns_rr_list *authority, struct bytes name)
 {
     for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
         const ldns_rr *rr = ldns_rr_list_rr(authority, i);
-        const ldns_rdf *minimum = ldns_rr_rdf(rr, 6);
-        if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA || rdf_bytes(minimum).n != 4)
-            continue;
-        lower_ttl(ttl, ldns_rr_ttl(rr));
-        lower_ttl(ttl, ldns_rdf2native_int32(minimum));
-        return true;
+        struct bytes owner = rdf_bytes(ldns_rr_owner(rr));
+        if (is_record(rr, owner, DNS_SOA) && is_at_or_above(owner, name) &&
+            rdf_bytes(ldns_rr_rdf(rr, 6)).n == 4)
+            return rr;
     }
-    *ttl = 0;
-    return false;
+    return NULL;
+}
+
+/* RFC 2308 5: the lesser of the SOA's own TTL and its minimum; without an SOA nothing is kept. */
+static void set_negative_ttl(const ldns_rr *soa, uint32_t *ttl)
+{
+    if (!soa) {
+        *ttl = 0;
+        return;
+    }
+    lower_ttl(ttl, ldns_rr_ttl(soa));
+    lower_ttl(ttl, ldns_rdf2native_int32(ldns_rr_rdf(soa, 6)));
+}
+
+static bool every_owner_is(const ldns_rr_list *section, struct bytes owner)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++)
+        if (!bytes_equal_nocase(rdf_bytes(ldns_rr_owner(ldns_rr_list_rr(section, i))), owner))
+            return false;
+    return true;
+}
+
+/* Why an answer without the records asked for at `owner` is not a negative answer; NULL: it is one.
+ * A mistake here would turn the fault of a server into the refusal of mail for good. */
+static const char *not_negative(const ldns_pkt *packet, struct bytes owner, const ldns_rr *soa)
+{
+    /* RFC 1035 4.1.1: neither has the zone nor asks others, so how should it know. */
+    if (!ldns_pkt_aa(packet) && !ldns_pkt_ra(packet))
+        return "neither authoritative nor recursive";
+    /* RFC 2308 2.1: NXDOMAIN is no referral, whatever the authority section holds; 2.2: NODATA has
+     * an SOA there, or no NS. */
+    if (soa || ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN)
+        return NULL;
+    if (ldns_rr_list_rr_count(ldns_pkt_authority(packet)) > 0)
+        return "referral";
+    return every_owner_is(ldns_pkt_answer(packet), owner) ? NULL : "answer about other names";
+}
+
+/* Nothing of the type was found at `owner`, where the chain of CNAMEs ended. */
+static void read_negative(struct arena *arena, const ldns_pkt *packet, struct bytes owner,
+                          struct dns_reply *reply)
+{
+    struct dns_answer *answer = &reply->answer;
+    bool exists = ldns_pkt_get_rcode(packet) != LDNS_RCODE_NXDOMAIN;
+    const ldns_rr *soa = find_soa(ldns_pkt_authority(packet), owner);
+    if (exists && !soa && reply->aliases > 0) {
+        /* RFC 1034 5.3.3, 4c: the alias holds, of its target nothing is known yet. */
+        reply->kind = DNS_REPLY_ALIAS;
+        reply->next = arena_copy(arena, owner);
+        return;
+    }
+    const char *problem = not_negative(packet, owner, soa);
+    if (problem) {
+        reply->kind = DNS_REPLY_FAILED;
+        dns_answer_fail(answer, problem);
+        return;
+    }
+    answer->status = exists ? DNS_NODATA : DNS_NXDOMAIN;
+    set_negative_ttl(soa, &answer->ttl);
 }
 
 /* Follows the CNAMEs from the name asked, as far as the packet knows them. */
@@ -287,23 +349,14 @@ static void read_sections(struct arena *arena, const ldns_pkt *packet,
         owner = rdf_bytes(ldns_rr_rdf(alias, 0));
     }
     answer->canonical_name = present(arena, owner);
-    reply->kind = DNS_REPLY_FINAL;
-    if (ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
-        /* RFC 2308 2.1: of the name at the chain's end. */
-        answer->status = DNS_NXDOMAIN;
-        answer->count = 0;
-        read_negative_ttl(ldns_pkt_authority(packet), &answer->ttl);
-    } else if (answer->count > 0) {
-        answer->status = DNS_OK;
-    } else {
-        uint32_t ttl = answer->ttl;
-        answer->status = DNS_NODATA;
-        if (!read_negative_ttl(ldns_pkt_authority(packet), &answer->ttl) && reply->aliases > 0) {
-            reply->kind = DNS_REPLY_ALIAS;
-            reply->next = arena_copy(arena, owner);
-            answer->ttl = ttl;
-        }
+    if (answer->count > 0 && ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
+        dns_answer_fail(answer, "NXDOMAIN with records of the name");
+        return;
     }
+    reply->kind = DNS_REPLY_FINAL;
+    answer->status = DNS_OK;
+    if (answer->count == 0)
+        read_negative(arena, packet, owner, reply);
 }
 
 void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_question *question,

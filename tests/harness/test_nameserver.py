@@ -261,6 +261,14 @@ def test_a_loop_of_aliases(server: Nameserver) -> None:
     assert targets == {"a.example.": "alias.example.", "alias.example.": "a.example."}
 
 
+def test_a_referral_names_servers_and_knows_nothing(server: Nameserver) -> None:
+    server.fail("a.example", faults.Referral())
+    response = ask("a.example")
+    assert response.rcode() == dns.rcode.NOERROR and not response.answer
+    assert [rrset.rdtype for rrset in response.authority] == [dns.rdatatype.NS]
+    assert not response.flags & (dns.flags.AA | dns.flags.RA)
+
+
 def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
     server.fail("a.example", faults.NoEdns())
     assert ask("a.example").rcode() == dns.rcode.FORMERR

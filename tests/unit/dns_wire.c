@@ -63,12 +63,23 @@ void wire_a(struct buffer *packet, const char *owner, uint32_t ttl, const char *
     wire_record(packet, WIRE_ANSWER, owner, 1, ttl, (struct bytes){(char *)ip.octet, ip.length});
 }
 
-void wire_cname(struct buffer *packet, const char *owner, uint32_t ttl, const char *target)
+static void add_pointer(struct buffer *packet, enum wire_section section, const char *owner,
+                        unsigned type, uint32_t ttl, const char *target)
 {
     struct buffer data = {0};
     wire_name(&data, target);
-    wire_record(packet, WIRE_ANSWER, owner, 5, ttl, buffer_bytes(&data));
+    wire_record(packet, section, owner, type, ttl, buffer_bytes(&data));
     buffer_free(&data);
+}
+
+void wire_cname(struct buffer *packet, const char *owner, uint32_t ttl, const char *target)
+{
+    add_pointer(packet, WIRE_ANSWER, owner, 5, ttl, target);
+}
+
+void wire_ns(struct buffer *packet, const char *owner, uint32_t ttl, const char *host)
+{
+    add_pointer(packet, WIRE_AUTHORITY, owner, 2, ttl, host);
 }
 
 void wire_soa(struct buffer *packet, const char *owner, uint32_t ttl, uint32_t minimum)

@@ -6,7 +6,13 @@
 
 enum wire_section { WIRE_ANSWER = 6, WIRE_AUTHORITY = 8, WIRE_ADDITIONAL = 10 };
 
-enum { WIRE_RESPONSE = 0x8180, WIRE_TRUNCATED = 0x0200 }; /* flags; the rcode is or-ed to them */
+/* Flags, to which the rcode is or-ed. WIRE_RESPONSE is what a recursive server says. */
+enum {
+    WIRE_RESPONSE = 0x8180,
+    WIRE_NO_RECURSION = 0x8100,
+    WIRE_AUTHORITATIVE = 0x0400,
+    WIRE_TRUNCATED = 0x0200
+};
 
 /* Starts a packet with that question ("" leaves it out). Free it with buffer_free(). */
 void wire_start(struct buffer *packet, unsigned id, unsigned flags, const char *name,
@@ -16,9 +22,11 @@ void wire_start(struct buffer *packet, unsigned id, unsigned flags, const char *
 void wire_record(struct buffer *packet, enum wire_section section, const char *owner, unsigned type,
                  uint32_t ttl, struct bytes data);
 
-/* The same for an A record ("192.0.2.1"), a CNAME, and an SOA with that minimum. */
+/* The same for an A record ("192.0.2.1") or a CNAME in the answer, and for an NS record or an SOA
+ * with that minimum in the authority section. */
 void wire_a(struct buffer *packet, const char *owner, uint32_t ttl, const char *address);
 void wire_cname(struct buffer *packet, const char *owner, uint32_t ttl, const char *target);
+void wire_ns(struct buffer *packet, const char *owner, uint32_t ttl, const char *host);
 void wire_soa(struct buffer *packet, const char *owner, uint32_t ttl, uint32_t minimum);
 
 /* Appends a name ("" is the root) or a 16-bit number. */

@@ -241,6 +241,124 @@ static void negative_answers_live_as_long_as_their_soa_says(void **state)
     }
 }
 
+/* RFC 2308 2.1 and 2.2, and what looks like a negative answer without being one. */
+static void a_negative_answer_is_told_from_a_referral(void **state)
+{
+    (void)state;
+    enum { NXDOMAIN = 3 };
+    static const struct {
+        unsigned flags;
+        const char *soa, *ns; /* their owners; NULL: not there */
+        enum dns_status status;
+    } cases[] = {
+        /* NODATA of type 1, 2 and 3 */
+        {WIRE_RESPONSE, "example.com", "example.com", DNS_NODATA},
+        {WIRE_RESPONSE, "example.com", NULL, DNS_NODATA},
+        {WIRE_RESPONSE, "www.example.com", NULL, DNS_NODATA},
+        {WIRE_RESPONSE, "", NULL, DNS_NODATA},
+        {WIRE_RESPONSE, NULL, NULL, DNS_NODATA},
+        {WIRE_NO_RECURSION | WIRE_AUTHORITATIVE, NULL, NULL, DNS_NODATA},
+        /* referrals: to the zone's servers, to the zone above, to the root; and a lame server's */
+        {WIRE_RESPONSE, NULL, "example.com", DNS_TEMPFAIL},
+        {WIRE_NO_RECURSION, NULL, "com", DNS_TEMPFAIL},
+        {WIRE_NO_RECURSION | WIRE_AUTHORITATIVE, NULL, "com", DNS_TEMPFAIL},
+        {WIRE_RESPONSE, NULL, "", DNS_TEMPFAIL},
+        {WIRE_RESPONSE, "other.example", "example.com", DNS_TEMPFAIL},
+        {WIRE_RESPONSE, "w.example.com", NULL, DNS_TEMPFAIL},
+        {WIRE_RESPONSE, "a.www.example.com", NULL, DNS_TEMPFAIL},
+        /* who neither has the zone nor asks others does not know */
+        {WIRE_NO_RECURSION, NULL, NULL, DNS_TEMPFAIL},
+        {WIRE_NO_RECURSION, "example.com", NULL, DNS_TEMPFAIL},
+        /* NXDOMAIN of type 1 to 4: the rcode decides */
+        {WIRE_RESPONSE | NXDOMAIN, "example.com", "example.com", DNS_NXDOMAIN},
+        {WIRE_RESPONSE | NXDOMAIN, "example.com", NULL, DNS_NXDOMAIN},
+        {WIRE_RESPONSE | NXDOMAIN, NULL, NULL, DNS_NXDOMAIN},
+        {WIRE_RESPONSE | NXDOMAIN, NULL, "example.com", DNS_NXDOMAIN},
+        {WIRE_NO_RECURSION | WIRE_AUTHORITATIVE | NXDOMAIN, NULL, NULL, DNS_NXDOMAIN},
+        {WIRE_NO_RECURSION | NXDOMAIN, "example.com", NULL, DNS_TEMPFAIL},
+        {WIRE_NO_RECURSION | NXDOMAIN, NULL, "", DNS_TEMPFAIL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, cases[i].flags, "www.example.com", DNS_MX);
+        if (cases[i].soa)
+            wire_soa(&packet, cases[i].soa, 300, 60);
+        if (cases[i].ns)
+            wire_ns(&packet, cases[i].ns, 300, "ns.example.net");
+        read_and_free(arena, &packet, "www.example.com", DNS_MX, &reply);
+        if (reply.answer.status != cases[i].status)
+            fail_msg("case %zu: status %d", i, (int)reply.answer.status);
+        assert_int_equal(reply.kind,
+                         cases[i].status == DNS_TEMPFAIL ? DNS_REPLY_FAILED : DNS_REPLY_FINAL);
+        arena_free(arena);
+    }
+}
+
+static void an_answer_about_other_names_does_not_deny_the_name_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *owner;
+        unsigned rcode;
+        bool soa;
+        enum dns_status status;
+    } cases[] = {
+        {"evil.example", 0, false, DNS_TEMPFAIL}, {"evil.example", 0, true, DNS_NODATA},
+        {"example.com", 0, false, DNS_NODATA},  /* an address where MX was asked for */
+        {"example.com", 3, true, DNS_TEMPFAIL}, /* it exists and does not exist */
+        {"evil.example", 3, true, DNS_NXDOMAIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        enum dns_type type = cases[i].rcode ? DNS_A : DNS_MX;
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, WIRE_RESPONSE | cases[i].rcode, "example.com", type);
+        wire_a(&packet, cases[i].owner, 300, "192.0.2.1");
+        if (cases[i].soa)
+            wire_soa(&packet, "com", 300, 60);
+        read_and_free(arena, &packet, "example.com", type, &reply);
+        if (reply.answer.status != cases[i].status)
+            fail_msg("case %zu: status %d", i, (int)reply.answer.status);
+        assert_int_equal(reply.answer.count, 0);
+        arena_free(arena);
+    }
+}
+
+/* RFC 2308 2.1: nothing is known of the target; RFC 1034 5.3.3 4c: it is asked for. */
+static void a_referral_or_a_foreign_soa_after_an_alias_leaves_its_target_open(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned flags;
+        const char *soa, *ns;
+    } cases[] = {
+        {WIRE_RESPONSE, NULL, "example.net"},
+        {WIRE_NO_RECURSION, NULL, "net"},
+        {WIRE_NO_RECURSION | WIRE_AUTHORITATIVE, NULL, ""},
+        {WIRE_RESPONSE, "example.com", NULL},
+        {WIRE_RESPONSE, "example.com", "example.com"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena *arena = arena_new(0);
+        struct buffer packet;
+        struct dns_reply reply;
+        wire_start(&packet, ID, cases[i].flags, "www.example.com", DNS_MX);
+        wire_cname(&packet, "www.example.com", 20, "b.example.net");
+        if (cases[i].soa)
+            wire_soa(&packet, cases[i].soa, 300, 60);
+        if (cases[i].ns)
+            wire_ns(&packet, cases[i].ns, 300, "ns.example.net");
+        read_and_free(arena, &packet, "www.example.com", DNS_MX, &reply);
+        if (reply.kind != DNS_REPLY_ALIAS)
+            fail_msg("case %zu: kind %d", i, (int)reply.kind);
+        assert_int_equal(reply.answer.ttl, 20);
+        arena_free(arena);
+    }
+}
+
 static void records_of_the_wrong_size_are_a_failure(void **state)
 {
     (void)state;
@@ -336,6 +454,9 @@ int main(void)
         cmocka_unit_test(an_alias_without_its_target_asks_for_another_question),
         cmocka_unit_test(a_loop_of_aliases_is_a_failure),
         cmocka_unit_test(negative_answers_live_as_long_as_their_soa_says),
+        cmocka_unit_test(a_negative_answer_is_told_from_a_referral),
+        cmocka_unit_test(an_answer_about_other_names_does_not_deny_the_name_asked),
+        cmocka_unit_test(a_referral_or_a_foreign_soa_after_an_alias_leaves_its_target_open),
         cmocka_unit_test(records_of_the_wrong_size_are_a_failure),
         cmocka_unit_test(a_packet_cut_anywhere_or_with_any_octet_changed_does_no_harm),
         cmocka_unit_test(too_little_memory_is_a_failure),

@@ -78,7 +78,7 @@ static bool build_answer(const struct server *server, const struct query *query,
                          struct buffer *packet)
 {
     unsigned flags = WIRE_RESPONSE;
-    if (behaves(server, query, "silent"))
+    if (behaves(server, query, "silent") || behaves(server, query, "forgeries-only"))
         return false;
     if (behaves(server, query, "tc") && !tcp)
         flags |= WIRE_TRUNCATED;
@@ -93,10 +93,14 @@ static bool build_answer(const struct server *server, const struct query *query,
         wire_soa(packet, "example", 300, 60);
     else if (behaves(server, query, "badvers") && query->edns)
         wire_record(packet, WIRE_ADDITIONAL, "", 41, 0x01000000, BYTES(""));
+    else if (behaves(server, query, "referral"))
+        wire_ns(packet, "example", 300, "ns.example");
     else if (behaves(server, query, "garbage"))
         wire_record(packet, WIRE_ANSWER, "x", 1, 300, BYTES("x"));
     else if (behaves(server, query, "loop"))
         wire_cname(packet, query->name, 300, query->name[5] == 'a' ? "loop.b" : "loop-a.b");
+    else if (behaves(server, query, "alias-to-referral"))
+        wire_cname(packet, query->name, 20, "referral.example");
     else if (behaves(server, query, "alias"))
         wire_cname(packet, query->name, 20, "ok.example");
     else if (behaves(server, query, "fleeting"))
@@ -119,7 +123,7 @@ static void serve_udp(void *argument)
         assert_true(n > 12);
         server->over_udp++;
         struct query query = read_query((struct bytes){octets, (size_t)n});
-        if (behaves(server, &query, "forged"))
+        if (behaves(server, &query, "forged") || behaves(server, &query, "forgeries-only"))
             send_forgeries(server->udp, &peer, &query);
         if (behaves(server, &query, "slow"))
             fiber_sleep_until(clock_monotonic() + 0.03);
@@ -278,12 +282,13 @@ static void act_second(struct world *world)
     assert_int_equal(world->second.over_udp, 1);
 }
 
-static void a_server_that_is_silent_failing_or_babbling_is_passed_over(void **state)
+static void a_server_that_is_silent_failing_lame_or_babbling_is_passed_over(void **state)
 {
     (void)state;
     in_world(act_second, "silent", NULL);
     in_world(act_second, "servfail", NULL);
     in_world(act_second, "garbage", NULL);
+    in_world(act_second, "referral", NULL);
 }
 
 static void act_servfail(struct world *world)
@@ -300,6 +305,42 @@ static void a_failure_of_every_server_is_temporary_and_none_is_asked_twice(void 
 {
     (void)state;
     in_world(act_servfail, "servfail", "servfail");
+}
+
+static void act_lame(struct world *world)
+{
+    ask(world, "ok.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_string_equal(world->answer.problem, "referral");
+    assert_int_equal(world->first.over_udp, 1);
+    assert_int_equal(world->second.over_udp, 1);
+}
+
+static void act_lame_at_the_end_of_an_alias(struct world *world)
+{
+    ask(world, "alias-to-referral.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_string_equal(world->answer.problem, "referral");
+}
+
+static void referrals_from_every_server_are_a_temporary_failure(void **state)
+{
+    (void)state;
+    in_world(act_lame, "referral", "referral");
+    in_world(act_lame_at_the_end_of_an_alias, NULL, NULL);
+}
+
+static void act_forged_then_silent(struct world *world)
+{
+    ask(world, "ok.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_int_equal(world->first.over_udp, 2);
+}
+
+static void a_server_of_which_only_forgeries_were_seen_is_asked_again(void **state)
+{
+    (void)state;
+    in_world(act_forged_then_silent, "forgeries-only", "servfail");
 }
 
 static void act_silence(struct world *world)
@@ -448,8 +489,10 @@ int main(void)
         cmocka_unit_test(a_question_goes_to_the_first_server),
         cmocka_unit_test(a_truncated_answer_is_fetched_over_tcp),
         cmocka_unit_test(answers_with_a_wrong_id_or_question_are_passed_over),
-        cmocka_unit_test(a_server_that_is_silent_failing_or_babbling_is_passed_over),
+        cmocka_unit_test(a_server_that_is_silent_failing_lame_or_babbling_is_passed_over),
         cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_asked_twice),
+        cmocka_unit_test(referrals_from_every_server_are_a_temporary_failure),
+        cmocka_unit_test(a_server_of_which_only_forgeries_were_seen_is_asked_again),
         cmocka_unit_test(silent_servers_are_asked_again_and_then_given_up),
         cmocka_unit_test(a_server_that_knows_no_edns_is_asked_without),
         cmocka_unit_test(aliases_are_followed_to_their_end_and_loops_are_left),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -122,6 +123,18 @@ class CnameLoop(Fault):
             response.answer.append(
                 dns.rrset.from_text(owner, TTL, "IN", "CNAME", target.to_text())
             )
+        return Reply(encode(response))
+
+
+@dataclass(frozen=True)
+class Referral(Fault):
+    """The name servers of the root and nothing else (RFC 2308 2.2), not authoritative, no recursion."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        response = exchange.empty(dns.rcode.NOERROR)
+        response.flags &= ~(dns.flags.AA | dns.flags.RA)
+        servers = dns.rrset.from_text(".", TTL, "IN", "NS", "ns.lab.example.")
+        response.authority = [servers]
         return Reply(encode(response))
 
 
