@@ -19,20 +19,22 @@
 #include <unistd.h>
 
 enum {
-    INPUT_LEAST = 4 * 1024,
-    INPUT_MOST = 64 * 1024,
-    OUTPUT_KEPT = 64 * 1024,
-    /* What a peer may still send after our last word before we stop listening. */
-    FAREWELL_MOST = 1024 * 1024,
-    /* Reads in a row without a wait, after which other fibers get their turn. */
-    READS_IN_A_ROW = 16
+    INPUT_MIN = 4 * 1024,
+    INPUT_MAX = 64 * 1024,
+    OUTPUT_KEPT_MAX = 64 * 1024, /* a larger queue is given back once it is empty */
+    /* What a peer may still send after our last reply before we close on it. */
+    DRAIN_MAX = 1024 * 1024,
+    /* Reads without a wait between them, after which other fibers get their turn. */
+    READS_MAX = 16,
+    FAILURE_MAX = 160
 };
 
 struct stream {
     int fd; /* -1: memory */
     struct fiber_watch watch;
     SSL *ssl;
-    bool tls_broken; /* no close_notify may follow */
+    bool tls_established; /* a handshake has succeeded */
+    bool tls_broken;      /* no close_notify may follow */
 
     char *storage; /* what `input` points into; NULL for memory streams */
     size_t capacity;
@@ -46,25 +48,38 @@ struct stream {
     struct buffer *memory_output;
     size_t memory_left; /* input that arrives with the first read: nobody speaks unasked */
 
-    char error[160];
+    char failure[FAILURE_MAX];
 };
 
-static enum stream_status fail(struct stream *stream, const char *what, const char *why)
+/* Keeps the reason for stream_failure(). */
+static enum stream_status fail_with(struct stream *stream, enum stream_status status,
+                                    const char *during, const char *reason)
 {
-    snprintf(stream->error, sizeof stream->error, "%s: %s", what, why);
-    return STREAM_ERROR;
+    snprintf(stream->failure, sizeof stream->failure, "%s: %s", during, reason);
+    return status;
 }
 
-static enum stream_status wait_for(struct stream *stream, int events, double deadline)
+static enum stream_status fail_stream(struct stream *stream, const char *during, const char *reason)
+{
+    return fail_with(stream, STREAM_ERROR, during, reason);
+}
+
+static enum stream_status closed_by_peer(struct stream *stream, const char *during)
+{
+    return fail_with(stream, STREAM_CLOSED, during, "closed by the peer");
+}
+
+static enum stream_status wait_for(struct stream *stream, const char *during, int events,
+                                   double deadline)
 {
     stream->reads_in_a_row = 0;
     switch (fiber_wait_watch(&stream->watch, events, deadline)) {
     case FIBER_READY:
         return STREAM_OK;
     case FIBER_TIMEOUT:
-        return STREAM_TIMEOUT;
+        return fail_with(stream, STREAM_TIMEOUT, during, "timed out");
     default:
-        return STREAM_CANCELLED;
+        return fail_with(stream, STREAM_CANCELLED, during, "cancelled");
     }
 }
 
@@ -153,9 +168,9 @@ struct stream *stream_connect(const struct ip *host, uint16_t port, const struct
 /* A close with octets unread becomes a reset, which may overtake the last reply. */
 static void close_gently(int fd)
 {
-    char unread[INPUT_LEAST];
+    char unread[INPUT_MIN];
     shutdown(fd, SHUT_WR);
-    for (int i = 0; i < READS_IN_A_ROW; i++)
+    for (int i = 0; i < READS_MAX; i++)
         if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) <= 0)
             break;
     close(fd);
@@ -186,35 +201,42 @@ static bool peer_is_gone(int error)
            error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-static enum stream_status socket_failed(struct stream *stream, const char *what)
+static enum stream_status fail_socket(struct stream *stream, const char *during)
 {
     int error = errno;
-    enum stream_status status = fail(stream, what, strerror(error));
-    return peer_is_gone(error) ? STREAM_CLOSED : status;
+    return fail_with(stream, peer_is_gone(error) ? STREAM_CLOSED : STREAM_ERROR, during,
+                     strerror(error));
+}
+
+/* The first of the errors that OpenSSL queued: those after it are only its consequences. */
+static const char *openssl_reason(void)
+{
+    unsigned long code = ERR_get_error();
+    const char *reason =
+        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+    return reason ? reason : "TLS failed";
 }
 
 /* After an SSL function returned `result`: waits for what it wants. STREAM_OK: call it again. */
-static enum stream_status tls_wait(struct stream *stream, const char *what, int result,
-                                   double deadline)
+static enum stream_status wait_for_tls(struct stream *stream, const char *during, int result,
+                                       double deadline)
 {
     int saved = errno;
     switch (SSL_get_error(stream->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return wait_for(stream, EV_READ, deadline);
+        return wait_for(stream, during, EV_READ, deadline);
     case SSL_ERROR_WANT_WRITE:
-        return wait_for(stream, EV_WRITE, deadline);
+        return wait_for(stream, during, EV_WRITE, deadline);
     case SSL_ERROR_ZERO_RETURN:
-        return STREAM_CLOSED;
+        return closed_by_peer(stream, during);
     case SSL_ERROR_SYSCALL:
         stream->tls_broken = true;
         errno = saved;
-        return errno == 0 ? STREAM_CLOSED : socket_failed(stream, what);
+        return errno == 0 ? closed_by_peer(stream, during) : fail_socket(stream, during);
     default:
-        break;
+        stream->tls_broken = true;
+        return fail_stream(stream, during, openssl_reason());
     }
-    const char *reason = ERR_reason_error_string(ERR_get_error());
-    stream->tls_broken = true;
-    return fail(stream, what, reason ? reason : "TLS error");
 }
 
 /* Receives at least one octet into p. */
@@ -222,9 +244,9 @@ static enum stream_status receive(struct stream *stream, char *p, size_t size, d
                                   size_t *received)
 {
     enum stream_status status = STREAM_OK;
-    bool wait_first = stream->asked || ++stream->reads_in_a_row > READS_IN_A_ROW;
+    bool wait_first = stream->asked || ++stream->reads_in_a_row > READS_MAX;
     if (wait_first && !(stream->ssl && SSL_has_pending(stream->ssl)))
-        status = wait_for(stream, EV_READ, deadline);
+        status = wait_for(stream, "read", EV_READ, deadline);
     stream->asked = false;
     while (status == STREAM_OK && stream->ssl) {
         ERR_clear_error();
@@ -232,7 +254,7 @@ static enum stream_status receive(struct stream *stream, char *p, size_t size, d
         int result = SSL_read_ex(stream->ssl, p, size, received);
         if (result > 0)
             return STREAM_OK;
-        status = tls_wait(stream, "read", result, deadline);
+        status = wait_for_tls(stream, "read", result, deadline);
     }
     while (status == STREAM_OK) {
         ssize_t n = recv(stream->fd, p, size, 0);
@@ -241,11 +263,11 @@ static enum stream_status receive(struct stream *stream, char *p, size_t size, d
             return STREAM_OK;
         }
         if (n == 0)
-            return STREAM_CLOSED;
+            return closed_by_peer(stream, "read");
         if (errno == EAGAIN)
-            status = wait_for(stream, EV_READ, deadline);
+            status = wait_for(stream, "read", EV_READ, deadline);
         else if (errno != EINTR)
-            return socket_failed(stream, "read");
+            return fail_socket(stream, "read");
     }
     return status;
 }
@@ -260,10 +282,10 @@ static bool make_room(struct stream *stream)
         memmove(stream->storage, stream->storage + stream->begin, kept);
     stream->begin = 0;
     stream->end = kept;
-    bool grow = kept == stream->capacity || (was_filled && stream->capacity < INPUT_MOST);
+    bool grow = kept == stream->capacity || (was_filled && stream->capacity < INPUT_MAX);
     if (!grow)
         return true;
-    size_t capacity = stream->capacity ? stream->capacity * 2 : INPUT_LEAST;
+    size_t capacity = stream->capacity ? stream->capacity * 2 : INPUT_MIN;
     char *storage = realloc(stream->storage, capacity);
     if (!storage)
         return kept < stream->capacity;
@@ -278,13 +300,14 @@ static enum stream_status fill(struct stream *stream, double deadline)
 {
     size_t received = 0;
     if (stream->fd < 0) {
+        if (stream->memory_left == 0)
+            return closed_by_peer(stream, "read");
         stream->end += stream->memory_left;
-        enum stream_status arrived = stream->memory_left > 0 ? STREAM_OK : STREAM_CLOSED;
         stream->memory_left = 0;
-        return arrived;
+        return STREAM_OK;
     }
     if (!make_room(stream))
-        return fail(stream, "read", "out of memory");
+        return fail_stream(stream, "read", "out of memory");
     enum stream_status status = receive(stream, stream->storage + stream->end,
                                         stream->capacity - stream->end, deadline, &received);
     stream->end += received;
@@ -305,6 +328,11 @@ static struct bytes unread(const struct stream *stream)
     return (struct bytes){stream->input + stream->begin, stream->end - stream->begin};
 }
 
+static void discard_input(struct stream *stream)
+{
+    stream->begin = stream->end;
+}
+
 static enum stream_status discard_line(struct stream *stream, double deadline)
 {
     for (;;) {
@@ -313,7 +341,7 @@ static enum stream_status discard_line(struct stream *stream, double deadline)
             take(stream, at + 1);
             return STREAM_TOO_LONG;
         }
-        stream_discard_input(stream);
+        discard_input(stream);
         enum stream_status status = fill(stream, deadline);
         if (status != STREAM_OK)
             return status;
@@ -409,11 +437,6 @@ bool stream_peer_is_gone(struct stream *stream)
     return look_ahead(stream) == STREAM_CLOSED;
 }
 
-void stream_discard_input(struct stream *stream)
-{
-    stream->begin = stream->end;
-}
-
 struct buffer *stream_output(struct stream *stream)
 {
     return stream->memory_output ? stream->memory_output : &stream->output;
@@ -443,7 +466,7 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
         int result = SSL_write_ex(stream->ssl, octets.p, octets.n, sent);
         if (result > 0)
             return STREAM_OK;
-        status = tls_wait(stream, "write", result, deadline);
+        status = wait_for_tls(stream, "write", result, deadline);
     }
     while (status == STREAM_OK) {
         ssize_t n =
@@ -454,9 +477,9 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
             return STREAM_OK;
         }
         if (errno == EAGAIN)
-            status = wait_for(stream, EV_WRITE, deadline);
+            status = wait_for(stream, "write", EV_WRITE, deadline);
         else if (errno != EINTR)
-            return socket_failed(stream, "write");
+            return fail_socket(stream, "write");
     }
     return status;
 }
@@ -464,7 +487,7 @@ static enum stream_status transmit(struct stream *stream, struct bytes octets, d
 enum stream_status stream_flush(struct stream *stream, double deadline)
 {
     if (stream_output(stream)->failed)
-        return fail(stream, "write", "out of memory");
+        return fail_stream(stream, "write", "out of memory");
     struct bytes rest = buffer_bytes(&stream->output);
     while (rest.n > 0) {
         size_t sent = 0;
@@ -475,7 +498,7 @@ enum stream_status stream_flush(struct stream *stream, double deadline)
             return status;
         }
     }
-    if (stream->output.capacity > OUTPUT_KEPT)
+    if (stream->output.capacity > OUTPUT_KEPT_MAX)
         buffer_free(&stream->output);
     buffer_clear(&stream->output);
     return STREAM_OK;
@@ -495,13 +518,14 @@ static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, boo
         return status;
     /* What came in the clear must not be taken for something said under TLS, neither a client's
      * commands (CVE-2011-0411) nor a server's replies (CVE-2021-38371). */
-    stream_discard_input(stream);
+    discard_input(stream);
     if (stream->fd < 0 || stream->ssl)
-        return fail(stream, "TLS", "not on this stream");
+        return fail_stream(stream, "TLS", "not on this stream");
+    ERR_clear_error();
     stream->ssl = SSL_new(context);
     if (!stream->ssl || SSL_set_fd(stream->ssl, stream->fd) != 1 ||
         (name && SSL_set_tlsext_host_name(stream->ssl, name) != 1))
-        return fail(stream, "TLS", "out of memory");
+        return fail_stream(stream, "TLS", openssl_reason());
     SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                   SSL_MODE_RELEASE_BUFFERS);
     /* SMTP has its own marks of completeness, and many peers end without a close_notify. */
@@ -514,11 +538,12 @@ static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, boo
         int result = server ? SSL_accept(stream->ssl) : SSL_connect(stream->ssl);
         if (result == 1)
             break;
-        status = tls_wait(stream, "TLS handshake", result, deadline);
+        status = wait_for_tls(stream, "TLS handshake", result, deadline);
         if (status != STREAM_OK)
             return status;
     }
     stream->tls_broken = false;
+    stream->tls_established = true;
     return STREAM_OK;
 }
 
@@ -544,12 +569,12 @@ void stream_finish(struct stream *stream, double deadline)
     if (stream->ssl && !stream->tls_broken)
         SSL_shutdown(stream->ssl);
     shutdown(stream->fd, SHUT_WR);
-    for (size_t total = 0; status == STREAM_OK && total < FAREWELL_MOST;) {
+    for (size_t total = 0; status == STREAM_OK && total < DRAIN_MAX;) {
         ssize_t n = recv(stream->fd, dropped, sizeof dropped, 0);
         if (n > 0)
             total += (size_t)n;
         else if (n < 0 && errno == EAGAIN)
-            status = wait_for(stream, EV_READ, deadline);
+            status = wait_for(stream, "read", EV_READ, deadline);
         else
             break;
     }
@@ -557,20 +582,10 @@ void stream_finish(struct stream *stream, double deadline)
 
 const char *stream_tls_version(const struct stream *stream)
 {
-    return stream->ssl ? SSL_get_version(stream->ssl) : NULL;
+    return stream->tls_established ? SSL_get_version(stream->ssl) : NULL;
 }
 
-const char *stream_tls_cipher(const struct stream *stream)
+const char *stream_failure(const struct stream *stream)
 {
-    return stream->ssl ? SSL_get_cipher_name(stream->ssl) : NULL;
-}
-
-const char *stream_error(const struct stream *stream)
-{
-    return stream->error;
-}
-
-int stream_fd(const struct stream *stream)
-{
-    return stream->fd;
+    return stream->failure;
 }

@@ -17,7 +17,7 @@ enum stream_status {
     STREAM_CLOSED,   /* orderly end, or the peer vanished */
     STREAM_TIMEOUT,  /* the deadline passed */
     STREAM_TOO_LONG, /* no line end within the limit; the line up to its end was discarded */
-    STREAM_ERROR,    /* the socket or TLS failed; see stream_error() */
+    STREAM_ERROR,    /* the socket or TLS failed; see stream_failure() */
     STREAM_CANCELLED /* the fiber is being ended (drain) */
 };
 
@@ -66,9 +66,6 @@ bool stream_has_line(const struct stream *stream);
  * wait; a memory stream's peer is never gone. */
 bool stream_peer_is_gone(struct stream *stream);
 
-/* Drops everything received and not yet read (STARTTLS, RFC 3207 4.2). */
-void stream_discard_input(struct stream *stream);
-
 /* Queues octets; stream_flush() sends them. Queuing fails only for lack of memory, which the next
  * flush reports. */
 void stream_write(struct stream *stream, struct bytes octets);
@@ -92,14 +89,14 @@ enum stream_status stream_start_tls_server(struct stream *stream, SSL_CTX *conte
 enum stream_status stream_start_tls_client(struct stream *stream, SSL_CTX *context,
                                            struct bytes name, double deadline);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", or NULL in the clear. */
+/* "TLSv1.3"; NULL in the clear and as long as the handshake has not succeeded. */
 const char *stream_tls_version(const struct stream *stream);
-const char *stream_tls_cipher(const struct stream *stream);
 
-/* A short description of the last STREAM_ERROR, never NULL. */
-const char *stream_error(const struct stream *stream);
-
-/* The socket, or -1 for memory. */
-int stream_fd(const struct stream *stream);
+/* Why the last operation that failed did so, for the log: what was being done and the reason, which
+ * is OpenSSL's or the system's where they know one ("TLS handshake: wrong version number", "read:
+ * Connection reset by peer", "write: timed out"). "" as long as none has failed; STREAM_TOO_LONG is
+ * no failure of the stream. One line, in the stream's memory: valid until the next operation on it.
+ */
+const char *stream_failure(const struct stream *stream);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -31,7 +32,6 @@ static void lines_come_with_their_ends_whatever_those_are(void **state)
         assert_bytes(line, expected[i]);
     }
     assert_int_equal(stream_read_line(stream, 100, 0, &line), STREAM_CLOSED);
-    assert_int_equal(stream_fd(stream), -1);
     stream_free(stream);
 }
 
@@ -72,11 +72,21 @@ static void memory_streams_write_at_once_and_read_in_pieces(void **state)
     assert_int_equal(stream_read_some(stream, 4, 0, &octets), STREAM_OK);
     assert_bytes(octets, "abcd");
     assert_int_equal(stream_buffered(stream), 2);
-    stream_discard_input(stream);
+    assert_string_equal(stream_failure(stream), "");
+    assert_int_equal(stream_read_some(stream, 4, 0, &octets), STREAM_OK);
+    assert_bytes(octets, "ef");
     assert_false(stream_input_waiting(stream));
     assert_int_equal(stream_read_some(stream, 4, 0, &octets), STREAM_CLOSED);
+    assert_string_equal(stream_failure(stream), "read: closed by the peer");
     stream_free(stream);
     buffer_free(&output);
+}
+
+static void assert_failure(const struct stream *stream, const char *during, const char *reason)
+{
+    char expected[256];
+    snprintf(expected, sizeof expected, "%s: %s", during, reason);
+    assert_string_equal(stream_failure(stream), expected);
 }
 
 /* Two fibers with a stream each, at the two ends of a socket pair. */
@@ -138,7 +148,9 @@ static void answers(void *argument)
     assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
     assert_bytes(line, "NOOP\r\n");
     assert_int_equal(stream_buffered(ends->right), 2);
+    assert_string_equal(stream_failure(ends->right), "");
     assert_int_equal(stream_read_line(ends->right, 512, begin + 0.01, &line), STREAM_TIMEOUT);
+    assert_string_equal(stream_failure(ends->right), "read: timed out");
     stream_write(ends->right, BYTES("250 ok\r\n"));
     assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
     assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
@@ -262,7 +274,7 @@ static void writes_to_nobody(void *argument)
     struct ends *ends = argument;
     stream_write(ends->right, BYTES("250 ok\r\n"));
     assert_int_equal(stream_flush(ends->right, soon()), STREAM_CLOSED);
-    assert_string_not_equal(stream_error(ends->right), "");
+    assert_failure(ends->right, "write", strerror(EPIPE));
 }
 
 static void writing_to_a_peer_that_is_gone_is_a_status_and_no_signal(void **state)
@@ -292,6 +304,12 @@ static SSL_CTX *new_server_context(void)
     X509_free(certificate);
     EVP_PKEY_free(key);
     return context;
+}
+
+/* `reason` is one of OpenSSL's, in the words of the library in use. */
+static void assert_tls_failure(const struct stream *stream, const char *during, int reason)
+{
+    assert_failure(stream, during, ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0, reason)));
 }
 
 static void run_over_tls(fiber_function *client, fiber_function *server)
@@ -331,7 +349,6 @@ static void injects_a_reply_before_the_handshake(void *argument)
     assert_int_equal(stream_flush(ends->right, soon()), STREAM_OK);
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
     assert_string_equal(stream_tls_version(ends->right), "TLSv1.3");
-    assert_non_null(stream_tls_cipher(ends->right));
     assert_int_equal(stream_read_line(ends->right, 512, soon(), &line), STREAM_OK);
     assert_bytes(line, "NOOP\r\n");
     stream_write(ends->right, BYTES("250 ok\r\n"));
@@ -378,13 +395,72 @@ static void expects_tls(void *argument)
 {
     struct ends *ends = argument;
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_ERROR);
-    assert_string_not_equal(stream_error(ends->right), "");
+    assert_tls_failure(ends->right, "TLS handshake", SSL_R_WRONG_VERSION_NUMBER);
+    assert_null(stream_tls_version(ends->right));
 }
 
-static void a_handshake_that_is_none_fails_with_a_reason(void **state)
+static void what_is_no_handshake_fails_with_openssls_reason(void **state)
 {
     (void)state;
     run_over_tls(speaks_no_tls, expects_tls);
+}
+
+static void wants_a_certificate_it_can_trust(void *argument)
+{
+    struct ends *ends = argument;
+    SSL_CTX_set_verify(ends->client, SSL_VERIFY_PEER, NULL);
+    assert_int_equal(stream_start_tls_client(ends->left, ends->client, BYTES("mx.example"), soon()),
+                     STREAM_ERROR);
+    assert_tls_failure(ends->left, "TLS handshake", SSL_R_CERTIFICATE_VERIFY_FAILED);
+}
+
+static void has_a_certificate_nobody_trusts(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_ERROR);
+    assert_tls_failure(ends->right, "TLS handshake", SSL_R_TLSV1_ALERT_UNKNOWN_CA);
+}
+
+static void both_ends_of_a_failed_handshake_know_why(void **state)
+{
+    (void)state;
+    run_over_tls(wants_a_certificate_it_can_trust, has_a_certificate_nobody_trusts);
+}
+
+static void starts_tls_and_goes_away(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_client(ends->left, ends->client, BYTES(""), soon()),
+                     STREAM_OK);
+    goes_away(ends);
+}
+
+static void writes_to_nobody_under_tls(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
+    while (!ends->left_ended)
+        fiber_sleep_until(clock_monotonic() + 0.001);
+    writes_to_nobody(ends);
+}
+
+static void writing_to_nobody_under_tls_is_a_status_and_no_signal(void **state)
+{
+    (void)state;
+    run_over_tls(starts_tls_and_goes_away, writes_to_nobody_under_tls);
+}
+
+static void is_left_alone_in_the_handshake(void *argument)
+{
+    struct ends *ends = argument;
+    assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_CLOSED);
+    assert_string_equal(stream_failure(ends->right), "TLS handshake: closed by the peer");
+}
+
+static void a_peer_that_leaves_in_the_handshake_is_a_closed_stream(void **state)
+{
+    (void)state;
+    run_over_tls(goes_away, is_left_alone_in_the_handshake);
 }
 
 static void expects_tls_in_vain(void *argument)
@@ -393,6 +469,7 @@ static void expects_tls_in_vain(void *argument)
     double begin = clock_monotonic();
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, begin + 0.02),
                      STREAM_TIMEOUT);
+    assert_string_equal(stream_failure(ends->right), "TLS handshake: timed out");
 }
 
 static void says_nothing(void *argument)
@@ -427,7 +504,7 @@ static void talks_on(void *argument)
     assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
     assert_bytes(line, "421 bye\r\n");
     assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_CLOSED);
-    assert_string_equal(stream_error(ends->left), "");
+    assert_string_equal(stream_failure(ends->left), "read: closed by the peer");
 }
 
 static void hangs_up(void *argument)
@@ -490,7 +567,10 @@ int main(void)
         cmocka_unit_test(hanging_up_on_a_peer_that_talks_on_is_no_reset),
         cmocka_unit_test(nothing_said_in_the_clear_is_heard_under_tls_in_either_direction),
         cmocka_unit_test(a_large_body_arrives_whole_under_tls),
-        cmocka_unit_test(a_handshake_that_is_none_fails_with_a_reason),
+        cmocka_unit_test(what_is_no_handshake_fails_with_openssls_reason),
+        cmocka_unit_test(both_ends_of_a_failed_handshake_know_why),
+        cmocka_unit_test(writing_to_nobody_under_tls_is_a_status_and_no_signal),
+        cmocka_unit_test(a_peer_that_leaves_in_the_handshake_is_a_closed_stream),
         cmocka_unit_test(a_handshake_has_a_deadline),
         cmocka_unit_test(a_connection_comes_from_the_address_asked_for_or_says_why_not),
     };
