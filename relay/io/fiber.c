@@ -5,9 +5,22 @@
  * has returned waits in a pool, in the middle of its first function, for the next one to run.
  *
  * Every switch is between a fiber and whoever resumed it: the loop, or the fiber that started it.
- */
+ *
+ * What this relies on beyond C and POSIX.1-2017:
+ * - getcontext(), makecontext() and setcontext(), which POSIX.1-2008 removed. glibc has them; musl
+ *   and OpenBSD do not.
+ * - _longjmp() to a frame that is alive on another stack. C (7.13.2.1) knows of no second stack;
+ *   glibc restores the registers and no more, except that with _FORTIFY_SOURCE it ends the process
+ *   for a jump to what looks like a deeper frame. Hence the #undef, for this file only.
+ * - No shadow stack (Intel CET, Arm GCS): _longjmp() would unwind the wrong one. Linux has
+ *   one only in a program that is marked for it and asks for it; this one must not.
+ * - One thread. errno, the signal mask and the floating-point environment are the thread's, not the
+ *   fiber's: a caller reads errno before it waits.
+ * - ASan and LSan are told of the switches; MSan, TSan and Valgrind are not. No C++ exception and
+ * no longjmp() of anyone else's may cross a switch.
+ * - A stack has a fixed size and does not grow; running over it hits the guard below: SIGSEGV. */
 
-/* Its longjmp() refuses, rightly elsewhere, to jump to another stack. */
+/* See above; the checks of the other functions are not missed here. */
 #undef _FORTIFY_SOURCE
 
 #include "fiber.h"
@@ -36,17 +49,17 @@
 
 /* Enough for OpenSSL, libopendkim and libspf2; pages that are never touched cost nothing. ASan's
  * red zones make frames several times as large. */
-enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MOST = 128 };
+enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MAX = 128 };
 
-/* Below each stack lies memory that nobody may touch: more than one page, so that a function with a
- * large frame does not step over it, and whole pages whatever their size. */
+/* Below each stack lies memory without access: more than one page, so that a function with a large
+ * frame does not skip it, and whole pages whatever their size. */
 enum { GUARD_SIZE = 64 * 1024, MAPPING_SIZE = GUARD_SIZE + STACK_SIZE };
 
 struct fiber {
     ucontext_t entry; /* where it begins */
     bool entered;
     jmp_buf registers;     /* where it left off */
-    struct fiber *resumer; /* where to go on when it waits */
+    struct fiber *resumer; /* to switch to when it waits or ends */
     fiber_function *function;
     void *argument;
 
@@ -73,34 +86,24 @@ static struct fiber *current = &root;
 static struct fiber *previous;
 static struct fiber *idle;
 static unsigned idle_count;
-static unsigned alive_count;
 
 struct ev_loop *fiber_loop(void)
 {
     if (!loop) {
-        /* A peer that is gone is an error of write(), not a signal. */
+        /* A peer that is gone is an error of write(), not a signal: OpenSSL and the log write
+         * without MSG_NOSIGNAL. */
         signal(SIGPIPE, SIG_IGN);
         loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     }
     return loop;
 }
 
-bool fiber_inside(void)
-{
-    return current != &root;
-}
-
 struct fiber *fiber_self(void)
 {
-    return fiber_inside() ? current : NULL;
+    return current == &root ? NULL : current;
 }
 
-unsigned fiber_count(void)
-{
-    return alive_count;
-}
-
-/* Tells ASan which stack is about to be used; `from` never comes back if it is dying. */
+/* Announces to ASan which stack is about to be used; `from` never comes back if it is dying. */
 static void before_switch(struct fiber *from, const struct fiber *to, bool dying)
 {
 #if WITH_ASAN
@@ -141,7 +144,7 @@ static void run_functions(void)
         struct fiber *self = current;
         self->function(self->argument);
         self->function = NULL;
-        switch_to(self->resumer, idle_count >= POOL_MOST);
+        switch_to(self->resumer, idle_count >= POOL_MAX);
     }
 }
 
@@ -160,8 +163,7 @@ static void collect(struct fiber *fiber)
 {
     if (fiber->function)
         return;
-    alive_count--;
-    if (idle_count >= POOL_MOST) {
+    if (idle_count >= POOL_MAX) {
         fiber_free(fiber);
         return;
     }
@@ -208,7 +210,7 @@ static void on_timer(struct ev_loop *self_loop, ev_timer *watcher, int events)
     double now = clock_monotonic();
     if (now >= fiber->deadline)
         resume(fiber, FIBER_TIMEOUT);
-    else /* the loop reckons from the time at which it began its round */
+    else /* the loop counts from the time at which this iteration began */
         arm_timer(fiber, now);
 }
 
@@ -239,12 +241,12 @@ static struct fiber *fiber_new(void)
     makecontext(&fiber->entry, run_functions, 0);
     ev_init(&fiber->io, on_io);
     ev_init(&fiber->timer, on_timer);
-    /* What is there counts, though the time for it has run out meanwhile. */
+    /* If input and time-out come in one iteration, the input counts. */
     ev_set_priority(&fiber->timer, EV_MINPRI);
     fiber->io.data = fiber;
     fiber->timer.data = fiber;
 #if WITH_ASAN
-    /* What only a waiting fiber points to is no leak. */
+    /* Memory to which only a waiting fiber points is not leaked. */
     __lsan_register_root_region(fiber->stack, fiber->stack_size);
 #endif
     return fiber;
@@ -265,7 +267,6 @@ bool fiber_start(fiber_function *function, void *argument)
     fiber->argument = argument;
     fiber->cancelled = fiber->woken = false;
     fiber->resumer = current;
-    alive_count++;
     switch_to(fiber, false);
     collect(fiber);
     return true;
@@ -288,7 +289,7 @@ static void run_then_stop(void *argument)
 bool fiber_run(fiber_function *function, void *argument)
 {
     struct run run = {function, argument, false};
-    if (fiber_inside() || !fiber_start(run_then_stop, &run))
+    if (fiber_self() || !fiber_start(run_then_stop, &run))
         return false;
     if (!run.ended)
         ev_run(loop, 0);
@@ -321,7 +322,7 @@ enum fiber_event fiber_wait_fd(int fd, int events, double deadline)
     return event;
 }
 
-/* Nobody waits for what has happened: the watch rests until somebody does. */
+/* An event without a waiter stops the watch until the next wait. */
 static void on_watch(struct ev_loop *self_loop, ev_io *io, int events)
 {
     struct fiber_watch *watch = io->data;

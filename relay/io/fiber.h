@@ -1,7 +1,9 @@
-/* Fibers: stackful coroutines on the libev loop, one per client session (and per listener, timer
- * job or tool run). Code in a fiber reads straight down; whenever it waits, other fibers run.
+/* Fibers: stackful coroutines on the libev loop, one for each listener, client session, DNS lookup
+ * and DNSBL query, and one for a run of a tool. Code in a fiber reads straight down; whenever it
+ * waits, other fibers run.
  *
- * There is one loop and one thread. All functions that wait must be called from inside a fiber. */
+ * There is one loop and one thread. All functions that wait must be called from inside a fiber.
+ * What fibers need of the C library and the processor is said in fiber.c. */
 #ifndef FAIRLEAD_FIBER_H
 #define FAIRLEAD_FIBER_H
 
@@ -10,19 +12,17 @@
 
 typedef void fiber_function(void *argument);
 
-/* The process's one loop, created at first use; NULL when libev cannot run here. */
+/* The process's one loop, created at first use, from when on SIGPIPE is ignored. NULL when libev
+ * cannot run here. */
 struct ev_loop *fiber_loop(void);
 
-/* Runs `function(argument)` in a new fiber, at once, until its first wait. False when no stack
- * could be had; the function has not been called then. */
+/* Runs `function(argument)` in a new fiber, at once, until its first wait. False when there is no
+ * memory for a stack; the function has not been called then. */
 bool fiber_start(fiber_function *function, void *argument);
 
 /* Runs one function in a fiber and the loop until that fiber ends (the tools, unit tests). Not from
- * inside a fiber. False when it could not be started, or when it waits for what cannot come. */
+ * inside a fiber. False when it could not be started, or waits for something that cannot happen. */
 bool fiber_run(fiber_function *function, void *argument);
-
-/* True inside a fiber. */
-bool fiber_inside(void);
 
 enum fiber_event { FIBER_READY, FIBER_TIMEOUT, FIBER_CANCELLED };
 
@@ -30,12 +30,12 @@ enum fiber_event { FIBER_READY, FIBER_TIMEOUT, FIBER_CANCELLED };
  * `deadline` (clock_monotonic(); 0 or less: no deadline). */
 enum fiber_event fiber_wait_fd(int fd, int events, double deadline);
 
-/* The same for a descriptor that is waited for again and again: the watch outlasts the wait, so
- * that the kernel need not be told of it each time. It belongs to one fiber at a time, and must be
- * ended before the descriptor is closed. A wait may end without need. */
+/* The same for a descriptor that is waited for again and again: the watch outlasts the wait, which
+ * saves a system call each time. It belongs to one fiber at a time, and must be ended before the
+ * descriptor is closed. A wait may end spuriously. */
 struct fiber_watch {
     ev_io io;
-    struct fiber *waiter; /* NULL: nobody waits now */
+    struct fiber *waiter; /* NULL: no fiber waits now */
 };
 
 void fiber_watch_begin(struct fiber_watch *watch, int fd);
@@ -46,8 +46,8 @@ void fiber_watch_end(struct fiber_watch *watch);
 enum fiber_event fiber_sleep_until(double deadline);
 
 /* A rendezvous inside the loop: a fiber waits in fiber_wait(), another (or a callback of the loop)
- * calls fiber_wake(). A wake-up that comes before the wait is kept for it; several count as one. A
- * pointer from fiber_self() is good until that fiber's function returns. */
+ * calls fiber_wake(). A wake-up that comes before the wait is kept for it; several count as one.
+ * fiber_self() is NULL outside fibers; the pointer is valid until that fiber's function returns. */
 struct fiber;
 struct fiber *fiber_self(void);
 enum fiber_event fiber_wait(double deadline);
@@ -56,8 +56,5 @@ void fiber_wake(struct fiber *fiber);
 /* Makes the wait that the fiber is in, and every later wait of it, return FIBER_CANCELLED at once.
  */
 void fiber_cancel(struct fiber *fiber);
-
-/* Fibers alive now, the caller's included. */
-unsigned fiber_count(void);
 
 #endif

@@ -422,7 +422,6 @@ static void keep_heap(void)
 void server_run(struct server *server)
 {
     keep_heap();
-    signal(SIGPIPE, SIG_IGN);
     watch_signal(server, &server->hangup, on_hangup, SIGHUP);
     watch_signal(server, &server->terminate, on_terminate, SIGTERM);
     watch_signal(server, &server->interrupt, on_terminate, SIGINT);

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -457,11 +458,22 @@ static void act_abandoned(struct world *world)
     assert_int_equal(world->answer.status, DNS_TEMPFAIL);
 }
 
-static void a_resolver_may_go_while_a_lookup_is_under_way(void **state)
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+static void a_resolver_freed_during_a_lookup_ends_it_and_closes_its_socket(void **state)
 {
     (void)state;
+    /* libev opens its own with the first loop. */
+    assert_non_null(fiber_loop());
+    unsigned before = open_descriptors();
     in_world(act_abandoned, NULL, NULL);
-    assert_int_equal(fiber_count(), 0);
+    assert_int_equal(open_descriptors(), before);
 }
 
 static void ask_nobody(void *argument)
@@ -499,7 +511,7 @@ int main(void)
         cmocka_unit_test(answers_good_and_bad_are_remembered_but_not_those_with_ttl_zero),
         cmocka_unit_test(the_same_question_at_the_same_time_is_asked_once),
         cmocka_unit_test(who_cannot_wait_gets_a_failure_and_who_asks_later_the_answer),
-        cmocka_unit_test(a_resolver_may_go_while_a_lookup_is_under_way),
+        cmocka_unit_test(a_resolver_freed_during_a_lookup_ends_it_and_closes_its_socket),
         cmocka_unit_test(without_servers_every_question_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
