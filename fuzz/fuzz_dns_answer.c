@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (reply.kind == DNS_REPLY_FAILED && !reply.answer.problem)
         abort();
-    if (reply.kind == DNS_REPLY_ALIAS && (reply.next.n == 0 || reply.next.n > DNS_WIRE_NAME_MOST))
+    if (reply.kind == DNS_REPLY_ALIAS && (reply.next.n == 0 || reply.next.n > DNS_WIRE_NAME_MAX))
         abort();
     for (size_t i = 0; i < reply.answer.count; i++)
         if (reply.answer.records[i].text.n > size * 4)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LARGEST_SEED = 1024 * 1024 };
+enum { SEED_MAX = 1024 * 1024 };
 
 /* The file is given in a block of its exact size, so that ASan sees a read beyond it. */
 static int replay(const char *directory, const char *name)
@@ -14,8 +14,8 @@ static int replay(const char *directory, const char *name)
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     FILE *file = fopen(path, "rb");
-    uint8_t *seed = malloc(LARGEST_SEED);
-    size_t size = file && seed ? fread(seed, 1, LARGEST_SEED, file) : 0;
+    uint8_t *seed = malloc(SEED_MAX);
+    size_t size = file && seed ? fread(seed, 1, SEED_MAX, file) : 0;
     int unreadable = !file || !seed || ferror(file);
     if (file)
         fclose(file);

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { OCTETS_PER_BUCKET = 512, BUCKETS_LEAST = 16 };
+enum { OCTETS_PER_BUCKET = 512, BUCKETS_MIN = 16 };
 
-struct entry {
-    struct entry *next; /* in its bucket */
-    TAILQ_ENTRY(entry) by_use;
+struct cache_entry {
+    struct cache_entry *next; /* in its bucket */
+    TAILQ_ENTRY(cache_entry) by_use;
     size_t size;
     size_t bucket;
     double expires;
@@ -22,15 +22,15 @@ struct entry {
 struct dns_cache {
     struct dns_cache_limits limits;
     size_t used;
-    TAILQ_HEAD(entries, entry) by_use; /* the one used last is first */
+    TAILQ_HEAD(cache_entries, cache_entry) by_use; /* most recently used first */
     size_t bucket_count;
-    struct entry *buckets[];
+    struct cache_entry *buckets[];
 };
 
 struct dns_cache *dns_cache_new(const struct dns_cache_limits *limits)
 {
-    size_t count = limits->octets / OCTETS_PER_BUCKET + BUCKETS_LEAST;
-    struct dns_cache *cache = calloc(1, sizeof *cache + count * sizeof(struct entry *));
+    size_t count = limits->octets / OCTETS_PER_BUCKET + BUCKETS_MIN;
+    struct dns_cache *cache = calloc(1, sizeof *cache + count * sizeof(struct cache_entry *));
     if (!cache)
         return NULL;
     cache->limits = *limits;
@@ -39,9 +39,9 @@ struct dns_cache *dns_cache_new(const struct dns_cache_limits *limits)
     return cache;
 }
 
-static void drop(struct dns_cache *cache, struct entry *entry)
+static void drop_entry(struct dns_cache *cache, struct cache_entry *entry)
 {
-    struct entry **link = &cache->buckets[entry->bucket];
+    struct cache_entry **link = &cache->buckets[entry->bucket];
     while (*link != entry)
         link = &(*link)->next;
     *link = entry->next;
@@ -55,7 +55,7 @@ void dns_cache_free(struct dns_cache *cache)
     if (!cache)
         return;
     while (!TAILQ_EMPTY(&cache->by_use))
-        drop(cache, TAILQ_FIRST(&cache->by_use));
+        drop_entry(cache, TAILQ_FIRST(&cache->by_use));
     free(cache);
 }
 
@@ -64,9 +64,10 @@ static size_t bucket_of(const struct dns_cache *cache, struct bytes name, enum d
     return (bytes_hash_nocase(name) + type) % cache->bucket_count;
 }
 
-static struct entry *find(const struct dns_cache *cache, struct bytes name, enum dns_type type)
+static struct cache_entry *find_entry(const struct dns_cache *cache, struct bytes name,
+                                      enum dns_type type)
 {
-    struct entry *entry = cache->buckets[bucket_of(cache, name, type)];
+    struct cache_entry *entry = cache->buckets[bucket_of(cache, name, type)];
     while (entry && (entry->type != type || !bytes_equal_nocase(entry->name, name)))
         entry = entry->next;
     return entry;
@@ -75,11 +76,11 @@ static struct entry *find(const struct dns_cache *cache, struct bytes name, enum
 bool dns_cache_get(struct dns_cache *cache, struct arena *arena, struct bytes name,
                    enum dns_type type, double now, struct dns_answer *answer)
 {
-    struct entry *entry = find(cache, name, type);
+    struct cache_entry *entry = find_entry(cache, name, type);
     if (!entry)
         return false;
     if (entry->expires <= now) {
-        drop(cache, entry);
+        drop_entry(cache, entry);
         return false;
     }
     TAILQ_REMOVE(&cache->by_use, entry, by_use);
@@ -92,14 +93,14 @@ bool dns_cache_get(struct dns_cache *cache, struct arena *arena, struct bytes na
 static uint32_t lifetime(const struct dns_cache_limits *limits, const struct dns_answer *answer)
 {
     if (answer->status != DNS_OK)
-        return answer->ttl < limits->negative_most ? answer->ttl : limits->negative_most;
+        return answer->ttl < limits->negative_ttl_max ? answer->ttl : limits->negative_ttl_max;
     if (answer->ttl == 0)
         return 0;
-    uint32_t ttl = answer->ttl > limits->ttl_least ? answer->ttl : limits->ttl_least;
-    return ttl < limits->ttl_most ? ttl : limits->ttl_most;
+    uint32_t ttl = answer->ttl > limits->ttl_min ? answer->ttl : limits->ttl_min;
+    return ttl < limits->ttl_max ? ttl : limits->ttl_max;
 }
 
-static struct bytes store(char **to, struct bytes b)
+static struct bytes store_bytes(char **to, struct bytes b)
 {
     struct bytes stored = {*to, b.n};
     if (b.n > 0)
@@ -108,24 +109,24 @@ static struct bytes store(char **to, struct bytes b)
     return stored;
 }
 
-static struct entry *new_entry(struct bytes name, const struct dns_answer *answer)
+static struct cache_entry *new_entry(struct bytes name, const struct dns_answer *answer)
 {
     size_t records_size = answer->count * sizeof(struct dns_record);
-    size_t size = sizeof(struct entry) + records_size + name.n + answer->canonical_name.n;
+    size_t size = sizeof(struct cache_entry) + records_size + name.n + answer->canonical_name.n;
     for (size_t i = 0; i < answer->count; i++)
         size += answer->records[i].text.n;
-    struct entry *entry = calloc(1, size);
+    struct cache_entry *entry = calloc(1, size);
     if (!entry)
         return NULL;
     char *text = (char *)entry + sizeof *entry + records_size;
     entry->size = size;
-    entry->name = store(&text, name);
+    entry->name = store_bytes(&text, name);
     entry->answer = *answer;
-    entry->answer.canonical_name = store(&text, answer->canonical_name);
+    entry->answer.canonical_name = store_bytes(&text, answer->canonical_name);
     entry->answer.records = entry->records;
     for (size_t i = 0; i < answer->count; i++) {
         entry->records[i] = answer->records[i];
-        entry->records[i].text = store(&text, answer->records[i].text);
+        entry->records[i].text = store_bytes(&text, answer->records[i].text);
     }
     return entry;
 }
@@ -136,9 +137,9 @@ void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type typ
     uint32_t seconds = lifetime(&cache->limits, answer);
     if (seconds == 0 || answer->status == DNS_TEMPFAIL)
         return;
-    struct entry *entry = find(cache, name, type);
+    struct cache_entry *entry = find_entry(cache, name, type);
     if (entry)
-        drop(cache, entry);
+        drop_entry(cache, entry);
     entry = new_entry(name, answer);
     if (!entry)
         return;
@@ -147,8 +148,9 @@ void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type typ
         return;
     }
     while (cache->used > cache->limits.octets - entry->size)
-        /* The analyzer takes the last entry for one that has a successor. */
-        drop(cache, TAILQ_LAST(&cache->by_use, entries)); // NOLINT(clang-analyzer-unix.Malloc)
+        /* The analyzer believes that the last entry has a successor. */
+        drop_entry(cache,
+                   TAILQ_LAST(&cache->by_use, cache_entries)); // NOLINT(clang-analyzer-unix.Malloc)
     entry->type = type;
     entry->expires = now + seconds;
     entry->bucket = bucket_of(cache, name, type);

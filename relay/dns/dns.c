@@ -1,16 +1,16 @@
-/* Questions that can be asked, and a memory of those that were. See dns.h. */
+/* Which questions can be asked, and the memo of those asked before. See dns.h. */
 #include "dns.h"
 
-enum { NAME_MOST = 253, LABEL_MOST = 63, MEMO_BUCKETS = 64 };
+enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, MEMO_BUCKETS = 64 };
 
 /* RFC 1035 2.3.4: no empty label, none over 63 octets, 255 in wire form. */
 static bool can_be_asked(struct bytes name)
 {
-    if (name.n == 0 || name.n > NAME_MOST)
+    if (name.n == 0 || name.n > DNS_NAME_MAX)
         return false;
     while (name.p != NULL) {
         struct bytes label = bytes_cut(&name, '.');
-        if (label.n == 0 || label.n > LABEL_MOST)
+        if (label.n == 0 || label.n > DNS_LABEL_MAX)
             return false;
     }
     return true;

@@ -27,11 +27,12 @@ enum dns_status {
     DNS_NODATA,   /* the name exists, the type does not */
     DNS_NXDOMAIN, /* the name does not exist (RFC 8020: nor anything below it) */
     DNS_BAD_NAME, /* the question cannot be asked: a label over 63, a name over 253 octets, empty */
-    DNS_TEMPFAIL  /* no usable answer: time-out, SERVFAIL, REFUSED, malformed, CNAME loop */
+    DNS_TEMPFAIL  /* no usable answer: time-out, SERVFAIL, REFUSED, referral, malformed, CNAME loop
+                   */
 };
 
 struct dns_record {
-    struct bytes text;   /* TXT: the strings joined without a blank; PTR, NS, CNAME, MX: the name,
+    struct bytes text;   /* TXT: the strings concatenated; PTR, NS, CNAME, MX: the name,
                             without the final dot, as presented (empty: the root) */
     struct ip address;   /* A, AAAA */
     uint16_t preference; /* MX */
@@ -42,7 +43,7 @@ struct dns_answer {
     size_t count;
     const struct dns_record *records; /* in the order received */
     struct bytes canonical_name;      /* where a CNAME chain ended, or the name asked */
-    uint32_t ttl;                     /* seconds for which the answer may be kept */
+    uint32_t ttl;                     /* seconds for which the answer may be cached */
     const char *problem;              /* DNS_TEMPFAIL: why, in a few words, a literal */
 };
 

@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { UDP_ANSWER_MOST = 4096 };
+enum { UDP_ANSWER_MAX = 4096 };
 
-static void fail(struct dns_reply *reply, const char *problem)
+static void fail_reply(struct dns_reply *reply, const char *problem)
 {
     *reply = (struct dns_reply){.kind = DNS_REPLY_FAILED};
     dns_answer_fail(&reply->answer, problem);
@@ -20,7 +20,8 @@ static void fail(struct dns_reply *reply, const char *problem)
 static const char *const out_of_time = "no answer in time";
 static const char *const unreachable = "the server cannot be reached";
 
-/* A socket that hears its server only, from a port that the kernel draws at random. */
+/* A socket connected to its server, so that it receives from no one else, with a source port chosen
+ * at random by the kernel (RFC 5452 9.2). */
 static int open_udp(const struct resolver_server *server)
 {
     struct sockaddr_storage address;
@@ -37,11 +38,11 @@ static int open_udp(const struct resolver_server *server)
 static void await_answer(struct arena *arena, int fd, const struct dns_question *question,
                          double deadline, struct dns_reply *reply, bool *silent)
 {
-    char packet[UDP_ANSWER_MOST];
+    char packet[UDP_ANSWER_MAX];
     do {
         enum fiber_event event = fiber_wait_fd(fd, EV_READ, deadline);
         if (event != FIBER_READY) {
-            fail(reply, event == FIBER_TIMEOUT ? out_of_time : "cancelled");
+            fail_reply(reply, event == FIBER_TIMEOUT ? out_of_time : "cancelled");
             return;
         }
         reply->kind = DNS_REPLY_FOREIGN;
@@ -49,7 +50,7 @@ static void await_answer(struct arena *arena, int fd, const struct dns_question 
         if (n >= 0)
             dns_reply_read(arena, (struct bytes){packet, (size_t)n}, question, reply);
         else if (errno != EAGAIN && errno != EINTR)
-            fail(reply, unreachable);
+            fail_reply(reply, unreachable);
         *silent = reply->kind == DNS_REPLY_FOREIGN || n < 0;
     } while (reply->kind == DNS_REPLY_FOREIGN);
 }
@@ -58,18 +59,18 @@ static void ask_udp(struct arena *arena, const struct resolver_server *server,
                     const struct dns_question *question, bool edns, double deadline,
                     struct dns_reply *reply, bool *silent)
 {
-    uint8_t packet[DNS_QUESTION_MOST];
+    uint8_t packet[DNS_QUESTION_MAX];
     size_t size = dns_question_write(question, edns, packet);
     int fd = open_udp(server);
     *silent = true;
     if (fd < 0) {
-        fail(reply, unreachable);
+        fail_reply(reply, unreachable);
         return;
     }
     if (send(fd, packet, size, MSG_NOSIGNAL) == (ssize_t)size)
         await_answer(arena, fd, question, deadline, reply, silent);
     else
-        fail(reply, unreachable);
+        fail_reply(reply, unreachable);
     close(fd);
 }
 
@@ -88,11 +89,11 @@ static enum stream_status read_exactly(struct stream *stream, size_t n, double d
     return status;
 }
 
-/* RFC 1035 4.2.2: a message over TCP has its length before it. */
+/* RFC 1035 4.2.2: over TCP a message is preceded by its length. */
 static enum stream_status converse(struct stream *stream, const struct dns_question *question,
                                    bool edns, double deadline, struct buffer *answer)
 {
-    uint8_t packet[2 + DNS_QUESTION_MOST];
+    uint8_t packet[2 + DNS_QUESTION_MAX];
     size_t size = dns_question_write(question, edns, packet + 2);
     packet[0] = (uint8_t)(size >> 8);
     packet[1] = (uint8_t)size;
@@ -113,13 +114,13 @@ static void ask_tcp(struct arena *arena, const struct resolver_server *server,
     int error;
     struct buffer answer = {0};
     struct stream *stream = stream_connect(&server->address, server->port, NULL, deadline, &error);
-    fail(reply, "no answer over TCP");
+    fail_reply(reply, "no answer over TCP");
     if (stream && converse(stream, question, edns, deadline, &answer) == STREAM_OK)
         dns_reply_read(arena, buffer_bytes(&answer), question, reply);
     stream_free(stream);
     buffer_free(&answer);
     if (reply->kind == DNS_REPLY_FOREIGN || reply->kind == DNS_REPLY_TRUNCATED)
-        fail(reply, "unusable answer over TCP");
+        fail_reply(reply, "unusable answer over TCP");
 }
 
 void dns_exchange(struct arena *arena, const struct resolver_server *server,
@@ -129,7 +130,7 @@ void dns_exchange(struct arena *arena, const struct resolver_server *server,
     bool edns = true;
     *silent = false;
     if (RAND_bytes((unsigned char *)&question->id, sizeof question->id) != 1) {
-        fail(reply, "no random numbers");
+        fail_reply(reply, "no random numbers");
         return;
     }
     ask_udp(arena, server, question, edns, deadline, reply, silent);

@@ -1,8 +1,8 @@
 /* DNS messages on the wire. See packet.h.
  *
- * Whether a packet is an answer to the question is judged on its fixed part, before anything in it
- * is parsed; the sections are then read by ldns. Names stay in wire form until they are handed out,
- * so that no escape can make one name look like another. */
+ * Whether a packet answers the question is decided from its header and question, before anything
+ * else in it is parsed; the sections are then read by ldns. Names stay in wire form until they are
+ * returned, so that no escape can make one name look like another. */
 #include "packet.h"
 
 #include "clause.h"
@@ -40,7 +40,7 @@ void dns_question_name(struct dns_question *question, struct bytes name)
 }
 
 size_t dns_question_write(const struct dns_question *question, bool edns,
-                          uint8_t packet[DNS_QUESTION_MOST])
+                          uint8_t packet[DNS_QUESTION_MAX])
 {
     uint8_t *p = write_16(packet, question->id);
     p = write_16(p, 0x0100); /* recursion desired */
@@ -63,11 +63,11 @@ size_t dns_question_write(const struct dns_question *question, bool edns,
     return (size_t)(p - packet);
 }
 
-/* Presentation form without the final dot: a dot or backslash inside a label gets a backslash, what
- * is not printable its decimal code (RFC 1035 5.1). */
-static struct bytes present(struct arena *arena, struct bytes wire)
+/* Presentation form without the final dot: a dot or backslash inside a label is escaped by a
+ * backslash, an unprintable octet by its decimal code (RFC 1035 5.1). */
+static struct bytes present_name(struct arena *arena, struct bytes wire)
 {
-    char text[4 * DNS_WIRE_NAME_MOST + 1];
+    char text[4 * DNS_WIRE_NAME_MAX + 1];
     size_t n = 0;
     for (size_t at = 0; at < wire.n && wire.p[at] != 0;) {
         struct bytes label = bytes_first(bytes_from(wire, at + 1), (unsigned char)wire.p[at]);
@@ -97,9 +97,9 @@ static bool asks_the_same(struct bytes packet, const struct dns_question *questi
            read_16(asked, name.n) == question->type && read_16(asked, name.n + 2) == CLASS_IN;
 }
 
-/* What the fixed part alone decides; DNS_REPLY_FINAL: the sections decide. */
-static enum dns_reply_kind judge(struct bytes packet, const struct dns_question *question,
-                                 const char **problem)
+/* What header and question alone decide; DNS_REPLY_FINAL: the sections decide. */
+static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_question *question,
+                                        const char **problem)
 {
     if (packet.n < HEADER_SIZE || (read_16(packet, 0) != question->id && CLAUSE(MX_16, true)))
         return DNS_REPLY_FOREIGN;
@@ -156,7 +156,7 @@ static void lower_ttl(uint32_t *ttl, uint32_t other)
         *ttl = other;
 }
 
-static bool read_address(struct bytes data, uint8_t length, struct ip *address)
+static bool read_ip(struct bytes data, uint8_t length, struct ip *address)
 {
     if (data.n != length)
         return false;
@@ -165,7 +165,7 @@ static bool read_address(struct bytes data, uint8_t length, struct ip *address)
     return true;
 }
 
-/* The strings of a TXT record one after the other (RFC 7208 3.3, RFC 6376 3.6.2.2). */
+/* The strings of a TXT record, concatenated (RFC 7208 3.3, RFC 6376 3.6.2.2). */
 static bool read_strings(struct arena *arena, const ldns_rr *rr, struct bytes *text)
 {
     size_t total = 0;
@@ -189,7 +189,7 @@ static bool read_name(struct arena *arena, const ldns_rdf *rdf, struct bytes *te
 {
     if (!rdf || ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME)
         return false;
-    *text = present(arena, rdf_bytes(rdf));
+    *text = present_name(arena, rdf_bytes(rdf));
     return text->p != NULL;
 }
 
@@ -198,9 +198,9 @@ static bool read_record(struct arena *arena, const ldns_rr *rr, struct dns_recor
     const ldns_rdf *first = ldns_rr_rdf(rr, 0);
     switch ((int)ldns_rr_get_type(rr)) {
     case DNS_A:
-        return read_address(rdf_bytes(first), 4, &record->address);
+        return read_ip(rdf_bytes(first), 4, &record->address);
     case DNS_AAAA:
-        return read_address(rdf_bytes(first), 16, &record->address);
+        return read_ip(rdf_bytes(first), 16, &record->address);
     case DNS_TXT:
     case DNS_SPF:
         return read_strings(arena, rr, &record->text);
@@ -253,7 +253,7 @@ static bool is_at_or_above(struct bytes zone, struct bytes name)
     return bytes_equal_nocase(name, zone);
 }
 
-/* The SOA of a zone that `name` lies in: what another zone's says does not concern the name. */
+/* The SOA of a zone that contains `name`; that of any other zone says nothing about the name. */
 static const ldns_rr *find_soa(const ldns_rr_list *authority, struct bytes name)
 {
     for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
@@ -285,11 +285,11 @@ static bool every_owner_is(const ldns_rr_list *section, struct bytes owner)
     return true;
 }
 
-/* Why an answer without the records asked for at `owner` is not a negative answer; NULL: it is one.
- * A mistake here would turn the fault of a server into the refusal of mail for good. */
+/* Why a reply without the records asked for at `owner` is not a negative answer; NULL: it is one.
+ * A server's fault mistaken for a negative answer would refuse mail permanently. */
 static const char *not_negative(const ldns_pkt *packet, struct bytes owner, const ldns_rr *soa)
 {
-    /* RFC 1035 4.1.1: neither has the zone nor asks others, so how should it know. */
+    /* RFC 1035 4.1.1: a server that neither has the zone nor recurses cannot know. */
     if (!ldns_pkt_aa(packet) && !ldns_pkt_ra(packet))
         return "neither authoritative nor recursive";
     /* RFC 2308 2.1: NXDOMAIN is no referral, whatever the authority section holds; 2.2: NODATA has
@@ -309,7 +309,7 @@ static void read_negative(struct arena *arena, const ldns_pkt *packet, struct by
     bool exists = ldns_pkt_get_rcode(packet) != LDNS_RCODE_NXDOMAIN;
     const ldns_rr *soa = find_soa(ldns_pkt_authority(packet), owner);
     if (exists && !soa && reply->aliases > 0) {
-        /* RFC 1034 5.3.3, 4c: the alias holds, of its target nothing is known yet. */
+        /* RFC 1034 5.3.3, 4c: the alias is valid, and nothing is known of its target yet. */
         reply->kind = DNS_REPLY_ALIAS;
         reply->next = arena_copy(arena, owner);
         return;
@@ -324,7 +324,7 @@ static void read_negative(struct arena *arena, const ldns_pkt *packet, struct by
     set_negative_ttl(soa, &answer->ttl);
 }
 
-/* Follows the CNAMEs from the name asked, as far as the packet knows them. */
+/* Follows the CNAMEs from the name asked as far as the packet has them. */
 static void read_sections(struct arena *arena, const ldns_pkt *packet,
                           const struct dns_question *question, struct dns_reply *reply)
 {
@@ -341,14 +341,14 @@ static void read_sections(struct arena *arena, const ldns_pkt *packet,
         const ldns_rr *alias = answer->count > 0 ? NULL : find_alias(section, owner);
         if (!alias)
             break;
-        if (++reply->aliases > DNS_ALIASES_MOST) {
+        if (++reply->aliases > DNS_ALIASES_MAX) {
             dns_answer_fail(answer, "CNAME loop or too long a chain");
             return;
         }
         lower_ttl(&answer->ttl, ldns_rr_ttl(alias));
         owner = rdf_bytes(ldns_rr_rdf(alias, 0));
     }
-    answer->canonical_name = present(arena, owner);
+    answer->canonical_name = present_name(arena, owner);
     if (answer->count > 0 && ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
         dns_answer_fail(answer, "NXDOMAIN with records of the name");
         return;
@@ -363,7 +363,7 @@ void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_q
                     struct dns_reply *reply)
 {
     const char *problem = NULL;
-    *reply = (struct dns_reply){.kind = judge(packet, question, &problem)};
+    *reply = (struct dns_reply){.kind = judge_header(packet, question, &problem)};
     if (problem)
         dns_answer_fail(&reply->answer, problem);
     if (reply->kind != DNS_REPLY_FINAL)

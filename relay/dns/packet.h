@@ -1,38 +1,38 @@
-/* DNS messages on the wire: writing a question, judging and reading what came back. Pure.
+/* DNS messages on the wire: writing a question, reading the reply. Pure.
  *
  * RFC 1035 4.1 (format), RFC 2308 2 and 5 (negative answers), RFC 2181 8 (TTLs), RFC 5452 9.1
- * (what makes an answer an answer to this question), RFC 6891 6.1 (OPT). */
+ * (matching replies to questions), RFC 6891 6.1 (OPT). */
 #ifndef FAIRLEAD_PACKET_H
 #define FAIRLEAD_PACKET_H
 
 #include "dns.h"
 
 enum {
-    DNS_WIRE_NAME_MOST = 255,
-    DNS_QUESTION_MOST = 12 + DNS_WIRE_NAME_MOST + 4 + 11,
-    DNS_ALIASES_MOST = 8,  /* CNAMEs from the name asked to its records */
+    DNS_WIRE_NAME_MAX = 255,
+    DNS_QUESTION_MAX = 12 + DNS_WIRE_NAME_MAX + 4 + 11,
+    DNS_ALIASES_MAX = 8,   /* CNAMEs from the name asked to its records */
     DNS_UDP_PAYLOAD = 1232 /* fits every path unfragmented */
 };
 
 struct dns_question {
     uint16_t id;
     enum dns_type type;
-    uint8_t name[DNS_WIRE_NAME_MOST]; /* wire form */
+    uint8_t name[DNS_WIRE_NAME_MAX]; /* wire form */
     size_t name_size;
 };
 
-/* Sets the name from presentation form without the final dot, as dns_query() lets it pass. */
+/* Sets the name from presentation form without the final dot, which dns_query() has checked. */
 void dns_question_name(struct dns_question *question, struct bytes name);
 
 /* Writes the packet, with an OPT record if `edns`, and returns its size. */
 size_t dns_question_write(const struct dns_question *question, bool edns,
-                          uint8_t packet[DNS_QUESTION_MOST]);
+                          uint8_t packet[DNS_QUESTION_MAX]);
 
 enum dns_reply_kind {
     DNS_REPLY_FOREIGN,   /* not an answer to this question: keep waiting */
     DNS_REPLY_TRUNCATED, /* ask again over TCP */
     DNS_REPLY_NO_EDNS,   /* FORMERR, NOTIMP or BADVERS: ask again in plain DNS */
-    DNS_REPLY_FAILED,    /* ask somebody else; answer.problem says why */
+    DNS_REPLY_FAILED,    /* ask another server; answer.problem says why */
     DNS_REPLY_ALIAS,     /* a CNAME without what it points to: ask for `next` */
     DNS_REPLY_FINAL      /* `answer` is DNS_OK, DNS_NODATA or DNS_NXDOMAIN */
 };
@@ -44,7 +44,7 @@ struct dns_reply {
     struct bytes next;        /* ALIAS: the name to ask for, in wire form */
 };
 
-/* Reads what came back for `question`; everything in *reply lives in `arena`. */
+/* Reads the reply to `question`; everything in *reply lives in `arena`. */
 void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_question *question,
                     struct dns_reply *reply);
 

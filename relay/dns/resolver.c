@@ -1,8 +1,7 @@
 /* The network resolver. See resolver.h.
  *
- * A lookup is a fiber of its own. Whoever asks waits for it, up to a deadline of their own; equal
- * questions at one time share it; its answer goes into the cache even when nobody waits any more.
- */
+ * A lookup is a fiber of its own. Each caller waits for it up to a deadline of its own; concurrent
+ * lookups of one question share it; the answer is cached even if no caller waits any more. */
 #include "resolver.h"
 
 #include "cache.h"
@@ -13,16 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for a few answers of the largest size: a chain of CNAMEs, each asked for. */
-enum { LOOKUP_MEMORY_MOST = 4 * 1024 * 1024 };
+/* A few answers of the largest size: a chain of CNAMEs, each looked up. */
+enum { LOOKUP_MEMORY_MAX = 4 * 1024 * 1024 };
 
-/* One waiting asker; it lives on that fiber's stack. */
+/* A caller that waits; lives on the stack of its fiber. */
 struct waiter {
     struct waiter *next;
     struct fiber *fiber;
 };
 
-/* A lookup under way, in its own arena; freed when neither its fiber nor an asker needs it. */
+/* A lookup in progress, in its own arena; freed when neither its fiber nor a caller needs it. */
 struct lookup {
     struct lookup *next;
     struct resolver *resolver;
@@ -41,32 +40,32 @@ struct resolver {
     struct resolver_config config;
     struct dns_cache *cache; /* NULL: none */
     struct lookup *lookups;
-    bool freed; /* as soon as the last lookup has ended */
+    bool freed; /* to be destroyed when the last lookup has ended */
 };
 
 /* Asks the servers in turn, and in further rounds those that were silent. */
 static void ask_servers(const struct resolver_config *config, struct arena *arena,
                         struct dns_question *question, struct dns_reply *reply)
 {
-    bool refused[RESOLVER_SERVERS_MAX] = {false};
+    bool failed[RESOLVER_SERVERS_MAX] = {false};
     *reply = (struct dns_reply){.kind = DNS_REPLY_FAILED};
     dns_answer_fail(&reply->answer, "no server is configured");
     for (unsigned round = 0; round < config->tries; round++) {
         for (size_t i = 0; i < config->server_count; i++) {
             bool silent;
-            if (refused[i])
+            if (failed[i])
                 continue;
             dns_exchange(arena, &config->servers[i], question, clock_monotonic() + config->timeout,
                          reply, &silent);
             if (reply->kind != DNS_REPLY_FAILED)
                 return;
-            refused[i] = !silent;
+            failed[i] = !silent;
         }
     }
 }
 
-/* Asks until the chain of CNAMEs ends; a chain that comes back to itself exceeds the bound. */
-static void look_up(const struct resolver_config *config, struct lookup *lookup)
+/* Asks until the chain of CNAMEs ends; a loop exceeds the bound. */
+static void resolve(const struct resolver_config *config, struct lookup *lookup)
 {
     struct dns_question question = {.type = lookup->type};
     struct dns_reply reply;
@@ -78,7 +77,7 @@ static void look_up(const struct resolver_config *config, struct lookup *lookup)
         aliases += reply.aliases;
         if (reply.kind != DNS_REPLY_ALIAS)
             break;
-        if (aliases > DNS_ALIASES_MOST) {
+        if (aliases > DNS_ALIASES_MAX) {
             dns_answer_fail(&reply.answer, "CNAME loop or too long a chain");
             break;
         }
@@ -92,13 +91,13 @@ static void look_up(const struct resolver_config *config, struct lookup *lookup)
         lookup->answer.ttl = ttl;
 }
 
-static void destroy(struct resolver *resolver)
+static void resolver_destroy(struct resolver *resolver)
 {
     dns_cache_free(resolver->cache);
     free(resolver);
 }
 
-static void release(struct lookup *lookup)
+static void release_lookup(struct lookup *lookup)
 {
     if (--lookup->users == 0)
         arena_free(lookup->arena);
@@ -117,20 +116,20 @@ static void end_lookup(struct lookup *lookup)
                       &lookup->answer);
     for (struct waiter *waiter = lookup->waiters; waiter; waiter = waiter->next)
         fiber_wake(waiter->fiber);
-    release(lookup);
+    release_lookup(lookup);
     if (resolver->freed && !resolver->lookups)
-        destroy(resolver);
+        resolver_destroy(resolver);
 }
 
 static void run_lookup(void *argument)
 {
     struct lookup *lookup = argument;
     lookup->fiber = fiber_self();
-    look_up(&lookup->resolver->config, lookup);
+    resolve(&lookup->resolver->config, lookup);
     end_lookup(lookup);
 }
 
-/* The lookup under way for the question, or a new one; the caller is counted among its users. */
+/* The lookup in progress for the question, or a new one; the caller is counted among its users. */
 static struct lookup *join_lookup(struct resolver *resolver, struct bytes name, enum dns_type type)
 {
     struct lookup *lookup = resolver->lookups;
@@ -140,7 +139,7 @@ static struct lookup *join_lookup(struct resolver *resolver, struct bytes name, 
         lookup->users++;
         return lookup;
     }
-    struct arena *arena = arena_new(LOOKUP_MEMORY_MOST);
+    struct arena *arena = arena_new(LOOKUP_MEMORY_MAX);
     lookup = arena ? arena_alloc(arena, sizeof *lookup) : NULL;
     if (!lookup) {
         arena_free(arena);
@@ -188,7 +187,7 @@ static void resolver_query(struct dns *self, struct arena *arena, struct bytes n
         dns_answer_copy(arena, &lookup->answer, answer);
     else
         dns_answer_fail(answer, "no answer in time");
-    release(lookup);
+    release_lookup(lookup);
 }
 
 struct resolver *resolver_new(const struct resolver_config *config)
@@ -200,9 +199,9 @@ struct resolver *resolver_new(const struct resolver_config *config)
     if (config->cache_octets > 0)
         resolver->cache = dns_cache_new(&(struct dns_cache_limits){
             .octets = config->cache_octets,
-            .ttl_least = config->ttl_least,
-            .ttl_most = config->ttl_most,
-            .negative_most = config->ttl_negative_most,
+            .ttl_min = config->ttl_min,
+            .ttl_max = config->ttl_max,
+            .negative_ttl_max = config->negative_ttl_max,
         });
     resolver->dns.query = resolver_query;
     return resolver;
@@ -216,7 +215,7 @@ void resolver_free(struct resolver *resolver)
     for (struct lookup *lookup = resolver->lookups; lookup; lookup = lookup->next)
         fiber_cancel(lookup->fiber);
     if (!resolver->lookups)
-        destroy(resolver);
+        resolver_destroy(resolver);
 }
 
 struct dns *resolver_dns(struct resolver *resolver)

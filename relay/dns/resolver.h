@@ -1,8 +1,9 @@
 /* The network resolver: a stub that asks recursive servers, on fibers (RFC 1034 5.3.1).
  *
  * UDP from a random port with a random id, TCP when the answer is truncated (RFC 7766), EDNS0 with
- * fallback (RFC 6891), a cache of positive and negative answers (RFC 2308), CNAME chains with a
- * bound. It validates no DNSSEC: it trusts its servers and the way to them, as every stub does. */
+ * fallback (RFC 6891), a cache of positive and negative answers (RFC 2308), CNAME chains of
+ * bounded length. No DNSSEC validation: like any stub it trusts its servers and the path to them.
+ */
 #ifndef FAIRLEAD_RESOLVER_H
 #define FAIRLEAD_RESOLVER_H
 
@@ -18,26 +19,26 @@ struct resolver_server {
 struct resolver_config {
     struct resolver_server servers[RESOLVER_SERVERS_MAX];
     size_t server_count;
-    double timeout;             /* seconds to wait for one server, each time it is asked */
-    unsigned tries;             /* rounds over all servers */
-    size_t cache_octets;        /* the cache's bound; 0: no cache */
-    uint32_t ttl_least;         /* seconds; a TTL of 0 is never raised and never cached */
-    uint32_t ttl_most;          /* seconds */
-    uint32_t ttl_negative_most; /* seconds, for NODATA and NXDOMAIN */
+    double timeout;            /* seconds to wait for a server, per query */
+    unsigned tries;            /* rounds over all servers */
+    size_t cache_octets;       /* the cache's bound; 0: no cache */
+    uint32_t ttl_min;          /* seconds; a TTL of 0 is never raised and never cached */
+    uint32_t ttl_max;          /* seconds */
+    uint32_t negative_ttl_max; /* seconds, for NODATA and NXDOMAIN */
 };
 
 /* No servers; five seconds, two rounds, a cache of 16 MiB, an hour for negative answers. */
 struct resolver_config resolver_defaults(void);
 
-/* Adds the servers of a resolv.conf(5) file, and takes its `options timeout:n attempts:n`. Lines
- * that it cannot use are skipped. Without the file or without servers in it there is one on
- * 127.0.0.1, as everywhere else. */
+/* Adds the servers of a resolv.conf(5) file, and applies its `options timeout:n attempts:n`. Lines
+ * that it cannot use are skipped. Without the file, or without a server in it, the server is
+ * 127.0.0.1, as resolv.conf(5) has it. */
 void resolver_read_resolv_conf(struct resolver_config *config, const char *path);
 
 /* "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353", "localhost[:port]". */
 bool resolver_server_parse(struct bytes text, struct resolver_server *server);
 
-/* Several resolvers may live side by side. NULL when memory is short. */
+/* There may be several resolvers. NULL when memory is short. */
 struct resolver;
 struct resolver *resolver_new(const struct resolver_config *config);
 

@@ -3,19 +3,19 @@
 #include "file.h"
 #include "resolver.h"
 
-enum { RESOLV_CONF_SIZE_LIMIT = 64 * 1024 };
+enum { RESOLV_CONF_SIZE_MAX = 64 * 1024 };
 
 struct resolver_config resolver_defaults(void)
 {
     return (struct resolver_config){.timeout = 5,
                                     .tries = 2,
                                     .cache_octets = (size_t)16 * 1024 * 1024,
-                                    .ttl_most = 24 * 3600,
-                                    .ttl_negative_most = 3600};
+                                    .ttl_max = 24 * 3600,
+                                    .negative_ttl_max = 3600};
 }
 
 /* Splits "[2001:db8::1]:53", "192.0.2.1:53" or a bare address; a bare IPv6 address has colons, but
- * no port. False if brackets or port are not as they should be. */
+ * no port. False if brackets or port are malformed. */
 static bool split_port(struct bytes text, struct bytes *host, uint16_t *port)
 {
     const size_t colon = bytes_find_last(text, ':');
@@ -59,7 +59,7 @@ bool resolver_server_parse(struct bytes text, struct resolver_server *server)
 }
 
 /* The next word of a resolv.conf line, which ends at a comment. */
-static struct bytes next_word(struct bytes *line)
+static struct bytes next_conf_word(struct bytes *line)
 {
     size_t start = 0, end;
     while (start < line->n && (line->p[start] == ' ' || line->p[start] == '\t'))
@@ -81,14 +81,14 @@ static void add_server(struct resolver_config *config, struct bytes text)
 
 static void read_option(struct resolver_config *config, struct bytes option)
 {
-    enum { TIMEOUT_MOST = 30, TRIES_MOST = 5 }; /* as resolv.conf(5) has them */
+    enum { TIMEOUT_MAX = 30, TRIES_MAX = 5 }; /* the caps of resolv.conf(5) */
     struct bytes value = option;
     const struct bytes name = bytes_cut(&value, ':');
     uint64_t number;
-    if (bytes_equal(name, BYTES("timeout")) && bytes_to_number(value, TIMEOUT_MOST, &number) &&
+    if (bytes_equal(name, BYTES("timeout")) && bytes_to_number(value, TIMEOUT_MAX, &number) &&
         number > 0)
         config->timeout = (double)number;
-    if (bytes_equal(name, BYTES("attempts")) && bytes_to_number(value, TRIES_MOST, &number) &&
+    if (bytes_equal(name, BYTES("attempts")) && bytes_to_number(value, TRIES_MAX, &number) &&
         number > 0)
         config->tries = (unsigned)number;
 }
@@ -97,15 +97,16 @@ void resolver_read_resolv_conf(struct resolver_config *config, const char *path)
 {
     struct buffer text = {0};
     struct bytes rest = {NULL, 0};
-    if (file_read(path, RESOLV_CONF_SIZE_LIMIT, &text) == NULL)
+    if (file_read(path, RESOLV_CONF_SIZE_MAX, &text) == NULL)
         rest = buffer_bytes(&text);
     while (rest.p) {
         struct bytes line = bytes_trim(bytes_cut(&rest, '\n'));
-        const struct bytes keyword = next_word(&line);
+        const struct bytes keyword = next_conf_word(&line);
         if (bytes_equal(keyword, BYTES("nameserver")))
-            add_server(config, next_word(&line));
+            add_server(config, next_conf_word(&line));
         else if (bytes_equal(keyword, BYTES("options")))
-            for (struct bytes option = next_word(&line); option.n; option = next_word(&line))
+            for (struct bytes option = next_conf_word(&line); option.n;
+                 option = next_conf_word(&line))
                 read_option(config, option);
     }
     buffer_free(&text);

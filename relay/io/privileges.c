@@ -1,4 +1,4 @@
-/* Giving up root. See privileges.h. */
+/* Dropping root privileges. See privileges.h. */
 #include "privileges.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { USER_NAME_LIMIT = 64 };
+enum { USER_NAME_MAX = 64 };
 
 static bool complain(struct buffer *errors, const char *user, const char *why)
 {
@@ -23,7 +23,7 @@ static bool become(const struct passwd *entry)
            setresuid(entry->pw_uid, entry->pw_uid, entry->pw_uid) == 0;
 }
 
-/* Every id is the user's, and root's cannot be had back. */
+/* Every id is the user's, and root's cannot be regained. */
 static bool is_final(const struct passwd *entry)
 {
     uid_t real, effective, saved;
@@ -51,7 +51,7 @@ static bool become_final(const char *name, struct buffer *errors)
 
 bool privileges_drop(struct bytes user, struct buffer *errors)
 {
-    char name[USER_NAME_LIMIT];
+    char name[USER_NAME_MAX];
     if (user.n >= sizeof name)
         return complain(errors, "...", "the name is too long");
     if (user.n > 0)

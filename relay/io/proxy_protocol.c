@@ -4,10 +4,10 @@
 #include <string.h>
 
 enum {
-    SHORTEST = 15,           /* "PROXY UNKNOWN\r\n" */
-    TEXT_MOST = 107,         /* version 1, line end included */
+    HEADER_MIN = 15,         /* "PROXY UNKNOWN\r\n" */
+    TEXT_MAX = 107,          /* version 1, line end included */
     BINARY_FIXED = 16,       /* version 2 before its addresses */
-    BINARY_MOST = 4096,      /* real ones have a few hundred octets of TLVs at most */
+    BINARY_MAX = 4096,       /* our bound: TLVs in use have a few hundred octets */
     BINARY_TCP4 = 4 + 4 + 4, /* two addresses, two ports */
     BINARY_TCP6 = 16 + 16 + 4
 };
@@ -37,7 +37,7 @@ static bool read_port(struct bytes text, uint16_t *port)
     return true;
 }
 
-static bool read_address(struct bytes text, bool is_v6, struct ip *address)
+static bool read_proxy_address(struct bytes text, bool is_v6, struct ip *address)
 {
     return (bytes_find(text, ':') != BYTES_NOT_FOUND) == is_v6 && ip_parse(text, address);
 }
@@ -53,8 +53,8 @@ static enum proxy_status parse_text_line(struct bytes line, struct proxy_header 
     bool is_v6 = bytes_equal(family, BYTES("TCP6"));
     if (!is_v6 && !bytes_equal(family, BYTES("TCP4")))
         return PROXY_MALFORMED;
-    bool good = read_address(bytes_cut(&line, ' '), is_v6, &header->source) &&
-                read_address(bytes_cut(&line, ' '), is_v6, &header->destination) &&
+    bool good = read_proxy_address(bytes_cut(&line, ' '), is_v6, &header->source) &&
+                read_proxy_address(bytes_cut(&line, ' '), is_v6, &header->destination) &&
                 read_port(bytes_cut(&line, ' '), &header->source_port) &&
                 read_port(line, &header->destination_port);
     return good ? PROXY_OK : PROXY_MALFORMED;
@@ -62,12 +62,12 @@ static enum proxy_status parse_text_line(struct bytes line, struct proxy_header 
 
 static enum proxy_status parse_text(struct bytes input, struct proxy_header *header, size_t *length)
 {
-    struct bytes line = bytes_first(input, TEXT_MOST);
+    struct bytes line = bytes_first(input, TEXT_MAX);
     size_t end = bytes_find(line, '\n');
     if (end == BYTES_NOT_FOUND) {
-        if (line.n == TEXT_MOST)
+        if (line.n == TEXT_MAX)
             return PROXY_MALFORMED;
-        return incomplete(line.n < SHORTEST ? SHORTEST : line.n + 1, length);
+        return incomplete(line.n < HEADER_MIN ? HEADER_MIN : line.n + 1, length);
     }
     if (end <= text_start.n || line.p[end - 1] != '\r')
         return PROXY_MALFORMED;
@@ -104,7 +104,7 @@ static enum proxy_status parse_addresses(uint8_t family, struct bytes rest,
     case TCP4:
     case TCP6:
         break;
-    default: /* section 2.2: an unexpected value drops the connection */
+    default: /* section 2.2: drop the connection on an unexpected value */
         return PROXY_MALFORMED;
     }
     if (rest.n < (family == TCP4 ? BINARY_TCP4 : BINARY_TCP6))
@@ -121,11 +121,11 @@ static enum proxy_status parse_binary(struct bytes input, struct proxy_header *h
 {
     enum { LOCAL = 0x20, PROXY = 0x21 };
     if (input.n < BINARY_FIXED)
-        return incomplete(input.n < SHORTEST ? SHORTEST : BINARY_FIXED, length);
+        return incomplete(input.n < HEADER_MIN ? HEADER_MIN : BINARY_FIXED, length);
     uint8_t command = (uint8_t)input.p[12], family = (uint8_t)input.p[13];
     struct bytes size = bytes_from(input, 14);
     *length = BINARY_FIXED + (size_t)take_port(&size);
-    if (*length > BINARY_MOST || (command != LOCAL && command != PROXY))
+    if (*length > BINARY_MAX || (command != LOCAL && command != PROXY))
         return PROXY_MALFORMED;
     if (input.n < *length)
         return PROXY_INCOMPLETE;
@@ -139,7 +139,7 @@ enum proxy_status proxy_parse(struct bytes input, struct proxy_header *header, s
 {
     *header = (struct proxy_header){0};
     if (input.n == 0)
-        return incomplete(SHORTEST, length);
+        return incomplete(HEADER_MIN, length);
     if (starts_alike(input, text_start))
         return parse_text(input, header, length);
     return starts_alike(input, binary_start) ? parse_binary(input, header, length)
@@ -148,7 +148,7 @@ enum proxy_status proxy_parse(struct bytes input, struct proxy_header *header, s
 
 enum stream_status proxy_read(struct stream *stream, double deadline, struct proxy_header *header)
 {
-    char input[BINARY_MOST];
+    char input[BINARY_MAX];
     size_t n = 0, needed = 0;
     enum proxy_status parsed;
     while ((parsed = proxy_parse((struct bytes){input, n}, header, &needed)) == PROXY_INCOMPLETE) {

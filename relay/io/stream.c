@@ -21,8 +21,8 @@
 enum {
     INPUT_MIN = 4 * 1024,
     INPUT_MAX = 64 * 1024,
-    OUTPUT_KEPT_MAX = 64 * 1024, /* a larger queue is given back once it is empty */
-    /* What a peer may still send after our last reply before we close on it. */
+    OUTPUT_KEPT_MAX = 64 * 1024, /* a larger queue is freed once it is empty */
+    /* How much a peer may still send after our last reply before we close. */
     DRAIN_MAX = 1024 * 1024,
     /* Reads without a wait between them, after which other fibers get their turn. */
     READS_MAX = 16,
@@ -42,11 +42,11 @@ struct stream {
     size_t begin, end; /* the unread part of input */
     unsigned reads_in_a_row;
     bool last;  /* nothing will be sent after what is queued */
-    bool asked; /* sent something since the last read: the answer is not there yet */
+    bool asked; /* sent something since the last read: the answer cannot be there yet */
 
     struct buffer output;
     struct buffer *memory_output;
-    size_t memory_left; /* input that arrives with the first read: nobody speaks unasked */
+    size_t memory_left; /* input that arrives with the first read, not before */
 
     char failure[FAILURE_MAX];
 };
@@ -165,7 +165,7 @@ struct stream *stream_connect(const struct ip *host, uint16_t port, const struct
     return stream;
 }
 
-/* A close with octets unread becomes a reset, which may overtake the last reply. */
+/* close() with input unread sends a reset, which may overtake the last reply. */
 static void close_gently(int fd)
 {
     char unread[INPUT_MIN];
@@ -272,8 +272,8 @@ static enum stream_status receive(struct stream *stream, char *p, size_t size, d
     return status;
 }
 
-/* Makes room behind the unread octets: at first a little, more once whole buffers keep coming in,
- * and always more for a line that fills all there is. */
+/* Makes room after the unread octets: little at first, more once whole buffers keep coming in, and
+ * always more for a line that fills the buffer. */
 static bool make_room(struct stream *stream)
 {
     size_t kept = stream->end - stream->begin;
@@ -296,7 +296,7 @@ static bool make_room(struct stream *stream)
 }
 
 /* Adds at least one octet to the unread ones. */
-static enum stream_status fill(struct stream *stream, double deadline)
+static enum stream_status fill_input(struct stream *stream, double deadline)
 {
     size_t received = 0;
     if (stream->fd < 0) {
@@ -314,14 +314,14 @@ static enum stream_status fill(struct stream *stream, double deadline)
     return status;
 }
 
-static struct bytes take(struct stream *stream, size_t n)
+static struct bytes take_input(struct stream *stream, size_t n)
 {
     struct bytes taken = {stream->input + stream->begin, n};
     stream->begin += n;
     return taken;
 }
 
-static struct bytes unread(const struct stream *stream)
+static struct bytes unread_input(const struct stream *stream)
 {
     if (stream->begin == stream->end)
         return (struct bytes){"", 0};
@@ -336,13 +336,13 @@ static void discard_input(struct stream *stream)
 static enum stream_status discard_line(struct stream *stream, double deadline)
 {
     for (;;) {
-        size_t at = bytes_find(unread(stream), '\n');
+        size_t at = bytes_find(unread_input(stream), '\n');
         if (at != BYTES_NOT_FOUND) {
-            take(stream, at + 1);
+            take_input(stream, at + 1);
             return STREAM_TOO_LONG;
         }
         discard_input(stream);
-        enum stream_status status = fill(stream, deadline);
+        enum stream_status status = fill_input(stream, deadline);
         if (status != STREAM_OK)
             return status;
     }
@@ -353,16 +353,16 @@ enum stream_status stream_read_line(struct stream *stream, size_t limit, double 
 {
     size_t searched = 0;
     for (;;) {
-        struct bytes there = bytes_first(unread(stream), limit);
+        struct bytes there = bytes_first(unread_input(stream), limit);
         size_t at = bytes_find(bytes_from(there, searched), '\n');
         if (at != BYTES_NOT_FOUND) {
-            *line = take(stream, searched + at + 1);
+            *line = take_input(stream, searched + at + 1);
             return STREAM_OK;
         }
         if (there.n == limit)
             return discard_line(stream, deadline);
         searched = there.n;
-        enum stream_status status = fill(stream, deadline);
+        enum stream_status status = fill_input(stream, deadline);
         if (status != STREAM_OK)
             return status;
     }
@@ -372,12 +372,12 @@ enum stream_status stream_read_some(struct stream *stream, size_t limit, double 
                                     struct bytes *octets)
 {
     if (stream->begin == stream->end) {
-        enum stream_status status = fill(stream, deadline);
+        enum stream_status status = fill_input(stream, deadline);
         if (status != STREAM_OK)
             return status;
     }
-    size_t n = unread(stream).n;
-    *octets = take(stream, n < limit ? n : limit);
+    size_t n = unread_input(stream).n;
+    *octets = take_input(stream, n < limit ? n : limit);
     return STREAM_OK;
 }
 
@@ -393,11 +393,11 @@ size_t stream_buffered(const struct stream *stream)
 
 bool stream_has_line(const struct stream *stream)
 {
-    return bytes_find(unread(stream), '\n') != BYTES_NOT_FOUND;
+    return bytes_find(unread_input(stream), '\n') != BYTES_NOT_FOUND;
 }
 
-/* Looks at the next octet without waiting or taking it. Inside TLS only what was sent as data
- * counts: a session ticket makes the socket readable too. */
+/* Peeks at the next octet without waiting. Under TLS only application data counts: a session ticket
+ * makes the socket readable too. */
 static enum stream_status look_ahead(struct stream *stream)
 {
     char octet;
@@ -516,7 +516,7 @@ static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, boo
     enum stream_status status = stream_flush(stream, deadline);
     if (status != STREAM_OK)
         return status;
-    /* What came in the clear must not be taken for something said under TLS, neither a client's
+    /* What was received in the clear must not be read as if sent under TLS, neither a client's
      * commands (CVE-2011-0411) nor a server's replies (CVE-2021-38371). */
     discard_input(stream);
     if (stream->fd < 0 || stream->ssl)
@@ -528,7 +528,7 @@ static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, boo
         return fail_stream(stream, "TLS", openssl_reason());
     SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                   SSL_MODE_RELEASE_BUFFERS);
-    /* SMTP has its own marks of completeness, and many peers end without a close_notify. */
+    /* SMTP marks the end of everything itself, and many peers close without a close_notify. */
     SSL_set_options(stream->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_set_read_ahead(stream->ssl, 1);
     stream->tls_broken = true;

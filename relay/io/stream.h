@@ -39,9 +39,9 @@ struct stream *stream_connect(const struct ip *host, uint16_t port, const struct
 void stream_free(struct stream *stream);
 
 /* Reads up to and including the next LF. `line` points into the stream's buffer and is valid until
- * the next read; it includes its line end, whatever that is: judging bare LF or CR is the caller's.
- * A line longer than `limit` octets (its end included) gives STREAM_TOO_LONG. At the end of input
- * an unfinished line gives STREAM_CLOSED. */
+ * the next read; it includes its line end, whatever that is: bare CR and LF are the caller's to
+ * judge. A line longer than `limit` octets (its end included) gives STREAM_TOO_LONG. At the end of
+ * input an unfinished line gives STREAM_CLOSED. */
 enum stream_status stream_read_line(struct stream *stream, size_t limit, double deadline,
                                     struct bytes *line);
 
@@ -49,10 +49,11 @@ enum stream_status stream_read_line(struct stream *stream, size_t limit, double 
 enum stream_status stream_read_some(struct stream *stream, size_t limit, double deadline,
                                     struct bytes *octets);
 
-/* Puts the last `n` octets of what stream_read_some() gave back in front of what is read next. */
+/* Returns the last `n` octets that stream_read_some() gave to the stream, to be read next. */
 void stream_unread(struct stream *stream, size_t n);
 
-/* Octets received and not yet read, without waiting; and the same after asking the socket once. */
+/* How many octets are buffered; whether there is anything to read, asking the socket once. Neither
+ * waits. */
 size_t stream_buffered(const struct stream *stream);
 bool stream_input_waiting(struct stream *stream);
 
@@ -69,17 +70,16 @@ bool stream_peer_is_gone(struct stream *stream);
 /* Queues octets; stream_flush() sends them. Queuing fails only for lack of memory, which the next
  * flush reports. */
 void stream_write(struct stream *stream, struct bytes octets);
-struct buffer *stream_output(struct stream *stream); /* the queue, for what writes into buffers */
+struct buffer *stream_output(struct stream *stream); /* the queue, to append to */
 void stream_printf(struct stream *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum stream_status stream_flush(struct stream *stream, double deadline);
 
-/* The same for the last words before stream_free(): they leave together with the end. */
+/* The same for the last output before stream_free(): it is sent together with the FIN. */
 enum stream_status stream_flush_last(struct stream *stream, double deadline);
 
-/* Sends what is queued and says that no more will come, then drops what the peer still sends until
- * it closes too, so that the last words are not lost to a reset. Leaves only stream_free() to do.
- */
+/* Sends what is queued and shuts the sending side down, then discards input until the peer closes
+ * too, so that the last reply is not lost to a reset. Only stream_free() may follow. */
 void stream_finish(struct stream *stream, double deadline);
 
 /* TLS on the open stream, as server or as client (`name` for SNI, may be empty). The context stays
@@ -92,11 +92,10 @@ enum stream_status stream_start_tls_client(struct stream *stream, SSL_CTX *conte
 /* "TLSv1.3"; NULL in the clear and as long as the handshake has not succeeded. */
 const char *stream_tls_version(const struct stream *stream);
 
-/* Why the last operation that failed did so, for the log: what was being done and the reason, which
- * is OpenSSL's or the system's where they know one ("TLS handshake: wrong version number", "read:
- * Connection reset by peer", "write: timed out"). "" as long as none has failed; STREAM_TOO_LONG is
- * no failure of the stream. One line, in the stream's memory: valid until the next operation on it.
- */
+/* Why the last operation that failed did so, for the log: what was being done and the reason,
+ * OpenSSL's or the system's if they have one ("TLS handshake: wrong version number", "read:
+ * Connection reset by peer", "write: timed out"). "" if nothing has failed; STREAM_TOO_LONG is not
+ * a failure of the stream. One line, in the stream's memory: valid until the next operation. */
 const char *stream_failure(const struct stream *stream);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS_MOST = 256, CHAIN_MOST = 16 };
+enum { RECORDS_MAX = 256, CHAIN_MAX = 16 };
 
 static const struct {
     const char *name;
@@ -85,10 +85,10 @@ static void override(struct dns_answer *answer, struct bytes value, const char *
 }
 
 /* Answers for one owner. True when a CNAME leads on to *name. */
-static bool look_up(const struct fake_dns *fake, struct arena *arena, struct bytes *name,
-                    enum dns_type type, struct dns_answer *answer)
+static bool answer_for_owner(const struct fake_dns *fake, struct arena *arena, struct bytes *name,
+                             enum dns_type type, struct dns_answer *answer)
 {
-    struct dns_record *records = arena_alloc_array(arena, RECORDS_MOST, sizeof *records);
+    struct dns_record *records = arena_alloc_array(arena, RECORDS_MAX, sizeof *records);
     answer->status = DNS_NXDOMAIN;
     for (size_t i = 0; fake->zone[i]; i++) {
         struct line line = split(fake->zone[i]);
@@ -106,7 +106,7 @@ static bool look_up(const struct fake_dns *fake, struct arena *arena, struct byt
             return true;
         }
         if (is_type(line.type, type) && records) {
-            require(answer->count < RECORDS_MOST, fake->zone[i]);
+            require(answer->count < RECORDS_MAX, fake->zone[i]);
             records[answer->count++] = read_record(arena, line, type, fake->zone[i]);
             answer->status = DNS_OK;
         }
@@ -124,8 +124,9 @@ void fake_dns_query(struct dns *self, struct arena *arena, struct bytes name, en
     if (bytes_ends_with_nocase(name, BYTES(".")))
         name.n--;
     *answer = (struct dns_answer){.ttl = 300, .canonical_name = name};
-    for (int links = 0; look_up(fake, arena, &answer->canonical_name, type, answer); links++) {
-        if (links < CHAIN_MOST)
+    for (int links = 0; answer_for_owner(fake, arena, &answer->canonical_name, type, answer);
+         links++) {
+        if (links < CHAIN_MAX)
             continue;
         answer->status = DNS_TEMPFAIL;
         answer->problem = "CNAME loop";

@@ -98,7 +98,8 @@ static void a_memo_asks_each_question_once_even_when_it_failed(void **state)
     arena_free(other);
 }
 
-static void the_fake_tells_missing_types_from_missing_names_and_follows_aliases(void **state)
+static void
+the_fake_distinguishes_missing_types_from_missing_names_and_follows_aliases(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -128,7 +129,8 @@ int main(void)
         cmocka_unit_test(a_name_of_253_octets_is_asked_and_one_of_254_is_not),
         cmocka_unit_test(an_arena_that_runs_out_gives_a_temporary_failure),
         cmocka_unit_test(a_memo_asks_each_question_once_even_when_it_failed),
-        cmocka_unit_test(the_fake_tells_missing_types_from_missing_names_and_follows_aliases),
+        cmocka_unit_test(
+            the_fake_distinguishes_missing_types_from_missing_names_and_follows_aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static const struct dns_cache_limits limits = {
-    .octets = 64 * 1024, .ttl_least = 30, .ttl_most = 1000, .negative_most = 100};
+    .octets = 64 * 1024, .ttl_min = 30, .ttl_max = 1000, .negative_ttl_max = 100};
 
 static struct dns_answer positive(uint32_t ttl)
 {
@@ -18,7 +18,7 @@ static struct dns_answer positive(uint32_t ttl)
                                .ttl = ttl};
 }
 
-static void an_answer_is_found_by_name_and_type_until_its_time_is_over(void **state)
+static void an_answer_is_found_by_name_and_type_until_it_expires(void **state)
 {
     (void)state;
     struct dns_cache *cache = dns_cache_new(&limits);
@@ -63,7 +63,7 @@ static void lifetimes_are_kept_within_their_limits(void **state)
     }
 }
 
-static void a_newer_answer_takes_the_place_of_the_older(void **state)
+static void a_newer_answer_replaces_the_older(void **state)
 {
     (void)state;
     struct dns_cache *cache = dns_cache_new(&limits);
@@ -78,7 +78,7 @@ static void a_newer_answer_takes_the_place_of_the_older(void **state)
     arena_free(arena);
 }
 
-static void when_full_what_was_not_used_for_longest_goes(void **state)
+static void a_full_cache_evicts_the_least_recently_used(void **state)
 {
     (void)state;
     struct dns_cache *cache = dns_cache_new(&limits);
@@ -118,10 +118,10 @@ static void an_answer_larger_than_the_cache_is_not_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_is_found_by_name_and_type_until_its_time_is_over),
+        cmocka_unit_test(an_answer_is_found_by_name_and_type_until_it_expires),
         cmocka_unit_test(lifetimes_are_kept_within_their_limits),
-        cmocka_unit_test(a_newer_answer_takes_the_place_of_the_older),
-        cmocka_unit_test(when_full_what_was_not_used_for_longest_goes),
+        cmocka_unit_test(a_newer_answer_replaces_the_older),
+        cmocka_unit_test(a_full_cache_evicts_the_least_recently_used),
         cmocka_unit_test(an_answer_larger_than_the_cache_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void the_first_list_that_lists_the_address_is_named(void **state)
 /* A DNS that takes its time: longer for one.example than for the rest. */
 struct slow_dns {
     struct fake_dns fake;
-    unsigned waiting, waiting_most;
+    unsigned waiting, waiting_max;
 };
 
 static void slow_query(struct dns *self, struct arena *arena, struct bytes name, enum dns_type type,
@@ -80,8 +80,8 @@ static void slow_query(struct dns *self, struct arena *arena, struct bytes name,
     struct slow_dns *slow = (struct slow_dns *)self;
     double seconds = bytes_ends_with_nocase(name, BYTES("one.example")) ? 0.3 : 0.01;
     slow->waiting++;
-    if (slow->waiting_most < slow->waiting)
-        slow->waiting_most = slow->waiting;
+    if (slow->waiting_max < slow->waiting)
+        slow->waiting_max = slow->waiting;
     fiber_sleep_until(clock_monotonic() + seconds);
     slow->waiting--;
     fake_dns_query(self, arena, name, type, deadline, answer);
@@ -92,7 +92,7 @@ static void wait_for_lists(void *argument)
     struct slow_dns *slow = argument;
     /* The second answers first, but the first is the first that lists. */
     assert_bytes(listed(&slow->fake.dns, "127.0.0.2", 0), "first");
-    assert_int_equal(slow->waiting_most, 2);
+    assert_int_equal(slow->waiting_max, 2);
     assert_bytes(listed(&slow->fake.dns, "127.0.0.2", clock_monotonic() + 0.15), "second");
     assert_bytes(listed(&slow->fake.dns, "127.0.0.2", clock_monotonic()), "");
     while (slow->waiting > 0) /* the queries that were left behind end by themselves */

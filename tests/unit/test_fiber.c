@@ -117,7 +117,7 @@ static void watches_a_pair(void *argument)
     assert_false(ev_is_active(&watch.io));
 }
 
-static void a_watch_outlasts_the_wait_and_rests_when_nobody_waits(void **state)
+static void a_watch_outlasts_the_wait_and_is_idle_without_a_waiter(void **state)
 {
     (void)state;
     int pair[2];
@@ -185,16 +185,16 @@ static void hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again
     assert_int_equal(ended, 1200);
 }
 
-static void waits_for_nobody(void *argument)
+static void waits_for_no_event(void *argument)
 {
     (void)argument;
     fiber_wait(0);
 }
 
-static void a_run_that_nothing_can_end_is_reported(void **state)
+static void a_run_that_cannot_end_is_reported(void **state)
 {
     (void)state;
-    assert_false(fiber_run(waits_for_nobody, NULL));
+    assert_false(fiber_run(waits_for_no_event, NULL));
 }
 
 int main(void)
@@ -202,11 +202,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_started_fiber_runs_at_once_until_its_first_wait),
         cmocka_unit_test(a_wait_for_a_socket_ends_when_it_is_ready_or_at_the_deadline),
-        cmocka_unit_test(a_watch_outlasts_the_wait_and_rests_when_nobody_waits),
+        cmocka_unit_test(a_watch_outlasts_the_wait_and_is_idle_without_a_waiter),
         cmocka_unit_test(wake_ups_count_once_and_a_cancelled_fiber_waits_no_more),
         cmocka_unit_test(a_wake_up_before_the_wait_is_kept_for_it),
         cmocka_unit_test(hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again),
-        cmocka_unit_test(a_run_that_nothing_can_end_is_reported),
+        cmocka_unit_test(a_run_that_cannot_end_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,7 +55,7 @@ static bool cannot_without_root(void)
     return refused && privileges_drop(BYTES("nobody"), &errors);
 }
 
-static void root_becomes_the_user_and_cannot_go_back(void **state)
+static void root_becomes_the_user_irrevocably(void **state)
 {
     (void)state;
     if (geteuid() != 0)
@@ -63,13 +63,13 @@ static void root_becomes_the_user_and_cannot_go_back(void **state)
     assert_true(in_child(becomes_nobody));
 }
 
-static void without_a_user_only_new_privileges_are_given_up(void **state)
+static void without_a_user_only_new_privileges_are_forbidden(void **state)
 {
     (void)state;
     assert_true(in_child(stays_who_it_is));
 }
 
-static void who_is_not_root_can_only_stay(void **state)
+static void without_root_only_the_present_user_is_accepted(void **state)
 {
     (void)state;
     if (geteuid() != 0)
@@ -89,9 +89,9 @@ static void an_unknown_user_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(root_becomes_the_user_and_cannot_go_back),
-        cmocka_unit_test(without_a_user_only_new_privileges_are_given_up),
-        cmocka_unit_test(who_is_not_root_can_only_stay),
+        cmocka_unit_test(root_becomes_the_user_irrevocably),
+        cmocka_unit_test(without_a_user_only_new_privileges_are_forbidden),
+        cmocka_unit_test(without_root_only_the_present_user_is_accepted),
         cmocka_unit_test(an_unknown_user_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static void assert_source(const struct proxy_header *header, const char *source)
     assert_int_equal(header->destination_port, 25);
 }
 
-static void a_header_tells_the_client_s_address(void **state)
+static void a_header_gives_the_clients_address(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -67,7 +67,7 @@ static void a_part_of_a_header_asks_for_no_more_than_the_header_has(void **state
     }
 }
 
-static void reading_takes_the_header_and_nothing_after_it(void **state)
+static void reading_consumes_the_header_and_nothing_after_it(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -86,7 +86,7 @@ static void reading_takes_the_header_and_nothing_after_it(void **state)
     }
 }
 
-static void what_is_no_header_is_refused(void **state)
+static void anything_but_a_header_is_malformed(void **state)
 {
     (void)state;
     static const struct bytes bad[] = {
@@ -138,10 +138,10 @@ static void a_header_that_never_ends_is_a_lost_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_header_tells_the_client_s_address),
+        cmocka_unit_test(a_header_gives_the_clients_address),
         cmocka_unit_test(a_part_of_a_header_asks_for_no_more_than_the_header_has),
-        cmocka_unit_test(reading_takes_the_header_and_nothing_after_it),
-        cmocka_unit_test(what_is_no_header_is_refused),
+        cmocka_unit_test(reading_consumes_the_header_and_nothing_after_it),
+        cmocka_unit_test(anything_but_a_header_is_malformed),
         cmocka_unit_test(a_header_that_never_ends_is_a_lost_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PACKET_MOST = 512 };
+enum { PACKET_MAX = 512 };
 
 struct server {
     int udp, tcp;
@@ -114,7 +114,7 @@ static bool build_answer(const struct server *server, const struct query *query,
 static void serve_udp(void *argument)
 {
     struct server *server = argument;
-    char octets[PACKET_MOST];
+    char octets[PACKET_MAX];
     server->udp_fiber = fiber_self();
     while (fiber_wait_fd(server->udp, EV_READ, 0) == FIBER_READY) {
         struct sockaddr_in peer;
@@ -139,7 +139,7 @@ static void serve_tcp(void *argument)
     struct server *server = argument;
     server->tcp_fiber = fiber_self();
     while (fiber_wait_fd(server->tcp, EV_READ, 0) == FIBER_READY) {
-        char octets[PACKET_MOST];
+        char octets[PACKET_MAX];
         struct buffer packet, framed = {0};
         int fd = accept(server->tcp, NULL, NULL);
         assert_true(fd >= 0);
@@ -270,7 +270,7 @@ static void act_forged(struct world *world)
     assert_int_equal(world->first.over_udp, 1);
 }
 
-static void answers_with_a_wrong_id_or_question_are_passed_over(void **state)
+static void answers_with_a_wrong_id_or_question_are_ignored(void **state)
 {
     (void)state;
     in_world(act_forged, NULL, NULL);
@@ -283,7 +283,7 @@ static void act_second(struct world *world)
     assert_int_equal(world->second.over_udp, 1);
 }
 
-static void a_server_that_is_silent_failing_lame_or_babbling_is_passed_over(void **state)
+static void a_server_that_is_silent_failing_lame_or_malformed_is_skipped(void **state)
 {
     (void)state;
     in_world(act_second, "silent", NULL);
@@ -367,7 +367,7 @@ static void act_without_edns(struct world *world)
     assert_int_equal(world->second.over_udp, 0);
 }
 
-static void a_server_that_knows_no_edns_is_asked_without(void **state)
+static void a_server_without_edns_is_asked_without_it(void **state)
 {
     (void)state;
     in_world(act_without_edns, NULL, NULL);
@@ -380,10 +380,10 @@ static void act_alias(struct world *world)
     assert_true(world->answer.ttl <= 20);
     ask(world, "loop-a.b");
     assert_int_equal(world->answer.status, DNS_TEMPFAIL);
-    assert_true(world->first.over_udp <= 3 + DNS_ALIASES_MOST);
+    assert_true(world->first.over_udp <= 3 + DNS_ALIASES_MAX);
 }
 
-static void aliases_are_followed_to_their_end_and_loops_are_left(void **state)
+static void aliases_are_followed_and_loops_are_a_failure(void **state)
 {
     (void)state;
     in_world(act_alias, NULL, NULL);
@@ -403,7 +403,7 @@ static void act_cache(struct world *world)
     assert_int_equal(world->first.over_udp, 4);
 }
 
-static void answers_good_and_bad_are_remembered_but_not_those_with_ttl_zero(void **state)
+static void positive_and_negative_answers_are_cached_but_not_those_with_ttl_zero(void **state)
 {
     (void)state;
     in_world(act_cache, NULL, NULL);
@@ -445,7 +445,7 @@ static void act_impatient(struct world *world)
     assert_int_equal(world->first.over_udp, 1);
 }
 
-static void who_cannot_wait_gets_a_failure_and_who_asks_later_the_answer(void **state)
+static void a_caller_whose_deadline_passes_gets_a_failure_and_a_later_one_the_answer(void **state)
 {
     (void)state;
     in_world(act_impatient, NULL, NULL);
@@ -500,17 +500,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_goes_to_the_first_server),
         cmocka_unit_test(a_truncated_answer_is_fetched_over_tcp),
-        cmocka_unit_test(answers_with_a_wrong_id_or_question_are_passed_over),
-        cmocka_unit_test(a_server_that_is_silent_failing_lame_or_babbling_is_passed_over),
+        cmocka_unit_test(answers_with_a_wrong_id_or_question_are_ignored),
+        cmocka_unit_test(a_server_that_is_silent_failing_lame_or_malformed_is_skipped),
         cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_asked_twice),
         cmocka_unit_test(referrals_from_every_server_are_a_temporary_failure),
         cmocka_unit_test(a_server_of_which_only_forgeries_were_seen_is_asked_again),
         cmocka_unit_test(silent_servers_are_asked_again_and_then_given_up),
-        cmocka_unit_test(a_server_that_knows_no_edns_is_asked_without),
-        cmocka_unit_test(aliases_are_followed_to_their_end_and_loops_are_left),
-        cmocka_unit_test(answers_good_and_bad_are_remembered_but_not_those_with_ttl_zero),
+        cmocka_unit_test(a_server_without_edns_is_asked_without_it),
+        cmocka_unit_test(aliases_are_followed_and_loops_are_a_failure),
+        cmocka_unit_test(positive_and_negative_answers_are_cached_but_not_those_with_ttl_zero),
         cmocka_unit_test(the_same_question_at_the_same_time_is_asked_once),
-        cmocka_unit_test(who_cannot_wait_gets_a_failure_and_who_asks_later_the_answer),
+        cmocka_unit_test(a_caller_whose_deadline_passes_gets_a_failure_and_a_later_one_the_answer),
         cmocka_unit_test(a_resolver_freed_during_a_lookup_ends_it_and_closes_its_socket),
         cmocka_unit_test(without_servers_every_question_fails),
     };

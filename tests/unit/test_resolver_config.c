@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void servers_are_read_in_every_form(void **state)
+static void a_server_may_be_given_in_any_of_its_forms(void **state)
 {
     (void)state;
     static const struct {
@@ -31,7 +31,7 @@ static void servers_are_read_in_every_form(void **state)
     }
 }
 
-static void what_is_no_server_is_refused(void **state)
+static void a_malformed_server_is_refused(void **state)
 {
     (void)state;
     static const char *const cases[] = {"",     "example.com",  "192.0.2.1:",   "192.0.2.1:0",
@@ -74,7 +74,7 @@ static void resolv_conf_gives_servers_and_options(void **state)
     assert_int_equal(config.tries, 4);
 }
 
-static void servers_beyond_the_most_are_dropped(void **state)
+static void servers_beyond_the_maximum_are_ignored(void **state)
 {
     (void)state;
     const struct resolver_config config =
@@ -103,10 +103,10 @@ static void without_servers_it_is_localhost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(servers_are_read_in_every_form),
-        cmocka_unit_test(what_is_no_server_is_refused),
+        cmocka_unit_test(a_server_may_be_given_in_any_of_its_forms),
+        cmocka_unit_test(a_malformed_server_is_refused),
         cmocka_unit_test(resolv_conf_gives_servers_and_options),
-        cmocka_unit_test(servers_beyond_the_most_are_dropped),
+        cmocka_unit_test(servers_beyond_the_maximum_are_ignored),
         cmocka_unit_test(without_servers_it_is_localhost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

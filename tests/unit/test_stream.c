@@ -179,7 +179,7 @@ static void sends_a_body(void *argument)
     ends->left = NULL;
 }
 
-static void takes_a_body(void *argument)
+static void receives_a_body(void *argument)
 {
     struct ends *ends = argument;
     struct bytes line;
@@ -196,10 +196,10 @@ static void a_large_body_arrives_whole_and_in_order(void **state)
 {
     (void)state;
     struct ends ends = {0};
-    run_both_ends(sends_a_body, takes_a_body, &ends);
+    run_both_ends(sends_a_body, receives_a_body, &ends);
 }
 
-static void sends_one_endless_line(void *argument)
+static void sends_one_overlong_line(void *argument)
 {
     struct ends *ends = argument;
     static const char block[10000] = {'x'};
@@ -211,7 +211,7 @@ static void sends_one_endless_line(void *argument)
     assert_int_equal(stream_flush(ends->left, soon()), STREAM_OK);
 }
 
-static void outlives_an_endless_line(void *argument)
+static void reads_past_an_overlong_line(void *argument)
 {
     struct ends *ends = argument;
     struct bytes line;
@@ -224,27 +224,27 @@ static void a_megabyte_without_a_line_end_is_one_line_too_long(void **state)
 {
     (void)state;
     struct ends ends = {0};
-    run_both_ends(sends_one_endless_line, outlives_an_endless_line, &ends);
+    run_both_ends(sends_one_overlong_line, reads_past_an_overlong_line, &ends);
 }
 
-static void goes_away(void *argument)
+static void closes(void *argument)
 {
     struct ends *ends = argument;
     stream_free(ends->left);
     ends->left = NULL;
 }
 
-static void speaks_its_last_words_when_asked(void *argument)
+static void replies_and_closes(void *argument)
 {
     struct ends *ends = argument;
     struct bytes line;
     assert_int_equal(stream_read_line(ends->left, 512, soon(), &line), STREAM_OK);
     stream_write(ends->left, BYTES("221 bye\r\n"));
     assert_int_equal(stream_flush_last(ends->left, soon()), STREAM_OK);
-    goes_away(ends);
+    closes(ends);
 }
 
-static void listens_to_the_silence(void *argument)
+static void watches_a_quiet_stream(void *argument)
 {
     struct ends *ends = argument;
     struct bytes line;
@@ -262,14 +262,14 @@ static void listens_to_the_silence(void *argument)
     assert_true(stream_peer_is_gone(ends->right));
 }
 
-static void a_stream_is_quiet_until_its_peer_speaks_or_leaves(void **state)
+static void a_stream_is_quiet_until_its_peer_sends_or_closes(void **state)
 {
     (void)state;
     struct ends ends = {0};
-    run_both_ends(speaks_its_last_words_when_asked, listens_to_the_silence, &ends);
+    run_both_ends(replies_and_closes, watches_a_quiet_stream, &ends);
 }
 
-static void writes_to_nobody(void *argument)
+static void writes_to_a_closed_peer(void *argument)
 {
     struct ends *ends = argument;
     stream_write(ends->right, BYTES("250 ok\r\n"));
@@ -277,11 +277,11 @@ static void writes_to_nobody(void *argument)
     assert_failure(ends->right, "write", strerror(EPIPE));
 }
 
-static void writing_to_a_peer_that_is_gone_is_a_status_and_no_signal(void **state)
+static void writing_to_a_peer_that_is_gone_is_a_status_not_a_signal(void **state)
 {
     (void)state;
     struct ends ends = {0};
-    run_both_ends(goes_away, writes_to_nobody, &ends);
+    run_both_ends(closes, writes_to_a_closed_peer, &ends);
 }
 
 /* A key pair and a certificate signed by itself, made for the test. */
@@ -357,7 +357,7 @@ static void injects_a_reply_before_the_handshake(void *argument)
     ends->right = NULL;
 }
 
-static void nothing_said_in_the_clear_is_heard_under_tls_in_either_direction(void **state)
+static void plaintext_before_the_handshake_is_discarded_in_either_direction(void **state)
 {
     (void)state;
     run_over_tls(injects_a_command_before_the_handshake, injects_a_reply_before_the_handshake);
@@ -371,20 +371,20 @@ static void sends_a_body_under_tls(void *argument)
     sends_a_body(ends);
 }
 
-static void takes_a_body_under_tls(void *argument)
+static void receives_a_body_under_tls(void *argument)
 {
     struct ends *ends = argument;
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
-    takes_a_body(ends);
+    receives_a_body(ends);
 }
 
 static void a_large_body_arrives_whole_under_tls(void **state)
 {
     (void)state;
-    run_over_tls(sends_a_body_under_tls, takes_a_body_under_tls);
+    run_over_tls(sends_a_body_under_tls, receives_a_body_under_tls);
 }
 
-static void speaks_no_tls(void *argument)
+static void sends_plaintext(void *argument)
 {
     struct ends *ends = argument;
     stream_write(ends->left, BYTES("EHLO plain.example\r\n"));
@@ -399,10 +399,10 @@ static void expects_tls(void *argument)
     assert_null(stream_tls_version(ends->right));
 }
 
-static void what_is_no_handshake_fails_with_openssls_reason(void **state)
+static void plaintext_instead_of_a_handshake_fails_with_openssls_reason(void **state)
 {
     (void)state;
-    run_over_tls(speaks_no_tls, expects_tls);
+    run_over_tls(sends_plaintext, expects_tls);
 }
 
 static void wants_a_certificate_it_can_trust(void *argument)
@@ -427,30 +427,30 @@ static void both_ends_of_a_failed_handshake_know_why(void **state)
     run_over_tls(wants_a_certificate_it_can_trust, has_a_certificate_nobody_trusts);
 }
 
-static void starts_tls_and_goes_away(void *argument)
+static void starts_tls_and_closes(void *argument)
 {
     struct ends *ends = argument;
     assert_int_equal(stream_start_tls_client(ends->left, ends->client, BYTES(""), soon()),
                      STREAM_OK);
-    goes_away(ends);
+    closes(ends);
 }
 
-static void writes_to_nobody_under_tls(void *argument)
+static void writes_to_a_closed_peer_under_tls(void *argument)
 {
     struct ends *ends = argument;
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_OK);
     while (!ends->left_ended)
         fiber_sleep_until(clock_monotonic() + 0.001);
-    writes_to_nobody(ends);
+    writes_to_a_closed_peer(ends);
 }
 
-static void writing_to_nobody_under_tls_is_a_status_and_no_signal(void **state)
+static void writing_under_tls_to_a_peer_that_is_gone_is_a_status_not_a_signal(void **state)
 {
     (void)state;
-    run_over_tls(starts_tls_and_goes_away, writes_to_nobody_under_tls);
+    run_over_tls(starts_tls_and_closes, writes_to_a_closed_peer_under_tls);
 }
 
-static void is_left_alone_in_the_handshake(void *argument)
+static void is_abandoned_in_the_handshake(void *argument)
 {
     struct ends *ends = argument;
     assert_int_equal(stream_start_tls_server(ends->right, ends->server, soon()), STREAM_CLOSED);
@@ -460,10 +460,10 @@ static void is_left_alone_in_the_handshake(void *argument)
 static void a_peer_that_leaves_in_the_handshake_is_a_closed_stream(void **state)
 {
     (void)state;
-    run_over_tls(goes_away, is_left_alone_in_the_handshake);
+    run_over_tls(closes, is_abandoned_in_the_handshake);
 }
 
-static void expects_tls_in_vain(void *argument)
+static void waits_for_a_handshake(void *argument)
 {
     struct ends *ends = argument;
     double begin = clock_monotonic();
@@ -480,7 +480,7 @@ static void says_nothing(void *argument)
 static void a_handshake_has_a_deadline(void **state)
 {
     (void)state;
-    run_over_tls(says_nothing, expects_tls_in_vain);
+    run_over_tls(says_nothing, waits_for_a_handshake);
 }
 
 static int listen_on_loopback(uint16_t *port)
@@ -495,7 +495,7 @@ static int listen_on_loopback(uint16_t *port)
     return fd;
 }
 
-static void talks_on(void *argument)
+static void keeps_sending(void *argument)
 {
     struct ends *ends = argument;
     struct bytes line;
@@ -507,7 +507,7 @@ static void talks_on(void *argument)
     assert_string_equal(stream_failure(ends->left), "read: closed by the peer");
 }
 
-static void hangs_up(void *argument)
+static void replies_and_frees(void *argument)
 {
     struct ends *ends = argument;
     stream_write(ends->right, BYTES("421 bye\r\n"));
@@ -516,11 +516,11 @@ static void hangs_up(void *argument)
     ends->right = NULL;
 }
 
-static void hanging_up_on_a_peer_that_talks_on_is_no_reset(void **state)
+static void closing_while_the_peer_still_sends_is_not_a_reset(void **state)
 {
     (void)state;
     struct ends ends = {0};
-    run_both_ends(talks_on, hangs_up, &ends);
+    run_both_ends(keeps_sending, replies_and_frees, &ends);
 }
 
 static void connects(void *argument)
@@ -547,7 +547,7 @@ static void connects(void *argument)
     assert_int_equal(error, ECONNREFUSED);
 }
 
-static void a_connection_comes_from_the_address_asked_for_or_says_why_not(void **state)
+static void a_connection_comes_from_the_address_asked_for_or_fails_with_a_reason(void **state)
 {
     (void)state;
     assert_true(fiber_run(connects, NULL));
@@ -562,17 +562,17 @@ int main(void)
         cmocka_unit_test(a_dialogue_waits_for_its_lines_and_keeps_what_a_deadline_cut),
         cmocka_unit_test(a_large_body_arrives_whole_and_in_order),
         cmocka_unit_test(a_megabyte_without_a_line_end_is_one_line_too_long),
-        cmocka_unit_test(a_stream_is_quiet_until_its_peer_speaks_or_leaves),
-        cmocka_unit_test(writing_to_a_peer_that_is_gone_is_a_status_and_no_signal),
-        cmocka_unit_test(hanging_up_on_a_peer_that_talks_on_is_no_reset),
-        cmocka_unit_test(nothing_said_in_the_clear_is_heard_under_tls_in_either_direction),
+        cmocka_unit_test(a_stream_is_quiet_until_its_peer_sends_or_closes),
+        cmocka_unit_test(writing_to_a_peer_that_is_gone_is_a_status_not_a_signal),
+        cmocka_unit_test(closing_while_the_peer_still_sends_is_not_a_reset),
+        cmocka_unit_test(plaintext_before_the_handshake_is_discarded_in_either_direction),
         cmocka_unit_test(a_large_body_arrives_whole_under_tls),
-        cmocka_unit_test(what_is_no_handshake_fails_with_openssls_reason),
+        cmocka_unit_test(plaintext_instead_of_a_handshake_fails_with_openssls_reason),
         cmocka_unit_test(both_ends_of_a_failed_handshake_know_why),
-        cmocka_unit_test(writing_to_nobody_under_tls_is_a_status_and_no_signal),
+        cmocka_unit_test(writing_under_tls_to_a_peer_that_is_gone_is_a_status_not_a_signal),
         cmocka_unit_test(a_peer_that_leaves_in_the_handshake_is_a_closed_stream),
         cmocka_unit_test(a_handshake_has_a_deadline),
-        cmocka_unit_test(a_connection_comes_from_the_address_asked_for_or_says_why_not),
+        cmocka_unit_test(a_connection_comes_from_the_address_asked_for_or_fails_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
