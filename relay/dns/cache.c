@@ -147,10 +147,11 @@ void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type typ
         free(entry);
         return;
     }
-    while (cache->used > cache->limits.octets - entry->size)
+    while (cache->used > cache->limits.octets - entry->size) {
+        struct cache_entry *oldest = TAILQ_LAST(&cache->by_use, cache_entries);
         /* The analyzer believes that the last entry has a successor. */
-        drop_entry(cache,
-                   TAILQ_LAST(&cache->by_use, cache_entries)); // NOLINT(clang-analyzer-unix.Malloc)
+        drop_entry(cache, oldest); // NOLINT(clang-analyzer-unix.Malloc)
+    }
     entry->type = type;
     entry->expires = now + seconds;
     entry->bucket = bucket_of(cache, name, type);

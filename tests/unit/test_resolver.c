@@ -140,7 +140,7 @@ static void serve_tcp(void *argument)
     server->tcp_fiber = fiber_self();
     while (fiber_wait_fd(server->tcp, EV_READ, 0) == FIBER_READY) {
         char octets[PACKET_MAX];
-        struct buffer packet, framed = {0};
+        struct buffer packet = {0}, framed = {0};
         int fd = accept(server->tcp, NULL, NULL);
         assert_true(fd >= 0);
         assert_int_equal(fiber_wait_fd(fd, EV_READ, clock_monotonic() + 5), FIBER_READY);
