@@ -154,10 +154,12 @@ def _print_verdicts(
 def _note(result: ClauseResult, strict: bool) -> str:
     """What is to be known beside the verdict."""
     if result.verdict == Outcome.FAIL and result.waiver:
-        return f" (waived until {result.waiver.until}: {shown(result.waiver.reason)})"
-    if result.verdict == Outcome.FAIL and not result.gates(strict):
-        return " (does not gate)"
-    return f" ({shown(result.reason)})" if result.reason else ""
+        reason = shown(result.waiver.reason)
+        notes.insert(0, f"waived until {result.waiver.until}: {reason}")
+    elif result.verdict == Outcome.FAIL and not result.gates(strict):
+        notes.insert(0, "does not gate")
+    note = "; ".join(filter(None, notes))
+    return f" ({note})" if note else ""
 
 
 def _failed(run: Run) -> list[tuple[Clause | None, TestResult]]:
@@ -185,6 +187,7 @@ def _print_failure(clause: Clause | None, test: TestResult, console: Console) ->
 
 def _print_summary(run: Run, console: Console, today: datetime.date, page: str) -> None:
     _line(console)
+    notes = [result.tally, shown(result.reason or "")]
     _line(console, shown(f"{run.subject} ({run.version}), {run.duration:.0f} s"))
     number = Counter(result.verdict for result in run.clauses)
     counts = [f"{number[outcome]} {outcome}" for outcome in Outcome if number[outcome]]

@@ -218,5 +218,4 @@ def _link(test: TestResult, directory: Path) -> str | None:
 def _counts(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
     """How many there are of each, the worst first."""
     counter = Counter(outcomes)
-    order = (*BAD, Outcome.PASS, Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
-    return [(outcome, counter[outcome]) for outcome in order if counter[outcome]]
+    return [(outcome, counter[outcome]) for outcome in Outcome if counter[outcome]]

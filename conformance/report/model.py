@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import fnmatch
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,23 +22,18 @@ CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 
 
 class Outcome(StrEnum):
-    """Of a test, and the verdict on a clause."""
+    """Of a test, and the verdict on a clause: the worst of its tests', in this order.
 
-    PASS = "pass"
+    A failure is worst: it was seen, whatever else broke. An error says nothing of the subject, so the
+    clause is not known to hold. What is unimplemented or skipped was not seen to hold either: a clause
+    passes only where all its tests do.
+    """
+
     FAIL = "fail"
+    ERROR = "error"
     UNIMPLEMENTED = "unimplemented"
     SKIPPED = "skipped"
-    ERROR = "error"
-
-
-# A clause's verdict is the first of these that one of its tests had.
-_WEIGHT = (
-    Outcome.ERROR,
-    Outcome.FAIL,
-    Outcome.PASS,
-    Outcome.SKIPPED,
-    Outcome.UNIMPLEMENTED,
-)
+    PASS = "pass"
 
 
 @dataclass
@@ -83,20 +79,33 @@ class ClauseResult:
     waiver: Waiver | None = None
 
     @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many of its tests had which outcome, the worst first."""
+        number = Counter(test.outcome for test in self.tests)
+        return {outcome: number[outcome] for outcome in Outcome if number[outcome]}
+
+    @property
     def verdict(self) -> Outcome:
-        outcomes = {test.outcome for test in self.tests}
-        return next(
-            (outcome for outcome in _WEIGHT if outcome in outcomes), Outcome.SKIPPED
-        )
+        return next(iter(self.outcomes), Outcome.SKIPPED)
+
+    @property
+    def tally(self) -> str:
+        """`outcomes` in words, `2 skipped, 7 pass`; nothing where there is but one."""
+        if len(self.outcomes) < 2:
+            return ""
+        return ", ".join(f"{number} {name}" for name, number in self.outcomes.items())
 
     @property
     def reason(self) -> str | None:
-        """Why there is no verdict, where there is none."""
+        """Why tests of it said nothing of the subject, where some did not."""
         if not self.tests:
             return "no test of it ran"
-        if self.verdict in (Outcome.SKIPPED, Outcome.UNIMPLEMENTED):
-            return next(t.reason for t in self.tests if t.outcome == self.verdict)
-        return None
+        reasons = dict.fromkeys(
+            f"{test.outcome}: {test.reason}" if self.tally else str(test.reason)
+            for test in self.tests
+            if test.outcome in (Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
+        )
+        return "; ".join(reasons) or None
 
     def gates(self, strict: bool) -> bool:
         """Whether its failure makes the subject non-conforming."""

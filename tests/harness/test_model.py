@@ -11,7 +11,13 @@ from conformance.clauses import CatalogueError, load_catalogue, selected
 from conformance.lab.transcript import Transcript, printable
 from conformance.report.model import ClauseResult, Outcome, TestResult
 
-SUBJECTS = Path(__file__).resolve().parents[2] / "conformance" / "subjects"
+ROOT = Path(__file__).resolve().parents[2]
+SUBJECTS = ROOT / "conformance" / "subjects"
+README_ORDER = re.findall(
+    r"^\| (fail|error|unimplemented|skipped|pass) \|",
+    (ROOT / "README.md").read_text(),
+    re.M,
+)
 
 GOOD = """
 order: 1
@@ -98,21 +104,46 @@ def test_globs_select_clauses(globs: list[str], expected: list[str]) -> None:
         ("", "skipped"),
         ("pass", "pass"),
         ("pass fail", "fail"),
-        ("fail error pass", "error"),
-        ("skipped pass", "pass"),
-        ("unimplemented pass", "pass"),
-        ("unimplemented skipped", "skipped"),
+        ("error fail pass", "fail"),
+        ("pass error unimplemented", "error"),
+        ("skipped skipped pass", "skipped"),
+        ("pass unimplemented", "unimplemented"),
+        ("skipped unimplemented", "unimplemented"),
         ("unimplemented", "unimplemented"),
     ],
 )
-def test_the_verdict_on_a_clause_follows_from_its_tests(
+def test_the_verdict_on_a_clause_is_the_worst_of_its_tests(
     tmp_path: Path, outcomes: str, verdict: str
 ) -> None:
     clause = load_catalogue(write(tmp_path, GOOD))["AB-01"]
     tests = [
         TestResult(str(n), "", [], Outcome(o)) for n, o in enumerate(outcomes.split())
     ]
-    assert ClauseResult(clause, tests).verdict == verdict
+    result = ClauseResult(clause, tests)
+    assert result.verdict == verdict
+    assert sum(result.outcomes.values()) == len(tests)
+    # README has the order, and the outcomes of a report stand in it.
+    order = [name for name in README_ORDER if name in result.outcomes]
+    assert list(result.outcomes) == order
+
+
+def test_a_clause_says_why_tests_of_it_said_nothing(tmp_path: Path) -> None:
+    clause = load_catalogue(write(tmp_path, GOOD))["AB-01"]
+
+    def a_test(outcome: str, reason: str | None = None) -> TestResult:
+        return TestResult("", "", [], Outcome(outcome), reason=reason)
+
+    skipped, again, missing = (
+        a_test("skipped", "no network"),
+        a_test("skipped", "no network"),
+        a_test("unimplemented", "no srs"),
+    )
+    alike = ClauseResult(clause, [skipped, again])
+    assert (alike.tally, alike.reason) == ("", "no network")
+    mixed = ClauseResult(clause, [skipped, a_test("pass"), again, missing])
+    assert mixed.tally == "1 unimplemented, 2 skipped, 1 pass"
+    assert mixed.reason == "skipped: no network; unimplemented: no srs"
+    assert ClauseResult(clause, [a_test("pass")]).reason is None
 
 
 @pytest.mark.parametrize(
