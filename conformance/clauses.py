@@ -20,6 +20,7 @@ of, and says which level follows from which source. An id is never changed or re
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
@@ -182,3 +183,16 @@ def selected(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
         for name in ids
         if any(fnmatch.fnmatchcase(name, glob) for glob in patterns)
     ]
+
+
+def unmatched(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
+    """A sentence for each of `globs` that matches none of `ids`, with what may have been meant."""
+    known = list(ids)
+    areas = dict.fromkeys(f"{name.rpartition('-')[0]}-*" for name in known)
+    complaints = []
+    for glob in globs:
+        if not selected(known, [glob]):
+            near = difflib.get_close_matches(glob.upper(), [*known, *areas])
+            hint = f"; near it: {', '.join(near)}" if near else "; see --list"
+            complaints.append(f"no clause matches '{glob}'{hint}")
+    return complaints

@@ -132,7 +132,9 @@ def load_waivers(path: Path) -> list[Waiver]:
     """Reads a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}."""
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise WaiverError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise WaiverError(f"{path}: {error}") from error
     if not isinstance(entries, list):
         raise WaiverError(f"{path}: not a list")
@@ -142,7 +144,8 @@ def load_waivers(path: Path) -> list[Waiver]:
             raise WaiverError(
                 f"{path}: entry {number} has not just clause, reason and until"
             )
-        if not isinstance(entry["until"], datetime.date):
+        # A date and a time of day is a date as well in Python, and not comparable to one.
+        if type(entry["until"]) is not datetime.date:
             raise WaiverError(f"{path}: entry {number}: until is a date, YYYY-MM-DD")
         waivers.append(
             Waiver(str(entry["clause"]), str(entry["reason"]), entry["until"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.clauses import CatalogueError, load_catalogue, selected
+from conformance.clauses import CatalogueError, load_catalogue, selected, unmatched
 from conformance.lab.transcript import Transcript, printable
 from conformance.report.model import ClauseResult, Outcome, TestResult
 
