@@ -39,7 +39,6 @@ from conformance.report.model import (
     judge,
     load_waivers,
 )
-from conformance.report.text import nearby
 from conformance.settings import ROOT, Settings
 from conformance.subjects import NAMES, make_subject
 from conformance.subjects.base import SubjectUnavailable
@@ -332,8 +331,7 @@ def main(arguments: list[str]) -> int:
     if status == USAGE:
         print("conform: no test asserts any of the clauses selected", file=sys.stderr)
     else:
-        page = Path(settings.report) / "index.html"
-        report(run, console, today, settings.verbose, nearby(str(page)))
+        report(run, console, today, settings.verbose, Path(settings.report))
     return status
 
 

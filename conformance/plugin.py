@@ -169,17 +169,18 @@ class Runner:
             clauses=ids,
             outcome=Outcome.PASS,
             duration=call.duration,
-            transcript=str(path)
-            if "world" in getattr(item, "fixturenames", ())
-            else None,
+            transcript=(
+                str(path.relative_to(self.settings.report))
+                if "world" in getattr(item, "funcargs", ())
+                else None
+            ),
             command=reproduce_command(self.settings, ids),
         )
         if call.excinfo is None:
             return result
         error = call.excinfo.value
-        where = (
-            f"{item.path.relative_to(ROOT)}" if item.path.is_relative_to(ROOT) else ""
-        )
+        inside = item.path.is_relative_to(ROOT)
+        where = item.path.relative_to(ROOT) if inside else item.path.name
         if isinstance(error, ConformanceFailure) and call.when != "teardown":
             result.outcome = Outcome.FAIL
             result.expected, result.actual = error.expected, error.actual
@@ -197,7 +198,8 @@ class Runner:
             result.reason = f"{kind}{error}"
         result.where = f"{where}:{_line_in_test(call, item)}"
         if result.outcome in (Outcome.ERROR, Outcome.FAIL) and not result.lab_failure:
-            result.details = str(call.excinfo.getrepr(style="short"))
+            trace = str(call.excinfo.getrepr(style="short", abspath=True))
+            result.details = trace.replace(f"{ROOT}/", "")
         return result
 
 

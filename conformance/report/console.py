@@ -6,6 +6,7 @@ import datetime
 import time
 from collections import Counter
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -83,12 +84,18 @@ class Progress:
 
 
 def report(
-    run: Run, console: Console, today: datetime.date, verbose: bool, page: str
+    run: Run,
+    console: Console,
+    today: datetime.date,
+    verbose: bool,
+    directory: Path,
 ) -> None:
-    """Verdicts by heading, failures in full, and last what it comes to; `page` is the report to open.
+    """Verdicts by heading, failures in full, and last the conclusion; the report's files are in
+    `directory`.
 
     A log has a line for every clause; on a terminal those that say the same stand together.
     """
+    page = nearby(directory / "index.html")
     brief = console.is_terminal and not verbose
     if run.tests:
         for heading, group in groupby(run.clauses, key=lambda r: r.clause.heading):
@@ -97,7 +104,7 @@ def report(
             _print_verdicts(list(group), run.strict, console, brief)
     failed = _failed(run)
     for clause, test in failed[:FAILURES_SHOWN] if brief else failed:
-        _print_failure(clause, test, console)
+        _print_failure(clause, test, console, directory)
     if brief and len(failed) > FAILURES_SHOWN:
         _line(console)
         _line(console, f"... and {len(failed) - FAILURES_SHOWN} more in {page}")
@@ -153,6 +160,7 @@ def _print_verdicts(
 
 def _note(result: ClauseResult, strict: bool) -> str:
     """What is to be known beside the verdict."""
+    notes = [result.tally, shown(result.reason or "")]
     if result.verdict == Outcome.FAIL and result.waiver:
         reason = shown(result.waiver.reason)
         notes.insert(0, f"waived until {result.waiver.until}: {reason}")
@@ -172,7 +180,9 @@ def _failed(run: Run) -> list[tuple[Clause | None, TestResult]]:
     ]
 
 
-def _print_failure(clause: Clause | None, test: TestResult, console: Console) -> None:
+def _print_failure(
+    clause: Clause | None, test: TestResult, console: Console, directory: Path
+) -> None:
     verdict = (test.outcome.upper(), _STYLE[test.outcome])
     _line(console)
     _line(console, verdict, " ", (shown(test.title), "bold"))
@@ -181,13 +191,12 @@ def _print_failure(clause: Clause | None, test: TestResult, console: Console) ->
         _beside(console, "clause", text)
         _beside(console, "source", clause.source)
     for name, fact in test.facts():
-        text = nearby(fact) if name == "transcript" else fact
+        text = nearby(directory / fact) if name == "transcript" else fact
         _beside(console, name, shown(text), fold=name not in _COPIED)
 
 
 def _print_summary(run: Run, console: Console, today: datetime.date, page: str) -> None:
     _line(console)
-    notes = [result.tally, shown(result.reason or "")]
     _line(console, shown(f"{run.subject} ({run.version}), {run.duration:.0f} s"))
     number = Counter(result.verdict for result in run.clauses)
     counts = [f"{number[outcome]} {outcome}" for outcome in Outcome if number[outcome]]

@@ -1,5 +1,5 @@
-"""The files of a report: results.json and junit.xml for programs, index.html for a reader, and the
-decisions that clauses cite as specification.html."""
+"""The files of a report: results.json (see the package's own text for its keys) and junit.xml for
+programs, index.html for a reader, and the decisions that clauses cite as specification.html."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 from conformance.report.html import to_html, to_specification
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 from conformance.sources import DECISIONS_URL
+
+SCHEMA = 1
 
 # XML 1.0 2.2: everything but these cannot stand in a document, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -32,6 +34,7 @@ def write_files(run: Run, directory: Path, today: datetime.date) -> None:
 def to_json(run: Run, today: datetime.date) -> str:
     """The whole model; ASCII only, so that nothing in it can hurt a reader."""
     document = {
+        "schema": SCHEMA,
         "subject": run.subject,
         "version": run.version,
         "started": run.started.isoformat(),
@@ -53,6 +56,7 @@ def _clause(result: ClauseResult, strict: bool) -> dict[str, Any]:
             **asdict(result.clause),
             "source_url": result.clause.source_url,
             "verdict": result.verdict,
+            "outcomes": result.outcomes,
             "reason": result.reason,
             "gates": result.gates(strict),
             "waiver": result.waiver.reason if result.waiver else None,
@@ -107,17 +111,16 @@ def _test_case(suite: ElementTree.Element, test: TestResult) -> None:
         ElementTree.SubElement(
             properties, "property", {"name": "clause", "value": name}
         )
+    facts = "\n".join(f"{name}: {text}" for name, text in test.facts())
     if test.outcome == Outcome.FAIL:
         message = f"expected {test.expected}; got {test.actual}"
         failure = ElementTree.SubElement(case, "failure", {"message": _xml(message)})
-        failure.text = _xml(
-            f"{message}\ntranscript: {test.transcript}\nagain: {test.command}"
-        )
+        failure.text = _xml(facts)
     elif test.outcome == Outcome.ERROR:
         error = ElementTree.SubElement(
             case, "error", {"message": _xml(test.reason or "")}
         )
-        error.text = _xml(test.details or "")
+        error.text = _xml(facts)
     elif test.outcome != Outcome.PASS:
         ElementTree.SubElement(
             case, "skipped", {"message": _xml(test.reason or test.outcome)}

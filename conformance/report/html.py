@@ -87,14 +87,14 @@ class Row:
 
 
 def to_html(run: Run, directory: Path, today: datetime.date) -> str:
-    """The report as it stands in `directory`, to which links to transcripts are relative."""
-    failures = _failures(run)
+    """The report as it stands in `directory`, where the transcripts are."""
+    failures = _failures(run, directory)
     # What gates is read first.
     results = sorted(run.clauses, key=lambda result: not result.gates(run.strict))
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
     environment = _environment()
     environment.filters["visible"] = visible
-    environment.filters["link"] = lambda test: _link(test, directory)
+    environment.filters["link"] = quote
     return environment.get_template("index.html.jinja").render(
         run=run,
         status=run.exit_status(today),
@@ -178,7 +178,7 @@ def _rows(
         shown.update(failure.number for failure in bad)
 
 
-def _failures(run: Run) -> dict[str, Failure]:
+def _failures(run: Run, directory: Path) -> dict[str, Failure]:
     """Every failure by its test's id, with as much of each as there is room for."""
     facts, transcripts = Room(FACTS_SIZE), Room(TRANSCRIPTS_SIZE)
     return {
@@ -190,29 +190,22 @@ def _failures(run: Run) -> dict[str, Failure]:
                 for name, text in test.facts()
                 if name != "transcript" and (shown := facts.take(text, FACT_LENGTH))
             ],
-            transcripts.take(_beginning(test.transcript), TRANSCRIPT_LENGTH),
+            transcripts.take(_beginning(test, directory), TRANSCRIPT_LENGTH),
         )
         for number, test in enumerate((t for t in run.tests if t.outcome in BAD), 1)
     }
 
 
-def _beginning(transcript: str | None) -> str:
-    """A transcript from its beginning, one character longer than what is shown of it."""
-    if transcript is None:
+def _beginning(test: TestResult, directory: Path) -> str:
+    """A test's transcript from its beginning, one character longer than what is shown of it."""
+    if test.transcript is None:
         return ""
+    path = directory / test.transcript
     try:
-        with open(transcript, encoding="utf-8", errors="backslashreplace") as file:
+        with path.open(encoding="utf-8", errors="backslashreplace") as file:
             return file.read(TRANSCRIPT_LENGTH + 1)
     except OSError:
         return ""
-
-
-def _link(test: TestResult, directory: Path) -> str | None:
-    """The test's transcript relative to the report, where there is one."""
-    path = Path(test.transcript) if test.transcript else None
-    if path is None or not path.is_relative_to(directory):
-        return None
-    return quote(str(path.relative_to(directory)))
 
 
 def _counts(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:

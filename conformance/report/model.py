@@ -52,7 +52,7 @@ class TestResult:
     reason: str | None = None  # of a skip, an error, a missing capability
     where: str | None = None  # file:line
     details: str | None = None  # a traceback
-    transcript: str | None = None
+    transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
     lab_failure: bool = False  # nothing could run, and this says why
 

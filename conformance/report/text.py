@@ -21,9 +21,7 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[:length] + " ..."
 
 
-def nearby(path: str) -> str:
+def nearby(path: Path) -> str:
     """`path` as one would type it here: relative, if it is below the working directory."""
     here = Path.cwd()
-    return str(
-        Path(path).relative_to(here) if Path(path).is_relative_to(here) else path
-    )
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

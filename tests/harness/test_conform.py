@@ -178,7 +178,7 @@ def test_a_failure_is_shown_with_all_that_is_needed(conform: Conform) -> None:
     (failure,) = [test for test in run.results["tests"] if test["outcome"] == "fail"]
     for shown in ("a number: 2", GATING[1], failure["transcript"], f"-k {GATING[1]}"):
         assert shown in run.output
-    assert Path(failure["transcript"]).exists()
+    assert (run.report / failure["transcript"]).exists()
 
 
 def test_a_report_that_cannot_be_written_is_known_before_any_test_runs(

@@ -99,6 +99,17 @@ def test_globs_select_clauses(globs: list[str], expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("glob", "hint"),
+    [("SRS-3", "SRS-03"), ("srs", "SRS-*"), ("SSR-*", "SRS-*"), ("SRS-O3", "SRS-03")],
+)
+def test_a_glob_that_matches_nothing_is_named_with_what_is_near(
+    glob: str, hint: str
+) -> None:
+    (complaint,) = unmatched(["SRS-03", "EAI-01"], ["eai-*", glob])
+    assert f"'{glob}'" in complaint and hint in complaint
+
+
+@pytest.mark.parametrize(
     ("outcomes", "verdict"),
     [
         ("", "skipped"),

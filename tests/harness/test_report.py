@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import re
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import conformance.report
 from conformance.clauses import Clause
 from conformance.quotes import anchors
 from conformance.report import console as terminal
@@ -160,9 +163,9 @@ def test_whatever_is_referred_to_is_here_or_in_the_same_directory_or_a_source(
     tmp_path: Path,
 ) -> None:
     test = a_test(1, "fail")
-    test.transcript = str(tmp_path / "transcripts" / "a #?.txt")
+    test.transcript = "transcripts/a #?.txt"
     also = a_test(2, "pass")
-    also.transcript = "/elsewhere/b.txt"
+    also.transcript = "transcripts/b.txt"
     document = page(a_run([clause(1), clause(2)], [test, also]), tmp_path)
     assert "transcripts/a%20%23%3F.txt" in document.references
     for reference in document.references:
@@ -176,8 +179,8 @@ def test_whatever_is_referred_to_is_here_or_in_the_same_directory_or_a_source(
 
 def test_a_failure_stands_before_all_clauses_in_full(tmp_path: Path) -> None:
     test = a_test(2, "fail")
-    test.transcript = str(tmp_path / "transcript.txt")
-    Path(test.transcript).write_text("client > EHLO there\n")
+    test.transcript = "transcript.txt"
+    (tmp_path / test.transcript).write_text("client > EHLO there\n")
     text = page(a_run([clause(1), clause(2)], [a_test(1, "pass"), test]), tmp_path).text
     failed, _, table = text.partition("The clauses")
     for shown in ("Statement 2.", "expected", "test.py:1", test.command, "EHLO there"):
@@ -212,7 +215,7 @@ def test_hostile_octets_are_text_that_can_be_seen(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(HOSTILE.encode("utf-8", "surrogatepass") + b"\xff\n")
     for test in tests:
-        test.transcript = str(path)
+        test.transcript = "transcripts/it.txt"
     run = a_run([clause(number) for number in range(len(tests))], tests, HOSTILE)
     run.version = HOSTILE
     run.apply_waivers(
@@ -252,17 +255,42 @@ def test_hundreds_of_failures_with_long_transcripts_stay_below_two_megabytes(
     path.write_text('"<&>' * 100_000)
     tests = [a_test(number % 400, "fail", '"' * 3_000) for number in range(1_600)]
     for number, test in enumerate(tests):
-        test.id, test.title, test.transcript = str(number), "a title", str(path)
+        test.id, test.title, test.transcript = str(number), "a title", path.name
     run = a_run([clause(number) for number in range(400)], tests)
     html = to_html(run, tmp_path, TODAY)
     assert len(html.encode()) < 2_000_000
     Document(html)
 
 
+def test_every_key_of_the_results_is_described(tmp_path: Path) -> None:
+    test = TestResult(**{f.name: "x" for f in fields(TestResult)})  # type: ignore[arg-type]
+    test.clauses, test.outcome = ["AB-01"], Outcome.FAIL
+    run = a_run([replace(clause(1), capability="srs")], [test, a_test(1, "skipped")])
+    run.apply_waivers([Waiver("AB-01", "known", TODAY)], TODAY)
+    document = json.loads(to_json(run, TODAY))
+    text = conformance.report.__doc__ or ""
+    described = {
+        name
+        for line in re.findall(r"^ {4,6}([a-z_]+(?:, [a-z_]+)*)(?:  |$)", text, re.M)
+        for name in line.split(", ")
+    }
+    written = {*document, *document["clauses"][0], *document["tests"][0]}
+    assert written == described
+    assert document["schema"] == 1
+    assert document["clauses"][0]["outcomes"] == {"fail": 1, "skipped": 1}
+
+
+def test_a_clause_whose_tests_differ_counts_them(tmp_path: Path) -> None:
+    tests = [a_test(1, "pass"), a_test(1, "pass"), a_test(1, "skipped", "no network")]
+    run = a_run([clause(1)], tests)
+    for text in (page(run, tmp_path).text, "\n".join(shown(run, 80, tty=False))):
+        assert "1 skipped, 2 pass" in text and "skipped: no network" in text
+
+
 def shown(run: Run, width: int, *, tty: bool, verbose: bool = False) -> list[str]:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=tty, width=width, no_color=True)
-    terminal.report(run, console, TODAY, verbose, "reports/index.html")
+    terminal.report(run, console, TODAY, verbose, Path("reports"))
     return stream.getvalue().splitlines()
 
 
