@@ -57,3 +57,5 @@ class LoopThread:
         """Stops the loop and waits for its thread."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(CALL_LIMIT_S)
+        if not self._thread.is_alive():
+            self.loop.close()

@@ -133,8 +133,10 @@ def configure(own_addresses: Iterable[str]) -> None:
     Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
 
 
-def bind_resolver_files(directory: Path) -> None:
-    """Mounts resolv.conf, hosts and nsswitch.conf of the lab over the system's."""
+def bind_resolver_files(directory: Path) -> list[Path]:
+    """Mounts resolv.conf, hosts and nsswitch.conf of the lab over the system's; returns where, for
+    release()."""
+    mounted = []
     for name, text in (
         ("resolv.conf", RESOLV_CONF),
         ("hosts", HOSTS),
@@ -145,6 +147,15 @@ def bind_resolver_files(directory: Path) -> None:
         target = Path("/etc") / name
         if target.exists():
             _run(["mount", "--bind", str(source), str(target.resolve())])
+            mounted.append(target.resolve())
+    return mounted
+
+
+def release(mounted: Iterable[Path]) -> None:
+    """Unmounts what bind_resolver_files() mounted: nothing can be mounted over a file whose source is
+    gone, and the next lab may be one inside of this namespace."""
+    for target in mounted:
+        _run(["umount", "--lazy", str(target)])
 
 
 def _run(command: list[str]) -> None:

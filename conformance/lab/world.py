@@ -154,12 +154,13 @@ class Lab:
         self._clients = itertools.cycle(range(1, 255))
         self._notorious = iter(range(1, 255))
         self.standing: Upstream | None = None
+        self._mounted: list[Path] = []
 
     def start(self) -> None:
         """Brings everything up; NamespaceForbidden, OSError or SubjectUnavailable where it cannot."""
         if self.subject.needs_namespace:
             namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
-            namespace.bind_resolver_files(self.directory)
+            self._mounted = namespace.bind_resolver_files(self.directory)
         else:
             namespace.configure([])
         for path in sorted((FIXTURES / "zones").glob("*.zone")):
@@ -186,6 +187,7 @@ class Lab:
             self.standing.stop()
         self.dns.stop()
         self.loop.close()
+        namespace.release(self._mounted)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def world(self) -> World:
