@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
+import threading
 import time
 from collections import Counter
 from itertools import groupby
@@ -37,6 +39,10 @@ SHOWN_LENGTH = 1500
 # On a terminal; the reports have all of them.
 FAILURES_SHOWN = 25
 
+# When a log has its first line of progress, and how long after that the next ones.
+FIRST_LINE_S = 2.0
+NEXT_LINE_S = 10.0
+
 
 def shown(text: str) -> str:
     """`text` as a terminal may have it, and no more than a screen of it."""
@@ -44,7 +50,8 @@ def shown(text: str) -> str:
 
 
 class Progress:
-    """One line that is written over while tests run; silent where output is no terminal."""
+    """How far the tests are: one line that is written over on a terminal; elsewhere, unless there is a
+    line for every test, a line on standard error now and then."""
 
     def __init__(self, console: Console, verbose: bool) -> None:
         self._console = console
@@ -52,14 +59,19 @@ class Progress:
         self._rewrites = (
             console.is_terminal and not console.is_dumb_terminal and not verbose
         )
+        self._errors = sys.stderr  # pytest takes its name for the time of a test
         self._started = time.monotonic()
         self._total = 0
         self._done = 0
         self._bad = 0
-        self._write("starting the lab")
+        self._over = threading.Event()
+        if self._rewrites:
+            self._rewrite(self._state())
+        elif not verbose:
+            threading.Thread(target=self._log, daemon=True).start()
 
     def expect(self, total: int) -> None:
-        """Tells how many tests there will be."""
+        """Sets how many tests there will be."""
         self._total = total
 
     def add(self, test: TestResult) -> None:
@@ -69,18 +81,31 @@ class Progress:
         if self._verbose:
             verdict = (f"{test.outcome:14}", _STYLE[test.outcome])
             _line(self._console, verdict, shown(test.title))
-        bad = f", {self._bad} failed" if self._bad else ""
-        seconds = time.monotonic() - self._started
-        self._write(f"{self._done} of {self._total} tests{bad}, {seconds:.0f} s")
+        if self._rewrites:
+            self._rewrite(self._state())
 
     def clear(self) -> None:
-        """Takes the line away."""
-        self._write("")
-
-    def _write(self, text: str) -> None:
+        """Removes the line, and writes no more."""
+        self._over.set()
         if self._rewrites:
-            self._console.file.write(f"\r\x1b[K{text}")
-            self._console.file.flush()
+            self._rewrite("")
+
+    def _state(self) -> str:
+        seconds = time.monotonic() - self._started
+        if not self._done:
+            return f"starting the lab, {seconds:.0f} s"
+        bad = f", {self._bad} failed" if self._bad else ""
+        return f"{self._done} of {self._total} tests{bad}, {seconds:.0f} s"
+
+    def _rewrite(self, text: str) -> None:
+        self._console.file.write(f"\r\x1b[K{text}")
+        self._console.file.flush()
+
+    def _log(self) -> None:
+        wait = FIRST_LINE_S
+        while not self._over.wait(wait):
+            print(f"conform: {self._state()}", file=self._errors, flush=True)
+            wait = NEXT_LINE_S
 
 
 def report(
