@@ -8,6 +8,7 @@ hides those addresses is told them by the PROXY protocol or by XCLIENT.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -37,8 +38,10 @@ class Remote(Subject):
     def __init__(self, target: str, client_address_by: str) -> None:
         super().__init__()
         host, _, port = target.rpartition(":")
-        if not host or not port.isdigit():
-            raise SubjectUnavailable(f"--target '{target}' is not HOST:PORT")
+        if not host or not re.fullmatch("[0-9]+", port) or not 0 < int(port) < 65536:
+            raise SubjectUnavailable(
+                f"--target '{target}' is not HOST:PORT, such as 127.0.0.1:25 or [::1]:25"
+            )
         self._host = host.strip("[]")
         self._port = int(port)
         self.name = f"the MTA at {target}"
