@@ -91,12 +91,10 @@ class Runner:
         items[:] = chosen
 
     def _is_selected(self, item: pytest.Item) -> bool:
-        ids = clauses_of(item)
-        return (
-            bool(selected(ids, self.settings.clauses))
-            if self.settings.clauses
-            else True
-        )
+        if item.nodeid in self.settings.done:
+            return False
+        globs = self.settings.clauses
+        return not globs or bool(selected(clauses_of(item), globs))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         for name in clauses_of(item):

@@ -18,7 +18,7 @@ class Settings:
     target: str | None = None  # HOST:PORT of a remote subject
     client_address_by: str = "none"  # how a remote subject learns a client's address
     clauses: list[str] = field(default_factory=list)  # globs; empty: all
-    jobs: int = 1
+    jobs: int | None = 1  # labs at once; None: as many as there is work for
     shuffle: int | None = None  # the seed
     repeat: int = 1
     timeout_scale: float = 1.0
@@ -30,6 +30,7 @@ class Settings:
     broken_clause: str | None = None  # --break for the reference relay
     first_failure: bool = False
     suite: str = str(SUITE)
+    done: list[str] = field(default_factory=list)  # tests that have been run already
 
     @property
     def transcripts(self) -> Path:

@@ -42,15 +42,18 @@ from conformance import clause, expect
 def conform(tmp_path: Path) -> Conform:
     """Runs `conform` on a suite of one file with the given text."""
 
-    def run(suite: str, *arguments: str, binary: Path = GREETER) -> Finished:
+    def run(
+        suite: str, *arguments: str, binary: Path = GREETER, jobs: str | None = "1"
+    ) -> Finished:
         directory = tmp_path / "suite"
         directory.mkdir(exist_ok=True)
         (directory / "test_it.py").write_text(HEAD + suite, encoding="utf-8")
         report = tmp_path / "report"
         command = [sys.executable, "-m", "conformance", "--binary", str(binary)]
-        command += ["--suite", str(directory), "--report", str(report), *arguments]
-        if "-j" not in arguments:
-            command += ["-j", "1"]
+        command += ["--suite", str(directory), "--report", str(report)]
+        if jobs is not None:
+            command += ["-j", jobs]
+        command += arguments
         (tmp_path / "tmp").mkdir(exist_ok=True)
         environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
         environment.pop(namespace.INSIDE, None)

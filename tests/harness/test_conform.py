@@ -104,6 +104,8 @@ def fragile():
         (PASSING, ["-k", "NOPE-*"], 2),
         (PASSING, ["--no-such-option"], 2),
         (PASSING, ["-j", "0"], 2),
+        (PASSING, ["--routes", "0"], 2),
+        (PASSING, ["--timeout-scale", "nan"], 2),
         ("import nothing_of_this_name", [], 3),
         (PASSING.replace("pass\n", "raise RuntimeError\n"), [], 3),
     ],
@@ -117,6 +119,8 @@ def fragile():
         "no clause of that name",
         "usage",
         "no lab at all",
+        "no routes at all",
+        "no patience",
         "the suite cannot be loaded",
         "the harness breaks",
     ],
@@ -155,8 +159,7 @@ def test_is_hostile(world):
 def test_raises_hostile_things(world):
     raise RuntimeError("\\x00\\x1b[2J\\ud800]]>" + str(bytes(range(256))))
 """,
-        "-j",
-        jobs,
+        jobs=jobs,
     )
     assert run.status == 1
     assert run.verdict(GATING[0]) == "fail"
@@ -201,7 +204,7 @@ def test_the_html_report_is_written_whatever_comes_of_a_run(conform: Conform) ->
 
 
 def test_repeat_runs_every_test_that_often(conform: Conform) -> None:
-    run = conform(PASSING + FAILING, "--repeat", "3", "-j", "2")
+    run = conform(PASSING + FAILING, "--repeat", "3", jobs="2")
     assert run.output.splitlines()[-1] == "3 passed, 3 failed, 0 skipped"
 
 

@@ -1,0 +1,174 @@
+"""The `conform` command: holds an MTA to the clauses of the catalogue.
+
+`--help` explains options and exit status. Reports are written in every case from the moment that
+something ran.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance import shell
+from conformance.build import build_reference
+from conformance.clauses import (
+    CatalogueError,
+    Clause,
+    load_catalogue,
+    selected,
+    unmatched,
+)
+from conformance.lab import namespace
+from conformance.lab.world import make_plan
+from conformance.options import parse, settings_of
+from conformance.output import replace_standard_streams, status_of_output
+from conformance.report.console import list_clauses, report
+from conformance.report.files import write_files
+from conformance.report.model import (
+    COULD_NOT_RUN,
+    USAGE,
+    Run,
+    Waiver,
+    WaiverError,
+    load_waivers,
+)
+from conformance.run import run_tests
+from conformance.settings import Settings
+from conformance.subjects.base import SubjectUnavailable
+
+
+def complain(text: object) -> None:
+    print(f"conform: {text}", file=sys.stderr)
+
+
+def can_report(settings: Settings) -> bool:
+    """Whether reports can be written, which had better be known before all tests have run."""
+    try:
+        settings.transcripts.mkdir(parents=True, exist_ok=True)
+        for directory in (settings.transcripts, settings.transcripts.parent):
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+    except OSError as error:
+        complain(
+            f"no report can be written ({error}); name another directory with --report"
+        )
+        return False
+    return True
+
+
+def unknown_clauses(
+    settings: Settings, catalogue: Mapping[str, Clause], waivers: list[Waiver]
+) -> list[str]:
+    """Whatever names clauses and names none, as sentences."""
+    broken = [settings.broken_clause] if settings.broken_clause else []
+    return (
+        [f"-k: {fault}" for fault in unmatched(catalogue, settings.clauses)]
+        + [f"--break: {fault}" for fault in unmatched(catalogue, broken)]
+        + [
+            f"{settings.waivers}: {fault}"
+            for fault in unmatched(catalogue, [waiver.glob for waiver in waivers])
+        ]
+    )
+
+
+def show_routes(count: int) -> None:
+    """The routes of a plan for so many tests, for the operator of a --target."""
+    for zone in make_plan(count).zones:
+        for route in zone.routes:
+            print(f"{route.address} {route.to}")
+
+
+def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
+    """Builds the subject if it needs to be, and makes this process one in a namespace for the lab; the
+    exit status where that is another process, which has done everything, or where it failed.
+    """
+    try:
+        if namespace.inside():
+            namespace.prepare_scratch()
+        elif settings.target is None:
+            if settings.subject == "reference" and settings.binary is None:
+                build_reference()
+            return namespace.enter([sys.executable, "-m", "conformance", *arguments])
+    except SubjectUnavailable as error:
+        complain(error)
+        return COULD_NOT_RUN
+    except namespace.NamespaceForbidden as error:
+        complain(
+            f"namespaces are forbidden here ({error}): run it as root (in a container: "
+            "with CAP_SYS_ADMIN), or allow them with sysctl kernel.unprivileged_userns_clone=1"
+        )
+        return COULD_NOT_RUN
+    except OSError as error:
+        complain(f"the lab cannot be started: {error}")
+        return COULD_NOT_RUN
+    return None
+
+
+def show(run: Run, settings: Settings, console: Console) -> int:
+    """Writes the reports, shows the one for the console, and returns the exit status."""
+    today, directory = datetime.date.today(), Path(settings.report)
+    status = run.exit_status(today)
+    try:
+        write_files(run, directory, today)
+    except OSError as error:
+        complain(f"the reports are not complete: {error}")
+        status = COULD_NOT_RUN
+    if status == USAGE:
+        complain("no test asserts any of the clauses selected")
+    else:
+        report(run, console, today, settings.verbose, directory)
+    return status
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    settings = settings_of(options)
+    console = Console(
+        file=sys.stdout, no_color=True if os.environ.get("NO_COLOR") else None
+    )
+    try:
+        catalogue = load_catalogue()
+        waivers = load_waivers(Path(settings.waivers)) if settings.waivers else []
+    except (CatalogueError, WaiverError) as error:
+        complain(error)
+        return USAGE
+    unknown = unknown_clauses(settings, catalogue, waivers)
+    for fault in unknown:
+        complain(fault)
+    if unknown:
+        return USAGE
+    chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
+    if options.routes is not None:
+        show_routes(options.routes)
+        return 0
+    if options.list:
+        list_clauses(chosen, console)
+        return 0
+    if not options.shell and not can_report(settings):
+        return USAGE
+    ended = enter_lab(settings, arguments)
+    if ended is not None:
+        return ended
+    if options.shell:
+        return shell.open_shell(settings)
+    if settings.shuffle is not None:
+        console.print(f"order of seed {settings.shuffle}", highlight=False)
+    run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
+    run.apply_waivers(waivers, datetime.date.today())
+    return show(run, settings, console)
+
+
+def command() -> int:
+    """main() with streams whose reader may go away."""
+    replace_standard_streams()
+    try:
+        status = main(sys.argv[1:])
+    except SystemExit as ended:  # argparse's, after --help or a usage error
+        status = int(ended.code or 0)
+    return status_of_output(status, COULD_NOT_RUN)

@@ -1,0 +1,193 @@
+"""The command line of `conform`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from pathlib import Path
+
+from conformance.settings import ROOT, SUITE, Settings
+from conformance.subjects import NAMES
+
+DESCRIPTION = """\
+Holds an MTA that forwards mail to the clauses of conformance/catalogue/, over real SMTP and DNS in
+a lab of its own, and gives a verdict for every clause."""
+
+EPILOG = """\
+examples:
+  scripts/conform                               the reference relay, which is built first
+  scripts/conform --list -k 'SRS-*'             what the clauses on SRS require
+  scripts/conform -k ERR-05 -v                  one clause, with a line for every test of it
+  scripts/conform --subject postfix             Postfix (scripts/setup --subject postfix)
+  scripts/conform --target 127.0.0.1:25         an MTA that already runs here, inside `unshare -n`
+  scripts/conform --shell                       a shell in the lab, to send mail by hand
+
+reports (in reports/, or --report DIR):
+  index.html for a reader, results.json and junit.xml for programs, transcripts/ of each test
+
+exit status:
+  0    the subject conforms: no clause that gates failed
+  1    it does not, or a waiver has expired or is not needed
+  2    wrong usage, or no test was selected; nothing was judged
+  3    the lab or the subject could not run, or the harness broke
+  130  interrupted before the first test, or after the last
+  141  the output's reader went away (`| head`); the reports are complete"""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options; ends the program with status 2 where they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/conform",
+        usage="%(prog)s [option]...",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_subject(parser.add_argument_group("the MTA under test"))
+    _add_selection(parser.add_argument_group("what is run"))
+    _add_manner(parser.add_argument_group("how it is run"))
+    _add_judgement(parser.add_argument_group("verdicts and reports"))
+    # For scripts/mutants and for the harness's own tests.
+    parser.add_argument(
+        "--break", metavar="CLAUSE", dest="broken_clause", help=argparse.SUPPRESS
+    )
+    parser.add_argument("--suite", default=str(SUITE), help=argparse.SUPPRESS)
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        hint = "" if rest[0].startswith("-") else "; clauses are selected with -k"
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    for name, value in (
+        ("-j", options.jobs),
+        ("--repeat", options.repeat),
+        ("--routes", options.routes),
+        ("--timeout-scale", options.timeout_scale),
+    ):
+        if value is not None and not 0 < value < math.inf:
+            parser.error(f"argument {name}: {value} is not a positive number")
+    return options
+
+
+def _add_subject(group: argparse._ArgumentGroup) -> None:
+    whom = group.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--subject",
+        choices=NAMES,
+        default="reference",
+        help="an MTA that the lab starts: %(choices)s (default: %(default)s)",
+    )
+    whom.add_argument(
+        "--target",
+        metavar="HOST:PORT",
+        help="an MTA that already runs in this network namespace",
+    )
+    group.add_argument(
+        "--client-address-by",
+        choices=("none", "proxy", "xclient"),
+        default="none",
+        help="how --target learns a client's address: none (from the connection), proxy (PROXY "
+        "protocol), xclient",
+    )
+    group.add_argument(
+        "--binary",
+        metavar="PATH",
+        help="of the reference relay, which is not built then",
+    )
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-k",
+        metavar="CLAUSE-GLOB",
+        action="append",
+        default=[],
+        dest="clauses",
+        help="only tests of these clauses, e.g. 'SRS-*'; may be repeated",
+    )
+    group.add_argument("--list", action="store_true", help="show the clauses and exit")
+    group.add_argument(
+        "--routes", type=int, metavar="N", help="show the routes N tests need, and exit"
+    )
+    group.add_argument(
+        "--repeat", type=int, default=1, metavar="N", help="run every test N times"
+    )
+    group.add_argument(
+        "--first-failure",
+        action="store_true",
+        help="end with the first test that fails",
+    )
+    group.add_argument(
+        "--shell", action="store_true", help="open a shell in the running lab instead"
+    )
+
+
+def _add_manner(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-j",
+        type=int,
+        metavar="N",
+        dest="jobs",
+        help="labs at once (default: as many as there is work for, two a CPU at most)",
+    )
+    group.add_argument(
+        "--shuffle",
+        type=int,
+        nargs="?",
+        const=-1,
+        metavar="SEED",
+        help="run tests in a random order",
+    )
+    group.add_argument(
+        "--timeout-scale",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="multiplies the lab's patience, for a slow machine",
+    )
+    group.add_argument(
+        "-v", action="store_true", dest="verbose", help="a line for every test"
+    )
+
+
+def _add_judgement(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--report",
+        default=str(ROOT / "reports"),
+        metavar="DIR",
+        help="where reports are written (default: reports)",
+    )
+    group.add_argument(
+        "--strict", action="store_true", help="clauses that only warn gate as well"
+    )
+    group.add_argument(
+        "--waivers",
+        metavar="FILE",
+        help="known failures that are accepted until a date, as YAML: "
+        "a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}",
+    )
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The options in the form in which a run is handed on."""
+    seed = options.shuffle
+    if seed == -1:
+        seed = random.SystemRandom().randrange(1_000_000)
+    return Settings(
+        subject=options.subject,
+        target=options.target,
+        client_address_by=options.client_address_by,
+        clauses=options.clauses,
+        # A remote subject has one network, so one lab.
+        jobs=1 if options.target else options.jobs,
+        shuffle=seed,
+        repeat=options.repeat,
+        timeout_scale=options.timeout_scale,
+        report=str(Path(options.report).resolve()),
+        strict=options.strict,
+        waivers=options.waivers,
+        verbose=options.verbose,
+        binary=options.binary,
+        broken_clause=options.broken_clause,
+        first_failure=options.first_failure,
+        suite=str(Path(options.suite).resolve()),
+    )

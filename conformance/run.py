@@ -1,0 +1,178 @@
+"""Runs the suite with pytest: in this process where one lab does, else in workers with a lab each."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import time
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from conformance.clauses import Clause
+from conformance.report.console import Progress
+from conformance.report.model import Outcome, Run, TestResult, judge
+from conformance.settings import ROOT, Settings
+from conformance.subjects import make_subject
+from conformance.subjects.base import SubjectUnavailable
+
+ENDINGS = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
+
+# A worker costs a second of CPU time before its first test. Unless -j says otherwise there is one
+# lab, in this process, for at most so many tests, and for as long as they have not come to so many
+# seconds; what is left then is shared out.
+TESTS_FOR_ONE_LAB = 100
+SECONDS_FOR_ONE_LAB = 2.0
+
+
+class Collector:
+    """A pytest plugin that gathers the results of the workers' tests."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.tests: dict[str, TestResult] = {}
+        self.failure: str | None = None
+        self._progress = progress
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = getattr(report, "conform", None)
+        if data is None:
+            return
+        result = TestResult(**json.loads(data))
+        result.outcome = Outcome(result.outcome)
+        if result.lab_failure:
+            self.failure = self.failure or result.reason
+        elif result.id not in self.tests:
+            self._progress.add(result)
+        # A teardown that breaks outweighs the test's own outcome.
+        self.tests[result.id] = result
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._progress.expect(len(session.items))
+
+    @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
+    def pytest_xdist_node_collection_finished(
+        self, node: object, ids: list[str]
+    ) -> None:
+        self._progress.expect(len(self.tests) + len(ids))
+
+    def pytest_keyboard_interrupt(self, excinfo: object) -> None:
+        self.failure = self.failure or "ended early: interrupted"
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failure = self.failure or f"{report.nodeid}: {report.longreprtext}"
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.failure = self.failure or str(excrepr)
+
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        if error:
+            self.failure = self.failure or f"a worker ended: {error}"
+
+
+class OneLab:
+    """A pytest plugin for the session in this process: it leaves to workers what is too much for one
+    lab, in `left` the number of tests and in `done` the ids of those that have been run.
+    """
+
+    def __init__(self, jobs: int | None) -> None:
+        self.done: list[str] = []
+        self.left = 0
+        self._jobs = jobs
+        self._items: list[pytest.Item] = []
+        self._seconds = 0.0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._items = session.items
+        enough = TESTS_FOR_ONE_LAB if self._jobs is None else 1
+        if self._jobs != 1 and len(self._items) > enough and not session.testsfailed:
+            self._leave_the_rest()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self._seconds += report.duration
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.done.append(nodeid)
+        several_left = len(self._items) - len(self.done) > 1
+        if self._jobs is None and several_left and self._seconds > SECONDS_FOR_ONE_LAB:
+            self._leave_the_rest()
+
+    def _leave_the_rest(self) -> None:
+        self.left = len(self._items) - len(self.done)
+        # What pytest iterates over: it finds nothing more to run.
+        del self._items[len(self.done) :]
+
+
+def run_tests(
+    settings: Settings, chosen: list[Clause], complete: bool, console: Console
+) -> Run:
+    """Runs the suite and returns everything there is to report."""
+    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    progress = Progress(console, settings.verbose)
+    collector = Collector(progress)
+    failure, version = None, "?"
+    shutil.rmtree(settings.transcripts, ignore_errors=True)  # those of an earlier run
+    try:
+        version = make_subject(settings).version()
+        ending = _run_pytest(settings, collector)
+        if ending not in ENDINGS:
+            failure = collector.failure or f"pytest ended early: {ending}"
+    except SubjectUnavailable as error:
+        failure = str(error)
+    finally:
+        progress.clear()
+    tests = [test for test in collector.tests.values() if not test.lab_failure]
+    return Run(
+        subject=settings.target or settings.subject,
+        version=version,
+        started=started,
+        duration=time.monotonic() - clock,
+        strict=settings.strict,
+        complete=complete,
+        clauses=judge(chosen, tests),
+        tests=tests,
+        failure=failure or collector.failure,
+    )
+
+
+def _run_pytest(settings: Settings, collector: Collector) -> int:
+    """Returns pytest's exit status; one that is not in ENDINGS says that tests are missing."""
+    one_lab = OneLab(settings.jobs)
+    ending = _session(settings, [collector, one_lab])
+    failed = ending == pytest.ExitCode.TESTS_FAILED
+    if (
+        one_lab.left == 0
+        or ending not in ENDINGS
+        or (failed and settings.first_failure)
+    ):
+        return ending
+    # Most of the time a lab waits.
+    most = settings.jobs or 2 * len(os.sched_getaffinity(0))
+    workers = [f"-n{min(most, one_lab.left)}", "--dist=load"]
+    return _session(replace(settings, done=one_lab.done), [collector], *workers)
+
+
+def _session(settings: Settings, plugins: list[object], *options: str) -> int:
+    arguments = [
+        settings.suite,
+        f"--rootdir={ROOT}",
+        "--override-ini=python_files=test_*.py",
+        "--import-mode=importlib",
+        "-pconformance.plugin",
+        "-pno:cacheprovider",
+        "-pno:terminal",
+        "-pno:logging",
+        f"--conform-settings={settings.to_json()}",
+        *options,
+    ]
+    if settings.first_failure:
+        arguments.append("--exitfirst")
+    return int(pytest.main(arguments, plugins=plugins))
