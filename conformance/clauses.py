@@ -193,6 +193,6 @@ def unmatched(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
     for glob in globs:
         if not selected(known, [glob]):
             near = difflib.get_close_matches(glob.upper(), [*known, *areas])
-            hint = f"; near it: {', '.join(near)}" if near else "; see --list"
+            hint = f"; did you mean {', '.join(near)}?" if near else "; see --list"
             complaints.append(f"no clause matches '{glob}'{hint}")
     return complaints

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from conformance.clauses import load_catalogue
+from conformance.lab import namespace
 
 from running import GREETER, ROOT, Conform
 
@@ -44,7 +45,7 @@ def build_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         )
         (directory / tool).chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
-    monkeypatch.delenv("CONFORM_SCRATCH", raising=False)
+    monkeypatch.delenv(namespace.INSIDE, raising=False)
     return record
 
 
@@ -150,7 +151,7 @@ def without_reader(tmp_path: Path, *arguments: str) -> tuple[int, str]:
     (suite / "test_it.py").write_text(head + PASSING + FAILING, encoding="utf-8")
     command = [sys.executable, "-m", "conformance", "--binary", str(GREETER), "-j1"]
     command += ["--suite", str(suite), "--report", str(tmp_path / "report")]
-    environment = {k: v for k, v in os.environ.items() if k != "CONFORM_SCRATCH"}
+    environment = {k: v for k, v in os.environ.items() if k != namespace.INSIDE}
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as output:
@@ -211,7 +212,9 @@ def test_every_glob_must_match(conform: Conform) -> None:
     assert conform(PASSING, "--list", "-k", NAMES[0], "-k", typo).status == 2
 
 
-def test_a_clause_without_k_is_told_of_it(conform: Conform) -> None:
+def test_a_clause_id_without_its_option_is_answered_with_the_option(
+    conform: Conform,
+) -> None:
     run = conform(PASSING, NAMES[0])
     assert run.status == 2
     assert "selected with -k" in run.errors
