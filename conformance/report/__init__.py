@@ -18,6 +18,8 @@ the root of the project.
     clauses          those selected, in the catalogue's order:
       id, heading, level, statement, source, quote, roles, capability, file
                      as in the catalogue; `file` is a name in conformance/catalogue/, without .yaml
+      source_url     where the source can be read; relative for a decision, whose text is beside the
+                     report
       verdict        fail, error, unimplemented, skipped or pass: the first of these among its tests
       outcomes       how many of its tests had which outcome
       reason         why some or all of its tests said nothing of the subject
