@@ -124,34 +124,6 @@ bool bytes_is_ascii(struct bytes b)
     return true;
 }
 
-/* The octets of the well-formed UTF-8 sequence at the start of `b`; 0 if there is none. */
-static size_t utf8_length(struct bytes b)
-{
-    unsigned char first = (unsigned char)b.p[0];
-    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (length == 0 || length > b.n || first > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if (((unsigned char)b.p[i] & 0xc0) != 0x80)
-            return 0;
-    unsigned char second = length > 1 ? (unsigned char)b.p[1] : 0;
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
-        return 0;
-    return length;
-}
-
-bool bytes_is_utf8(struct bytes b)
-{
-    while (b.n > 0) {
-        size_t length = utf8_length(b);
-        if (length == 0)
-            return false;
-        b = bytes_from(b, length);
-    }
-    return true;
-}
-
 bool ascii_is_alpha(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -65,9 +65,6 @@ bool bytes_to_number(struct bytes b, uint64_t max, uint64_t *value);
 
 bool bytes_is_ascii(struct bytes b);
 
-/* Well-formed UTF-8: no overlong form, no surrogate, nothing past U+10FFFF (RFC 3629 4). */
-bool bytes_is_utf8(struct bytes b);
-
 /* ASCII character classes and folding, independent of the locale. */
 bool ascii_is_alpha(char c);
 bool ascii_is_digit(char c);

@@ -2,6 +2,7 @@
 #include "address.h"
 
 #include "clause.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -26,36 +27,12 @@ bool address_is_atext(char c)
     return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Octets of the well-formed UTF-8 sequence beyond ASCII that `b` begins with (RFC 3629 4); 0: none.
- */
-static size_t unicode_length(struct bytes b)
-{
-    static const struct {
-        uint8_t first_low, first_high, second_low, second_high, length;
-    } forms[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    const uint8_t *octet = (const uint8_t *)b.p;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (b.n < forms[i].length || octet[0] < forms[i].first_low ||
-            octet[0] > forms[i].first_high || octet[1] < forms[i].second_low ||
-            octet[1] > forms[i].second_high)
-            continue;
-        for (size_t j = 2; j < forms[i].length; j++)
-            if ((octet[j] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
-/* Moves one UTF-8 sequence into the content (RFC 6531 3.3 adds it to atext and qtext alike). */
+/* Moves one UTF-8 sequence beyond ASCII into the content (RFC 6531 3.3 adds it to atext and qtext
+ * alike). */
 static bool take_unicode(struct parser *parser, char *content, size_t *n)
 {
-    size_t length = unicode_length(parser->rest);
-    if (length == 0)
+    size_t length = utf8_length(parser->rest);
+    if (length < 2)
         return false;
     memcpy(content + *n, parser->rest.p, length);
     *n += length;

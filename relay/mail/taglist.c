@@ -1,6 +1,8 @@
 /* Tag lists. See taglist.h. */
 #include "taglist.h"
 
+#include "utf8.h"
+
 /* RFC 6376 2.8: a CRLF is white space only where a blank follows; CR and LF stand nowhere else. */
 static bool folds_properly(struct bytes text)
 {
@@ -34,7 +36,7 @@ static bool is_value(struct bytes value)
         if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
             return false;
     }
-    return bytes_is_utf8(value);
+    return utf8_is_valid(value);
 }
 
 static const char *add_tag(struct taglist *list, struct bytes text)

@@ -3,6 +3,7 @@
 #include "ip.h"
 #include "json.h"
 #include "unit.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -128,6 +129,43 @@ static void json_escapes_whatever_could_break_a_line_or_a_terminal(void **state)
     buffer_free(&out);
 }
 
+static void utf8_is_what_rfc_3629_has_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        struct bytes text;
+        size_t length;
+    } cases[] = {
+        {BYTES_INIT(""), 0},
+        {BYTES_INIT("a\xff"), 1},
+        {BYTES_INIT("\0"), 1},
+        {BYTES_INIT("\x7f"), 1},
+        {BYTES_INIT("\x80"), 0},
+        {BYTES_INIT("\xc1\xbf"), 0},
+        {BYTES_INIT("\xc2\x80"), 2},
+        {BYTES_INIT("\xc2"), 0},
+        {BYTES_INIT("\xdf\xc0"), 0},
+        {BYTES_INIT("\xe0\x9f\xbf"), 0},
+        {BYTES_INIT("\xe0\xa0\x80x"), 3},
+        {BYTES_INIT("\xe0\xa0"), 0},
+        {BYTES_INIT("\xed\x9f\xbf"), 3},
+        {BYTES_INIT("\xed\xa0\x80"), 0},
+        {BYTES_INIT("\xef\xbf\xbf"), 3},
+        {BYTES_INIT("\xf0\x8f\xbf\xbf"), 0},
+        {BYTES_INIT("\xf0\x90\x80\x80"), 4},
+        {BYTES_INIT("\xf0\x90\x80"), 0},
+        {BYTES_INIT("\xf4\x8f\xbf\xbf"), 4},
+        {BYTES_INIT("\xf4\x8f\xbf\x3f"), 0},
+        {BYTES_INIT("\xf4\x90\x80\x80"), 0},
+        {BYTES_INIT("\xf5\x80\x80\x80"), 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(utf8_length(cases[i].text), cases[i].length);
+    assert_true(utf8_is_valid(BYTES("")));
+    assert_true(utf8_is_valid(BYTES("a\xc3\xb1\xf4\x8f\xbf\xbf")));
+    assert_false(utf8_is_valid(BYTES("a\xc3\xb1\xf4\x8f\xbf")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +177,7 @@ int main(void)
         cmocka_unit_test(addresses_round_trip_and_reverse),
         cmocka_unit_test(prefixes_match_on_their_bits),
         cmocka_unit_test(json_escapes_whatever_could_break_a_line_or_a_terminal),
+        cmocka_unit_test(utf8_is_what_rfc_3629_has_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
