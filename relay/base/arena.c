@@ -1,6 +1,8 @@
 /* Arenas. See arena.h. Blocks double in size up to a bound; a large request gets its own block. */
 #include "arena.h"
 
+#include "buffer.h"
+
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +145,15 @@ struct bytes arena_join(struct arena *arena, const struct bytes *parts, size_t c
         used += parts[i].n;
     }
     return (struct bytes){whole, size};
+}
+
+struct bytes arena_take(struct arena *arena, struct buffer *buffer)
+{
+    if (buffer->failed)
+        arena->failed = true;
+    struct bytes taken = arena_copy(arena, buffer_bytes(buffer));
+    buffer_free(buffer);
+    return taken;
 }
 
 const char *arena_string(struct arena *arena, struct bytes b)

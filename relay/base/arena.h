@@ -12,6 +12,7 @@
 #include <stdarg.h>
 
 struct arena;
+struct buffer;
 
 /* A new arena that will hold at most `limit` octets in all (0: no limit of its own).
  * NULL when memory is short. Free with arena_free(). */
@@ -23,17 +24,21 @@ void arena_free(struct arena *arena);
 /* Forgets everything in the arena; keeps one block for reuse. */
 void arena_reset(struct arena *arena);
 
-/* Zeroed memory, aligned for any type. NULL on failure, and for ever after. */
+/* Zeroed memory, aligned for any type. NULL on failure, and from then on until arena_reset(). */
 void *arena_alloc(struct arena *arena, size_t size);
 
 /* Zeroed memory for `count` objects of `size` octets, overflow checked. */
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
 
-/* A copy of the slice, NUL-terminated behind its end (the NUL is not counted). */
+/* A copy of the slice, followed by a NUL that is not counted. */
 struct bytes arena_copy(struct arena *arena, struct bytes b);
 
-/* A copy of the slices, one behind the other. */
+/* A copy of the slices, one after the other. */
 struct bytes arena_join(struct arena *arena, const struct bytes *parts, size_t count);
+
+/* Moves the contents of the buffer into the arena and frees the buffer. A buffer that failed is a
+ * failure of the arena. */
+struct bytes arena_take(struct arena *arena, struct buffer *buffer);
 
 /* A copy of one, as a C string for a foreign library. NULL on failure or when `b` holds a NUL. */
 const char *arena_string(struct arena *arena, struct bytes b);

@@ -87,9 +87,5 @@ struct bytes received_field(struct arena *arena, const struct received *received
     }
     add_word(&field, bytes_of(date_format(received->time, date)));
     buffer_add(&field.text, BYTES("\r\n"));
-    struct bytes text = {NULL, 0};
-    if (!field.text.failed && !arena_failed(arena))
-        text = arena_copy(arena, buffer_bytes(&field.text));
-    buffer_free(&field.text);
-    return text;
+    return arena_take(arena, &field.text);
 }

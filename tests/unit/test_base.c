@@ -64,6 +64,23 @@ static void an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset(void
     arena_free(arena);
 }
 
+static void an_arena_takes_over_a_buffer_and_its_failure(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct buffer text = {0};
+    assert_non_null(arena_take(arena, &text).p);
+    buffer_add(&text, BYTES("octets"));
+    assert_bytes(arena_take(arena, &text), "octets");
+    assert_null(text.p);
+    buffer_add(&text, BYTES("more"));
+    text.failed = true;
+    assert_null(arena_take(arena, &text).p);
+    assert_null(text.p);
+    assert_true(arena_failed(arena));
+    arena_free(arena);
+}
+
 static void an_arena_string_refuses_an_embedded_nul(void **state)
 {
     (void)state;
@@ -173,6 +190,7 @@ int main(void)
         cmocka_unit_test(numbers_take_digits_only_and_never_overflow),
         cmocka_unit_test(slices_are_found_and_compared_without_case),
         cmocka_unit_test(an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset),
+        cmocka_unit_test(an_arena_takes_over_a_buffer_and_its_failure),
         cmocka_unit_test(an_arena_string_refuses_an_embedded_nul),
         cmocka_unit_test(addresses_round_trip_and_reverse),
         cmocka_unit_test(prefixes_match_on_their_bits),

@@ -17,14 +17,10 @@ static struct bytes write_results(struct arena *arena, const struct arc_sealing 
                                   unsigned instance)
 {
     struct buffer text = {0};
-    struct bytes field = {NULL, 0};
     buffer_printf(&text, "ARC-Authentication-Results: i=%u;", instance);
     authres_write(&text, sealing->results, text.n);
     buffer_add(&text, BYTES("\r\n"));
-    if (!text.failed)
-        field = arena_copy(arena, buffer_bytes(&text));
-    buffer_free(&text);
-    return field;
+    return arena_take(arena, &text);
 }
 
 /* i= comes first (4.1.2, 4.1.3), but where the form is prescribed, to be compared with that of

@@ -134,33 +134,36 @@ static struct bytes empty_b(const struct draft *draft)
     return bytes_first(bytes_from(buffer_bytes(&draft->text), draft->b), 0);
 }
 
-/* Signs the digest, and puts the signature where it belongs: in one line where that can be. A fold
- * would become a blank in the value, and a seal over it another one than over the value as such. */
-static struct bytes finish(struct signature_writer *writer, struct draft *draft, bool hashed,
-                           const uint8_t digest[SHA256_SIZE])
+/* The draft with the signature where it belongs: on one line where it fits. A fold would become a
+ * blank in the value, and a seal over it would differ from one over the value as such. */
+static struct bytes fill_in(struct arena *arena, const struct draft *draft, struct bytes signature)
 {
     struct buffer text = {0};
-    struct bytes field = {NULL, 0}, rest = {NULL, 0};
-    if (hashed && !draft->text.failed && !arena_failed(writer->arena))
-        rest = signer_sign(writer->identity->signer, writer->arena, digest);
-    bool is_signed = rest.p != NULL;
     buffer_add(&text, bytes_first(buffer_bytes(&draft->text), draft->b));
-    while (rest.n > 0) {
-        buffer_add(&text, bytes_first(rest, B_LENGTH));
-        rest = bytes_from(rest, B_LENGTH);
-        if (rest.n > 0)
+    while (signature.n > 0) {
+        buffer_add(&text, bytes_first(signature, B_LENGTH));
+        signature = bytes_from(signature, B_LENGTH);
+        if (signature.n > 0)
             buffer_add(&text, FOLD);
     }
     buffer_add(&text, bytes_from(buffer_bytes(&draft->text), draft->b));
     buffer_add(&text, BYTES("\r\n"));
-    if (is_signed && !text.failed)
-        field = arena_copy(writer->arena, buffer_bytes(&text));
-    buffer_free(&text);
+    return arena_take(arena, &text);
+}
+
+/* Signs the digest of the draft, and frees the draft. */
+static struct bytes sign_draft(struct signature_writer *writer, struct draft *draft, bool hashed,
+                               const uint8_t digest[SHA256_SIZE])
+{
+    struct bytes signature = {NULL, 0};
+    if (hashed && !draft->text.failed && !arena_failed(writer->arena))
+        signature = signer_sign(writer->identity->signer, writer->arena, digest);
+    struct bytes field = signature.p ? fill_in(writer->arena, draft, signature) : signature;
     buffer_free(&draft->text);
     return field;
 }
 
-static struct bytes join(struct arena *arena, const struct bytes *names, size_t count)
+static struct bytes join_names(struct arena *arena, const struct bytes *names, size_t count)
 {
     struct buffer text = {0};
     for (size_t i = 0; i < count; i++) {
@@ -168,10 +171,7 @@ static struct bytes join(struct arena *arena, const struct bytes *names, size_t 
             buffer_add_char(&text, ':');
         buffer_add(&text, names[i]);
     }
-    struct bytes list =
-        text.failed ? (struct bytes){NULL, 0} : arena_copy(arena, buffer_bytes(&text));
-    buffer_free(&text);
-    return list;
+    return arena_take(arena, &text);
 }
 
 struct bytes signature_finish_message(struct signature_writer *writer,
@@ -181,7 +181,7 @@ struct bytes signature_finish_message(struct signature_writer *writer,
     uint8_t digest[SHA256_SIZE];
     bool whole;
     struct draft draft;
-    struct bytes list = join(writer->arena, headers, header_count);
+    struct bytes list = join_names(writer->arena, headers, header_count);
     struct field_index *index = field_index_new(writer->arena, message);
     bool hashed = index && body_hash_get(body, CANON_RELAXED, BODY_HASH_WHOLE, digest, &whole) ==
                                BODY_HASH_DONE;
@@ -193,7 +193,7 @@ struct bytes signature_finish_message(struct signature_writer *writer,
     write_draft(writer, &draft);
     hashed = signature_hash_message(index, NULL, list, CANON_RELAXED, buffer_bytes(&draft.text),
                                     empty_b(&draft), digest);
-    return finish(writer, &draft, hashed, digest);
+    return sign_draft(writer, &draft, hashed, digest);
 }
 
 struct bytes signature_finish_seal(struct signature_writer *writer, const struct bytes *fields,
@@ -204,7 +204,7 @@ struct bytes signature_finish_seal(struct signature_writer *writer, const struct
     write_draft(writer, &draft);
     bool hashed =
         signature_hash_seal(fields, count, buffer_bytes(&draft.text), empty_b(&draft), digest);
-    return finish(writer, &draft, hashed, digest);
+    return sign_draft(writer, &draft, hashed, digest);
 }
 
 /* Adds the name as often as there are such fields, and `more` times. */

@@ -266,19 +266,12 @@ static void expand_into(struct buffer *out, const struct spf_macros *macros, str
     }
 }
 
-static struct bytes finish(struct arena *arena, struct buffer *out, struct bytes kept)
-{
-    struct bytes copy = out->failed ? (struct bytes){0} : arena_copy(arena, kept);
-    buffer_free(out);
-    return copy;
-}
-
 struct bytes spf_expand(struct arena *arena, const struct spf_macros *macros, struct bytes domain,
                         struct bytes text)
 {
     struct buffer out = {0};
     expand_into(&out, macros, domain, text);
-    return finish(arena, &out, buffer_bytes(&out));
+    return arena_take(arena, &out);
 }
 
 struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macros,
@@ -286,10 +279,12 @@ struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macro
 {
     struct buffer out = {0};
     expand_into(&out, macros, domain, text);
-    struct bytes name = spf_without_final_dot(buffer_bytes(&out));
     if (out.n > EXPANSION_MOST)
-        name.n = 0;
+        out.n = 0;
+    out.n = spf_without_final_dot(buffer_bytes(&out)).n;
+    struct bytes name = buffer_bytes(&out);
     while (name.n > NAME_MOST && bytes_find(name, '.') != BYTES_NOT_FOUND)
         bytes_cut(&name, '.');
-    return finish(arena, &out, name);
+    buffer_consume(&out, out.n - name.n);
+    return arena_take(arena, &out);
 }
