@@ -1,80 +1,16 @@
-/* The author domain of a message. See author.h. A recursive descent over the field's value with an
- * error that sticks: after it nothing is left to read, and the first problem is kept. */
+/* The author domain of a message. See author.h. A recursive descent over the field's value. */
 #include "author.h"
 
 #include "address.h"
+#include "cfws.h"
 
 #include <string.h>
 
-struct parser {
+struct author_reader {
     struct arena *arena;
-    struct bytes rest;
+    struct cursor cursor;
     struct author *author;
 };
-
-static void fail(struct parser *parser, const char *problem)
-{
-    if (!parser->author->problem)
-        parser->author->problem = problem;
-    parser->rest.n = 0;
-}
-
-/* The next octet, or NUL at the end: the field itself has none (see has_only_text()). */
-static char peek(const struct parser *parser)
-{
-    if (parser->rest.n == 0)
-        return '\0';
-    return parser->rest.p[0];
-}
-
-static void advance(struct parser *parser)
-{
-    parser->rest = bytes_from(parser->rest, 1);
-}
-
-static bool take(struct parser *parser, char c)
-{
-    if (parser->rest.n == 0 || parser->rest.p[0] != c)
-        return false;
-    advance(parser);
-    return true;
-}
-
-static void expect(struct parser *parser, char c, const char *problem)
-{
-    if (!take(parser, c))
-        fail(parser, problem);
-}
-
-/* Reads to the end of a comment or quoted string, whose first octet has been taken. Comments nest,
- * quoted strings do not (`opening` is NUL). */
-static void skip_enclosed(struct parser *parser, char opening, char closing, const char *problem)
-{
-    for (size_t depth = 1; parser->rest.n > 0;) {
-        char c = peek(parser);
-        advance(parser);
-        if (c == '\\')
-            advance(parser);
-        else if (c == closing && --depth == 0)
-            return;
-        else if (c == opening)
-            depth++;
-    }
-    fail(parser, problem);
-}
-
-/* CFWS (RFC 5322 3.2.2). */
-static void skip_blanks(struct parser *parser)
-{
-    for (;;) {
-        if (ascii_is_space(peek(parser)))
-            advance(parser);
-        else if (take(parser, '('))
-            skip_enclosed(parser, '(', ')', "a comment does not end");
-        else
-            return;
-    }
-}
 
 /* Octets above 127 are taken for atext, as RFC 6532 has it, valid UTF-8 or not. */
 static bool is_atom_octet(char c)
@@ -82,17 +18,11 @@ static bool is_atom_octet(char c)
     return address_is_atext(c) || (unsigned char)c >= 0x80;
 }
 
-static bool skip_word(struct parser *parser)
+static bool skip_word(struct cursor *cursor)
 {
-    if (take(parser, '"')) {
-        skip_enclosed(parser, '\0', '"', "a quoted string does not end");
-        return true;
-    }
-    if (!is_atom_octet(peek(parser)))
-        return false;
-    while (is_atom_octet(peek(parser)))
-        advance(parser);
-    return true;
+    struct bytes content;
+    return cfws_take_quoted_string(cursor, &content) ||
+           cursor_take_while(cursor, is_atom_octet).n > 0;
 }
 
 enum words {
@@ -103,13 +33,13 @@ enum words {
 
 /* Words, dots and CFWS: a phrase or a local part, in their obsolete forms too (RFC 5322 4.1, 4.4).
  */
-static enum words skip_words(struct parser *parser)
+static enum words skip_words(struct cursor *cursor)
 {
     bool after_word = false, is_local = true, any = false;
     for (;; any = true) {
-        skip_blanks(parser);
-        bool is_dot = take(parser, '.');
-        if (!is_dot && !skip_word(parser))
+        cfws_skip(cursor);
+        bool is_dot = cursor_take(cursor, '.');
+        if (!is_dot && !skip_word(cursor))
             break;
         if (is_dot != after_word)
             is_local = false;
@@ -120,12 +50,12 @@ static enum words skip_words(struct parser *parser)
     return is_local && after_word ? WORDS_LOCAL_PART : WORDS_PHRASE;
 }
 
-static void add_domain(struct parser *parser, struct bytes text)
+static void add_domain(struct author_reader *reader, struct bytes text)
 {
-    struct author *author = parser->author;
-    struct bytes domain = domain_for_lookup(parser->arena, text);
+    struct author *author = reader->author;
+    struct bytes domain = domain_for_lookup(reader->arena, text);
     if (!domain.p)
-        fail(parser, "what follows the @ is no domain name");
+        cursor_fail(&reader->cursor, "what follows the @ is not a domain name");
     for (size_t i = 0; i < author->domain_count; i++)
         if (bytes_equal(author->domains[i], domain))
             return;
@@ -133,95 +63,102 @@ static void add_domain(struct parser *parser, struct bytes text)
         author->domains[author->domain_count++] = domain;
 }
 
-/* A domain with whatever CFWS stands in it. One that is not an author's may be any. */
-static void read_domain(struct parser *parser, bool is_authors)
+/* Passes over a domain with whatever CFWS stands in it, and copies it without into `text`, as much
+ * as there is room for. Returns the length. */
+static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_LIMIT])
 {
-    char text[DOMAIN_TEXT_LIMIT];
     size_t n = 0;
     bool more = true;
     while (more) {
-        skip_blanks(parser);
-        if (peek(parser) == '[')
-            fail(parser, "an address literal where a domain is needed");
-        while (is_atom_octet(peek(parser)) && n < sizeof text) {
-            text[n++] = peek(parser);
-            advance(parser);
+        cfws_skip(cursor);
+        if (cursor_peek(cursor) == '[')
+            cursor_fail(cursor, "an address literal where a domain name is needed");
+        while (is_atom_octet(cursor_peek(cursor)) && n < DOMAIN_TEXT_LIMIT) {
+            text[n++] = cursor_peek(cursor);
+            cursor_skip(cursor, 1);
         }
-        skip_blanks(parser);
-        more = peek(parser) == '.' && n < sizeof text;
-        if (more) {
+        cfws_skip(cursor);
+        more = n < DOMAIN_TEXT_LIMIT && cursor_take(cursor, '.');
+        if (more)
             text[n++] = '.';
-            advance(parser);
-        }
     }
-    if (is_authors)
-        add_domain(parser, (struct bytes){text, n});
+    return n;
 }
 
-/* obs-route (RFC 5322 4.4): "@a, @b:". Who is named there is not the author. */
-static void skip_route(struct parser *parser)
+static void read_author_domain(struct author_reader *reader)
 {
+    char text[DOMAIN_TEXT_LIMIT];
+    size_t n = take_domain(&reader->cursor, text);
+    add_domain(reader, (struct bytes){text, n});
+}
+
+/* obs-route (RFC 5322 4.4): "@a, @b:". The hosts it names are not the author's. */
+static void skip_route(struct cursor *cursor)
+{
+    char ignored[DOMAIN_TEXT_LIMIT];
     do {
-        skip_blanks(parser);
-        if (take(parser, '@'))
-            read_domain(parser, false);
-    } while (take(parser, ','));
-    expect(parser, ':', "a route without the colon that ends it");
+        cfws_skip(cursor);
+        if (cursor_take(cursor, '@'))
+            take_domain(cursor, ignored);
+    } while (cursor_take(cursor, ','));
+    cursor_expect(cursor, ':', "a route without the colon that ends it");
 }
 
 /* angle-addr, after its "<". */
-static void read_angle_address(struct parser *parser)
+static void read_angle_address(struct author_reader *reader)
 {
-    skip_blanks(parser);
-    if (peek(parser) == '@' || peek(parser) == ',')
-        skip_route(parser);
-    if (skip_words(parser) != WORDS_LOCAL_PART)
-        fail(parser, "no local part where one is needed");
-    expect(parser, '@', "an address without @");
-    read_domain(parser, true);
-    expect(parser, '>', "an angle bracket is not closed");
+    struct cursor *cursor = &reader->cursor;
+    cfws_skip(cursor);
+    if (cursor_peek(cursor) == '@' || cursor_peek(cursor) == ',')
+        skip_route(cursor);
+    if (skip_words(cursor) != WORDS_LOCAL_PART)
+        cursor_fail(cursor, "an address without a local part");
+    cursor_expect(cursor, '@', "an address without @");
+    read_author_domain(reader);
+    cursor_expect(cursor, '>', "an angle bracket is not closed");
 }
 
-static void read_list(struct parser *parser, bool in_group);
+static void read_address_list(struct author_reader *reader, bool in_group);
 
 /* One address of a list: addr-spec, name-addr, or outside of groups a group. */
-static void read_address(struct parser *parser, bool in_group)
+static void read_author_address(struct author_reader *reader, bool in_group)
 {
-    enum words words = skip_words(parser);
-    bool has_address = false;
-    if (words == WORDS_LOCAL_PART && take(parser, '@')) {
-        read_domain(parser, true);
-        has_address = true;
-    }
+    struct cursor *cursor = &reader->cursor;
+    enum words words = skip_words(cursor);
+    bool has_address = words == WORDS_LOCAL_PART && cursor_take(cursor, '@');
+    if (has_address)
+        read_author_domain(reader);
     /* `a@b <a@b>` is in no grammar, but in use. If both domains are the same there is one author
      * domain; if not, there are two, whichever a reader is shown. */
-    if (take(parser, '<'))
-        read_angle_address(parser);
-    else if (words != WORDS_NONE && !has_address && !in_group && take(parser, ':'))
-        read_list(parser, true);
+    if (cursor_take(cursor, '<'))
+        read_angle_address(reader);
+    else if (words != WORDS_NONE && !has_address && !in_group && cursor_take(cursor, ':'))
+        read_address_list(reader, true);
     else if (!has_address)
-        fail(parser, "not an address");
-    skip_blanks(parser);
+        cursor_fail(cursor, "not an address");
+    cfws_skip(cursor);
 }
 
 /* address-list, empty elements allowed (RFC 5322 4.4 obs-addr-list), up to the end of the group or
  * of the field. */
-static void read_list(struct parser *parser, bool in_group)
+static void read_address_list(struct author_reader *reader, bool in_group)
 {
-    skip_blanks(parser);
-    while (parser->rest.n > 0) {
-        if (in_group && take(parser, ';'))
+    struct cursor *cursor = &reader->cursor;
+    cfws_skip(cursor);
+    while (!cursor_at_end(cursor)) {
+        if (in_group && cursor_take(cursor, ';'))
             return;
-        if (peek(parser) != ',') {
-            read_address(parser, in_group);
-            if (parser->rest.n > 0 && peek(parser) != ',' && !(in_group && peek(parser) == ';'))
-                fail(parser, "something follows an address");
+        if (cursor_peek(cursor) != ',') {
+            read_author_address(reader, in_group);
+            if (!cursor_at_end(cursor) && cursor_peek(cursor) != ',' &&
+                !(in_group && cursor_peek(cursor) == ';'))
+                cursor_fail(cursor, "unexpected text after an address");
         }
-        if (take(parser, ','))
-            skip_blanks(parser);
+        if (cursor_take(cursor, ','))
+            cfws_skip(cursor);
     }
     if (in_group)
-        fail(parser, "a group does not end");
+        cursor_fail(cursor, "a group does not end");
 }
 
 /* Printable ASCII, octets above 127, and blanks: no control character, and CR and LF in folds only.
@@ -243,11 +180,13 @@ static bool has_only_text(struct bytes value)
 struct author author_of_field(struct arena *arena, struct bytes value)
 {
     struct author author = {.status = AUTHOR_FOUND};
-    struct parser parser = {.arena = arena, .rest = value, .author = &author};
+    struct author_reader reader = {
+        .arena = arena, .cursor = cursor_start(value), .author = &author};
     if (has_only_text(value))
-        read_list(&parser, false);
+        read_address_list(&reader, false);
     else
-        fail(&parser, "a control character");
+        cursor_fail(&reader.cursor, "a control character");
+    author.problem = reader.cursor.problem;
     if (arena_failed(arena))
         author.status = AUTHOR_NO_MEMORY;
     else if (author.problem || bytes_trim(value).n == 0)

@@ -1,9 +1,8 @@
-/* Reading Authentication-Results (RFC 8601 2.2) and recognising forged ones (RFC 8601 5).
- *
- * The reader is a cursor whose first error sticks, so that it can be checked at the end. Nesting of
- * comments is counted, not recursed into. What it forgives is listed in authres.h. */
+/* Reading Authentication-Results (RFC 8601 2.2) and recognising forged ones (RFC 8601 5). What the
+ * reader forgives is listed in authres.h. */
 #include "authres.h"
 
+#include "cfws.h"
 #include "domain.h"
 
 #include <idn2.h>
@@ -12,125 +11,63 @@
 static const uint64_t VERSION_UNDERSTOOD = 1;              /* RFC 8601 2.2 */
 static const struct bytes ENCODED_WORD = BYTES_INIT("=?"); /* its start, RFC 2047 2 */
 
-struct cursor {
-    struct arena *arena;
-    struct bytes in;
-    size_t at;
-    bool bad;
-};
-
-static char peek(const struct cursor *c)
-{
-    return c->at < c->in.n ? c->in.p[c->at] : '\0';
-}
-
-static bool at_end(const struct cursor *c)
-{
-    return c->at >= c->in.n;
-}
-
-static bool take(struct cursor *c, char wanted)
-{
-    if (at_end(c) || peek(c) != wanted)
-        return false;
-    c->at++;
-    return true;
-}
-
-static void expect(struct cursor *c, char wanted)
-{
-    if (!take(c, wanted))
-        c->bad = true;
-}
-
-static struct bytes since(const struct cursor *c, size_t start)
-{
-    return bytes_first(bytes_from(c->in, start), c->at - start);
-}
+/* No caller asks what is wrong with a field that does not follow the grammar. */
+static const char MALFORMED[] = "not as RFC 8601 2.2 has it";
 
 static bool is_control(char c)
 {
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-/* Passes over a quoted-pair. One that escapes a line end would mean something else once the field
- * is unfolded, so it is an error. */
-static void skip_escape(struct cursor *c)
+/* A quoted-pair that escapes a line end would mean something else once the field is unfolded, so it
+ * is an error. */
+static void check_quoted_pairs(struct cursor *c, struct bytes content)
 {
-    c->at++;
-    if (peek(c) == '\r' || peek(c) == '\n')
-        c->bad = true;
+    for (size_t i = 0; i + 1 < content.n; i++)
+        if (content.p[i] == '\\' && (content.p[++i] == '\r' || content.p[i] == '\n'))
+            cursor_fail(c, MALFORMED);
 }
 
-/* The cursor stands on the opening parenthesis. */
-static struct bytes read_comment(struct cursor *c)
+static bool take_comment(struct cursor *c, struct bytes *content)
 {
-    size_t start = c->at + 1, depth = 0;
-    for (; !at_end(c); c->at++) {
-        char octet = peek(c);
-        if (octet == '\\') {
-            skip_escape(c);
-        } else if (octet == '(') {
-            depth++;
-        } else if (octet == ')' && --depth == 0) {
-            struct bytes content = since(c, start);
-            c->at++;
-            return content;
-        }
-    }
-    c->at = c->in.n;
-    c->bad = true;
-    return (struct bytes){NULL, 0};
+    if (!cfws_take_comment(c, content))
+        return false;
+    check_quoted_pairs(c, *content);
+    return true;
 }
 
-/* CFWS, as much of it as there is. The first comment goes to *comment if that is still empty. */
+/* Skips CFWS. The first comment goes to *comment if that is still empty. */
 static void skip_cfws(struct cursor *c, struct bytes *comment)
 {
-    while (!at_end(c) && !c->bad) {
-        if (ascii_is_space(peek(c))) {
-            c->at++;
-        } else if (peek(c) == '(') {
-            struct bytes content = read_comment(c);
-            if (comment && comment->n == 0)
-                *comment = content;
-        } else {
-            return;
-        }
-    }
+    struct bytes content;
+    while (take_comment(c, &content))
+        if (comment && comment->n == 0)
+            *comment = content;
 }
 
-/* The content of a quoted-string, escapes and folding undone. The cursor stands on its quote. */
-static struct bytes read_quoted(struct cursor *c)
+/* The content of the quoted-string at the cursor, if there is one, escapes and folding undone. */
+static bool take_quoted_string(struct arena *arena, struct cursor *c, struct bytes *content)
 {
-    size_t start = ++c->at, length = 0;
-    while (!at_end(c) && peek(c) != '"') {
-        if (peek(c) == '\\')
-            skip_escape(c);
-        c->at++;
-    }
-    if (at_end(c)) {
-        c->at = c->in.n;
-        c->bad = true;
-        return (struct bytes){NULL, 0};
-    }
-    struct bytes quoted = since(c, start);
-    c->at++;
-    char *content = arena_alloc(c->arena, quoted.n + 1);
-    if (content == NULL) {
-        c->bad = true;
-        return (struct bytes){NULL, 0};
-    }
-    for (size_t i = 0; i < quoted.n; i++) {
+    struct bytes quoted;
+    if (!cfws_take_quoted_string(c, &quoted))
+        return false;
+    check_quoted_pairs(c, quoted);
+    size_t length = 0;
+    char *text = arena_alloc(arena, quoted.n + 1);
+    if (!text)
+        cursor_fail(c, MALFORMED);
+    for (size_t i = 0; text && i < quoted.n; i++) {
         char octet = quoted.p[i];
         if (octet == '\r' || octet == '\n')
             continue;
         if (octet == '\\' && i + 1 < quoted.n)
             octet = quoted.p[++i];
         if (is_control(octet) && octet != '\t')
-            c->bad = true;
-        content[length++] = octet;
+            cursor_fail(c, MALFORMED);
+        text[length++] = octet;
     }
-    return (struct bytes){content, length};
+    *content = (struct bytes){text, length};
+    return true;
 }
 
 /* RFC 2045 5.1, with octets above 127 for RFC 6532. */
@@ -145,49 +82,44 @@ static bool is_keyword_octet(char octet)
     return ascii_is_alnum(octet) || octet == '-' || octet == '_';
 }
 
-static struct bytes read_while(struct cursor *c, bool (*belongs)(char))
+/* The octets that belong, of which there must be some. */
+static struct bytes read_word(struct cursor *c, bool (*belongs)(char))
 {
-    size_t start = c->at;
-    while (!at_end(c) && belongs(peek(c)))
-        c->at++;
-    if (c->at == start)
-        c->bad = true;
-    return since(c, start);
+    struct bytes word = cursor_take_while(c, belongs);
+    if (word.n == 0)
+        cursor_fail(c, MALFORMED);
+    return word;
 }
 
-static struct bytes read_value(struct cursor *c)
+static struct bytes read_value(struct arena *arena, struct cursor *c)
 {
-    return peek(c) == '"' ? read_quoted(c) : read_while(c, is_token_octet);
+    struct bytes content;
+    return take_quoted_string(arena, c, &content) ? content : read_word(c, is_token_octet);
 }
 
 /* pvalue: a value, an address or a domain; and whatever else runs up to a blank, a comment or a
  * semicolon, since many writers quote nothing. */
-static struct bytes read_property_value(struct cursor *c)
+static struct bytes read_property_value(struct arena *arena, struct cursor *c)
 {
-    size_t start = c->at;
-    struct bytes content = {NULL, 0};
-    if (peek(c) == '"')
-        content = read_quoted(c);
-    size_t rest = c->at;
-    while (!at_end(c) && !ascii_is_space(peek(c)) && peek(c) != ';' && peek(c) != '(' && !c->bad) {
-        if (is_control(peek(c)))
-            c->bad = true;
-        else if (peek(c) == '"')
-            read_quoted(c);
-        else
-            c->at++;
+    struct bytes start = c->rest;
+    struct bytes content = {NULL, 0}, more;
+    take_quoted_string(arena, c, &content);
+    struct bytes rest = c->rest;
+    while (!cursor_at_end(c) && !ascii_is_space(cursor_peek(c)) && cursor_peek(c) != ';' &&
+           cursor_peek(c) != '(') {
+        if (is_control(cursor_peek(c)))
+            cursor_fail(c, MALFORMED);
+        else if (!take_quoted_string(arena, c, &more))
+            cursor_skip(c, 1);
     }
-    return c->at == rest && content.p ? content : since(c, start);
+    return c->rest.n == rest.n && content.p ? content : cursor_since(c, start);
 }
 
 static uint64_t read_version(struct cursor *c)
 {
     uint64_t version = 0;
-    size_t start = c->at;
-    while (ascii_is_digit(peek(c)))
-        c->at++;
-    if (!bytes_to_number(since(c, start), UINT32_MAX, &version))
-        c->bad = true;
+    if (!bytes_to_number(cursor_take_while(c, ascii_is_digit), UINT32_MAX, &version))
+        cursor_fail(c, MALFORMED);
     return version;
 }
 
@@ -203,54 +135,53 @@ static void *grow(struct arena *arena, void *array, size_t count, size_t size)
 }
 
 /* reasonspec or propspec. */
-static void read_detail(struct cursor *c, struct authres_result *result)
+static void read_detail(struct arena *arena, struct cursor *c, struct authres_result *result)
 {
-    struct bytes name = read_while(c, is_keyword_octet);
+    struct bytes name = read_word(c, is_keyword_octet);
     skip_cfws(c, NULL);
-    if (peek(c) == '=' && bytes_equal_nocase(name, BYTES("reason"))) {
-        c->at++;
+    if (bytes_equal_nocase(name, BYTES("reason")) && cursor_take(c, '=')) {
         skip_cfws(c, NULL);
-        result->reason = read_value(c);
+        result->reason = read_value(arena, c);
         return;
     }
     struct authres_property property = {.ptype = name};
-    expect(c, '.');
+    cursor_expect(c, '.', MALFORMED);
     skip_cfws(c, NULL);
-    property.name = read_while(c, is_keyword_octet);
+    property.name = read_word(c, is_keyword_octet);
     skip_cfws(c, NULL);
-    expect(c, '=');
+    cursor_expect(c, '=', MALFORMED);
     skip_cfws(c, NULL);
-    property.value = read_property_value(c);
+    property.value = read_property_value(arena, c);
     struct authres_property *properties =
-        grow(c->arena, result->properties, result->property_count, sizeof property);
-    if (properties == NULL) {
-        c->bad = true;
+        grow(arena, result->properties, result->property_count, sizeof property);
+    if (!properties) {
+        cursor_fail(c, MALFORMED);
         return;
     }
     properties[result->property_count++] = property;
     result->properties = properties;
 }
 
-static struct authres_result read_result(struct cursor *c)
+static struct authres_result read_result(struct arena *arena, struct cursor *c)
 {
     struct authres_result result = {.version = 1};
-    size_t start = c->at;
-    result.method = read_while(c, is_keyword_octet);
+    struct bytes start = c->rest;
+    result.method = read_word(c, is_keyword_octet);
     skip_cfws(c, NULL);
-    if (take(c, '/')) {
+    if (cursor_take(c, '/')) {
         skip_cfws(c, NULL);
         result.version = read_version(c);
         skip_cfws(c, NULL);
     }
-    expect(c, '=');
+    cursor_expect(c, '=', MALFORMED);
     skip_cfws(c, NULL);
-    result.value = read_while(c, is_keyword_octet);
+    result.value = read_word(c, is_keyword_octet);
     skip_cfws(c, &result.comment);
-    while (!c->bad && !at_end(c) && peek(c) != ';') {
-        read_detail(c, &result);
+    while (!cursor_at_end(c) && cursor_peek(c) != ';') {
+        read_detail(arena, c, &result);
         skip_cfws(c, NULL);
     }
-    result.text = bytes_trim(since(c, start));
+    result.text = bytes_trim(cursor_since(c, start));
     return result;
 }
 
@@ -258,29 +189,29 @@ static struct authres_result read_result(struct cursor *c)
 static bool take_none(struct cursor *c)
 {
     struct cursor ahead = *c;
-    struct bytes word = read_while(&ahead, is_keyword_octet);
+    struct bytes word = read_word(&ahead, is_keyword_octet);
     skip_cfws(&ahead, NULL);
-    if (ahead.bad || !bytes_equal_nocase(word, BYTES("none")) ||
-        (!at_end(&ahead) && peek(&ahead) != ';'))
+    if (ahead.problem || !bytes_equal_nocase(word, BYTES("none")) ||
+        (!cursor_at_end(&ahead) && cursor_peek(&ahead) != ';'))
         return false;
     *c = ahead;
     return true;
 }
 
 /* What precedes the results. The cursor ends on the first semicolon or at the end. */
-static void read_head(struct cursor *c, struct authres *authres)
+static void read_head(struct arena *arena, struct cursor *c, struct authres *authres)
 {
     skip_cfws(c, NULL);
-    authres->authserv_id = read_value(c);
+    authres->authserv_id = read_value(arena, c);
     authres->version = VERSION_UNDERSTOOD;
-    size_t end = c->at;
+    size_t left = c->rest.n;
     skip_cfws(c, NULL);
-    if (c->at > end && ascii_is_digit(peek(c))) {
+    if (c->rest.n < left && ascii_is_digit(cursor_peek(c))) {
         authres->version = read_version(c);
         skip_cfws(c, NULL);
     }
-    if (!at_end(c) && peek(c) != ';')
-        c->bad = true;
+    if (!cursor_at_end(c) && cursor_peek(c) != ';')
+        cursor_fail(c, MALFORMED);
 }
 
 static bool add_result(struct arena *arena, struct authres *authres, struct authres_result result)
@@ -296,19 +227,19 @@ static bool add_result(struct arena *arena, struct authres *authres, struct auth
 
 bool authres_parse(struct arena *arena, struct bytes value, struct authres *authres)
 {
-    struct cursor c = {.arena = arena, .in = value};
+    struct cursor c = cursor_start(value);
     *authres = (struct authres){0};
-    read_head(&c, authres);
+    read_head(arena, &c, authres);
     if (authres->version != VERSION_UNDERSTOOD)
         return false;
-    while (!c.bad && take(&c, ';')) {
+    while (cursor_take(&c, ';')) {
         skip_cfws(&c, NULL);
-        if (at_end(&c) || peek(&c) == ';' || take_none(&c))
+        if (cursor_at_end(&c) || cursor_peek(&c) == ';' || take_none(&c))
             continue;
-        if (!add_result(arena, authres, read_result(&c)))
+        if (!add_result(arena, authres, read_result(arena, &c)))
             return false;
     }
-    return !c.bad && at_end(&c) && !arena_failed(arena);
+    return !c.problem && cursor_at_end(&c) && !arena_failed(arena);
 }
 
 const struct authres_result *authres_find(const struct authres *authres, struct bytes method)
@@ -340,29 +271,31 @@ static struct bytes comparable_id(struct arena *arena, struct bytes id)
  * a semicolon or a `method=` that is in no quotes. p == NULL when memory is short. */
 static struct bytes unreadable_head(struct arena *arena, struct bytes value)
 {
-    struct cursor c = {.arena = arena, .in = value};
+    struct cursor c = cursor_start(value);
+    struct bytes comment;
     char *head = arena_alloc(arena, value.n + 1);
     size_t length = 0;
     bool quoted = false, unclosed = false;
-    while (head && !at_end(&c)) {
+    while (head && !cursor_at_end(&c)) {
         bool bare = !quoted && !unclosed;
-        if (bare && peek(&c) == '(') {
+        if (bare && cursor_peek(&c) == '(') {
             struct cursor ahead = c;
-            read_comment(&ahead);
-            unclosed = ahead.bad;
+            take_comment(&ahead, &comment);
+            unclosed = ahead.problem != NULL;
             if (!unclosed) {
-                c.at = ahead.at;
+                c = ahead;
                 continue;
             }
         }
-        bool encoded_word = bytes_starts_with_nocase(bytes_from(value, c.at), ENCODED_WORD);
-        if (bare && (peek(&c) == ';' || (peek(&c) == '=' && !encoded_word)))
+        bool encoded_word = bytes_starts_with_nocase(c.rest, ENCODED_WORD);
+        if (bare && (cursor_peek(&c) == ';' || (cursor_peek(&c) == '=' && !encoded_word)))
             break;
-        if (peek(&c) == '"')
+        if (cursor_peek(&c) == '"')
             quoted = !quoted;
-        else if (peek(&c) == '\\' && c.at + 1 < value.n)
-            c.at++;
-        head[length++] = value.p[c.at++];
+        else if (cursor_peek(&c) == '\\' && c.rest.n > 1)
+            cursor_skip(&c, 1);
+        head[length++] = cursor_peek(&c);
+        cursor_skip(&c, 1);
     }
     return (struct bytes){head, length};
 }
@@ -385,15 +318,15 @@ static bool mentions_id(struct arena *arena, struct bytes head, struct bytes id)
 
 bool authres_claims(struct arena *arena, struct bytes value, struct bytes authserv_id)
 {
-    struct cursor c = {.arena = arena, .in = value};
+    struct cursor c = cursor_start(value);
     struct authres authres;
-    read_head(&c, &authres);
+    read_head(arena, &c, &authres);
     struct bytes ours = comparable_id(arena, authserv_id);
     struct bytes theirs =
-        comparable_id(arena, c.bad ? unreadable_head(arena, value) : authres.authserv_id);
-    if (ours.p == NULL || theirs.p == NULL)
+        comparable_id(arena, c.problem ? unreadable_head(arena, value) : authres.authserv_id);
+    if (!ours.p || !theirs.p)
         return true;
-    return c.bad ? mentions_id(arena, theirs, ours) : bytes_equal(theirs, ours);
+    return c.problem ? mentions_id(arena, theirs, ours) : bytes_equal(theirs, ours);
 }
 
 bool authres_merge(struct arena *arena, const struct message *message, struct bytes authserv_id,

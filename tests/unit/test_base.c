@@ -1,5 +1,6 @@
 /* Unit tests of relay/base: slices, arenas, buffers, addresses, JSON. */
 #include "arena.h"
+#include "cursor.h"
 #include "ip.h"
 #include "json.h"
 #include "unit.h"
@@ -146,6 +147,31 @@ static void json_escapes_whatever_could_break_a_line_or_a_terminal(void **state)
     buffer_free(&out);
 }
 
+static void a_cursor_reads_up_to_its_first_error_and_keeps_that(void **state)
+{
+    (void)state;
+    struct cursor c = cursor_start(BYTES("<12> x\0y"));
+    assert_false(cursor_take(&c, '>'));
+    assert_true(cursor_take(&c, '<'));
+    struct bytes start = c.rest;
+    assert_bytes(cursor_take_while(&c, ascii_is_digit), "12");
+    assert_bytes(cursor_take_while(&c, ascii_is_digit), "");
+    assert_int_equal(cursor_peek(&c), '>');
+    cursor_expect(&c, '>', "not reached");
+    assert_bytes(cursor_since(&c, start), "12>");
+    assert_null(c.problem);
+    cursor_skip(&c, 2);
+    assert_false(cursor_at_end(&c));
+    assert_true(cursor_take(&c, '\0'));
+    cursor_expect(&c, 'z', "first");
+    assert_true(cursor_at_end(&c));
+    assert_int_equal(cursor_peek(&c), '\0');
+    assert_false(cursor_take(&c, '\0'));
+    cursor_expect(&c, 'y', "second");
+    cursor_skip(&c, 7);
+    assert_string_equal(c.problem, "first");
+}
+
 static void utf8_is_what_rfc_3629_has_and_nothing_else(void **state)
 {
     (void)state;
@@ -195,6 +221,7 @@ int main(void)
         cmocka_unit_test(addresses_round_trip_and_reverse),
         cmocka_unit_test(prefixes_match_on_their_bits),
         cmocka_unit_test(json_escapes_whatever_could_break_a_line_or_a_terminal),
+        cmocka_unit_test(a_cursor_reads_up_to_its_first_error_and_keeps_that),
         cmocka_unit_test(utf8_is_what_rfc_3629_has_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
