@@ -1,35 +1,9 @@
 /* Collecting ARC sets. See arc_chain.h. */
 #include "arc_chain.h"
 
+#include "cfws.h"
 #include "clause.h"
 #include "taglist.h"
-
-/* Skips white space and comments (RFC 5322 3.2.2, CFWS); an unclosed comment takes all the rest. */
-static struct bytes skip_cfws(struct bytes text)
-{
-    size_t i = 0, depth = 0;
-    for (; i < text.n; i++) {
-        if (depth > 0 && text.p[i] == '\\')
-            i++;
-        else if (text.p[i] == '(')
-            depth++;
-        else if (depth > 0 && text.p[i] == ')')
-            depth--;
-        else if (depth == 0 && !ascii_is_space(text.p[i]))
-            break;
-    }
-    return bytes_from(text, i);
-}
-
-/* Takes the octet after any CFWS. */
-static bool take(struct bytes *text, char wanted)
-{
-    struct bytes rest = skip_cfws(*text);
-    if (rest.n == 0 || rest.p[0] != wanted)
-        return false;
-    *text = bytes_from(rest, 1);
-    return true;
-}
 
 /* 1*2DIGIT, 1 to 50 (RFC 8617 3.9); 0 for anything else. */
 static unsigned read_position(struct bytes digits)
@@ -40,21 +14,25 @@ static unsigned read_position(struct bytes digits)
     return (unsigned)position;
 }
 
+static void expect_after_cfws(struct cursor *c, char wanted)
+{
+    cfws_skip(c);
+    cursor_expect(c, wanted, "no instance in front");
+}
+
 /* The instance in front, "i=1;", comments and all, and what follows it; 0 if it is not there. */
 static unsigned read_instance(struct bytes value, struct bytes *rest)
 {
-    if (!take(&value, 'i') || !take(&value, '='))
+    struct cursor c = cursor_start(value);
+    expect_after_cfws(&c, 'i');
+    expect_after_cfws(&c, '=');
+    cfws_skip(&c);
+    struct bytes digits = cursor_take_while(&c, ascii_is_digit);
+    expect_after_cfws(&c, ';');
+    if (c.problem)
         return 0;
-    value = skip_cfws(value);
-    size_t digits = 0;
-    while (digits < value.n && ascii_is_digit(value.p[digits]))
-        digits++;
-    unsigned instance = read_position(bytes_first(value, digits));
-    value = bytes_from(value, digits);
-    if (!take(&value, ';'))
-        return 0;
-    *rest = value;
-    return instance;
+    *rest = c.rest;
+    return read_position(digits);
 }
 
 /* Sealers in the field put i= anywhere among the tags of an AMS or AS, not only in front as the
