@@ -2,24 +2,31 @@
 #include "address.h"
 
 #include "clause.h"
+#include "cursor.h"
 #include "utf8.h"
 
 #include <string.h>
 
-struct parser {
+struct path_reader {
     struct arena *arena;
-    struct bytes rest;       /* what is not read yet */
-    bool has_unicode;        /* the local part needs SMTPUTF8 */
-    size_t local_written;    /* octets of the local part, quotes included */
-    struct address *address; /* what is being filled in */
+    struct cursor cursor;
+    enum address_error error; /* the first */
+    bool has_unicode;         /* the local part needs SMTPUTF8 */
+    size_t local_written;     /* octets of the local part, quotes included */
+    struct address *address;  /* what is being filled in */
 };
 
-static bool take(struct parser *parser, char c)
+static void fail_path(struct path_reader *reader, enum address_error error)
 {
-    if (parser->rest.n == 0 || parser->rest.p[0] != c)
-        return false;
-    parser->rest = bytes_from(parser->rest, 1);
-    return true;
+    if (reader->error == ADDRESS_OK)
+        reader->error = error;
+    cursor_fail(&reader->cursor, "not an address"); /* what is wrong with it says the enum */
+}
+
+static void expect_in_path(struct path_reader *reader, char wanted)
+{
+    if (!cursor_take(&reader->cursor, wanted))
+        fail_path(reader, ADDRESS_SYNTAX);
 }
 
 bool address_is_atext(char c)
@@ -27,169 +34,170 @@ bool address_is_atext(char c)
     return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Moves one UTF-8 sequence beyond ASCII into the content (RFC 6531 3.3 adds it to atext and qtext
- * alike). */
-static bool take_unicode(struct parser *parser, char *content, size_t *n)
+/* The content of a local part, with room for all that is left to read. */
+struct local_content {
+    char *p;
+    size_t n;
+};
+
+/* Moves the next octet into the content if it belongs there, or a UTF-8 sequence beyond ASCII
+ * (RFC 6531 3.3 adds it to atext and qtext alike). */
+static bool move_octet(struct path_reader *reader, struct local_content *content,
+                       bool (*belongs)(char))
 {
-    size_t length = utf8_length(parser->rest);
-    if (length < 2)
+    struct cursor *c = &reader->cursor;
+    size_t length = utf8_length(c->rest);
+    if (length == 0 || (length == 1 && !belongs(cursor_peek(c))))
         return false;
-    memcpy(content + *n, parser->rest.p, length);
-    *n += length;
-    parser->rest = bytes_from(parser->rest, length);
-    parser->has_unicode = true;
+    if (length > 1)
+        reader->has_unicode = true;
+    memcpy(content->p + content->n, c->rest.p, length);
+    content->n += length;
+    cursor_skip(c, length);
     return true;
 }
 
 /* Quoted-string after its first quote: qtextSMTP and quoted-pairSMTP hold 32 to 126 only. */
-static enum address_error read_quoted(struct parser *parser, char *content, size_t *n)
+static void read_quoted_local(struct path_reader *reader, struct local_content *content)
 {
-    while (parser->rest.n > 0) {
-        if (take(parser, '"'))
-            return ADDRESS_OK;
-        if (take_unicode(parser, content, n))
-            continue;
-        take(parser, '\\');
-        if (parser->rest.n == 0 || !ascii_is_printable(parser->rest.p[0]))
-            return ADDRESS_SYNTAX;
-        content[(*n)++] = parser->rest.p[0];
-        parser->rest = bytes_from(parser->rest, 1);
+    struct cursor *c = &reader->cursor;
+    while (!cursor_at_end(c) && cursor_peek(c) != '"') {
+        bool is_pair = cursor_take(c, '\\');
+        if ((is_pair && !ascii_is_printable(cursor_peek(c))) ||
+            !move_octet(reader, content, ascii_is_printable))
+            fail_path(reader, ADDRESS_SYNTAX);
     }
-    return ADDRESS_SYNTAX;
+    expect_in_path(reader, '"');
+}
+
+static bool is_dot(char c)
+{
+    return c == '.';
 }
 
 /* Dot-string: atoms with one dot between two of them. */
-static enum address_error read_dot_string(struct parser *parser, char *content, size_t *n)
+static void read_dot_string(struct path_reader *reader, struct local_content *content)
 {
     do {
-        size_t before = *n;
-        while (parser->rest.n > 0) {
-            if (take_unicode(parser, content, n))
-                continue;
-            if (!address_is_atext(parser->rest.p[0]))
-                break;
-            content[(*n)++] = parser->rest.p[0];
-            parser->rest = bytes_from(parser->rest, 1);
-        }
-        if (*n == before)
-            return ADDRESS_SYNTAX;
-        content[(*n)++] = '.';
-    } while (take(parser, '.'));
-    (*n)--;
-    return ADDRESS_OK;
+        size_t before = content->n;
+        while (move_octet(reader, content, address_is_atext))
+            continue;
+        if (content->n == before)
+            fail_path(reader, ADDRESS_SYNTAX);
+    } while (move_octet(reader, content, is_dot));
 }
 
-static enum address_error read_local(struct parser *parser)
+static void read_local(struct path_reader *reader)
 {
-    size_t n = 0, before = parser->rest.n;
-    char *content = arena_alloc(parser->arena, parser->rest.n + 1);
-    if (!content)
-        return ADDRESS_NO_MEMORY;
-    enum address_error error =
-        take(parser, '"') ? read_quoted(parser, content, &n) : read_dot_string(parser, content, &n);
-    parser->local_written = before - parser->rest.n;
-    parser->address->local = (struct bytes){content, n};
-    return error;
+    struct bytes start = reader->cursor.rest;
+    struct local_content content = {.p = arena_alloc(reader->arena, start.n + 1)};
+    if (!content.p)
+        fail_path(reader, ADDRESS_NO_MEMORY);
+    else if (cursor_take(&reader->cursor, '"'))
+        read_quoted_local(reader, &content);
+    else
+        read_dot_string(reader, &content);
+    reader->local_written = cursor_since(&reader->cursor, start).n;
+    reader->address->local = (struct bytes){content.p, content.n};
 }
 
-/* Cuts off what stands where a domain should: up to the next octet that must follow one. */
-static struct bytes take_domain_text(struct parser *parser)
+static bool is_before_domain_end(char c)
 {
-    size_t n = 0;
-    bool literal = parser->rest.n > 0 && parser->rest.p[0] == '[';
-    while (n < parser->rest.n) {
-        char c = parser->rest.p[n];
-        if (c == ' ' || c == '>' || (!literal && (c == ',' || c == ':')))
-            break;
-        n++;
-        if (literal && c == ']')
-            break;
+    return c != '>' && c != ' ' && c != ',' && c != ':';
+}
+
+static bool is_before_literal_end(char c)
+{
+    return c != '>' && c != ' ' && c != ']';
+}
+
+/* Takes what stands where a domain should: up to the next octet that must follow one. */
+static struct bytes take_domain_text(struct cursor *c)
+{
+    struct bytes start = c->rest;
+    if (cursor_peek(c) != '[')
+        return cursor_take_while(c, is_before_domain_end);
+    cursor_take_while(c, is_before_literal_end);
+    cursor_take(c, ']');
+    return cursor_since(c, start);
+}
+
+static void read_path_domain(struct path_reader *reader)
+{
+    struct address *address = reader->address;
+    struct bytes text = take_domain_text(&reader->cursor);
+    if (text.n == 0) {
+        fail_path(reader, ADDRESS_SYNTAX);
+        return;
     }
-    struct bytes text = bytes_first(parser->rest, n);
-    parser->rest = bytes_from(parser->rest, n);
-    return text;
-}
-
-static enum address_error read_domain(struct parser *parser)
-{
-    struct address *address = parser->address;
-    struct bytes text = take_domain_text(parser);
-    if (text.n == 0)
-        return ADDRESS_SYNTAX;
     address->domain = (struct bytes){NULL, 0}; /* a source route may have left one */
     address->literal = text.p[0] == '[';
     if (!address->literal)
-        address->domain = domain_normalise(parser->arena, text);
+        address->domain = domain_normalise(reader->arena, text);
     else if (domain_literal_parse(text, &address->ip))
-        address->domain = domain_literal_format(parser->arena, &address->ip);
-    if (arena_failed(parser->arena))
-        return ADDRESS_NO_MEMORY;
-    return address->domain.p ? ADDRESS_OK : ADDRESS_BAD_DOMAIN;
+        address->domain = domain_literal_format(reader->arena, &address->ip);
+    if (arena_failed(reader->arena))
+        fail_path(reader, ADDRESS_NO_MEMORY);
+    else if (!address->domain.p)
+        fail_path(reader, ADDRESS_BAD_DOMAIN);
 }
 
 /* A-d-l ":" of RFC 5321 4.1.2: checked, and dropped. */
-static enum address_error skip_source_route(struct parser *parser)
+static void skip_source_route(struct path_reader *reader)
 {
-    while (take(parser, '@')) {
-        enum address_error error = read_domain(parser);
-        if (error != ADDRESS_OK)
-            return error;
-        if (take(parser, ':'))
-            return ADDRESS_OK;
-        if (!take(parser, ','))
-            return ADDRESS_SYNTAX;
-    }
-    return ADDRESS_SYNTAX;
+    do {
+        expect_in_path(reader, '@');
+        read_path_domain(reader);
+    } while (cursor_take(&reader->cursor, ','));
+    expect_in_path(reader, ':');
 }
 
-/* What speaks against an address that the grammar allows. The length of the path counts its angle
- * brackets, and its domain as it goes on the wire. */
-static enum address_error judge(const struct parser *parser)
+static void read_path(struct path_reader *reader, enum path_role role)
 {
-    if (parser->has_unicode)
+    struct cursor *c = &reader->cursor;
+    struct address *address = reader->address;
+    expect_in_path(reader, '<');
+    if (role == PATH_REVERSE && cursor_take(c, '>')) {
+        address->kind = ADDRESS_NULL;
+        return;
+    }
+    bool routed = cursor_peek(c) == '@';
+    if (CLAUSE(DLG_28, routed))
+        skip_source_route(reader);
+    read_local(reader);
+    if (role == PATH_FORWARD && !routed && cursor_take(c, '>')) {
+        address->kind = ADDRESS_POSTMASTER;
+        if (!bytes_equal_nocase(address->local, BYTES("postmaster")))
+            fail_path(reader, ADDRESS_SYNTAX);
+        return;
+    }
+    expect_in_path(reader, '@');
+    read_path_domain(reader);
+    expect_in_path(reader, '>');
+}
+
+/* The first error, or what is wrong with a mailbox that the grammar allows. The length of the path
+ * counts its angle brackets, and its domain as it goes on the wire. */
+static enum address_error path_error(const struct path_reader *reader)
+{
+    if (reader->error != ADDRESS_OK || reader->address->kind != ADDRESS_MAILBOX)
+        return reader->error;
+    if (reader->has_unicode)
         return ADDRESS_NON_ASCII_LOCAL;
-    if (parser->local_written > ADDRESS_LOCAL_LIMIT ||
-        parser->local_written + parser->address->domain.n + 3 > ADDRESS_PATH_LIMIT)
+    if (reader->local_written > ADDRESS_LOCAL_LIMIT ||
+        reader->local_written + reader->address->domain.n + 3 > ADDRESS_PATH_LIMIT)
         return ADDRESS_TOO_LONG;
     return ADDRESS_OK;
-}
-
-static enum address_error read_path(struct parser *parser, enum path_role role)
-{
-    enum address_error error = ADDRESS_OK;
-    if (!take(parser, '<'))
-        return ADDRESS_SYNTAX;
-    if (role == PATH_REVERSE && take(parser, '>')) {
-        parser->address->kind = ADDRESS_NULL;
-        return ADDRESS_OK;
-    }
-    bool routed = parser->rest.n > 0 && parser->rest.p[0] == '@';
-    if (CLAUSE(DLG_28, routed))
-        error = skip_source_route(parser);
-    if (error == ADDRESS_OK)
-        error = read_local(parser);
-    if (error != ADDRESS_OK)
-        return error;
-    if (role == PATH_FORWARD && !routed && take(parser, '>')) {
-        parser->address->kind = ADDRESS_POSTMASTER;
-        bool is_postmaster = bytes_equal_nocase(parser->address->local, BYTES("postmaster"));
-        return is_postmaster ? ADDRESS_OK : ADDRESS_SYNTAX;
-    }
-    if (!take(parser, '@'))
-        return ADDRESS_SYNTAX;
-    error = read_domain(parser);
-    if (error == ADDRESS_OK && !take(parser, '>'))
-        error = ADDRESS_SYNTAX;
-    return error == ADDRESS_OK ? judge(parser) : error;
 }
 
 enum address_error address_read_path(struct arena *arena, enum path_role role, struct bytes text,
                                      struct address *address, struct bytes *rest)
 {
     *address = (struct address){.kind = ADDRESS_MAILBOX};
-    struct parser parser = {.arena = arena, .rest = text, .address = address};
-    enum address_error error = read_path(&parser, role);
-    *rest = parser.rest;
+    struct path_reader reader = {.arena = arena, .cursor = cursor_start(text), .address = address};
+    read_path(&reader, role);
+    *rest = reader.cursor.rest;
+    enum address_error error = path_error(&reader);
     if (error == ADDRESS_OK && text.n - rest->n > ADDRESS_PATH_LIMIT)
         error = ADDRESS_TOO_LONG;
     return error;
@@ -198,13 +206,13 @@ enum address_error address_read_path(struct arena *arena, enum path_role role, s
 enum address_error address_parse(struct arena *arena, struct bytes text, struct address *address)
 {
     *address = (struct address){.kind = ADDRESS_MAILBOX};
-    struct parser parser = {.arena = arena, .rest = text, .address = address};
-    enum address_error error = read_local(&parser);
-    if (error == ADDRESS_OK)
-        error = take(&parser, '@') ? read_domain(&parser) : ADDRESS_SYNTAX;
-    if (error == ADDRESS_OK && parser.rest.n > 0)
-        error = ADDRESS_SYNTAX;
-    return error == ADDRESS_OK ? judge(&parser) : error;
+    struct path_reader reader = {.arena = arena, .cursor = cursor_start(text), .address = address};
+    read_local(&reader);
+    expect_in_path(&reader, '@');
+    read_path_domain(&reader);
+    if (!cursor_at_end(&reader.cursor))
+        fail_path(&reader, ADDRESS_SYNTAX);
+    return path_error(&reader);
 }
 
 static bool is_dot_string(struct bytes local)

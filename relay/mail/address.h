@@ -38,8 +38,8 @@ enum address_error {
 enum path_role { PATH_REVERSE, PATH_FORWARD };
 
 /* Reads the path at the start of `text`, angle brackets required; `rest` becomes what follows it.
- * <> is a reverse-path only, <postmaster> a forward-path only. The address lives in `arena` and is
- * meaningful for ADDRESS_OK only. */
+ * <> is a reverse-path only, <postmaster> a forward-path only. The address lives in `arena`; it and
+ * `rest` are meaningful for ADDRESS_OK only. */
 enum address_error address_read_path(struct arena *arena, enum path_role role, struct bytes text,
                                      struct address *address, struct bytes *rest);
 
