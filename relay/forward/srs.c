@@ -2,6 +2,7 @@
  * address quotes it where a sender's own local part, or address literal, makes that necessary. */
 #include "srs.h"
 
+#include "base64.h"
 #include "buffer.h"
 #include "clause.h"
 
@@ -63,28 +64,31 @@ bool srs_is_rewritten(struct bytes local)
 }
 
 /* The hash that one secret gives to the parts. */
-static bool hash_with(struct bytes secret, const struct parts *parts, char hash[HASH_LENGTH])
+static bool hash_with(struct arena *arena, struct bytes secret, const struct parts *parts,
+                      char hash[HASH_LENGTH])
 {
     struct buffer data = {0};
-    unsigned char mac[SHA1_SIZE], text[2 * SHA1_SIZE];
+    struct bytes text = {NULL, 0};
+    unsigned char mac[SHA1_SIZE];
     size_t mac_size = 0;
     buffer_add(&data, parts->timestamp);
     buffer_add(&data, parts->domain);
     buffer_add(&data, parts->local);
     for (size_t i = 0; i < data.n; i++)
         data.p[i] = ascii_lower(data.p[i]);
-    bool done = !data.failed &&
-                EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, secret.p, secret.n,
-                          (const unsigned char *)data.p, data.n, mac, sizeof mac, &mac_size) &&
-                EVP_EncodeBlock(text, mac, (int)mac_size) > HASH_LENGTH;
-    if (done)
-        memcpy(hash, text, HASH_LENGTH);
+    if (!data.failed &&
+        EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, secret.p, secret.n,
+                  (const unsigned char *)data.p, data.n, mac, sizeof mac, &mac_size))
+        text = base64_encode(arena, (struct bytes){(const char *)mac, mac_size});
     buffer_free(&data);
-    return done;
+    if (text.n < HASH_LENGTH)
+        return false;
+    memcpy(hash, text.p, HASH_LENGTH);
+    return true;
 }
 
 /* Case carries nothing: some receivers fold an address before they send to it. */
-static bool hash_is_ours(const struct srs *srs, const struct parts *parts)
+static bool hash_is_ours(const struct srs *srs, struct arena *arena, const struct parts *parts)
 {
     char given[HASH_LENGTH], right[HASH_LENGTH];
     bool matches = false;
@@ -93,7 +97,7 @@ static bool hash_is_ours(const struct srs *srs, const struct parts *parts)
     for (size_t i = 0; i < HASH_LENGTH; i++)
         given[i] = ascii_lower(parts->hash.p[i]);
     for (size_t s = 0; s < srs->secret_count; s++) {
-        if (!hash_with(srs->secrets[s], parts, right))
+        if (!hash_with(arena, srs->secrets[s], parts, right))
             continue;
         for (size_t i = 0; i < HASH_LENGTH; i++)
             right[i] = ascii_lower(right[i]);
@@ -147,7 +151,7 @@ static struct bytes write_parts(const struct srs *srs, struct arena *arena,
                                 const struct parts *parts)
 {
     char hash[HASH_LENGTH];
-    if (!hash_with(srs->secrets[0], parts, hash))
+    if (!hash_with(arena, srs->secrets[0], parts, hash))
         return (struct bytes){NULL, 0};
     if (parts->form == SRS1)
         return arena_printf(arena, "SRS1=%.*s=%.*s=%.*s", HASH_LENGTH, hash,
@@ -200,8 +204,8 @@ enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
     unsigned day;
     if (rewritten->kind != ADDRESS_MAILBOX || parts.form == NOT_REWRITTEN)
         return SRS_NOT_REWRITTEN;
-    if (!hash_is_ours(srs, &parts))
-        return SRS_WRONG_HASH;
+    if (!hash_is_ours(srs, arena, &parts))
+        return arena_failed(arena) ? SRS_NO_MEMORY : SRS_WRONG_HASH;
     if (parts.form == SRS0) {
         if (!read_timestamp(parts.timestamp, &day))
             return SRS_MALFORMED;

@@ -1,62 +1,55 @@
-/* Base64. See base64.h. */
+/* Base64. See base64.h.
+ *
+ * EVP_DecodeBlock() alone is laxer than RFC 4648: it trims its input of blanks and hyphens, takes
+ * '=' for a zero anywhere, and counts padding as data. So it gets groups of four characters that
+ * have been checked. */
 #include "base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include <limits.h>
+#include <openssl/evp.h>
 
-/* The six bits of a character, or 64 if it is none of the alphabet. */
-static uint32_t six_bits(char c)
+enum { GROUP_TEXT = 4, GROUP_OCTETS = 3, PADDING_MAX = 2 };
+
+static bool is_base64(char c)
 {
-    if (c >= 'A' && c <= 'Z')
-        return (uint32_t)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (uint32_t)(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return (uint32_t)(c - '0') + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : 64;
+    return ascii_is_alnum(c) || c == '+' || c == '/';
 }
 
 struct bytes base64_decode(struct arena *arena, struct bytes text)
 {
     const struct bytes none = {NULL, 0};
-    char *octets = arena_alloc(arena, text.n / 4 * 3 + 3);
-    if (!octets)
-        return none;
+    unsigned char *octets = arena_alloc(arena, (text.n / GROUP_TEXT + 1) * GROUP_OCTETS);
+    unsigned char group[GROUP_TEXT];
     size_t n = 0, characters = 0, padding = 0;
-    uint32_t group = 0;
-    for (size_t i = 0; i < text.n; i++) {
+    for (size_t i = 0; octets && i < text.n; i++) {
         char c = text.p[i];
         if (ascii_is_space(c))
             continue;
-        uint32_t bits = 0;
         if (c == '=')
             padding++;
-        else if (padding > 0 || (bits = six_bits(c)) == 64)
+        else if (padding > 0 || !is_base64(c))
             return none;
-        group = group << 6 | bits;
-        if (++characters % 4 != 0)
+        group[characters++ % GROUP_TEXT] = (unsigned char)c;
+        if (characters % GROUP_TEXT != 0)
             continue;
-        for (unsigned shift = 24; shift > 0; shift -= 8)
-            octets[n++] = (char)(group >> (shift - 8));
-        group = 0;
+        if (EVP_DecodeBlock(octets + n, group, GROUP_TEXT) != GROUP_OCTETS)
+            return none;
+        n += GROUP_OCTETS;
     }
-    if (characters == 0 || characters % 4 != 0 || padding > 2)
+    if (characters == 0 || characters % GROUP_TEXT != 0 || padding > PADDING_MAX)
         return none;
-    return (struct bytes){octets, n - padding};
+    return (struct bytes){(const char *)octets, n - padding};
 }
 
 struct bytes base64_encode(struct arena *arena, struct bytes octets)
 {
-    char *text = arena_alloc(arena, (octets.n + 2) / 3 * 4 + 1);
+    const struct bytes none = {NULL, 0};
+    if (octets.n > INT_MAX / GROUP_TEXT) /* EVP_EncodeBlock() counts in int */
+        return none;
+    size_t groups = (octets.n + GROUP_OCTETS - 1) / GROUP_OCTETS;
+    unsigned char *text = arena_alloc(arena, groups * GROUP_TEXT + 1);
     if (!text)
-        return (struct bytes){NULL, 0};
-    size_t n = 0;
-    for (size_t i = 0; i < octets.n; i += 3) {
-        size_t left = octets.n - i;
-        uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++)
-            group = group << 8 | (k < left ? (unsigned char)octets.p[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            text[n++] = k <= left ? alphabet[group >> (18 - 6 * k) & 63] : '=';
-    }
-    return (struct bytes){text, n};
+        return none;
+    int n = EVP_EncodeBlock(text, (const unsigned char *)octets.p, (int)octets.n);
+    return (struct bytes){(const char *)text, (size_t)n};
 }

@@ -211,10 +211,12 @@ static void a_time_before_1970_and_a_lack_of_memory_do_no_harm(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
-    struct address sender = address_of(arena, "user@sender.example"), rewritten;
+    struct address sender = address_of(arena, "user@sender.example"), rewritten, whole, original;
     assert_true(srs_forward(&srs, arena, &sender, BYTES("fwd.example"), INT64_MIN, &rewritten));
+    assert_true(srs_forward(&srs, arena, &sender, BYTES("fwd.example"), now, &whole));
     struct arena *small = arena_new(16);
     assert_false(srs_forward(&srs, small, &sender, BYTES("fwd.example"), now, &rewritten));
+    assert_int_equal(srs_reverse(&srs, small, &whole, now, &original), SRS_NO_MEMORY);
     arena_free(small);
     arena_free(arena);
 }

@@ -116,6 +116,14 @@ static void base64_is_decoded_with_white_space_and_without_anything_else(void **
         {"Zm9-", NULL},
         {"Zm9v!", NULL},
         {"Z=m9", NULL},
+        {"=m9v", NULL},
+        {"Zm9v-", NULL},
+        {"Zm9v----", NULL},
+        {"-Zm9v", NULL},
+        {"Zm9v=", NULL},
+        {"Zm9v====", NULL},
+        {"Zm9v\v", NULL},
+        {"Zm9v\xc3\xb1\xc3\xb1", NULL},
     };
     struct arena *arena = arena_new(0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -124,6 +132,9 @@ static void base64_is_decoded_with_white_space_and_without_anything_else(void **
         if (cases[i].octets)
             assert_bytes(octets, cases[i].octets);
     }
+    assert_null(base64_decode(arena, BYTES("Zm9v\0")).p);
+    assert_null(base64_decode(arena, BYTES("Zg\0=")).p);
+    assert_false(arena_failed(arena));
     arena_free(arena);
 }
 
@@ -140,6 +151,7 @@ static void base64_comes_back_as_it_went_out(void **state)
         assert_true(bytes_equal(base64_decode(arena, text), (struct bytes){octets, n}));
     }
     assert_bytes(base64_encode(arena, BYTES("foob")), "Zm9vYg==");
+    assert_bytes(base64_encode(arena, BYTES("")), "");
     arena_free(arena);
 }
 
