@@ -99,14 +99,20 @@ struct bytes bytes_cut(struct bytes *rest, char separator)
     return part;
 }
 
+bool bytes_is_digits(struct bytes b)
+{
+    for (size_t i = 0; i < b.n; i++)
+        if (!ascii_is_digit(b.p[i]))
+            return false;
+    return b.n > 0;
+}
+
 bool bytes_to_number(struct bytes b, uint64_t max, uint64_t *value)
 {
     uint64_t sum = 0;
-    if (b.n == 0)
+    if (!bytes_is_digits(b))
         return false;
     for (size_t i = 0; i < b.n; i++) {
-        if (!ascii_is_digit(b.p[i]))
-            return false;
         uint64_t digit = (uint64_t)(b.p[i] - '0');
         if (digit > max || sum > (max - digit) / 10)
             return false;

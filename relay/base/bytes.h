@@ -60,6 +60,9 @@ struct bytes bytes_trim(struct bytes b);
  * `while (rest.p != NULL)` visits every part, empty ones included. */
 struct bytes bytes_cut(struct bytes *rest, char separator);
 
+/* True for one decimal digit or more and nothing else. */
+bool bytes_is_digits(struct bytes b);
+
 /* Decimal digits only, no sign, no blank, no overflow of `max`. False leaves *value alone. */
 bool bytes_to_number(struct bytes b, uint64_t max, uint64_t *value);
 

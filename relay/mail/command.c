@@ -148,11 +148,8 @@ static enum command_error take_size(struct mail_arguments *mail, struct bytes va
 {
     enum { SIZE_DIGITS = 20 }; /* RFC 1870 3 */
     uint64_t size = UINT64_MAX;
-    if (mail->size_stated || value.n == 0 || value.n > SIZE_DIGITS)
+    if (mail->size_stated || value.n > SIZE_DIGITS || CLAUSE(LIM_20, !bytes_is_digits(value)))
         return COMMAND_BAD_PARAMETER;
-    for (size_t i = 0; i < value.n; i++)
-        if (CLAUSE(LIM_20, !ascii_is_digit(value.p[i])))
-            return COMMAND_BAD_PARAMETER;
     bytes_to_number(value, UINT64_MAX, &size);
     mail->size_stated = true;
     mail->size = size;

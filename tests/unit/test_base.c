@@ -25,6 +25,9 @@ static void numbers_take_digits_only_and_never_overflow(void **state)
 {
     (void)state;
     uint64_t value = 7;
+    assert_false(bytes_is_digits(BYTES("")));
+    assert_false(bytes_is_digits(BYTES("1a")));
+    assert_true(bytes_is_digits(BYTES("0123456789")));
     assert_false(bytes_to_number(BYTES(""), UINT64_MAX, &value));
     assert_false(bytes_to_number(BYTES("+1"), UINT64_MAX, &value));
     assert_false(bytes_to_number(BYTES("1 "), UINT64_MAX, &value));
