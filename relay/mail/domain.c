@@ -5,30 +5,34 @@
 #include <idn2.h>
 #include <string.h>
 
-static bool is_name(struct bytes name, bool (*is_label)(struct bytes))
+bool domain_is_label(struct bytes label, enum domain_labels labels)
+{
+    for (size_t i = 0; i < label.n; i++)
+        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-' &&
+            (label.p[i] != '_' || labels == DOMAIN_LDH))
+            return false;
+    return label.n > 0 &&
+           (labels == DOMAIN_LOOSE || (label.p[0] != '-' && label.p[label.n - 1] != '-'));
+}
+
+bool domain_is_name(struct bytes name, enum domain_labels labels)
 {
     if (name.n == 0 || name.n > DOMAIN_LIMIT)
         return false;
-    for (struct bytes rest = name; rest.p != NULL;) {
+    for (struct bytes rest = name; rest.p;) {
         struct bytes label = bytes_cut(&rest, '.');
-        if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || !is_label(label))
+        if (label.n > DOMAIN_LABEL_LIMIT || !domain_is_label(label, labels))
             return false;
     }
     return true;
 }
 
-static bool is_loose_label(struct bytes label)
+size_t domain_count_labels(struct bytes name)
 {
-    for (size_t i = 0; i < label.n; i++)
-        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-' && label.p[i] != '_')
-            return false;
-    return true;
-}
-
-static bool is_ldh_label(struct bytes label)
-{
-    return label.p[0] != '-' && label.p[label.n - 1] != '-' && is_loose_label(label) &&
-           bytes_find(label, '_') == BYTES_NOT_FOUND;
+    size_t count = 0;
+    for (; name.p; count++)
+        bytes_cut(&name, '.');
+    return count;
 }
 
 static bool has_a_label(struct bytes name)
@@ -69,8 +73,8 @@ static struct bytes looked_up(struct arena *arena, struct bytes name, int flags)
     return result;
 }
 
-/* The name in ASCII, if all its labels are as they should. */
-static struct bytes to_ascii(struct arena *arena, struct bytes text, bool (*is_label)(struct bytes))
+/* The name in ASCII and lower case, if its labels are such. */
+static struct bytes to_ascii(struct arena *arena, struct bytes text, enum domain_labels labels)
 {
     const struct bytes invalid = {NULL, 0};
     struct bytes name = text;
@@ -79,17 +83,17 @@ static struct bytes to_ascii(struct arena *arena, struct bytes text, bool (*is_l
     if (!bytes_is_ascii(text))
         /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */
         name = looked_up(arena, text, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-    return name.p && is_name(name, is_label) ? lowered(arena, name) : invalid;
+    return name.p && domain_is_name(name, labels) ? lowered(arena, name) : invalid;
 }
 
 struct bytes domain_for_lookup(struct arena *arena, struct bytes text)
 {
-    return to_ascii(arena, text, is_loose_label);
+    return to_ascii(arena, text, DOMAIN_LOOSE);
 }
 
 struct bytes domain_normalise(struct arena *arena, struct bytes text)
 {
-    struct bytes name = to_ascii(arena, text, is_ldh_label);
+    struct bytes name = to_ascii(arena, text, DOMAIN_LDH);
     /* UTS 46 lets symbols pass that IDNA2008 does not: every A-label must decode to what is valid
      * without it, and encode back to itself (RFC 5891 4.4, 5.4). */
     return name.p && has_a_label(name) ? looked_up(arena, name, IDN2_NO_TR46) : name;

@@ -15,6 +15,23 @@ enum {
     DOMAIN_TEXT_LIMIT = 4 * DOMAIN_LIMIT /* UTF-8 has at most 4 where the A-label has at least 1 */
 };
 
+/* What may stand in the labels of a name in ASCII. */
+enum domain_labels {
+    DOMAIN_LDH,        /* letters, digits and inner hyphens: sub-domain of RFC 5321 4.1.2 */
+    DOMAIN_UNDERSCORE, /* underscores, too: DKIM selectors in use */
+    DOMAIN_LOOSE       /* the same and hyphens anywhere: what DNS can hold (RFC 2181 11) and is seen
+                          in names that are only looked up */
+};
+
+/* True if the label, of any length but 0, holds nothing else. */
+bool domain_is_label(struct bytes label, enum domain_labels labels);
+
+/* True if the name consists of such labels, within the limits above and without a final dot. */
+bool domain_is_name(struct bytes name, enum domain_labels labels);
+
+/* The number of labels, empty ones included; 0 for p == NULL. */
+size_t domain_count_labels(struct bytes name);
+
 /* The one form of the name `text`, which may be in U-labels, A-labels, or a mix of them: every
  * label is LDH, every A-label decodes to what IDNA2008 allows and encodes back to itself. Lives in
  * `arena`. p == NULL if `text` is no such name (a final dot included) or, see arena_failed(),

@@ -135,6 +135,33 @@ static void labels_and_names_are_limited_in_their_ascii_form(void **state)
     arena_free(arena);
 }
 
+static void labels_hold_what_their_grammar_allows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        bool ldh, underscore, loose;
+    } cases[] = {
+        {"a1-b", true, true, true}, {"0", true, true, true},           {"a_b", false, true, true},
+        {"_a", false, true, true},  {"-a", false, false, true},        {"a-", false, false, true},
+        {"", false, false, false},  {"a.b", false, false, false},      {"a b", false, false, false},
+        {"[", false, false, false}, {"\xc3\xb1", false, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes label = bytes_of(cases[i].label);
+        assert_int_equal(domain_is_label(label, DOMAIN_LDH), cases[i].ldh);
+        assert_int_equal(domain_is_label(label, DOMAIN_UNDERSCORE), cases[i].underscore);
+        assert_int_equal(domain_is_label(label, DOMAIN_LOOSE), cases[i].loose);
+    }
+    assert_true(domain_is_name(BYTES("s_1.a"), DOMAIN_UNDERSCORE));
+    assert_false(domain_is_name(BYTES("s_1.a"), DOMAIN_LDH));
+    assert_false(domain_is_name(BYTES("a."), DOMAIN_LOOSE));
+    assert_false(domain_is_name((struct bytes){NULL, 0}, DOMAIN_LOOSE));
+    assert_int_equal(domain_count_labels(BYTES("a.b.c")), 3);
+    assert_int_equal(domain_count_labels(BYTES("a")), 1);
+    assert_int_equal(domain_count_labels((struct bytes){NULL, 0}), 0);
+}
+
 static void literals_say_their_family(void **state)
 {
     (void)state;
@@ -183,6 +210,7 @@ int main(void)
         cmocka_unit_test(names_have_one_form_or_none),
         cmocka_unit_test(names_to_look_up_may_be_what_dns_has_though_hosts_may_not),
         cmocka_unit_test(labels_and_names_are_limited_in_their_ascii_form),
+        cmocka_unit_test(labels_hold_what_their_grammar_allows),
         cmocka_unit_test(literals_say_their_family),
         cmocka_unit_test(within_means_on_a_label_border),
     };

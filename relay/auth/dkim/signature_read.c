@@ -10,10 +10,9 @@
 #include "domain.h"
 
 enum {
-    CLOCK_SKEW = 300,   /* seconds that t= may lie ahead */
-    TIME_DIGITS = 12,   /* 3.5, t= and x= */
-    LENGTH_DIGITS = 76, /* 3.5, l= */
-    DOMAIN_LABELS_LEAST = 2
+    CLOCK_SKEW = 300,  /* seconds that t= may lie ahead */
+    TIME_DIGITS = 12,  /* 3.5, t= and x= */
+    LENGTH_DIGITS = 76 /* 3.5, l= */
 };
 
 struct reader {
@@ -55,41 +54,33 @@ static struct bytes required(struct reader *reader, const char *name)
     return value;
 }
 
-/* Labels of letters, digits and inner hyphens (RFC 5321 4.1.2, sub-domain). Selectors with an
- * underscore are published and used, whatever the grammar says. */
-static bool is_name(struct bytes name, size_t labels_least, bool underscores)
+static struct bytes in_a_labels(struct arena *arena, struct bytes name)
 {
-    size_t labels = 0;
-    for (struct bytes rest = name; rest.p; labels++) {
-        struct bytes label = bytes_cut(&rest, '.');
-        if (label.n == 0 || label.n > DOMAIN_LABEL_LIMIT || label.p[0] == '-' ||
-            label.p[label.n - 1] == '-')
-            return false;
-        for (size_t i = 0; i < label.n; i++)
-            if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-' &&
-                !(underscores && label.p[i] == '_'))
-                return false;
-    }
-    return labels >= labels_least && name.n <= DOMAIN_LIMIT;
+    return bytes_is_ascii(name) ? name : domain_normalise(arena, name);
 }
 
-/* The name in A-labels, or p == NULL if it is none. */
-static struct bytes dns_name(struct reader *reader, struct bytes name, size_t labels_least,
-                             bool underscores)
+/* The domain of d= or i= in A-labels, of which there are two at least (3.5). p == NULL if it is no
+ * domain name. */
+static struct bytes read_domain_name(struct arena *arena, struct bytes text)
 {
-    if (!bytes_is_ascii(name))
-        name = domain_normalise(reader->arena, name);
-    return name.p && is_name(name, labels_least, underscores) ? name : (struct bytes){NULL, 0};
+    struct bytes name = in_a_labels(arena, text);
+    bool valid = domain_is_name(name, DOMAIN_LDH) && domain_count_labels(name) >= 2;
+    return valid ? name : (struct bytes){NULL, 0};
+}
+
+/* The same for s=, where one label is enough (3.1). Selectors with an underscore are published and
+ * used, whatever the grammar says. */
+static struct bytes read_selector(struct arena *arena, struct bytes text)
+{
+    struct bytes name = in_a_labels(arena, text);
+    return domain_is_name(name, DOMAIN_UNDERSCORE) ? name : (struct bytes){NULL, 0};
 }
 
 /* 1*N digits (3.5); what is beyond `most` becomes `most`. */
 static bool read_digits(struct bytes value, size_t digits_most, uint64_t most, uint64_t *number)
 {
-    if (value.n == 0 || value.n > digits_most)
+    if (value.n > digits_most || !bytes_is_digits(value))
         return false;
-    for (size_t i = 0; i < value.n; i++)
-        if (!ascii_is_digit(value.p[i]))
-            return false;
     if (!bytes_to_number(value, most, number))
         *number = most;
     return true;
@@ -99,11 +90,11 @@ static void read_names(struct reader *reader)
 {
     struct signature *s = reader->signature;
     s->domain = required(reader, "d");
-    s->dns_domain = dns_name(reader, s->domain, DOMAIN_LABELS_LEAST, false);
+    s->dns_domain = read_domain_name(reader->arena, s->domain);
     if (!s->dns_domain.p)
         tag_fault(reader, SIGNATURE_MALFORMED, "no domain in", "d");
     s->selector = required(reader, "s");
-    s->dns_selector = dns_name(reader, s->selector, 1, true);
+    s->dns_selector = read_selector(reader->arena, s->selector);
     if (!s->dns_selector.p)
         tag_fault(reader, SIGNATURE_MALFORMED, "no selector in", "s");
 }
@@ -174,7 +165,7 @@ static void read_identity(struct reader *reader)
     size_t at = bytes_find_last(address, '@');
     struct bytes domain = {NULL, 0};
     if (at != BYTES_NOT_FOUND)
-        domain = dns_name(reader, bytes_from(address, at + 1), DOMAIN_LABELS_LEAST, false);
+        domain = read_domain_name(reader->arena, bytes_from(address, at + 1));
     if (!domain.p) {
         tag_fault(reader, SIGNATURE_MALFORMED, "no address in", "i");
         return;

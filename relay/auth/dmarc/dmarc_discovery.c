@@ -13,16 +13,6 @@ struct walk {
     size_t count;
 };
 
-static size_t count_labels(struct bytes domain)
-{
-    size_t labels = 0;
-    while (domain.p != NULL) {
-        bytes_cut(&domain, '.');
-        labels++;
-    }
-    return labels;
-}
-
 static struct bytes without_first_label(struct bytes domain)
 {
     bytes_cut(&domain, '.');
@@ -31,7 +21,7 @@ static struct bytes without_first_label(struct bytes domain)
 
 static struct bytes last_labels(struct bytes domain, size_t labels)
 {
-    for (size_t more = count_labels(domain); more > labels; more--)
+    for (size_t more = domain_count_labels(domain); more > labels; more--)
         domain = without_first_label(domain);
     return domain;
 }
@@ -95,7 +85,7 @@ static struct bytes walked_organization(const struct walk *walk, struct bytes st
         return start;
     const struct dmarc_found *last = &walk->found[walk->count - 1];
     if (last->record.psd == DMARC_PSD_YES && !bytes_equal(last->domain, start))
-        return last_labels(start, count_labels(last->domain) + 1);
+        return last_labels(start, domain_count_labels(last->domain) + 1);
     return last->domain;
 }
 

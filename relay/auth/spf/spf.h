@@ -53,8 +53,8 @@ const char *spf_result_name(enum spf_result result);
 void spf_identify(struct arena *arena, const struct spf_request *request,
                   struct spf_verdict *verdict);
 
-/* For evaluators: a multi-label name in ASCII and no address literal, as 4.3 wants it. Lengths are
- * judged when it is asked. */
+/* For evaluators: a multi-label name in ASCII and not an address literal, as 4.3 wants it. Whether
+ * it can be asked for (RFC 1035 2.3.4) is for dns_query() to say. */
 bool spf_is_checkable(struct bytes domain);
 
 /* For evaluators: the domain's explanation, or the default one where it is not printable US-ASCII

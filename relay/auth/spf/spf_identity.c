@@ -3,6 +3,7 @@
 #include "spf.h"
 
 #include "clause.h"
+#include "domain.h"
 #include "spf_macro.h"
 
 const char *spf_result_name(enum spf_result result)
@@ -38,8 +39,7 @@ void spf_identify(struct arena *arena, const struct spf_request *request,
 bool spf_is_checkable(struct bytes domain)
 {
     domain = spf_without_final_dot(domain);
-    return bytes_find(domain, '.') != BYTES_NOT_FOUND && domain.p[0] != '[' &&
-           bytes_is_ascii(domain);
+    return domain_count_labels(domain) > 1 && domain.p[0] != '[' && bytes_is_ascii(domain);
 }
 
 struct bytes spf_explanation(struct bytes text, struct bytes default_explanation)

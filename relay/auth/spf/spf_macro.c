@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "domain.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -123,18 +124,10 @@ bool spf_is_explain_string(struct bytes text)
     return is_valid(text, ' ', letters_of_explanations, &tail);
 }
 
-/* toplabel: letters, digits and inner hyphens, not digits alone. */
+/* toplabel of 7.1: letters, digits and inner hyphens, but not digits alone. */
 static bool is_top_label(struct bytes label)
 {
-    bool only_digits = true;
-    if (label.n == 0 || label.p[0] == '-' || label.p[label.n - 1] == '-')
-        return false;
-    for (size_t i = 0; i < label.n; i++) {
-        if (!ascii_is_alnum(label.p[i]) && label.p[i] != '-')
-            return false;
-        only_digits = only_digits && ascii_is_digit(label.p[i]);
-    }
-    return !only_digits;
+    return domain_is_label(label, DOMAIN_LDH) && !bytes_is_digits(label);
 }
 
 bool spf_is_domain_spec(struct bytes text)
