@@ -3,6 +3,7 @@
 #include "config_files.h"
 
 #include "file.h"
+#include "pem.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -32,22 +33,14 @@ static void report_openssl(struct config_draft *draft, struct config_key key, co
     ERR_clear_error();
 }
 
-/* An encrypted key is an error here, never a question on the terminal. */
-static int no_passphrase(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer, (void)size, (void)writing, (void)context;
-    return -1;
-}
-
 static EVP_PKEY *parse_key(struct config_draft *draft, struct bytes pem, struct config_key key)
 {
     if (!pem.p)
         return NULL;
-    BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    EVP_PKEY *parsed = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
-    BIO_free(bio);
+    const char *problem;
+    EVP_PKEY *parsed = pem_read_private_key(pem, &problem);
     if (!parsed)
-        report_openssl(draft, key, "not a private key in PEM without a passphrase");
+        report_openssl(draft, key, problem);
     return parsed;
 }
 
@@ -56,13 +49,13 @@ static bool use_certificates(struct config_draft *draft, SSL_CTX *context, struc
 {
     const struct config_key key = config_key("tls.certificate");
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, pem_no_passphrase, NULL) : NULL;
     const bool used = certificate && SSL_CTX_use_certificate(context, certificate) == 1;
     X509_free(certificate);
     if (!used)
         report_openssl(draft, key, "not a certificate in PEM");
     while (used) {
-        X509 *above = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+        X509 *above = PEM_read_bio_X509(bio, NULL, pem_no_passphrase, NULL);
         if (!above || SSL_CTX_add0_chain_cert(context, above) != 1) {
             X509_free(above);
             ERR_clear_error(); /* the end of the file is an error to OpenSSL */

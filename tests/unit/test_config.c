@@ -14,8 +14,9 @@
 static char directory[] = "/tmp/test_config.XXXXXX";
 static char config_path[64];
 
-static const char *const files[] = {"key.pem", "small.pem", "ed25519.pem", "certificate.pem",
-                                    "secrets", "empty",     "suffixes",    "f.yaml"};
+static const char *const files[] = {"key.pem",    "small.pem",       "ed25519.pem",
+                                    "locked.pem", "certificate.pem", "secrets",
+                                    "empty",      "suffixes",        "f.yaml"};
 
 static FILE *create(const char *name)
 {
@@ -26,11 +27,12 @@ static FILE *create(const char *name)
     return file;
 }
 
-static void write_key(const char *name, EVP_PKEY *key)
+static void write_key(const char *name, EVP_PKEY *key, const char *passphrase)
 {
     FILE *file = create(name);
+    const EVP_CIPHER *cipher = passphrase ? EVP_aes_256_cbc() : NULL;
     assert_non_null(key);
-    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(PEM_write_PrivateKey(file, key, cipher, NULL, 0, NULL, (void *)passphrase), 1);
     fclose(file);
 }
 
@@ -63,9 +65,10 @@ static int make_files(void **state)
     snprintf(config_path, sizeof(config_path), "%s/f.yaml", directory);
     EVP_PKEY *key = EVP_RSA_gen(2048), *small = EVP_RSA_gen(512);
     EVP_PKEY *ed25519 = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    write_key("key.pem", key);
-    write_key("small.pem", small);
-    write_key("ed25519.pem", ed25519);
+    write_key("key.pem", key, NULL);
+    write_key("small.pem", small, NULL);
+    write_key("ed25519.pem", ed25519, NULL);
+    write_key("locked.pem", key, "passphrase");
     write_certificate("certificate.pem", key);
     write_text("secrets", "the first of two secrets\n\n  the second of two secrets  \n");
     write_text("empty", "");
@@ -421,7 +424,11 @@ static void a_bad_key_or_certificate_is_refused_by_line_and_key(void **state)
         {"tls: {certificate: key.pem, key: key.pem}\n",
          "f.yaml:6: tls.certificate: not a certificate in PEM"},
         {"tls: {certificate: certificate.pem, key: secrets}\n",
-         "f.yaml:6: tls.key: not a private key in PEM without a passphrase"},
+         "f.yaml:6: tls.key: not an unencrypted private key in PEM"},
+        {"tls: {certificate: certificate.pem, key: locked.pem}\n",
+         "f.yaml:6: tls.key: not an unencrypted private key in PEM"},
+        {"identity: {domain: d.example, selector: s, key: locked.pem}\n",
+         "f.yaml:6: identity.key: not an unencrypted private key in PEM"},
         {"tls: {certificate: certificate.pem, key: small.pem}\n",
          "f.yaml:6: tls.key: not the key of tls.certificate"},
         {"identity: {domain: d.example, selector: s, key: empty}\n",

@@ -6,11 +6,10 @@
 
 #include "base64.h"
 #include "key_record.h"
+#include "pem.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
@@ -22,48 +21,51 @@ struct signer {
     EVP_MD_CTX *eddsa; /* NULL for RSA */
 };
 
-/* Keys of a configuration have no passphrase: without this, OpenSSL would ask the terminal. */
-static int no_passphrase(char *buffer, int size, int writing, void *user)
+static bool prepare_ed25519(struct signer *signer, const char **problem)
 {
-    (void)buffer, (void)size, (void)writing, (void)user;
-    return -1;
+    *problem = "out of memory";
+    signer->eddsa = EVP_MD_CTX_new();
+    return signer->eddsa != NULL;
 }
 
-static const char *prepare(struct signer *signer)
+static bool prepare_rsa(struct signer *signer, const char **problem)
 {
-    if (EVP_PKEY_is_a(signer->pkey, "ED25519")) {
-        signer->eddsa = EVP_MD_CTX_new();
-        return signer->eddsa ? NULL : "out of memory";
-    }
-    if (!EVP_PKEY_is_a(signer->pkey, "RSA"))
-        return "neither an RSA nor an Ed25519 key";
+    *problem = "an RSA key of fewer than 1024 bits (RFC 8301 3.2)";
     if (EVP_PKEY_get_bits(signer->pkey) < RSA_BITS_LEAST)
-        return "an RSA key of fewer than 1024 bits (RFC 8301 3.2)";
+        return false;
+    *problem = "an RSA key of more than 16384 bits";
     if (EVP_PKEY_get_size(signer->pkey) > SIGNATURE_MOST)
-        return "an RSA key of more than 16384 bits";
+        return false;
+    *problem = "an RSA key that cannot sign with SHA-256";
     signer->rsa = EVP_PKEY_CTX_new_from_pkey(NULL, signer->pkey, NULL);
-    if (!signer->rsa || EVP_PKEY_sign_init(signer->rsa) != 1 ||
-        EVP_PKEY_CTX_set_rsa_padding(signer->rsa, RSA_PKCS1_PADDING) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(signer->rsa, EVP_sha256()) != 1)
-        return "an RSA key that cannot sign with SHA-256";
-    return NULL;
+    return signer->rsa && EVP_PKEY_sign_init(signer->rsa) == 1 &&
+           EVP_PKEY_CTX_set_rsa_padding(signer->rsa, RSA_PKCS1_PADDING) == 1 &&
+           EVP_PKEY_CTX_set_signature_md(signer->rsa, EVP_sha256()) == 1;
+}
+
+static bool prepare_key(struct signer *signer, const char **problem)
+{
+    if (EVP_PKEY_is_a(signer->pkey, "ED25519"))
+        return prepare_ed25519(signer, problem);
+    if (EVP_PKEY_is_a(signer->pkey, "RSA"))
+        return prepare_rsa(signer, problem);
+    *problem = "neither an RSA nor an Ed25519 key";
+    return false;
 }
 
 struct signer *signer_from_pem(struct bytes pem, const char **problem)
 {
     struct signer *signer = calloc(1, sizeof *signer);
-    BIO *bio = pem.n <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
     *problem = "out of memory";
-    if (signer && bio) {
-        signer->pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-        *problem = signer->pkey ? prepare(signer) : "not an unencrypted private key in PEM";
-    }
-    BIO_free(bio);
+    if (signer)
+        signer->pkey = pem_read_private_key(pem, problem);
+    bool ready = signer && signer->pkey && prepare_key(signer, problem);
     ERR_clear_error();
-    if (*problem) {
+    if (!ready) {
         signer_free(signer);
         return NULL;
     }
+    *problem = NULL;
     return signer;
 }
 

@@ -9,7 +9,8 @@
 struct signer;
 
 /* Reads a private key in PEM (PKCS#1 or PKCS#8, unencrypted): RSA of at least 1024 bits
- * (RFC 8301 3.2), or Ed25519. NULL on failure, with the reason in *problem. */
+ * (RFC 8301 3.2), or Ed25519. NULL on failure, with the reason in *problem, which is NULL
+ * otherwise. */
 struct signer *signer_from_pem(struct bytes pem, const char **problem);
 void signer_free(struct signer *signer);
 
