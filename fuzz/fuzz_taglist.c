@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_new(0);
     struct bytes text = {(const char *)data, size};
     struct taglist list;
-    if (!taglist_parse(text, &list)) {
+    if (taglist_parse(text, &list)) {
         require(list.count > 0 && list.count <= TAGLIST_LIMIT);
         for (size_t i = 0; i < list.count; i++) {
             const struct tag *tag = &list.tags[i];

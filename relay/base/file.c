@@ -6,34 +6,35 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *read_all(int fd, size_t limit, struct buffer *out)
+/* 0, or the error number. */
+static int read_all(int fd, size_t max, struct buffer *out)
 {
     enum { CHUNK = 64 * 1024 };
     const size_t before = out->n;
     for (;;) {
         if (!buffer_reserve(out, CHUNK))
-            return strerror(ENOMEM);
+            return ENOMEM;
         const ssize_t n = read(fd, out->p + out->n, CHUNK);
         if (n == 0)
-            return NULL;
+            return 0;
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return strerror(errno);
+            return errno;
         out->n += (size_t)n;
-        if (out->n - before > limit)
-            return strerror(EFBIG);
+        if (out->n - before > max)
+            return EFBIG;
     }
 }
 
-const char *file_read(const char *path, size_t limit, struct buffer *out)
+bool file_read(const char *path, size_t max, struct buffer *out, const char **problem)
 {
-    if (strcmp(path, "-") == 0)
-        return read_all(STDIN_FILENO, limit, out);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return strerror(errno);
-    const char *problem = read_all(fd, limit, out);
-    close(fd);
-    return problem;
+    const bool is_stdin = strcmp(path, "-") == 0;
+    const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    const int error = fd < 0 ? errno : read_all(fd, max, out);
+    if (fd >= 0 && !is_stdin)
+        close(fd);
+    if (error != 0)
+        *problem = strerror(error);
+    return error == 0;
 }

@@ -4,8 +4,8 @@
 
 #include "buffer.h"
 
-/* Appends the contents of the file ("-": stdin) to `out`. NULL, or a short text that says what went
- * wrong: the system's own, or that the file has more than `limit` octets. */
-const char *file_read(const char *path, size_t limit, struct buffer *out);
+/* Appends the contents of the file ("-": stdin) to `out`. False on failure, a file of more than
+ * `max` octets included, with the system's text for it in *problem. */
+bool file_read(const char *path, size_t max, struct buffer *out, const char **problem);
 
 #endif

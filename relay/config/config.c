@@ -81,8 +81,8 @@ static struct config *load(const char *path, bool with_files, struct buffer *err
 {
     struct buffer yaml = {0};
     struct config *config = NULL;
-    const char *problem = file_read(path, CONFIGURATION_SIZE_MAX, &yaml);
-    if (problem)
+    const char *problem;
+    if (!file_read(path, CONFIGURATION_SIZE_MAX, &yaml, &problem))
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
         config = parse(buffer_bytes(&yaml), path, with_files, errors);

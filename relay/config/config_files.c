@@ -17,8 +17,8 @@ static struct bytes read_named_file(struct config_draft *draft, const char *path
 {
     struct buffer octets = {0};
     struct bytes copy = {NULL, 0};
-    const char *problem = file_read(path, FILE_SIZE_MAX, &octets);
-    if (problem)
+    const char *problem;
+    if (!file_read(path, FILE_SIZE_MAX, &octets, &problem))
         config_error(draft->source, key, "%s: %s", path, problem);
     else
         copy = arena_copy(draft->arena, buffer_bytes(&octets));

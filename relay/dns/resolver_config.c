@@ -97,7 +97,8 @@ void resolver_read_resolv_conf(struct resolver_config *config, const char *path)
 {
     struct buffer text = {0};
     struct bytes rest = {NULL, 0};
-    if (file_read(path, RESOLV_CONF_SIZE_MAX, &text) == NULL)
+    const char *ignored;
+    if (file_read(path, RESOLV_CONF_SIZE_MAX, &text, &ignored))
         rest = buffer_bytes(&text);
     while (rest.p) {
         struct bytes line = bytes_trim(bytes_cut(&rest, '\n'));

@@ -18,7 +18,7 @@ static bool folds_properly(struct bytes text)
     return true;
 }
 
-static bool is_name(struct bytes name)
+static bool is_tag_name(struct bytes name)
 {
     if (name.n == 0 || !ascii_is_alpha(name.p[0]))
         return false;
@@ -29,7 +29,7 @@ static bool is_name(struct bytes name)
 }
 
 /* VALCHAR, white space, and what RFC 8616 adds; ";" cannot be here any more. */
-static bool is_value(struct bytes value)
+static bool is_tag_value(struct bytes value)
 {
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
@@ -39,44 +39,50 @@ static bool is_value(struct bytes value)
     return utf8_is_valid(value);
 }
 
-static const char *add_tag(struct taglist *list, struct bytes text)
+static bool refuse_list(struct taglist *list, const char *problem)
+{
+    list->problem = problem;
+    return false;
+}
+
+static bool add_tag(struct taglist *list, struct bytes text)
 {
     size_t equals = bytes_find(text, '=');
     if (equals == BYTES_NOT_FOUND)
-        return bytes_trim(text).n == 0 ? "an empty tag" : "a tag without \"=\"";
+        return refuse_list(list, bytes_trim(text).n == 0 ? "empty tag" : "tag without \"=\"");
     struct tag tag = {.name = bytes_trim(bytes_first(text, equals)),
                       .between = bytes_from(text, equals + 1)};
     tag.value = bytes_trim(tag.between);
-    if (!is_name(tag.name))
-        return "a malformed tag name";
-    if (!is_value(tag.value))
-        return "a malformed tag value";
+    if (!is_tag_name(tag.name))
+        return refuse_list(list, "malformed tag name");
+    if (!is_tag_value(tag.value))
+        return refuse_list(list, "malformed tag value");
     for (size_t i = 0; i < list->count; i++)
         if (bytes_equal(list->tags[i].name, tag.name))
-            return "a tag given twice";
+            return refuse_list(list, "duplicate tag");
     if (list->count == TAGLIST_LIMIT)
-        return "too many tags";
+        return refuse_list(list, "too many tags");
     list->tags[list->count++] = tag;
-    return NULL;
+    return true;
 }
 
-const char *taglist_parse(struct bytes text, struct taglist *list)
+bool taglist_parse(struct bytes text, struct taglist *list)
 {
     list->count = 0;
+    list->problem = NULL;
     if (!folds_properly(text))
-        return "a line end that does not fold";
+        return refuse_list(list, "line break that is not folding white space");
     struct bytes rest = text;
     if (bytes_trim(rest).n == 0)
-        return "an empty tag list";
+        return refuse_list(list, "empty tag list");
     while (rest.p) {
         struct bytes one = bytes_cut(&rest, ';');
         if (!rest.p && list->count > 0 && bytes_trim(one).n == 0)
             break; /* nothing after the final ";" */
-        const char *problem = add_tag(list, one);
-        if (problem)
-            return problem;
+        if (!add_tag(list, one))
+            return false;
     }
-    return NULL;
+    return true;
 }
 
 const struct tag *taglist_find(const struct taglist *list, const char *name)

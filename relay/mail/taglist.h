@@ -20,11 +20,12 @@ struct tag {
 struct taglist {
     struct tag tags[TAGLIST_LIMIT]; /* in the order written */
     size_t count;
+    const char *problem; /* why this is not a tag list; NULL if it is */
 };
 
-/* Reads `text`, the value of a header field without its final CRLF, or a DNS record. NULL when it
- * is a tag list, or else what is wrong with it; the slices point into `text`. */
-const char *taglist_parse(struct bytes text, struct taglist *list);
+/* Reads `text`, the value of a header field without its final CRLF, or a DNS record. False when it
+ * is not a tag list; `list` then holds the tags up to the fault. The slices point into `text`. */
+bool taglist_parse(struct bytes text, struct taglist *list);
 
 /* The tag of that name, compared with case (3.2); NULL if it is not there. */
 const struct tag *taglist_find(const struct taglist *list, const char *name);

@@ -20,8 +20,6 @@
 #include <opendkim/dkim.h>
 #include <string.h>
 
-enum { ED25519_BITS = 256 };
-
 /* What the library's callback needs. */
 struct lookup {
     struct arena *arena;

@@ -162,12 +162,10 @@ static void walk_record(struct zone_check *check, struct bytes domain, struct by
 {
     struct spf_record record;
     struct spf_term term;
-    struct bytes bad_term;
-    const char *problem = spf_record_parse(text, &record, &bad_term);
-    if (problem) {
+    if (!spf_record_parse(text, &record)) {
         add_finding(check, PROVISION_WRONG, "TXT",
                     arena_printf(check->arena, "the SPF record of %.*s is invalid: %s",
-                                 BYTES_ARG(domain), problem));
+                                 BYTES_ARG(domain), record.problem));
         return;
     }
     bool ends = false;

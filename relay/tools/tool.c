@@ -211,14 +211,12 @@ int tool_choose_engine(const char *tool, const char *name, const char *oracle, b
 int tool_read_file(struct arena *arena, const char *path, size_t limit, struct bytes *octets)
 {
     struct buffer contents = {0};
-    const char *problem = file_read(path, limit, &contents);
-    if (!problem) {
-        *octets = arena_copy(arena, buffer_bytes(&contents));
-        if (!octets->p)
-            problem = "out of memory";
-    }
+    const char *problem = "out of memory";
+    *octets = (struct bytes){NULL, 0};
+    if (file_read(path, limit, &contents, &problem))
+        *octets = arena_take(arena, &contents);
     buffer_free(&contents);
-    return problem ? tool_unable("cannot read %s: %s", path, problem) : TOOL_DONE;
+    return octets->p ? TOOL_DONE : tool_unable("cannot read %s: %s", path, problem);
 }
 
 int tool_read_message(struct arena *arena, const char *path, struct message *message)

@@ -109,18 +109,36 @@ static void the_record_of_the_page_is_read(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
-    struct key_record record;
+    struct public_key key;
     /* Its two strings, joined as DNS joins them. */
-    static const char text[] =
-        "v=DKIM1; h=sha256; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnraPy1d8e6+"
+    static const char *const table[] = {
+        "cf2024-1._domainkey.example.com TXT v=DKIM1; h=sha256; k=rsa; "
+        "p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnraPy1d8e6+"
         "lzeE1HIoUvYWoAOUSREkNHcwxA/ueVM8f6FKXvPu/9gVpgkn8iUyaCfk2z1MW+OVLuFeH64YRMa39mkaQalgke2"
         "tZ05SnjRUtYEHYvfrqPuMT+Ouk+GecpgvrtMq5gMXm6ZfeUhQkdWxmMQJGf4fdW5I0piUQJMhK/"
         "Qc1dNRSskkTiUtXKnsEdjTN2xcnHhyj985S0xOEAxm9Uj1rykPqVvKpqEdjUkujbXOwR0KmHTvPyFpBjCCfxAVq"
-        "Owwo9zBYuvk/nh0qlDgLIpy0SimrYhNFCq2XBxIj4tdUzIl7qZ5Ck6zLCQ+rjzJ4sm/zA+Ov9kDkbcmyrwIDAQAB";
-    assert_null(key_record_parse(arena, bytes_of(text), &record));
-    assert_int_equal(record.type, KEY_RSA);
-    assert_true(record.sha256_allowed && record.email_allowed && !record.revoked);
-    assert_int_equal(record.data.n, 294);
+        "Owwo9zBYuvk/nh0qlDgLIpy0SimrYhNFCq2XBxIj4tdUzIl7qZ5Ck6zLCQ+rjzJ4sm/zA+Ov9kDkbcmyrwIDAQAB",
+        NULL};
+    struct fake_dns fake = FAKE_DNS(table);
+    assert_int_equal(
+        key_fetch(arena, &fake.dns, BYTES("cf2024-1"), BYTES("example.com"), KEY_RSA, &key),
+        KEY_FOUND);
+    assert_int_equal(key.bits, 2048);
+    assert_false(key.testing || key.no_subdomains);
+    EVP_PKEY_free(key.pkey);
+    arena_free(arena);
+}
+
+static void a_malformed_record_says_what_is_wrong_with_it(void **state)
+{
+    (void)state;
+    static const char *const table[] = {"s._domainkey.example.com TXT v=DKIM1; h=sha256", NULL};
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(table);
+    struct public_key key;
+    assert_int_equal(key_fetch(arena, &fake.dns, BYTES("s"), BYTES("example.com"), KEY_RSA, &key),
+                     KEY_UNUSABLE);
+    assert_string_equal(key.reason, "malformed key record: no p=");
     arena_free(arena);
 }
 
@@ -197,6 +215,7 @@ int main(void)
         cmocka_unit_test(the_example_of_rfc_8463_passes_twice),
         cmocka_unit_test(what_dns_says_of_the_key_decides),
         cmocka_unit_test(the_record_of_the_page_is_read),
+        cmocka_unit_test(a_malformed_record_says_what_is_wrong_with_it),
         cmocka_unit_test(signatures_past_the_eighth_are_not_verified),
         cmocka_unit_test(what_is_signed_here_verifies_here),
         cmocka_unit_test(a_key_that_cannot_sign_is_refused_with_its_reason),

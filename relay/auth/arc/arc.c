@@ -80,7 +80,7 @@ static bool newest_says_fail(const struct arc_chain *chain)
     const struct arc_field *seal = chain->newest ? &chain->sets[chain->newest - 1].seal : NULL;
     struct taglist tags;
     enum arc_status status;
-    return seal && seal->field && !taglist_parse(seal->rest, &tags) &&
+    return seal && seal->field && taglist_parse(seal->rest, &tags) &&
            read_chain_status(&tags, &status) && status == ARC_FAIL;
 }
 

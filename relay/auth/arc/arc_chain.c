@@ -40,7 +40,7 @@ static unsigned read_instance(struct bytes value, struct bytes *rest)
 static unsigned find_instance(struct bytes value)
 {
     struct taglist list;
-    const struct tag *tag = taglist_parse(value, &list) ? NULL : taglist_find(&list, "i");
+    const struct tag *tag = taglist_parse(value, &list) ? taglist_find(&list, "i") : NULL;
     return tag ? read_position(tag->value) : 0;
 }
 

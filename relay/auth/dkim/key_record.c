@@ -17,6 +17,17 @@ enum {
     RECORDS_MOST = 4      /* tried at one name; RFC 6376 3.6.2.2 wants one */
 };
 
+/* What one TXT record says. */
+struct key_record {
+    enum key_type type;
+    bool revoked;        /* p= is empty */
+    bool sha256_allowed; /* h= is absent or lists sha256 */
+    bool email_allowed;  /* s= is absent or lists "email" or "*" */
+    bool testing;        /* t=y */
+    bool no_subdomains;  /* t=s */
+    struct bytes data;   /* p= decoded; empty when revoked */
+};
+
 /* True if the colon-separated tag is absent or lists one of the two words, which fold case like
  * every literal in the grammar that RFC 6376 does not spell in hexadecimal (RFC 5234 2.3). */
 static bool lists(const struct taglist *list, const char *tag_name, struct bytes word,
@@ -54,24 +65,31 @@ static bool is_word_list(const struct tag *tag)
     return true;
 }
 
-const char *key_record_parse(struct arena *arena, struct bytes text, struct key_record *record)
+/* What is wrong with the tags of a record, whatever they mean; NULL if nothing is. */
+static const char *record_problem(const struct taglist *list)
 {
-    struct taglist list;
-    const char *problem = taglist_parse(text, &list);
-    if (problem)
-        return problem;
-    const struct tag *version = taglist_find(&list, "v");
-    if (version && (version != list.tags || !bytes_equal(version->value, BYTES("DKIM1"))))
+    const struct tag *version = taglist_find(list, "v");
+    const struct tag *type = taglist_find(list, "k");
+    if (version && (version != list->tags || !bytes_equal(version->value, BYTES("DKIM1"))))
         return "v= is not DKIM1, or not the first tag";
-    if (!is_word_list(taglist_find(&list, "h")) || !is_word_list(taglist_find(&list, "s")) ||
-        !is_word_list(taglist_find(&list, "t")))
+    if (!is_word_list(taglist_find(list, "h")) || !is_word_list(taglist_find(list, "s")) ||
+        !is_word_list(taglist_find(list, "t")))
         return "a malformed list in h=, s= or t=";
-    const struct tag *type = taglist_find(&list, "k");
     if (type && !is_hyphenated_word(type->value))
         return "a malformed k=";
-    const struct tag *data = taglist_find(&list, "p");
-    if (!data)
-        return "no p=";
+    return taglist_find(list, "p") ? NULL : "no p=";
+}
+
+/* Reads one record, its strings already joined. False, with the reason in *problem, if it is not a
+ * key record. */
+static bool read_record(struct arena *arena, struct bytes text, struct key_record *record,
+                        const char **problem)
+{
+    struct taglist list;
+    *problem = taglist_parse(text, &list) ? record_problem(&list) : list.problem;
+    if (*problem)
+        return false;
+    const struct tag *type = taglist_find(&list, "k"), *data = taglist_find(&list, "p");
     *record = (struct key_record){
         .type = !type || bytes_equal_nocase(type->value, BYTES("rsa")) ? KEY_RSA
                 : bytes_equal_nocase(type->value, BYTES("ed25519"))    ? KEY_ED25519
@@ -82,10 +100,10 @@ const char *key_record_parse(struct arena *arena, struct bytes text, struct key_
         .testing = lists(&list, "t", BYTES("y"), BYTES("y"), false),
         .no_subdomains = lists(&list, "t", BYTES("s"), BYTES("s"), false),
     };
-    if (record->revoked)
-        return NULL;
-    record->data = base64_decode(arena, data->value);
-    return record->data.p ? NULL : "p= is not base64";
+    if (!record->revoked)
+        record->data = base64_decode(arena, data->value);
+    *problem = "p= is not base64";
+    return record->revoked || record->data.p;
 }
 
 static EVP_PKEY *read_rsa(struct bytes data)
@@ -104,41 +122,61 @@ static EVP_PKEY *read_rsa(struct bytes data)
     return pkey;
 }
 
-/* The key in the record, or the reason why it is none for a sha256 signature of `type`: 6.1.2 steps
- * 5 to 8. */
-static const char *use_record(const struct key_record *record, enum key_type type,
-                              struct public_key *key)
+static void use_ed25519(struct bytes data, struct public_key *key)
 {
-    if (!record->email_allowed)
-        return "the key is not for e-mail (s=)";
-    if (!record->sha256_allowed)
-        return "the key does not allow sha256 (h=)";
-    if (record->revoked)
-        return "the key is revoked";
-    if (record->type != type)
-        return "the key is of another type than the signature";
-    key->testing = record->testing;
-    key->no_subdomains = record->no_subdomains;
-    if (type == KEY_ED25519) {
-        key->pkey = EVP_PKEY_new_raw_public_key(
-            EVP_PKEY_ED25519, NULL, (const unsigned char *)record->data.p, record->data.n);
-        key->bits = key->pkey ? 256 : 0;
-        return key->pkey ? NULL : "the key is not an Ed25519 key of 32 octets";
-    }
-    EVP_PKEY *pkey = read_rsa(record->data);
-    if (!pkey)
-        return "the key is not an RSA key in DER";
-    key->bits = (unsigned)EVP_PKEY_get_bits(pkey);
-    const char *problem = NULL;
-    if (CLAUSE(DKIM_11, key->bits < RSA_BITS_LEAST))
-        problem = "the RSA key has fewer than 1024 bits (RFC 8301 3.2)";
-    else if (key->bits > RSA_BITS_MOST)
-        problem = "the RSA key has more than 8192 bits";
-    if (problem)
-        EVP_PKEY_free(pkey);
+    key->pkey =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)data.p, data.n);
+    if (key->pkey)
+        key->bits = ED25519_BITS;
     else
+        key->reason = "the key is not an Ed25519 key of 32 octets";
+}
+
+static void use_rsa(struct bytes data, struct public_key *key)
+{
+    EVP_PKEY *pkey = read_rsa(data);
+    if (!pkey) {
+        key->reason = "the key is not an RSA key in DER";
+        return;
+    }
+    key->bits = (unsigned)EVP_PKEY_get_bits(pkey);
+    if (CLAUSE(DKIM_11, key->bits < RSA_BITS_LEAST)) {
+        key->reason = "the RSA key has fewer than 1024 bits (RFC 8301 3.2)";
+        EVP_PKEY_free(pkey);
+    } else if (key->bits > RSA_BITS_MOST) {
+        key->reason = "the RSA key has more than 8192 bits";
+        EVP_PKEY_free(pkey);
+    } else {
         key->pkey = pkey;
-    return problem;
+    }
+}
+
+/* Takes the key out of the record if it can check a sha256 signature of `type`, or says why it
+ * cannot: 6.1.2 steps 5 to 8. */
+static void use_record(const struct key_record *record, enum key_type type, struct public_key *key)
+{
+    if (!record->email_allowed) {
+        key->reason = "the key is not for e-mail (s=)";
+    } else if (!record->sha256_allowed) {
+        key->reason = "the key does not allow sha256 (h=)";
+    } else if (record->revoked) {
+        key->reason = "the key is revoked";
+    } else if (record->type != type) {
+        key->reason = "the key is of another type than the signature";
+    } else {
+        key->testing = record->testing;
+        key->no_subdomains = record->no_subdomains;
+        if (type == KEY_ED25519)
+            use_ed25519(record->data, key);
+        else
+            use_rsa(record->data, key);
+    }
+}
+
+static const char *malformed_record(struct arena *arena, const char *problem)
+{
+    struct bytes reason = arena_printf(arena, "malformed key record: %s", problem);
+    return reason.p ? reason.p : "malformed key record";
 }
 
 enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes selector,
@@ -159,10 +197,12 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     }
     for (size_t i = 0; i < answer.count && i < RECORDS_MOST && !key->pkey; i++) {
         struct key_record record;
-        key->reason = "malformed key record";
-        if (!key_record_parse(arena, answer.records[i].text, &record))
-            key->reason = use_record(&record, type, key);
+        const char *problem;
+        if (read_record(arena, answer.records[i].text, &record, &problem))
+            use_record(&record, type, key);
+        else
+            key->reason = malformed_record(arena, problem);
     }
-    ERR_clear_error(); /* records that hold no key leave their reasons behind */
+    ERR_clear_error(); /* of records that hold no key */
     return key->pkey ? KEY_FOUND : KEY_UNUSABLE;
 }

@@ -6,23 +6,12 @@
 
 #include <openssl/evp.h>
 
-enum { RSA_BITS_LEAST = 1024 }; /* RFC 8301 3.2, for verifying and for signing */
-
-enum key_type { KEY_RSA, KEY_ED25519, KEY_OTHER };
-
-/* What one TXT record says. */
-struct key_record {
-    enum key_type type;
-    bool revoked;        /* p= is empty */
-    bool sha256_allowed; /* h= is absent or lists sha256 */
-    bool email_allowed;  /* s= is absent or lists "email" or "*" */
-    bool testing;        /* t=y */
-    bool no_subdomains;  /* t=s */
-    struct bytes data;   /* p= decoded; empty when revoked */
+enum {
+    RSA_BITS_LEAST = 1024, /* RFC 8301 3.2, for verifying and for signing */
+    ED25519_BITS = 256
 };
 
-/* Reads one record, its strings already joined. NULL, or what is wrong with it. */
-const char *key_record_parse(struct arena *arena, struct bytes text, struct key_record *record);
+enum key_type { KEY_RSA, KEY_ED25519, KEY_OTHER };
 
 enum key_status {
     KEY_FOUND,

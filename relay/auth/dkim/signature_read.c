@@ -270,9 +270,8 @@ enum signature_status signature_read(struct arena *arena, enum signature_kind ki
 {
     *signature = (struct signature){.kind = kind, .field = field};
     struct reader reader = {.arena = arena, .signature = signature, .reason = ""};
-    const char *problem = taglist_parse(tag_text, &signature->tags);
-    if (problem)
-        fault(&reader, SIGNATURE_MALFORMED, problem);
+    if (!taglist_parse(tag_text, &signature->tags))
+        fault(&reader, SIGNATURE_MALFORMED, signature->tags.problem);
     if (kind != SIGNATURE_DKIM && tag_text.p != field->value.p && optional(&reader, "i").p)
         fault(&reader, SIGNATURE_MALFORMED, "a second instance");
     if (kind == SIGNATURE_DKIM)

@@ -316,15 +316,14 @@ static void redirect(struct check *check, struct bytes domain, struct bytes doma
 /* 4.6. An exception leaves check->stopped set, and the finding means nothing then. */
 static void check_host(struct check *check, struct bytes domain, struct finding *finding)
 {
-    struct bytes text, bad_term;
+    struct bytes text;
     struct spf_record record;
     struct spf_term term;
     *finding = (struct finding){.result = SPF_NONE, .domain = domain};
     if (!fetch_record(check, domain, finding, &text))
         return;
-    const char *problem = spf_record_parse(text, &record, &bad_term);
-    if (problem) {
-        stop_at(check, SPF_PERMERROR, "term", bad_term, problem);
+    if (!spf_record_parse(text, &record)) {
+        stop_at(check, SPF_PERMERROR, "term", record.bad_term, record.problem);
         return;
     }
     finding->explanation = record.explanation;

@@ -2,6 +2,7 @@
  * grammar of section 12. See spf_record.h. */
 #include "spf_record.h"
 
+#include "cursor.h"
 #include "spf_macro.h"
 
 #include <arpa/inet.h>
@@ -70,44 +71,50 @@ static bool take_dual_cidr(struct bytes *text, struct spf_term *term)
     return take_cidr(text, 32, &term->bits4);
 }
 
-static const char *parse_network(struct bytes text, int family, struct spf_term *term)
+static bool refuse_term(struct spf_term *term, const char *problem)
+{
+    term->problem = problem;
+    return false;
+}
+
+static bool parse_network(struct bytes text, int family, struct spf_term *term)
 {
     char string[INET6_ADDRSTRLEN];
     bool is_v4 = family == AF_INET;
     if (!take_cidr(&text, is_v4 ? 32 : 128, is_v4 ? &term->bits4 : &term->bits6))
-        return "bad prefix length";
+        return refuse_term(term, "invalid prefix length");
     if (text.n == 0 || text.n >= sizeof string || bytes_find(text, '\0') != BYTES_NOT_FOUND)
-        return "bad address";
+        return refuse_term(term, "invalid address");
     memcpy(string, text.p, text.n);
     string[text.n] = '\0';
     /* Not ip_parse(): a mapped address in ip6 must not become an IPv4 one (RFC 7208 5: those are
      * listed with ip4 only). */
     if (inet_pton(family, string, term->network.octet) != 1)
-        return "bad address";
+        return refuse_term(term, "invalid address");
     term->network.length = is_v4 ? 4 : 16;
-    return NULL;
+    return true;
 }
 
-static const char *parse_domain(struct bytes text, struct spf_term *term)
+static bool parse_domain(struct bytes text, struct spf_term *term)
 {
     if (!spf_is_domain_spec(text))
-        return "bad domain-spec";
+        return refuse_term(term, "invalid domain-spec");
     term->domain_spec = text;
-    return NULL;
+    return true;
 }
 
 /* `text` is what follows the mechanism's name. */
-static const char *parse_argument(enum argument argument, struct bytes text, struct spf_term *term)
+static bool parse_argument(enum argument argument, struct bytes text, struct spf_term *term)
 {
     if (argument == TAKES_DOMAIN_AND_CIDR && !take_dual_cidr(&text, term))
-        return "bad prefix length";
+        return refuse_term(term, "invalid prefix length");
     if (text.n == 0) {
         bool needed = argument != TAKES_NOTHING && argument != TAKES_DOMAIN &&
                       argument != TAKES_DOMAIN_AND_CIDR;
-        return needed ? "argument missing" : NULL;
+        return !needed || refuse_term(term, "missing argument");
     }
     if (argument == TAKES_NOTHING || text.p[0] != ':')
-        return "unexpected text after the mechanism";
+        return refuse_term(term, "unexpected text after the mechanism");
     text = bytes_from(text, 1);
     switch (argument) {
     case NEEDS_IP4_NETWORK:
@@ -119,7 +126,7 @@ static const char *parse_argument(enum argument argument, struct bytes text, str
     }
 }
 
-static const char *parse_directive(struct bytes text, struct spf_term *term)
+static bool parse_directive(struct bytes text, struct spf_term *term)
 {
     switch (text.p[0]) {
     case '-':
@@ -138,42 +145,39 @@ static const char *parse_directive(struct bytes text, struct spf_term *term)
         text = bytes_from(text, 1);
     term->bits4 = 32;
     term->bits6 = 128;
-    size_t end = 0;
-    while (end < text.n && ascii_is_alnum(text.p[end]))
-        end++;
-    for (size_t i = 0; i < sizeof mechanisms / sizeof mechanisms[0]; i++) {
-        if (!bytes_equal_nocase(bytes_first(text, end), bytes_of(mechanisms[i].name)))
+    struct cursor c = cursor_start(text);
+    struct bytes name = cursor_take_while(&c, ascii_is_alnum);
+    for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++) {
+        if (!bytes_equal_nocase(name, bytes_of(mechanisms[i].name)))
             continue;
         term->kind = mechanisms[i].kind;
-        return parse_argument(mechanisms[i].argument, bytes_from(text, end), term);
+        return parse_argument(mechanisms[i].argument, c.rest, term);
     }
-    return "unknown mechanism";
+    return refuse_term(term, "unknown mechanism");
 }
 
-static const char *parse_term(struct bytes text, struct spf_term *term)
+static bool parse_term(struct bytes text, struct spf_term *term)
 {
     *term = (struct spf_term){.text = text};
-    size_t end = 0;
-    while (end < text.n && is_name_octet(text.p[end]))
-        end++;
+    struct cursor c = cursor_start(text);
+    struct bytes name = cursor_take_while(&c, is_name_octet);
     /* 4.6.1: a modifier has its "=" right after the name. */
-    if (end == text.n || text.p[end] != '=' || !ascii_is_alpha(text.p[0]))
+    if (!cursor_take(&c, '=') || !ascii_is_alpha(text.p[0]))
         return parse_directive(text, term);
-    struct bytes name = bytes_first(text, end), value = bytes_from(text, end + 1);
     if (bytes_equal_nocase(name, BYTES("redirect"))) {
         term->kind = SPF_REDIRECT;
-        return parse_domain(value, term);
+        return parse_domain(c.rest, term);
     }
     if (bytes_equal_nocase(name, BYTES("exp"))) {
         term->kind = SPF_EXPLANATION;
-        return parse_domain(value, term);
+        return parse_domain(c.rest, term);
     }
     term->kind = SPF_UNKNOWN_MODIFIER;
-    return spf_is_macro_string(value) ? NULL : "bad modifier value";
+    return spf_is_macro_string(c.rest) || refuse_term(term, "invalid modifier value");
 }
 
 /* The next term's text; empty at the end. Terms are divided by SP alone, never by tabs. */
-static struct bytes next_word(struct bytes *terms)
+static struct bytes next_term_text(struct bytes *terms)
 {
     struct bytes word = {0};
     while (terms->p != NULL && word.n == 0)
@@ -187,24 +191,30 @@ bool spf_is_record(struct bytes text)
            (text.n == version.n || text.p[version.n] == ' ');
 }
 
-const char *spf_record_parse(struct bytes text, struct spf_record *record, struct bytes *bad_term)
+static bool refuse_record(struct spf_record *record, struct bytes term, const char *problem)
+{
+    record->problem = problem;
+    record->bad_term = term;
+    return false;
+}
+
+bool spf_record_parse(struct bytes text, struct spf_record *record)
 {
     *record = (struct spf_record){.terms = bytes_from(text, version.n)};
     struct bytes rest = record->terms;
-    struct spf_term term;
     for (;;) {
-        *bad_term = next_word(&rest);
-        if (bad_term->n == 0)
-            return NULL;
-        const char *problem = parse_term(*bad_term, &term);
-        if (problem)
-            return problem;
+        struct spf_term term;
+        struct bytes word = next_term_text(&rest);
+        if (word.n == 0)
+            return true;
+        if (!parse_term(word, &term))
+            return refuse_record(record, word, term.problem);
         if (term.kind != SPF_REDIRECT && term.kind != SPF_EXPLANATION)
             continue;
         struct bytes *modifier =
             term.kind == SPF_REDIRECT ? &record->redirect : &record->explanation;
         if (modifier->n > 0)
-            return "modifier given twice"; /* 6 */
+            return refuse_record(record, word, "modifier given twice"); /* 6 */
         *modifier = term.domain_spec;
     }
 }
@@ -216,6 +226,6 @@ bool spf_is_mechanism(const struct spf_term *term)
 
 bool spf_next_term(struct bytes *terms, struct spf_term *term)
 {
-    struct bytes word = next_word(terms);
-    return word.n > 0 && parse_term(word, term) == NULL;
+    struct bytes word = next_term_text(terms);
+    return word.n > 0 && parse_term(word, term);
 }

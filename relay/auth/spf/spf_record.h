@@ -27,19 +27,22 @@ struct spf_term {
     struct bytes domain_spec; /* unexpanded; empty where it is not given */
     struct ip network;        /* ip4, ip6 */
     uint8_t bits4, bits6;     /* prefix lengths that apply to IPv4 and IPv6 addresses */
+    const char *problem;      /* what is wrong with it; NULL in a valid record */
 };
 
 struct spf_record {
     struct bytes terms;    /* for spf_next_term() */
     struct bytes redirect; /* unexpanded domain-specs; empty where there is no such modifier */
     struct bytes explanation;
+    const char *problem;   /* why the record is not valid; NULL if it is */
+    struct bytes bad_term; /* the term that the problem is about */
 };
 
 /* True if the TXT record's text begins with the version section: "v=spf1" and SP or the end. */
 bool spf_is_record(struct bytes text);
 
-/* Validates the record. NULL, or what is wrong with it; `bad_term` is the term at fault then. */
-const char *spf_record_parse(struct bytes text, struct spf_record *record, struct bytes *bad_term);
+/* Validates the text of a record. False if it is not valid. */
+bool spf_record_parse(struct bytes text, struct spf_record *record);
 
 bool spf_is_mechanism(const struct spf_term *term);
 
