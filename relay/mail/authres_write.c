@@ -30,7 +30,7 @@ static void end_word(struct writer *w)
     buffer_clear(&w->word);
 }
 
-static void put(struct writer *w, struct bytes text)
+static void put_octets(struct writer *w, struct bytes text)
 {
     buffer_add(&w->word, text);
 }
@@ -75,18 +75,18 @@ static void put_escaped(struct writer *w, struct bytes text, struct bytes specia
 static void put_value(struct writer *w, struct bytes value)
 {
     if (is_token(value)) {
-        put(w, value);
+        put_octets(w, value);
         return;
     }
-    put(w, BYTES("\""));
+    put_octets(w, BYTES("\""));
     put_escaped(w, value, BYTES("\"\\"));
-    put(w, BYTES("\""));
+    put_octets(w, BYTES("\""));
 }
 
 static void put_property_value(struct writer *w, struct bytes value)
 {
     if (is_address(value))
-        put(w, value);
+        put_octets(w, value);
     else
         put_value(w, value);
 }
@@ -95,45 +95,45 @@ static void put_property_value(struct writer *w, struct bytes value)
 static void put_comment(struct writer *w, struct bytes comment)
 {
     struct bytes rest = comment;
-    put(w, BYTES("("));
+    put_octets(w, BYTES("("));
     while (rest.p != NULL) {
         put_escaped(w, bytes_cut(&rest, ' '), BYTES("()\\"));
         if (rest.p != NULL)
             end_word(w);
     }
-    put(w, BYTES(")"));
+    put_octets(w, BYTES(")"));
     end_word(w);
 }
 
 static void put_result(struct writer *w, const struct authres_result *result)
 {
-    put(w, result->method);
+    put_octets(w, result->method);
     if (result->version > 1)
         buffer_printf(&w->word, "/%u", (unsigned)result->version);
-    put(w, BYTES("="));
-    put(w, result->value);
+    put_octets(w, BYTES("="));
+    put_octets(w, result->value);
     if (result->comment.n > 0) {
         end_word(w);
         put_comment(w, result->comment);
     }
     if (result->reason.n > 0) {
         end_word(w);
-        put(w, BYTES("reason="));
+        put_octets(w, BYTES("reason="));
         put_value(w, result->reason);
     }
     for (size_t i = 0; i < result->property_count; i++) {
         const struct authres_property *property = &result->properties[i];
         end_word(w);
-        put(w, property->ptype);
-        put(w, BYTES("."));
-        put(w, property->name);
-        put(w, BYTES("="));
+        put_octets(w, property->ptype);
+        put_octets(w, BYTES("."));
+        put_octets(w, property->name);
+        put_octets(w, BYTES("="));
         put_property_value(w, property->value);
     }
 }
 
 /* A resinfo as it was read: blanks outside quotes are where it may be folded, line ends go. */
-static void put_text(struct writer *w, struct bytes text)
+static void put_resinfo(struct writer *w, struct bytes text)
 {
     bool quoted = false;
     for (size_t i = 0; i < text.n; i++) {
@@ -162,17 +162,17 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
         buffer_printf(&w.word, "%u", (unsigned)authres->version);
     }
     for (size_t i = 0; i < authres->result_count; i++) {
-        put(&w, BYTES(";"));
+        put_octets(&w, BYTES(";"));
         end_word(&w);
         if (authres->results[i].text.n > 0)
-            put_text(&w, authres->results[i].text);
+            put_resinfo(&w, authres->results[i].text);
         else
             put_result(&w, &authres->results[i]);
     }
     if (authres->result_count == 0) {
-        put(&w, BYTES(";"));
+        put_octets(&w, BYTES(";"));
         end_word(&w);
-        put(&w, BYTES("none"));
+        put_octets(&w, BYTES("none"));
     }
     end_word(&w);
     if (w.word.failed)

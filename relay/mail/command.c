@@ -97,9 +97,9 @@ static enum command_error from_address_error(enum address_error error)
 }
 
 /* Reads the keyword with its colon and the path; `rest` becomes the parameters. */
-static enum command_error read_path(struct arena *arena, struct bytes keyword, enum path_role role,
-                                    struct bytes argument, struct address *address,
-                                    struct bytes *rest)
+static enum command_error read_path_argument(struct arena *arena, struct bytes keyword,
+                                             enum path_role role, struct bytes argument,
+                                             struct address *address, struct bytes *rest)
 {
     if (!bytes_starts_with_nocase(argument, keyword))
         return COMMAND_SYNTAX;
@@ -156,7 +156,7 @@ static enum command_error take_size(struct mail_arguments *mail, struct bytes va
     return COMMAND_OK;
 }
 
-static enum command_error take_body(struct mail_arguments *mail, struct bytes value)
+static enum command_error take_body_type(struct mail_arguments *mail, struct bytes value)
 {
     if (mail->body != BODY_UNSTATED)
         return COMMAND_BAD_PARAMETER;
@@ -175,7 +175,7 @@ enum command_error command_parse_mail(struct arena *arena, struct bytes argument
     *mail = (struct mail_arguments){.body = BODY_UNSTATED};
     struct bytes rest;
     enum command_error error =
-        read_path(arena, BYTES("FROM:"), PATH_REVERSE, argument, &mail->sender, &rest);
+        read_path_argument(arena, BYTES("FROM:"), PATH_REVERSE, argument, &mail->sender, &rest);
     struct parameter parameter;
     while (error == COMMAND_OK && next_parameter(&rest, &parameter)) {
         mail->parameter = parameter.keyword;
@@ -184,7 +184,7 @@ enum command_error command_parse_mail(struct arena *arena, struct bytes argument
         else if (bytes_equal_nocase(parameter.keyword, BYTES("SIZE")))
             error = take_size(mail, parameter.value);
         else if (bytes_equal_nocase(parameter.keyword, BYTES("BODY")))
-            error = take_body(mail, parameter.value);
+            error = take_body_type(mail, parameter.value);
         else if (bytes_equal_nocase(parameter.keyword, BYTES("SMTPUTF8")))
             error = COMMAND_SMTPUTF8_PARAMETER;
         else
@@ -199,7 +199,7 @@ enum command_error command_parse_rcpt(struct arena *arena, struct bytes argument
     *rcpt = (struct rcpt_arguments){0};
     struct bytes rest;
     enum command_error error =
-        read_path(arena, BYTES("TO:"), PATH_FORWARD, argument, &rcpt->recipient, &rest);
+        read_path_argument(arena, BYTES("TO:"), PATH_FORWARD, argument, &rcpt->recipient, &rest);
     struct parameter parameter;
     if (error != COMMAND_OK || !next_parameter(&rest, &parameter))
         return error;

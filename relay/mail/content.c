@@ -27,7 +27,7 @@ static bool is_stored(const struct content_reader *reader)
            !reader->bare_lf && !reader->nul && !reader->line_too_long;
 }
 
-static void store(struct content_reader *reader, struct bytes octets)
+static void store_octets(struct content_reader *reader, struct bytes octets)
 {
     reader->size += octets.n;
     reader->line += octets.n;
@@ -41,7 +41,7 @@ static void store(struct content_reader *reader, struct bytes octets)
         buffer_add(reader->message, octets);
 }
 
-static void end_line(struct content_reader *reader)
+static void finish_line(struct content_reader *reader)
 {
     if (reader->line == sizeof "\r\n" - 1)
         reader->in_header = false;
@@ -58,7 +58,7 @@ static size_t store_run(struct content_reader *reader, struct bytes octets)
         high |= (unsigned char)octets.p[n++];
     if (high & 0x80)
         reader->eight_bit = true;
-    store(reader, bytes_first(octets, n));
+    store_octets(reader, bytes_first(octets, n));
     return n;
 }
 
@@ -73,7 +73,7 @@ static void store_control(struct content_reader *reader, char c)
         reader->bare_lf = true;
     else
         reader->nul = true;
-    store(reader, (struct bytes){&c, 1});
+    store_octets(reader, (struct bytes){&c, 1});
 }
 
 /* The octet after a dot that began a line. The dot is transparency and dropped, unless the data
@@ -95,12 +95,12 @@ static size_t feed_after_cr(struct content_reader *reader, char c, bool after_do
             reader->ended = true;
             return 1;
         }
-        store(reader, BYTES("\r\n"));
-        end_line(reader);
+        store_octets(reader, BYTES("\r\n"));
+        finish_line(reader);
         return 1;
     }
     reader->bare_cr = true;
-    store(reader, BYTES("\r"));
+    store_octets(reader, BYTES("\r"));
     reader->state = IN_LINE;
     return 0;
 }

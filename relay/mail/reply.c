@@ -120,7 +120,7 @@ static char cleaned(char c)
     return c;
 }
 
-static void write_line(struct buffer *out, int code, struct bytes text, bool is_last)
+static void write_reply_text(struct buffer *out, int code, struct bytes text, bool is_last)
 {
     do {
         struct bytes part = text;
@@ -137,12 +137,12 @@ static void write_line(struct buffer *out, int code, struct bytes text, bool is_
 void reply_write(struct buffer *out, const struct reply *reply)
 {
     for (size_t i = 0; i < reply->line_count; i++)
-        write_line(out, reply->code, reply->lines[i], i + 1 == reply->line_count);
+        write_reply_text(out, reply->code, reply->lines[i], i + 1 == reply->line_count);
 }
 
 void reply_write_line(struct buffer *out, int code, struct bytes text)
 {
-    write_line(out, code, text, true);
+    write_reply_text(out, code, text, true);
 }
 
 struct reply_extensions reply_read_extensions(const struct reply *ehlo)

@@ -98,6 +98,14 @@ struct bytes taglist_cut_element(struct bytes *rest)
     return bytes_trim(bytes_cut(rest, ':'));
 }
 
+bool taglist_has_element(struct bytes list, struct bytes element)
+{
+    while (list.p)
+        if (bytes_equal_nocase(taglist_cut_element(&list), element))
+            return true;
+    return false;
+}
+
 struct bytes taglist_without_space(struct arena *arena, struct bytes value)
 {
     char *copy = arena_alloc(arena, value.n + 1);

@@ -33,6 +33,9 @@ const struct tag *taglist_find(const struct taglist *list, const char *name);
 /* The next element of a colon-separated list, FWS round it removed; see bytes_cut(). */
 struct bytes taglist_cut_element(struct bytes *rest);
 
+/* True if the colon-separated list has the element, compared without case. */
+bool taglist_has_element(struct bytes list, struct bytes element);
+
 /* Copies `value` without its FWS (2.8), as the tags d=, s=, i=, b= are to be read. p == NULL when
  * memory is short. */
 struct bytes taglist_without_space(struct arena *arena, struct bytes value);

@@ -21,7 +21,7 @@
 #include <string.h>
 
 /* What the library's callback needs. */
-struct lookup {
+struct key_lookup {
     struct arena *arena;
     struct dns *dns;
 };
@@ -29,7 +29,7 @@ struct lookup {
 /* Gives the library the key record of a signature, by our resolver. */
 static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, unsigned char *text, size_t size)
 {
-    const struct lookup *lookup = dkim_get_user_context(dkim);
+    const struct key_lookup *lookup = dkim_get_user_context(dkim);
     struct dns_answer answer;
     struct bytes name =
         arena_printf(lookup->arena, "%s._domainkey.%s", (const char *)dkim_sig_getselector(sig),
@@ -140,7 +140,7 @@ static void check_by_library(void *context, struct arena *arena, const struct si
 static bool verify(struct arena *arena, const struct message *message, struct dns *dns,
                    struct dkim_results *results)
 {
-    struct lookup lookup = {arena, dns};
+    struct key_lookup lookup = {arena, dns};
     DKIM_STAT status;
     DKIM_LIB *handle = open_library();
     struct library library = {.message = message};

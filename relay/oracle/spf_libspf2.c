@@ -82,7 +82,7 @@ static const char *text_record(struct arena *arena, struct bytes text)
     return has_too_many_macros(text) ? "%" : library_text(arena, text, true);
 }
 
-static bool put_text(SPF_dns_rr_t *rr, int i, const char *text)
+static bool put_library_text(SPF_dns_rr_t *rr, int i, const char *text)
 {
     size_t size = text ? strlen(text) + 1 : 0;
     if (!text || SPF_dns_rr_buf_realloc(rr, i, size) != SPF_E_SUCCESS)
@@ -112,16 +112,16 @@ static void put_record(struct arena *arena, SPF_dns_rr_t *rr, const struct dns_r
         put = put_address(rr, i, &record->address, 16);
         break;
     case ns_t_txt:
-        put = put_text(rr, i, text_record(arena, record->text));
+        put = put_library_text(rr, i, text_record(arena, record->text));
         break;
     default: /* names; all texts share one place of the union */
-        put = put_text(rr, i, library_text(arena, record->text, false));
+        put = put_library_text(rr, i, library_text(arena, record->text, false));
     }
     rr->num_rr += put;
 }
 
-static SPF_dns_rr_t *look_up(SPF_dns_server_t *server, const char *domain, ns_type type,
-                             int should_cache)
+static SPF_dns_rr_t *answer_library(SPF_dns_server_t *server, const char *domain, ns_type type,
+                                    int should_cache)
 {
     struct bridge *bridge = server->hook;
     struct dns_answer answer = {.status = DNS_NODATA};
@@ -151,7 +151,7 @@ static enum spf_result result_of_errors(SPF_response_t *response, SPF_errcode_t 
     return result;
 }
 
-static enum spf_result result_of(SPF_response_t *response, SPF_errcode_t code)
+static enum spf_result result_of_response(SPF_response_t *response, SPF_errcode_t code)
 {
     switch (SPF_response_result(response)) {
     case SPF_RESULT_NEUTRAL:
@@ -191,8 +191,8 @@ static bool set_default_explanation(SPF_server_t *server, struct arena *arena, s
 }
 
 /* SPF_request_query_mailfrom() without its exception for loopback clients. */
-static SPF_errcode_t evaluate(SPF_server_t *server, SPF_request_t *request,
-                              SPF_response_t *response)
+static SPF_errcode_t evaluate_by_library(SPF_server_t *server, SPF_request_t *request,
+                                         SPF_response_t *response)
 {
     SPF_record_t *record = NULL;
     request->cur_dom = request->env_from_dp;
@@ -233,7 +233,7 @@ static bool prepare(SPF_server_t *server, SPF_request_t *library_request, struct
 static void take_verdict(struct arena *arena, const struct spf_request *request,
                          SPF_response_t *response, SPF_errcode_t code, struct spf_verdict *verdict)
 {
-    verdict->result = result_of(response, code);
+    verdict->result = result_of_response(response, code);
     verdict->lookups = response->num_dns_mech > 0 ? (unsigned)response->num_dns_mech : 0;
     verdict->problem = NULL;
     if (verdict->result == SPF_FAIL) {
@@ -251,7 +251,7 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
                   struct spf_verdict *verdict)
 {
     struct bridge bridge = {
-        .layer = {.lookup = look_up, .name = "fairlead", .hook = &bridge},
+        .layer = {.lookup = answer_library, .name = "fairlead", .hook = &bridge},
         .dns = dns,
         .arena = arena,
         .deadline = clock_monotonic() + SECONDS_MOST,
@@ -269,8 +269,8 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
     SPF_request_t *library_request = server ? SPF_request_new(server) : NULL;
     SPF_response_t *response = library_request ? SPF_response_new(library_request) : NULL;
     if (response && prepare(server, library_request, arena, request, verdict->sender))
-        take_verdict(arena, request, response, evaluate(server, library_request, response),
-                     verdict);
+        take_verdict(arena, request, response,
+                     evaluate_by_library(server, library_request, response), verdict);
     if (response)
         SPF_response_free(response);
     if (library_request)

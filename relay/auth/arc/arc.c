@@ -23,7 +23,7 @@ struct validation {
     struct arc_result *result;
 };
 
-static bool fail(struct validation *v, const char *reason)
+static bool fail_chain(struct validation *v, const char *reason)
 {
     v->result->status = ARC_FAIL;
     v->result->reason = reason;
@@ -37,7 +37,7 @@ static bool fail_field(struct validation *v, const char *field, unsigned instanc
     v->result->temporary = check->status == SIGNATURE_UNAVAILABLE;
     struct bytes reason =
         arena_printf(v->arena, "%s of instance %u: %s", field, instance, check->reason);
-    return fail(v, reason.p ? reason.p : "");
+    return fail_chain(v, reason.p ? reason.p : "");
 }
 
 static struct signature_check check_message_signature(struct validation *v, unsigned instance)
@@ -143,7 +143,8 @@ static void validate(struct validation *v)
 {
     v->result->marked_failed = newest_says_fail(v->chain);
     if (v->result->marked_failed || v->chain->problem) {
-        fail(v, v->result->marked_failed ? "the newest ARC-Seal says cv=fail" : v->chain->problem);
+        fail_chain(v, v->result->marked_failed ? "the newest ARC-Seal says cv=fail"
+                                               : v->chain->problem);
         return;
     }
     struct signature *seals = arena_alloc_array(v->arena, v->chain->newest, sizeof *seals);

@@ -34,7 +34,7 @@ struct pass {
     bool failed;
 };
 
-static void take_body(void *context, struct bytes piece)
+static void hash_body_piece(void *context, struct bytes piece)
 {
     struct pass *pass = context;
     pass->length += piece.n;
@@ -50,7 +50,7 @@ static bool hash_body(struct bytes body, enum canon canon, uint64_t limit,
     struct pass pass = {.digest = EVP_MD_CTX_new(), .left = limit};
     bool done = pass.digest && EVP_DigestInit_ex(pass.digest, EVP_sha256(), NULL) == 1;
     if (done) {
-        canon_body(canon, body, (struct canon_sink){take_body, &pass});
+        canon_body(canon, body, (struct canon_sink){hash_body_piece, &pass});
         done = !pass.failed && EVP_DigestFinal_ex(pass.digest, digest, NULL) == 1;
     }
     EVP_MD_CTX_free(pass.digest);

@@ -17,7 +17,7 @@ const char *dkim_result_name(enum dkim_result result)
 }
 
 /* RFC 8601 2.7.1 over the states of RFC 6376 3.9. */
-static enum dkim_result result_of(enum signature_status status)
+static enum dkim_result result_of_status(enum signature_status status)
 {
     switch (status) {
     case SIGNATURE_GOOD:
@@ -52,7 +52,7 @@ static void verify_one(struct arena *arena, const struct header_field *field, dk
         .algorithm = signature.algorithm,
         .signature = signature.text,
         .bits = found.bits,
-        .result = result_of(found.status),
+        .result = result_of_status(found.status),
         .reason = found.reason,
         .covers_whole_body = found.whole_body,
     };

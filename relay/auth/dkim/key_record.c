@@ -28,23 +28,6 @@ struct key_record {
     struct bytes data;   /* p= decoded; empty when revoked */
 };
 
-/* True if the colon-separated tag is absent or lists one of the two words, which fold case like
- * every literal in the grammar that RFC 6376 does not spell in hexadecimal (RFC 5234 2.3). */
-static bool lists(const struct taglist *list, const char *tag_name, struct bytes word,
-                  struct bytes other, bool if_absent)
-{
-    const struct tag *tag = taglist_find(list, tag_name);
-    if (!tag)
-        return if_absent;
-    struct bytes rest = tag->value;
-    while (rest.p) {
-        struct bytes element = taglist_cut_element(&rest);
-        if (bytes_equal_nocase(element, word) || bytes_equal_nocase(element, other))
-            return true;
-    }
-    return false;
-}
-
 static bool is_hyphenated_word(struct bytes word)
 {
     for (size_t i = 0; i < word.n; i++)
@@ -80,25 +63,33 @@ static const char *record_problem(const struct taglist *list)
     return taglist_find(list, "p") ? NULL : "no p=";
 }
 
+/* True if the tag lists the word, or is not there. Words fold case like every literal of the
+ * grammar that RFC 6376 does not spell in hexadecimal (RFC 5234 2.3). */
+static bool allows(const struct tag *tag, struct bytes word)
+{
+    return !tag || taglist_has_element(tag->value, word);
+}
+
 /* Reads one record, its strings already joined. False, with the reason in *problem, if it is not a
  * key record. */
-static bool read_record(struct arena *arena, struct bytes text, struct key_record *record,
-                        const char **problem)
+static bool read_key_record(struct arena *arena, struct bytes text, struct key_record *record,
+                            const char **problem)
 {
     struct taglist list;
     *problem = taglist_parse(text, &list) ? record_problem(&list) : list.problem;
     if (*problem)
         return false;
     const struct tag *type = taglist_find(&list, "k"), *data = taglist_find(&list, "p");
+    const struct tag *service = taglist_find(&list, "s"), *flags = taglist_find(&list, "t");
     *record = (struct key_record){
         .type = !type || bytes_equal_nocase(type->value, BYTES("rsa")) ? KEY_RSA
                 : bytes_equal_nocase(type->value, BYTES("ed25519"))    ? KEY_ED25519
                                                                        : KEY_OTHER,
         .revoked = data->value.n == 0,
-        .sha256_allowed = lists(&list, "h", BYTES("sha256"), BYTES("sha256"), true),
-        .email_allowed = lists(&list, "s", BYTES("email"), BYTES("*"), true),
-        .testing = lists(&list, "t", BYTES("y"), BYTES("y"), false),
-        .no_subdomains = lists(&list, "t", BYTES("s"), BYTES("s"), false),
+        .sha256_allowed = allows(taglist_find(&list, "h"), BYTES("sha256")),
+        .email_allowed = allows(service, BYTES("email")) || allows(service, BYTES("*")),
+        .testing = flags && taglist_has_element(flags->value, BYTES("y")),
+        .no_subdomains = flags && taglist_has_element(flags->value, BYTES("s")),
     };
     if (!record->revoked)
         record->data = base64_decode(arena, data->value);
@@ -198,7 +189,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     for (size_t i = 0; i < answer.count && i < RECORDS_MOST && !key->pkey; i++) {
         struct key_record record;
         const char *problem;
-        if (read_record(arena, answer.records[i].text, &record, &problem))
+        if (read_key_record(arena, answer.records[i].text, &record, &problem))
             use_record(&record, type, key);
         else
             key->reason = malformed_record(arena, problem);

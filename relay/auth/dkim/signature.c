@@ -20,7 +20,7 @@ static bool hashing_start(struct hashing *hashing)
     return !hashing->failed;
 }
 
-static void take_header(void *context, struct bytes piece)
+static void hash_header_piece(void *context, struct bytes piece)
 {
     struct hashing *hashing = context;
     if (EVP_DigestUpdate(hashing->digest, piece.p, piece.n) != 1)
@@ -39,7 +39,7 @@ bool signature_hash_message(struct field_index *index, const struct header_field
                             struct bytes cut, uint8_t digest[SHA256_SIZE])
 {
     struct hashing hashing;
-    struct canon_sink sink = {take_header, &hashing};
+    struct canon_sink sink = {hash_header_piece, &hashing};
     if (hashing_start(&hashing)) {
         field_index_restart(index, own);
         for (struct bytes rest = headers; rest.p;) {
@@ -56,7 +56,7 @@ bool signature_hash_seal(const struct bytes *fields, size_t count, struct bytes 
                          struct bytes cut, uint8_t digest[SHA256_SIZE])
 {
     struct hashing hashing;
-    struct canon_sink sink = {take_header, &hashing};
+    struct canon_sink sink = {hash_header_piece, &hashing};
     if (hashing_start(&hashing)) {
         for (size_t i = 0; i < count; i++)
             canon_field(CANON_RELAXED, fields[i], sink);
@@ -66,8 +66,8 @@ bool signature_hash_seal(const struct bytes *fields, size_t count, struct bytes 
 }
 
 /* RSASSA-PKCS1-v1_5 (RFC 6376 3.3.2), or PureEdDSA over the hash (RFC 8463 3). */
-static bool matches(const struct public_key *key, struct bytes signature,
-                    const uint8_t digest[SHA256_SIZE])
+static bool signature_matches(const struct public_key *key, struct bytes signature,
+                              const uint8_t digest[SHA256_SIZE])
 {
     const unsigned char *octets = (const unsigned char *)signature.p;
     bool good = false;
@@ -88,8 +88,8 @@ static bool matches(const struct public_key *key, struct bytes signature,
     return good;
 }
 
-static void conclude(struct signature_check *check, enum signature_status status,
-                     const char *reason)
+static void set_outcome(struct signature_check *check, enum signature_status status,
+                        const char *reason)
 {
     check->status = status;
     check->reason = reason;
@@ -105,8 +105,8 @@ static bool get_key(struct arena *arena, const struct signature *signature, stru
     check->testing = key->testing;
     if (status == KEY_FOUND)
         return true;
-    conclude(check, status == KEY_UNAVAILABLE ? SIGNATURE_UNAVAILABLE : SIGNATURE_REFUSED,
-             key->reason);
+    set_outcome(check, status == KEY_UNAVAILABLE ? SIGNATURE_UNAVAILABLE : SIGNATURE_REFUSED,
+                key->reason);
     return false;
 }
 
@@ -119,20 +119,20 @@ static bool body_matches(const struct signature *signature, struct body_hash *bo
     case BODY_HASH_DONE:
         if (CLAUSE(DKIM_14, !bytes_equal(signature->body_hash,
                                          (struct bytes){(const char *)digest, sizeof digest}))) {
-            conclude(check, SIGNATURE_BAD, "the body hash does not match");
+            set_outcome(check, SIGNATURE_BAD, "the body hash does not match");
             return false;
         }
         return true;
     case BODY_HASH_SHORT:
-        conclude(check, SIGNATURE_REFUSED, "l= is longer than the body");
+        set_outcome(check, SIGNATURE_REFUSED, "l= is longer than the body");
         return false;
     case BODY_HASH_TOO_MANY:
-        conclude(check, SIGNATURE_REFUSED, "too many signatures with l=");
+        set_outcome(check, SIGNATURE_REFUSED, "too many signatures with l=");
         return false;
     case BODY_HASH_FAILED:
         break;
     }
-    conclude(check, SIGNATURE_NO_MEMORY, "");
+    set_outcome(check, SIGNATURE_NO_MEMORY, "");
     return false;
 }
 
@@ -146,7 +146,7 @@ void signature_check_message(struct arena *arena, const struct signature *signat
     /* A second From is shown to a reader while the signature vouches for the first (RFC 6376 8.15,
      * RFC 5322 3.6). */
     if (message_count(message, BYTES("From")) != 1) {
-        conclude(check, SIGNATURE_REFUSED, "the message has not exactly one From field");
+        set_outcome(check, SIGNATURE_REFUSED, "the message has not exactly one From field");
         return;
     }
     if (!get_key(arena, signature, dns, &key, check))
@@ -154,11 +154,12 @@ void signature_check_message(struct arena *arena, const struct signature *signat
     if (!signature_hash_message(index, signature->field, signature->headers,
                                 signature->header_canon, signature->field->raw, signature->cut,
                                 digest))
-        conclude(check, SIGNATURE_NO_MEMORY, "");
+        set_outcome(check, SIGNATURE_NO_MEMORY, "");
     else if (key.no_subdomains && signature->below_domain)
-        conclude(check, SIGNATURE_REFUSED, "the key forbids subdomains in i= (t=s)");
-    else if (body_matches(signature, body, check) && !matches(&key, signature->octets, digest))
-        conclude(check, SIGNATURE_BAD, "the signature does not match");
+        set_outcome(check, SIGNATURE_REFUSED, "the key forbids subdomains in i= (t=s)");
+    else if (body_matches(signature, body, check) &&
+             !signature_matches(&key, signature->octets, digest))
+        set_outcome(check, SIGNATURE_BAD, "the signature does not match");
     EVP_PKEY_free(key.pkey);
 }
 
@@ -172,8 +173,8 @@ void signature_check_seal(struct arena *arena, const struct signature *signature
     if (!get_key(arena, signature, dns, &key, check))
         return;
     if (!signature_hash_seal(fields, count, signature->field->raw, signature->cut, digest))
-        conclude(check, SIGNATURE_NO_MEMORY, "");
-    else if (!matches(&key, signature->octets, digest))
-        conclude(check, SIGNATURE_BAD, "the signature does not match");
+        set_outcome(check, SIGNATURE_NO_MEMORY, "");
+    else if (!signature_matches(&key, signature->octets, digest))
+        set_outcome(check, SIGNATURE_BAD, "the signature does not match");
     EVP_PKEY_free(key.pkey);
 }

@@ -84,7 +84,4 @@ bool signature_hash_message(struct field_index *index, const struct header_field
 bool signature_hash_seal(const struct bytes *fields, size_t count, struct bytes raw,
                          struct bytes cut, uint8_t digest[SHA256_SIZE]);
 
-/* True if the colon-separated h= names the field. */
-bool signature_lists(struct bytes headers, struct bytes field_name);
-
 #endif

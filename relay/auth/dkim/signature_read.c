@@ -152,7 +152,7 @@ static struct bytes unquote(struct arena *arena, struct bytes value)
 }
 
 /* i= of a DKIM-Signature: its domain has to be that of d= or below it (6.1.1). */
-static void read_identity(struct reader *reader)
+static void read_auid(struct reader *reader)
 {
     struct signature *s = reader->signature;
     struct bytes value = optional(reader, "i");
@@ -193,26 +193,18 @@ static void read_canons(struct reader *reader)
         fault(reader, SIGNATURE_UNKNOWN, "unknown canonicalisation in c=");
 }
 
-bool signature_lists(struct bytes headers, struct bytes field_name)
-{
-    for (struct bytes rest = headers; rest.p;)
-        if (bytes_equal_nocase(taglist_cut_element(&rest), field_name))
-            return true;
-    return false;
-}
-
-static void read_headers(struct reader *reader)
+static void read_signed_fields(struct reader *reader)
 {
     struct signature *s = reader->signature;
     s->headers = required(reader, "h");
     for (struct bytes rest = s->headers; rest.p;)
         if (!message_is_field_name(taglist_cut_element(&rest)))
             fault(reader, SIGNATURE_MALFORMED, "a malformed field name in h=");
-    if (!signature_lists(s->headers, BYTES("From")))
+    if (!taglist_has_element(s->headers, BYTES("From")))
         fault(reader, SIGNATURE_REFUSED, "From is not signed");
     /* RFC 8617 4.1.2 forbids a sealer all three ARC fields and Authentication-Results. Chains in
      * the field sign their AAR; but no signature can cover a seal that is made after it. */
-    if (s->kind == SIGNATURE_ARC_MESSAGE && signature_lists(s->headers, BYTES("ARC-Seal")))
+    if (s->kind == SIGNATURE_ARC_MESSAGE && taglist_has_element(s->headers, BYTES("ARC-Seal")))
         fault(reader, SIGNATURE_REFUSED, "h= lists ARC-Seal (RFC 8617 4.1.2)");
 }
 
@@ -231,7 +223,7 @@ static void read_body_tags(struct reader *reader)
 static void read_query(struct reader *reader)
 {
     struct bytes methods = optional(reader, "q");
-    if (methods.p && !signature_lists(methods, BYTES("dns/txt")))
+    if (methods.p && !taglist_has_element(methods, BYTES("dns/txt")))
         fault(reader, SIGNATURE_UNKNOWN, "no known query method in q=");
 }
 
@@ -254,7 +246,7 @@ static void read_times(struct reader *reader, int64_t now)
         fault(reader, SIGNATURE_REFUSED, "the signature lies in the future");
 }
 
-static void read_version(struct reader *reader)
+static void read_signature_version(struct reader *reader)
 {
     uint64_t version = 0;
     struct bytes value = required(reader, "v");
@@ -275,15 +267,15 @@ enum signature_status signature_read(struct arena *arena, enum signature_kind ki
     if (kind != SIGNATURE_DKIM && tag_text.p != field->value.p && optional(&reader, "i").p)
         fault(&reader, SIGNATURE_MALFORMED, "a second instance");
     if (kind == SIGNATURE_DKIM)
-        read_version(&reader);
+        read_signature_version(&reader);
     read_names(&reader);
     read_algorithm(&reader);
     read_signature_text(&reader);
     if (kind == SIGNATURE_DKIM)
-        read_identity(&reader);
+        read_auid(&reader);
     if (kind != SIGNATURE_ARC_SEAL) {
         read_canons(&reader);
-        read_headers(&reader);
+        read_signed_fields(&reader);
         read_body_tags(&reader);
         read_query(&reader);
     }

@@ -85,7 +85,7 @@ struct draft {
     size_t b;
 };
 
-static void add_word(struct draft *draft, struct bytes before, struct bytes word)
+static void append_word(struct draft *draft, struct bytes before, struct bytes word)
 {
     bool fold = draft->column + before.n + word.n > LINE_LENGTH;
     buffer_add(&draft->text, fold ? FOLD : before);
@@ -94,16 +94,16 @@ static void add_word(struct draft *draft, struct bytes before, struct bytes word
 }
 
 /* Adds a tag with what ends it. Only a list of names that no line would hold is folded inside. */
-static void add_tag(struct draft *draft, struct bytes tag, struct bytes end)
+static void append_tag(struct draft *draft, struct bytes tag, struct bytes end)
 {
     struct bytes before = BYTES(" ");
     while (tag.n + end.n >= LINE_LENGTH && bytes_find(tag, ':') != BYTES_NOT_FOUND) {
         size_t name = bytes_find(tag, ':') + 1;
-        add_word(draft, before, bytes_first(tag, name));
+        append_word(draft, before, bytes_first(tag, name));
         tag = bytes_from(tag, name);
         before = BYTES("");
     }
-    add_word(draft, before, tag);
+    append_word(draft, before, tag);
     buffer_add(&draft->text, end);
     draft->column += end.n;
 }
@@ -120,7 +120,7 @@ static void write_draft(struct signature_writer *writer, struct draft *draft)
         bool is_b = bytes_equal(tag_name(writer->tags[i]), BYTES("b"));
         if (is_b)
             draft->column = LINE_LENGTH;
-        add_tag(draft, writer->tags[i], i + 1 < writer->tag_count ? BYTES(";") : BYTES(""));
+        append_tag(draft, writer->tags[i], i + 1 < writer->tag_count ? BYTES(";") : BYTES(""));
         if (is_b) {
             draft->b = draft->text.n - (i + 1 < writer->tag_count);
             draft->column = LINE_LENGTH;

@@ -4,7 +4,7 @@
 #include "clause.h"
 #include "domain.h"
 
-struct evaluation {
+struct dmarc_evaluation {
     const struct dmarc_request *request;
     struct dmarc_verdict *verdict;
     struct dmarc_lookup lookup;
@@ -17,7 +17,7 @@ const char *dmarc_result_name(enum dmarc_result result)
     return names[result];
 }
 
-static struct arena *arena_of(const struct evaluation *evaluation)
+static struct arena *arena_of(const struct dmarc_evaluation *evaluation)
 {
     return evaluation->lookup.arena;
 }
@@ -32,7 +32,8 @@ struct bytes dmarc_domain(struct arena *arena, struct bytes text)
 
 /* RFC 9989 4.10.2, RFC 7489 3.1. A name outside the author's organizational domain cannot have the
  * same one, so nothing is asked for it: a message with many signatures costs few queries. */
-static enum dmarc_alignment align(struct evaluation *evaluation, struct bytes domain, bool strict)
+static enum dmarc_alignment align(struct dmarc_evaluation *evaluation, struct bytes domain,
+                                  bool strict)
 {
     struct bytes author = evaluation->request->author_domain;
     struct bytes organization = evaluation->verdict->organizational_domain;
@@ -50,7 +51,7 @@ static enum dmarc_alignment align(struct evaluation *evaluation, struct bytes do
 }
 
 /* True if an identifier of that authentication has that alignment. */
-static bool has_identifier(const struct evaluation *evaluation,
+static bool has_identifier(const struct dmarc_evaluation *evaluation,
                            enum dmarc_authentication authentication, enum dmarc_alignment alignment)
 {
     const struct dmarc_request *request = evaluation->request;
@@ -63,7 +64,7 @@ static bool has_identifier(const struct evaluation *evaluation,
     return false;
 }
 
-static void align_all(struct evaluation *evaluation, bool strict_spf, bool strict_dkim)
+static void align_all(struct dmarc_evaluation *evaluation, bool strict_spf, bool strict_dkim)
 {
     const struct dmarc_request *request = evaluation->request;
     struct dmarc_verdict *verdict = evaluation->verdict;
@@ -84,7 +85,7 @@ static enum dmarc_policy severer(enum dmarc_policy a, enum dmarc_policy b)
 }
 
 /* RFC 9989 4.10.1, RFC 7489 6.3: p= for the record's own domain, np= or sp= for those below it. */
-static void request_policy(struct evaluation *evaluation)
+static void request_policy(struct dmarc_evaluation *evaluation)
 {
     struct dmarc_verdict *verdict = evaluation->verdict;
     const struct dmarc_record *record = &verdict->found.record;
@@ -112,7 +113,7 @@ static void request_policy(struct evaluation *evaluation)
 
 /* What is done to a message that fails: t=y (RFC 9989 4.7) and messages that pct= leaves out
  * (RFC 7489 6.6.4) are treated one step less severely. */
-static enum dmarc_policy disposition_of_failure(struct evaluation *evaluation)
+static enum dmarc_policy disposition_of_failure(struct dmarc_evaluation *evaluation)
 {
     const struct dmarc_request *request = evaluation->request;
     struct dmarc_verdict *verdict = evaluation->verdict;
@@ -124,7 +125,7 @@ static enum dmarc_policy disposition_of_failure(struct evaluation *evaluation)
     return verdict->lowered ? verdict->requested - 1 : verdict->requested;
 }
 
-static void explain_pass(struct evaluation *evaluation)
+static void explain_pass(struct dmarc_evaluation *evaluation)
 {
     const struct dmarc_request *request = evaluation->request;
     struct dmarc_verdict *verdict = evaluation->verdict;
@@ -142,7 +143,7 @@ static void explain_pass(struct evaluation *evaluation)
         BYTES_ARG(dmarc_domain(arena_of(evaluation), domain)), BYTES_ARG(request->author_domain));
 }
 
-static void judge(struct evaluation *evaluation)
+static void judge_alignment(struct dmarc_evaluation *evaluation)
 {
     struct dmarc_verdict *verdict = evaluation->verdict;
     struct bytes author = evaluation->request->author_domain;
@@ -178,7 +179,8 @@ static void judge(struct evaluation *evaluation)
 
 /* No record to apply. Where DNS kept it from us, an author domain that is authenticated itself
  * passes whatever the record says, or has none: nothing is at stake then. */
-static void judge_without_record(struct evaluation *evaluation, enum dmarc_discovery discovery)
+static void judge_without_record(struct dmarc_evaluation *evaluation,
+                                 enum dmarc_discovery discovery)
 {
     struct dmarc_verdict *verdict = evaluation->verdict;
     struct bytes author = evaluation->request->author_domain;
@@ -199,7 +201,7 @@ static void judge_without_record(struct evaluation *evaluation, enum dmarc_disco
                      BYTES_ARG(author));
 }
 
-static void judge_by_record(struct evaluation *evaluation)
+static void judge_by_record(struct dmarc_evaluation *evaluation)
 {
     struct dmarc_verdict *verdict = evaluation->verdict;
     const struct dmarc_record *record = &verdict->found.record;
@@ -212,13 +214,13 @@ static void judge_by_record(struct evaluation *evaluation)
     }
     request_policy(evaluation);
     align_all(evaluation, record->strict_spf, record->strict_dkim);
-    judge(evaluation);
+    judge_alignment(evaluation);
 }
 
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
                     struct dmarc_verdict *verdict)
 {
-    struct evaluation evaluation = {
+    struct dmarc_evaluation evaluation = {
         .request = request,
         .verdict = verdict,
         .lookup = {.dns = dns,

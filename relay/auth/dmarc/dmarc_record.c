@@ -1,7 +1,7 @@
 /* Reading DMARC policy records. See dmarc_record.h. */
 #include "dmarc_record.h"
 
-enum tag {
+enum dmarc_tag {
     TAG_P,
     TAG_SP,
     TAG_NP,
@@ -36,9 +36,9 @@ const char *dmarc_policy_name(enum dmarc_policy policy)
     return names[policy];
 }
 
-static enum tag find_tag(struct bytes name, enum dmarc_edition edition)
+static enum dmarc_tag find_tag(struct bytes name, enum dmarc_edition edition)
 {
-    for (enum tag tag = 0; tag < TAG_COUNT; tag++)
+    for (enum dmarc_tag tag = 0; tag < TAG_COUNT; tag++)
         if ((edition == DMARC_RFC9989 ? known_tags[tag].in_rfc9989 : known_tags[tag].in_rfc7489) &&
             bytes_equal_nocase(name, known_tags[tag].name))
             return tag;
@@ -60,7 +60,7 @@ static struct values read_values(struct bytes rest, enum dmarc_edition edition)
     while (rest.p != NULL) {
         struct bytes part = bytes_cut(&rest, ';');
         size_t equals = bytes_find(part, '=');
-        enum tag tag = find_tag(bytes_trim(bytes_first(part, equals)), edition);
+        enum dmarc_tag tag = find_tag(bytes_trim(bytes_first(part, equals)), edition);
         if (equals != BYTES_NOT_FOUND && tag != TAG_COUNT && values.of[tag].p == NULL)
             values.of[tag] = bytes_trim(bytes_from(part, equals + 1));
     }

@@ -25,7 +25,7 @@ enum {
 };
 
 /* One evaluation, with everything that recursion shares. */
-struct check {
+struct spf_evaluation {
     struct dns *dns;
     struct arena *arena;
     struct spf_macros macros;
@@ -50,42 +50,42 @@ struct finding {
 };
 
 /* Ends the evaluation; false, so that it can be returned as "does not match". */
-static bool stop(struct check *check, enum spf_result error, const char *problem)
+static bool stop(struct spf_evaluation *evaluation, enum spf_result error, const char *problem)
 {
-    if (!check->stopped) {
-        check->stopped = true;
-        check->error = error;
-        check->problem = problem;
+    if (!evaluation->stopped) {
+        evaluation->stopped = true;
+        evaluation->error = error;
+        evaluation->problem = problem;
     }
     return false;
 }
 
 /* The same, with the term or name that is to blame, as much of it as reads well. */
-static bool stop_at(struct check *check, enum spf_result error, const char *what, struct bytes name,
-                    const char *problem)
+static bool stop_at(struct spf_evaluation *evaluation, enum spf_result error, const char *what,
+                    struct bytes name, const char *problem)
 {
     enum { SHOWN = 100 };
     name = bytes_first(name, SHOWN);
-    return stop(check, error,
-                arena_printf(check->arena, "%s %.*s: %s", what, BYTES_ARG(name), problem).p);
+    return stop(evaluation, error,
+                arena_printf(evaluation->arena, "%s %.*s: %s", what, BYTES_ARG(name), problem).p);
 }
 
-static bool count_lookup(struct check *check)
+static bool count_lookup(struct spf_evaluation *evaluation)
 {
-    if (check->explaining)
+    if (evaluation->explaining)
         return true;
-    check->lookups++;
-    if (CLAUSE(SPF_07, check->lookups > LOOKUPS_MOST))
-        return stop(check, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
+    evaluation->lookups++;
+    if (CLAUSE(SPF_07, evaluation->lookups > LOOKUPS_MOST))
+        return stop(evaluation, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
     return true;
 }
 
-static void ask(struct check *check, struct bytes name, enum dns_type type,
-                struct dns_answer *answer)
+static void ask_dns(struct spf_evaluation *evaluation, struct bytes name, enum dns_type type,
+                    struct dns_answer *answer)
 {
-    dns_query(check->dns, check->arena, name, type, check->deadline, answer);
-    if (clock_monotonic() >= check->deadline)
-        stop(check, SPF_TEMPERROR, "evaluation took longer than 20 seconds");
+    dns_query(evaluation->dns, evaluation->arena, name, type, evaluation->deadline, answer);
+    if (clock_monotonic() >= evaluation->deadline)
+        stop(evaluation, SPF_TEMPERROR, "evaluation took longer than 20 seconds");
 }
 
 static bool is_void(const struct dns_answer *answer)
@@ -93,29 +93,29 @@ static bool is_void(const struct dns_answer *answer)
     return answer->status == DNS_NODATA || answer->status == DNS_NXDOMAIN;
 }
 
-static bool count_void(struct check *check, const struct dns_answer *answer)
+static bool count_void(struct spf_evaluation *evaluation, const struct dns_answer *answer)
 {
-    if (check->explaining || !is_void(answer))
+    if (evaluation->explaining || !is_void(answer))
         return true;
-    check->void_lookups++;
-    if (CLAUSE(SPF_08, check->void_lookups > VOID_LOOKUPS_MOST))
-        return stop(check, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
+    evaluation->void_lookups++;
+    if (CLAUSE(SPF_08, evaluation->void_lookups > VOID_LOOKUPS_MOST))
+        return stop(evaluation, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
     return true;
 }
 
 /* Asks on behalf of a mechanism; false when the evaluation is over (5, 4.6.4). */
-static bool look_up(struct check *check, struct bytes name, enum dns_type type,
-                    struct dns_answer *answer)
+static bool ask_for_mechanism(struct spf_evaluation *evaluation, struct bytes name,
+                              enum dns_type type, struct dns_answer *answer)
 {
-    ask(check, name, type, answer);
+    ask_dns(evaluation, name, type, answer);
     if (answer->status == DNS_TEMPFAIL)
-        stop(check, SPF_TEMPERROR, answer->problem);
-    return !check->stopped && count_void(check, answer);
+        stop(evaluation, SPF_TEMPERROR, answer->problem);
+    return !evaluation->stopped && count_void(evaluation, answer);
 }
 
-static enum dns_type address_type(const struct check *check)
+static enum dns_type address_type(const struct spf_evaluation *evaluation)
 {
-    return check->macros.client.length == 4 ? DNS_A : DNS_AAAA;
+    return evaluation->macros.client.length == 4 ? DNS_A : DNS_AAAA;
 }
 
 static bool is_at(const struct ip *client, const struct dns_answer *answer, size_t most)
@@ -127,39 +127,39 @@ static bool is_at(const struct ip *client, const struct dns_answer *answer, size
 }
 
 /* 5.5: the client's names that lead back to it, at most ten tried. False when it is all over. */
-static bool validate_names(struct check *check)
+static bool validate_names(struct spf_evaluation *evaluation)
 {
     char text[IP_REVERSED_SIZE];
-    const struct ip *client = &check->macros.client;
+    const struct ip *client = &evaluation->macros.client;
     struct dns_answer names, addresses;
-    if (check->names_known)
+    if (evaluation->names_known)
         return true;
-    struct bytes reverse = arena_printf(check->arena, "%s.%s", ip_reversed(client, text),
+    struct bytes reverse = arena_printf(evaluation->arena, "%s.%s", ip_reversed(client, text),
                                         client->length == 4 ? "in-addr.arpa" : "ip6.arpa");
-    ask(check, reverse, DNS_PTR, &names);
-    if (check->stopped || !count_void(check, &names))
+    ask_dns(evaluation, reverse, DNS_PTR, &names);
+    if (evaluation->stopped || !count_void(evaluation, &names))
         return false;
-    for (size_t i = 0; i < names.count && i < PTR_MOST && !check->stopped; i++) {
-        ask(check, names.records[i].text, address_type(check), &addresses);
+    for (size_t i = 0; i < names.count && i < PTR_MOST && !evaluation->stopped; i++) {
+        ask_dns(evaluation, names.records[i].text, address_type(evaluation), &addresses);
         if (is_at(client, &addresses, PTR_MOST))
-            check->validated_names[check->validated_count++] = names.records[i].text;
+            evaluation->validated_names[evaluation->validated_count++] = names.records[i].text;
     }
-    check->names_known = true;
-    return !check->stopped;
+    evaluation->names_known = true;
+    return !evaluation->stopped;
 }
 
 /* %{p} (7.2): the domain itself if it is validated, else a name below it, else any. */
 static struct bytes validated_name(void *context, struct bytes domain)
 {
-    struct check *check = context;
+    struct spf_evaluation *evaluation = context;
     struct bytes best = BYTES("unknown");
     /* 4.6.4: the PTR query counts among the ten, if this macro is what causes it. */
-    if (!check->names_known && !count_lookup(check))
+    if (!evaluation->names_known && !count_lookup(evaluation))
         return best;
-    if (!validate_names(check))
+    if (!validate_names(evaluation))
         return best;
-    for (size_t i = check->validated_count; i > 0; i--) {
-        struct bytes name = check->validated_names[i - 1];
+    for (size_t i = evaluation->validated_count; i > 0; i--) {
+        struct bytes name = evaluation->validated_names[i - 1];
         if (bytes_equal_nocase(name, domain))
             return name;
         if (domain_is_within(name, domain) || !domain_is_within(best, domain))
@@ -169,82 +169,89 @@ static struct bytes validated_name(void *context, struct bytes domain)
 }
 
 /* The <target-name> of a term (4.8). False when the evaluation is over. */
-static bool target_name(struct check *check, struct bytes domain, struct bytes domain_spec,
-                        struct bytes *name)
+static bool target_name(struct spf_evaluation *evaluation, struct bytes domain,
+                        struct bytes domain_spec, struct bytes *name)
 {
     *name = domain;
     if (domain_spec.n > 0)
-        *name = spf_expand_name(check->arena, &check->macros, domain, domain_spec);
-    return !check->stopped;
+        *name = spf_expand_name(evaluation->arena, &evaluation->macros, domain, domain_spec);
+    return !evaluation->stopped;
 }
 
-static bool has_client(const struct check *check, const struct dns_answer *answer,
+static bool has_client(const struct spf_evaluation *evaluation, const struct dns_answer *answer,
                        const struct spf_term *term)
 {
-    struct ip_prefix prefix = {.bits = address_type(check) == DNS_A ? term->bits4 : term->bits6};
+    struct ip_prefix prefix = {.bits =
+                                   address_type(evaluation) == DNS_A ? term->bits4 : term->bits6};
     for (size_t i = 0; i < answer->count; i++) {
         prefix.address = answer->records[i].address;
-        if (ip_in_prefix(&check->macros.client, &prefix))
+        if (ip_in_prefix(&evaluation->macros.client, &prefix))
             return true;
     }
     return false;
 }
 
-static bool matches_a(struct check *check, const struct spf_term *term, struct bytes name)
+static bool matches_a(struct spf_evaluation *evaluation, const struct spf_term *term,
+                      struct bytes name)
 {
     struct dns_answer answer;
-    return look_up(check, name, address_type(check), &answer) && has_client(check, &answer, term);
+    return ask_for_mechanism(evaluation, name, address_type(evaluation), &answer) &&
+           has_client(evaluation, &answer, term);
 }
 
-static bool matches_mx(struct check *check, const struct spf_term *term, struct bytes name)
+static bool matches_mx(struct spf_evaluation *evaluation, const struct spf_term *term,
+                       struct bytes name)
 {
     struct dns_answer hosts, addresses;
-    if (!look_up(check, name, DNS_MX, &hosts))
+    if (!ask_for_mechanism(evaluation, name, DNS_MX, &hosts))
         return false;
     if (hosts.count > MX_MOST)
-        return stop(check, SPF_PERMERROR, "more than 10 MX records");
+        return stop(evaluation, SPF_PERMERROR, "more than 10 MX records");
     for (size_t i = 0; i < hosts.count; i++) {
-        if (!look_up(check, hosts.records[i].text, address_type(check), &addresses))
+        if (!ask_for_mechanism(evaluation, hosts.records[i].text, address_type(evaluation),
+                               &addresses))
             return false;
         if (addresses.count > MX_MOST)
-            return stop(check, SPF_PERMERROR, "more than 10 addresses of an MX host");
-        if (has_client(check, &addresses, term))
+            return stop(evaluation, SPF_PERMERROR, "more than 10 addresses of an MX host");
+        if (has_client(evaluation, &addresses, term))
             return true;
     }
     return false;
 }
 
-static bool matches_ptr(struct check *check, struct bytes name)
+static bool matches_ptr(struct spf_evaluation *evaluation, struct bytes name)
 {
-    if (!validate_names(check))
+    if (!validate_names(evaluation))
         return false;
-    for (size_t i = 0; i < check->validated_count; i++)
-        if (domain_is_within(check->validated_names[i], name))
+    for (size_t i = 0; i < evaluation->validated_count; i++)
+        if (domain_is_within(evaluation->validated_names[i], name))
             return true;
     return false;
 }
 
-static bool matches_exists(struct check *check, struct bytes name)
+static bool matches_exists(struct spf_evaluation *evaluation, struct bytes name)
 {
     struct dns_answer answer;
-    return look_up(check, name, DNS_A, &answer) && answer.count > 0;
+    return ask_for_mechanism(evaluation, name, DNS_A, &answer) && answer.count > 0;
 }
 
-static void check_host(struct check *check, struct bytes domain, struct finding *finding);
+static void check_host(struct spf_evaluation *evaluation, struct bytes domain,
+                       struct finding *finding);
 
 /* 5.2, the table */
-static bool matches_include(struct check *check, struct bytes name)
+static bool matches_include(struct spf_evaluation *evaluation, struct bytes name)
 {
     struct finding inner;
-    check_host(check, name, &inner);
-    if (check->stopped)
+    check_host(evaluation, name, &inner);
+    if (evaluation->stopped)
         return false;
     if (inner.result == SPF_NONE)
-        return stop_at(check, SPF_PERMERROR, "include", name, inner.problem);
+        return stop_at(evaluation, SPF_PERMERROR, "include", name, inner.problem);
     return inner.result == SPF_PASS;
 }
 
-static bool matches(struct check *check, const struct spf_term *term, struct bytes domain)
+static bool mechanism_matches(struct spf_evaluation *evaluation, const struct spf_term *term,
+                              struct bytes domain)
 {
     struct bytes name;
     struct ip_prefix network = {.address = term->network};
@@ -253,41 +260,41 @@ static bool matches(struct check *check, const struct spf_term *term, struct byt
         return true;
     case SPF_IP4:
         network.bits = term->bits4;
-        return ip_in_prefix(&check->macros.client, &network);
+        return ip_in_prefix(&evaluation->macros.client, &network);
     case SPF_IP6:
         network.bits = term->bits6;
-        return ip_in_prefix(&check->macros.client, &network);
+        return ip_in_prefix(&evaluation->macros.client, &network);
     default:
         break;
     }
-    if (!count_lookup(check) || !target_name(check, domain, term->domain_spec, &name))
+    if (!count_lookup(evaluation) || !target_name(evaluation, domain, term->domain_spec, &name))
         return false;
     switch (term->kind) {
     case SPF_INCLUDE:
-        return matches_include(check, name);
+        return matches_include(evaluation, name);
     case SPF_A:
-        return matches_a(check, term, name);
+        return matches_a(evaluation, term, name);
     case SPF_MX:
-        return matches_mx(check, term, name);
+        return matches_mx(evaluation, term, name);
     case SPF_PTR:
-        return matches_ptr(check, name);
+        return matches_ptr(evaluation, name);
     default: /* SPF_EXISTS */
-        return matches_exists(check, name);
+        return matches_exists(evaluation, name);
     }
 }
 
 /* 4.3 to 4.5: false when there is none (the reason is in the finding) or the evaluation is over. */
-static bool fetch_record(struct check *check, struct bytes domain, struct finding *finding,
-                         struct bytes *text)
+static bool fetch_record(struct spf_evaluation *evaluation, struct bytes domain,
+                         struct finding *finding, struct bytes *text)
 {
     struct dns_answer answer;
     unsigned records = 0;
     finding->problem = "not a multi-label domain name";
     if (!spf_is_checkable(domain))
         return false;
-    ask(check, domain, DNS_TXT, &answer);
+    ask_dns(evaluation, domain, DNS_TXT, &answer);
     if (CLAUSE(SPF_09, answer.status == DNS_TEMPFAIL))
-        stop(check, SPF_TEMPERROR, answer.problem);
+        stop(evaluation, SPF_TEMPERROR, answer.problem);
     if (answer.status != DNS_BAD_NAME)
         finding->problem = answer.status == DNS_NXDOMAIN ? "no such domain" : "no SPF record";
     for (size_t i = 0; i < answer.count; i++) {
@@ -297,33 +304,34 @@ static bool fetch_record(struct check *check, struct bytes domain, struct findin
         records++;
     }
     if (CLAUSE(SPF_10, records > 1))
-        stop_at(check, SPF_PERMERROR, "domain", domain, "several SPF records");
-    return !check->stopped && records == 1;
+        stop_at(evaluation, SPF_PERMERROR, "domain", domain, "several SPF records");
+    return !evaluation->stopped && records == 1;
 }
 
 /* 6.1: the other domain's finding is ours, but there must be one. */
-static void redirect(struct check *check, struct bytes domain, struct bytes domain_spec,
-                     struct finding *finding)
+static void redirect(struct spf_evaluation *evaluation, struct bytes domain,
+                     struct bytes domain_spec, struct finding *finding)
 {
     struct bytes name;
-    if (!count_lookup(check) || !target_name(check, domain, domain_spec, &name))
+    if (!count_lookup(evaluation) || !target_name(evaluation, domain, domain_spec, &name))
         return;
-    check_host(check, name, finding);
-    if (!check->stopped && finding->result == SPF_NONE)
-        stop_at(check, SPF_PERMERROR, "redirect", name, finding->problem);
+    check_host(evaluation, name, finding);
+    if (!evaluation->stopped && finding->result == SPF_NONE)
+        stop_at(evaluation, SPF_PERMERROR, "redirect", name, finding->problem);
 }
 
-/* 4.6. An exception leaves check->stopped set, and the finding means nothing then. */
-static void check_host(struct check *check, struct bytes domain, struct finding *finding)
+/* 4.6. An exception leaves evaluation->stopped set, and the finding means nothing then. */
+static void check_host(struct spf_evaluation *evaluation, struct bytes domain,
+                       struct finding *finding)
 {
     struct bytes text;
     struct spf_record record;
     struct spf_term term;
     *finding = (struct finding){.result = SPF_NONE, .domain = domain};
-    if (!fetch_record(check, domain, finding, &text))
+    if (!fetch_record(evaluation, domain, finding, &text))
         return;
     if (!spf_record_parse(text, &record)) {
-        stop_at(check, SPF_PERMERROR, "term", record.bad_term, record.problem);
+        stop_at(evaluation, SPF_PERMERROR, "term", record.bad_term, record.problem);
         return;
     }
     finding->explanation = record.explanation;
@@ -331,16 +339,16 @@ static void check_host(struct check *check, struct bytes domain, struct finding 
     while (spf_next_term(&record.terms, &term)) {
         if (!spf_is_mechanism(&term))
             continue;
-        if (matches(check, &term, domain)) {
+        if (mechanism_matches(evaluation, &term, domain)) {
             finding->result = term.result;
             finding->mechanism = term.text;
             return;
         }
-        if (check->stopped)
+        if (evaluation->stopped)
             return;
     }
     if (record.redirect.n > 0) {
-        redirect(check, domain, record.redirect, finding);
+        redirect(evaluation, domain, record.redirect, finding);
         return;
     }
     finding->result = SPF_NEUTRAL; /* 4.7 */
@@ -348,28 +356,28 @@ static void check_host(struct check *check, struct bytes domain, struct finding 
 }
 
 /* 6.2: whatever goes wrong leaves the default. */
-static struct bytes explain(struct check *check, const struct finding *finding,
+static struct bytes explain(struct spf_evaluation *evaluation, const struct finding *finding,
                             struct bytes default_explanation)
 {
     struct bytes name;
     struct dns_answer answer;
-    check->explaining = true;
+    evaluation->explaining = true;
     if (finding->explanation.n == 0 ||
-        !target_name(check, finding->domain, finding->explanation, &name))
+        !target_name(evaluation, finding->domain, finding->explanation, &name))
         return default_explanation;
-    ask(check, name, DNS_TXT, &answer);
+    ask_dns(evaluation, name, DNS_TXT, &answer);
     if (answer.count != 1 || !spf_is_explain_string(answer.records[0].text))
         return default_explanation;
     struct bytes text =
-        spf_expand(check->arena, &check->macros, finding->domain, answer.records[0].text);
-    return check->stopped ? default_explanation : spf_explanation(text, default_explanation);
+        spf_expand(evaluation->arena, &evaluation->macros, finding->domain, answer.records[0].text);
+    return evaluation->stopped ? default_explanation : spf_explanation(text, default_explanation);
 }
 
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
                struct spf_verdict *verdict)
 {
     spf_identify(arena, request, verdict);
-    struct check check = {
+    struct spf_evaluation evaluation = {
         .dns = dns,
         .arena = arena,
         .deadline = clock_monotonic() + SECONDS_MOST,
@@ -385,17 +393,17 @@ void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *r
                 .validated_name = validated_name,
             },
     };
-    check.macros.context = &check;
+    evaluation.macros.context = &evaluation;
     struct finding finding;
-    check_host(&check, spf_without_final_dot(verdict->domain), &finding);
-    verdict->lookups = check.lookups;
-    verdict->void_lookups = check.void_lookups;
-    verdict->result = check.stopped ? check.error : finding.result;
-    verdict->problem = check.stopped ? check.problem : finding.problem;
-    if (!check.stopped)
+    check_host(&evaluation, spf_without_final_dot(verdict->domain), &finding);
+    verdict->lookups = evaluation.lookups;
+    verdict->void_lookups = evaluation.void_lookups;
+    verdict->result = evaluation.stopped ? evaluation.error : finding.result;
+    verdict->problem = evaluation.stopped ? evaluation.problem : finding.problem;
+    if (!evaluation.stopped)
         verdict->mechanism = finding.mechanism;
     if (verdict->result == SPF_FAIL)
-        verdict->explanation = explain(&check, &finding, request->default_explanation);
+        verdict->explanation = explain(&evaluation, &finding, request->default_explanation);
     if (arena_failed(arena)) {
         verdict->result = SPF_TEMPERROR;
         verdict->problem = "out of memory";

@@ -19,7 +19,7 @@ struct field {
 };
 
 /* Adds a word that cannot be folded, on a new line if this one is full. */
-static void add_word(struct field *field, struct bytes word)
+static void add_field_word(struct field *field, struct bytes word)
 {
     if (field->column + 1 + word.n > COLUMNS) {
         buffer_add(field->out, BYTES("\r\n"));
@@ -68,7 +68,7 @@ static void add_pair(struct field *field, const char *key, struct bytes value, b
         buffer_add_char(&word, '"');
     }
     buffer_add_char(&word, ';');
-    add_word(field, buffer_bytes(&word));
+    add_field_word(field, buffer_bytes(&word));
     field->out->failed |= word.failed;
     buffer_free(&word);
 }
@@ -100,7 +100,7 @@ static void add_comment(struct field *field, const struct spf_request *request,
                   sentences[verdict->result].after);
     struct bytes rest = buffer_bytes(&comment);
     while (rest.p != NULL)
-        add_word(field, bytes_cut(&rest, ' '));
+        add_field_word(field, bytes_cut(&rest, ' '));
     field->out->failed |= comment.failed;
     buffer_free(&comment);
 }
@@ -112,7 +112,7 @@ void spf_write_received(struct buffer *out, const struct spf_request *request,
     struct field field = {.out = out, .column = sizeof name - 1};
     char client[IP_TEXT_SIZE];
     buffer_add(out, bytes_of(name));
-    add_word(&field, bytes_of(spf_result_name(verdict->result)));
+    add_field_word(&field, bytes_of(spf_result_name(verdict->result)));
     add_comment(&field, request, verdict, ip_format(&request->client, client));
     if (request->receiver.n > 0)
         add_pair(&field, "receiver", request->receiver, false);
