@@ -25,7 +25,7 @@ void log_end(struct log_line *line);
 /* One line with a single "message", for start-up and operating-system errors. */
 void log_message(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Turns logging off (the tools, unit tests) or on again. */
+/* Turns logging off, for a fuzz target that has to be silent, or on again. */
 void log_enable(bool on);
 
 #endif

@@ -152,7 +152,7 @@ static void skip_source_route(struct path_reader *reader)
     expect_in_path(reader, ':');
 }
 
-static void read_path(struct path_reader *reader, enum path_role role)
+static void read_envelope_path(struct path_reader *reader, enum path_role role)
 {
     struct cursor *c = &reader->cursor;
     struct address *address = reader->address;
@@ -195,7 +195,7 @@ enum address_error address_read_path(struct arena *arena, enum path_role role, s
 {
     *address = (struct address){.kind = ADDRESS_MAILBOX};
     struct path_reader reader = {.arena = arena, .cursor = cursor_start(text), .address = address};
-    read_path(&reader, role);
+    read_envelope_path(&reader, role);
     *rest = reader.cursor.rest;
     enum address_error error = path_error(&reader);
     if (error == ADDRESS_OK && text.n - rest->n > ADDRESS_PATH_LIMIT)
@@ -254,10 +254,4 @@ struct bytes address_write(struct arena *arena, const struct address *address)
     if (!local.p || address->kind == ADDRESS_POSTMASTER)
         return local;
     return arena_printf(arena, "%.*s@%.*s", BYTES_ARG(local), BYTES_ARG(address->domain));
-}
-
-bool address_equal(const struct address *a, const struct address *b)
-{
-    return a->kind == b->kind && bytes_equal_nocase(a->local, b->local) &&
-           bytes_equal(a->domain, b->domain);
 }

@@ -53,9 +53,6 @@ struct bytes address_write(struct arena *arena, const struct address *address);
 /* The local part as the wire has it, quoted where the content needs it. */
 struct bytes address_write_local(struct arena *arena, struct bytes local);
 
-/* Local parts are compared whole, with ASCII case folded: `+` and `.` are ordinary octets. */
-bool address_equal(const struct address *a, const struct address *b);
-
 /* atext of RFC 5322 3.2.3: what an unquoted word may hold besides dots. */
 bool address_is_atext(char c);
 

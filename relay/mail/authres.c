@@ -242,14 +242,6 @@ bool authres_parse(struct arena *arena, struct bytes value, struct authres *auth
     return !c.problem && cursor_at_end(&c) && !arena_failed(arena);
 }
 
-const struct authres_result *authres_find(const struct authres *authres, struct bytes method)
-{
-    for (size_t i = 0; i < authres->result_count; i++)
-        if (bytes_equal_nocase(authres->results[i].method, method))
-            return &authres->results[i];
-    return NULL;
-}
-
 /* The id as it is compared: without blanks, controls, quotes, escapes or final dot, in A-labels if
  * it is a domain, and in lower case. p == NULL when memory is short. */
 static struct bytes comparable_id(struct arena *arena, struct bytes id)

@@ -60,7 +60,4 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
  * Short memory counts as a claim (RFC 8601 5: a forged field must go). */
 bool authres_claims(struct arena *arena, struct bytes value, struct bytes authserv_id);
 
-/* The first result of that method, compared without case; NULL if there is none. */
-const struct authres_result *authres_find(const struct authres *authres, struct bytes method);
-
 #endif

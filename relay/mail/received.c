@@ -9,9 +9,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { FOLD_COLUMN = 78 }; /* RFC 5322 2.1.1, the CRLF not counted */
+enum {
+    FOLD_COLUMN = 78,   /* RFC 5322 2.1.1, the CRLF not counted */
+    DATE_TEXT_SIZE = 80 /* more than any date needs, whatever the compiler fears */
+};
 
-const char *date_format(int64_t time, char text[DATE_TEXT_SIZE])
+/* date-time of RFC 5322 3.3, in UTC: "Mon, 23 Nov 2026 14:25:23 +0000". */
+static const char *date_format(int64_t time, char text[DATE_TEXT_SIZE])
 {
     /* Not strftime(), whose names are the locale's. */
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -8,8 +8,6 @@
 
 enum { RECEIVED_LIMIT = 100 }; /* fields: a message with so many is in a loop (RFC 5321 6.3) */
 
-enum { DATE_TEXT_SIZE = 80 }; /* more than any date needs, whatever the compiler fears */
-
 struct received {
     struct bytes helo;        /* the argument of EHLO or HELO, syntax checked */
     struct ip client;         /* where the connection came from */
@@ -19,15 +17,11 @@ struct received {
     bool tls;                 /* RFC 3848: ESMTPS */
     struct bytes id;          /* the transaction's */
     struct bytes recipient;   /* wire form, the only recipient's; empty if there are several */
-    int64_t time;             /* seconds since 1970 UTC */
+    int64_t time; /* seconds since 1970 UTC; before 1970 or after 9999 it is taken for 1970 */
 };
 
 /* The whole field with its CRLF, folded below 78 columns where words allow. p == NULL when memory
  * is short. */
 struct bytes received_field(struct arena *arena, const struct received *received);
-
-/* date-time of RFC 5322 3.3, in UTC: "Mon, 23 Nov 2026 14:25:23 +0000". A time before
- * 1970 or after 9999 is taken for 1970. Returns `text`. */
-const char *date_format(int64_t time, char text[DATE_TEXT_SIZE]);
 
 #endif

@@ -181,29 +181,30 @@ static void a_mailbox_alone_takes_no_brackets_and_no_rest(void **state)
     arena_free(arena);
 }
 
-static bool equal(const char *a, const char *b)
-{
-    struct arena *arena = arena_new(0);
-    struct address x, y;
-    assert_int_equal(address_parse(arena, bytes_of(a), &x), ADDRESS_OK);
-    assert_int_equal(address_parse(arena, bytes_of(b), &y), ADDRESS_OK);
-    bool result = address_equal(&x, &y);
-    arena_free(arena);
-    return result;
-}
-
-static void addresses_are_equal_by_content_with_case_folded_and_plus_and_dot_ordinary(void **state)
+static void an_address_has_one_written_form_whatever_its_form_was(void **state)
 {
     (void)state;
-    assert_true(equal("Info@Example.com", "iNFO@example.COM"));
-    assert_true(equal("\"in\\fo\"@example.com", "info@example.com"));
-    assert_true(equal("a@pi\xc3\xb1"
-                      "ata.es",
-                      "a@xn--piata-pta.es"));
-    assert_true(equal("a@[IPv6:::ffff:192.0.2.1]", "a@[192.0.2.1]"));
-    assert_false(equal("a+b@c", "a@c"));
-    assert_false(equal("a.b@c", "ab@c"));
-    assert_false(equal("a@c", "a@b.c"));
+    static const struct {
+        const char *text, *written;
+    } cases[] = {
+        {"Info@Example.com", "Info@example.com"},
+        {"\"in\\fo\"@example.com", "info@example.com"},
+        {"a@pi\xc3\xb1"
+         "ata.es",
+         "a@xn--piata-pta.es"},
+        {"a@[IPv6:::ffff:192.0.2.1]", "a@[192.0.2.1]"},
+        {"a+b@c", "a+b@c"},
+        {"a.b@c", "a.b@c"},
+        {"\"a..b\"@c", "\"a..b\"@c"},
+        {"a@b.c", "a@b.c"},
+    };
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct address address;
+        assert_int_equal(address_parse(arena, bytes_of(cases[i].text), &address), ADDRESS_OK);
+        assert_bytes(address_write(arena, &address), cases[i].written);
+    }
+    arena_free(arena);
 }
 
 static void a_path_without_memory_says_so(void **state)
@@ -228,7 +229,7 @@ int main(void)
         cmocka_unit_test(hostile_paths_are_refused_for_what_is_wrong_with_them),
         cmocka_unit_test(lengths_are_limited_as_rfc_5321_4_5_3_1_has_it),
         cmocka_unit_test(a_mailbox_alone_takes_no_brackets_and_no_rest),
-        cmocka_unit_test(addresses_are_equal_by_content_with_case_folded_and_plus_and_dot_ordinary),
+        cmocka_unit_test(an_address_has_one_written_form_whatever_its_form_was),
         cmocka_unit_test(a_path_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

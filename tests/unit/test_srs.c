@@ -202,7 +202,7 @@ static void whatever_is_rewritten_comes_back_the_same(void **state)
         struct address sender = address_of(arena, senders[i]), rewritten, original;
         assert_true(srs_forward(&srs, arena, &sender, BYTES("fwd.example"), now, &rewritten));
         assert_int_equal(srs_reverse(&srs, arena, &rewritten, now, &original), SRS_OK);
-        assert_true(address_equal(&original, &sender));
+        assert_true(bytes_equal(address_write(arena, &original), address_write(arena, &sender)));
         arena_free(arena);
     }
 }
