@@ -13,8 +13,8 @@ static void check(struct arena *arena, enum path_role role, struct bytes text)
     struct bytes written = address_write(arena, &first);
     struct bytes path = arena_printf(arena, "<%.*s>", BYTES_ARG(written));
     require(rest.n < text.n);
-    require(path.n <= ADDRESS_PATH_LIMIT);
-    require(address_write_local(arena, first.local).n <= ADDRESS_LOCAL_LIMIT ||
+    require(path.n <= ADDRESS_PATH_MAX);
+    require(address_write_local(arena, first.local).n <= ADDRESS_LOCAL_MAX ||
             first.kind == ADDRESS_NULL);
     require(address_read_path(arena, role, path, &second, &rest) == ADDRESS_OK);
     require(rest.n == 0);

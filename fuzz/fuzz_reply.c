@@ -23,7 +23,7 @@ static void check_text(struct bytes written)
 {
     while (written.n > 0) {
         size_t end = bytes_find_slice(written, BYTES("\r\n"));
-        require(end != BYTES_NOT_FOUND && end + 2 <= REPLY_LINE_LIMIT);
+        require(end != BYTES_NOT_FOUND && end + 2 <= REPLY_LINE_MAX);
         for (size_t i = 0; i < end; i++)
             require(ascii_is_printable(written.p[i]) || written.p[i] == '\t');
         written = bytes_from(written, end + 2);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ANSWERS_MOST = 16 };
+enum { ANSWERS_MAX = 16 };
 
 struct fuzz_dns {
     struct dns dns;
@@ -34,12 +34,12 @@ static void query(struct dns *self, struct arena *arena, struct bytes name, enum
     answer->status = DNS_NXDOMAIN;
     if (line.n > 0 && line.p[0] == '!')
         dns_answer_fail(answer, "fuzzed");
-    struct dns_record *records = arena_alloc_array(arena, ANSWERS_MOST, sizeof *records);
+    struct dns_record *records = arena_alloc_array(arena, ANSWERS_MAX, sizeof *records);
     if (line.n == 0 || line.p[0] == '!' || !records)
         return;
     answer->status = DNS_OK;
     answer->records = records;
-    while (line.p != NULL && answer->count < ANSWERS_MOST) {
+    while (line.p != NULL && answer->count < ANSWERS_MAX) {
         struct dns_record *record = &records[answer->count++];
         record->text = type == DNS_TXT ? line : bytes_cut(&line, ' ');
         record->address.length = type == DNS_AAAA ? 16 : 4;

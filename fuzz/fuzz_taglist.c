@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes text = {(const char *)data, size};
     struct taglist list;
     if (taglist_parse(text, &list)) {
-        require(list.count > 0 && list.count <= TAGLIST_LIMIT);
+        require(list.count > 0 && list.count <= TAGLIST_MAX);
         for (size_t i = 0; i < list.count; i++) {
             const struct tag *tag = &list.tags[i];
             require(bytes_equal(tag->value, bytes_trim(tag->between)));

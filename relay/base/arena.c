@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 256 * 1024 };
+enum { FIRST_BLOCK = 4096, BLOCK_MAX = 256 * 1024 };
 
 struct block {
     struct block *next;
@@ -58,7 +58,7 @@ void arena_reset(struct arena *arena)
         return;
     free_blocks(keep->next);
     keep->next = NULL;
-    if (keep->size > LARGEST_BLOCK) {
+    if (keep->size > BLOCK_MAX) {
         free(keep);
         arena->blocks = NULL;
         return;
@@ -70,8 +70,8 @@ void arena_reset(struct arena *arena)
 static struct block *add_block(struct arena *arena, size_t need)
 {
     size_t size = arena->blocks ? arena->blocks->size * 2 : FIRST_BLOCK;
-    if (size > LARGEST_BLOCK)
-        size = LARGEST_BLOCK;
+    if (size > BLOCK_MAX)
+        size = BLOCK_MAX;
     if (size < need)
         size = need;
     if (arena->limit != 0 && (size > arena->limit || arena->total > arena->limit - size)) {

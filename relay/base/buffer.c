@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLEST = 256 };
+enum { CAPACITY_MIN = 256 };
 
 struct bytes buffer_bytes(const struct buffer *buffer)
 {
@@ -20,7 +20,7 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
     }
     if (buffer->capacity - buffer->n >= more)
         return true;
-    size_t capacity = buffer->capacity ? buffer->capacity : SMALLEST;
+    size_t capacity = buffer->capacity ? buffer->capacity : CAPACITY_MIN;
     while (capacity - buffer->n < more)
         capacity *= 2;
     char *p = realloc(buffer->p, capacity);

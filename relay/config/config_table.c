@@ -107,7 +107,7 @@ static const struct config_setting table[] = {
     {"limits.recipients", &config_number, DRAFT(config.policy.limits.recipients),
      NUMBER(100, 1, 10000)},
     {"limits.received_fields", &config_number, DRAFT(config.policy.limits.received_fields),
-     NUMBER(RECEIVED_LIMIT, 1, 10000)},
+     NUMBER(RECEIVED_MAX, 1, 10000)},
     {"limits.header_size", &config_octets, DRAFT(config.policy.limits.header_size),
      NUMBER(256 * KIBI, KIBI, GIBI)},
     {"limits.sessions", &config_number, DRAFT(config.limits.sessions), NUMBER(1000, 1, 100000)},

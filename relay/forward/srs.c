@@ -174,7 +174,7 @@ bool srs_forward(const struct srs *srs, struct arena *arena, const struct addres
     struct bytes written = local.p ? address_write_local(arena, local) : local;
     if (!written.p)
         return false;
-    if (CLAUSE(SRS_10, written.n > ADDRESS_LOCAL_LIMIT))
+    if (CLAUSE(SRS_10, written.n > ADDRESS_LOCAL_MAX))
         local = srs->overflow;
     *rewritten =
         (struct address){.kind = ADDRESS_MAILBOX, .local = local, .domain = forwarding_domain};

@@ -184,8 +184,8 @@ static enum address_error path_error(const struct path_reader *reader)
         return reader->error;
     if (reader->has_unicode)
         return ADDRESS_NON_ASCII_LOCAL;
-    if (reader->local_written > ADDRESS_LOCAL_LIMIT ||
-        reader->local_written + reader->address->domain.n + 3 > ADDRESS_PATH_LIMIT)
+    if (reader->local_written > ADDRESS_LOCAL_MAX ||
+        reader->local_written + reader->address->domain.n + 3 > ADDRESS_PATH_MAX)
         return ADDRESS_TOO_LONG;
     return ADDRESS_OK;
 }
@@ -198,7 +198,7 @@ enum address_error address_read_path(struct arena *arena, enum path_role role, s
     read_envelope_path(&reader, role);
     *rest = reader.cursor.rest;
     enum address_error error = path_error(&reader);
-    if (error == ADDRESS_OK && text.n - rest->n > ADDRESS_PATH_LIMIT)
+    if (error == ADDRESS_OK && text.n - rest->n > ADDRESS_PATH_MAX)
         error = ADDRESS_TOO_LONG;
     return error;
 }

@@ -10,7 +10,7 @@
 #include "domain.h"
 
 /* Octets: RFC 5321 4.5.3.1.1 and 4.5.3.1.3. */
-enum { ADDRESS_LOCAL_LIMIT = 64, ADDRESS_PATH_LIMIT = 256 };
+enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_PATH_MAX = 256 };
 
 enum address_kind {
     ADDRESS_NULL,       /* the null reverse-path <> */

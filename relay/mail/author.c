@@ -59,13 +59,13 @@ static void add_domain(struct author_reader *reader, struct bytes text)
     for (size_t i = 0; i < author->domain_count; i++)
         if (bytes_equal(author->domains[i], domain))
             return;
-    if (domain.p && author->domain_count < AUTHOR_DOMAIN_LIMIT)
+    if (domain.p && author->domain_count < AUTHOR_DOMAINS_MAX)
         author->domains[author->domain_count++] = domain;
 }
 
 /* Passes over a domain with whatever CFWS stands in it, and copies it without into `text`, as much
  * as there is room for. Returns the length. */
-static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_LIMIT])
+static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_MAX])
 {
     size_t n = 0;
     bool more = true;
@@ -73,12 +73,12 @@ static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_LIMIT])
         cfws_skip(cursor);
         if (cursor_peek(cursor) == '[')
             cursor_fail(cursor, "an address literal where a domain name is needed");
-        while (is_atom_octet(cursor_peek(cursor)) && n < DOMAIN_TEXT_LIMIT) {
+        while (is_atom_octet(cursor_peek(cursor)) && n < DOMAIN_TEXT_MAX) {
             text[n++] = cursor_peek(cursor);
             cursor_skip(cursor, 1);
         }
         cfws_skip(cursor);
-        more = n < DOMAIN_TEXT_LIMIT && cursor_take(cursor, '.');
+        more = n < DOMAIN_TEXT_MAX && cursor_take(cursor, '.');
         if (more)
             text[n++] = '.';
     }
@@ -87,7 +87,7 @@ static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_LIMIT])
 
 static void read_author_domain(struct author_reader *reader)
 {
-    char text[DOMAIN_TEXT_LIMIT];
+    char text[DOMAIN_TEXT_MAX];
     size_t n = take_domain(&reader->cursor, text);
     add_domain(reader, (struct bytes){text, n});
 }
@@ -95,7 +95,7 @@ static void read_author_domain(struct author_reader *reader)
 /* obs-route (RFC 5322 4.4): "@a, @b:". The hosts it names are not the author's. */
 static void skip_route(struct cursor *cursor)
 {
-    char ignored[DOMAIN_TEXT_LIMIT];
+    char ignored[DOMAIN_TEXT_MAX];
     do {
         cfws_skip(cursor);
         if (cursor_take(cursor, '@'))

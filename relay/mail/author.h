@@ -9,7 +9,7 @@
 
 #include "message.h"
 
-enum { AUTHOR_DOMAIN_LIMIT = 8 }; /* domains listed; one more than one is enough to refuse */
+enum { AUTHOR_DOMAINS_MAX = 8 }; /* domains listed; one more than one is enough to refuse */
 
 enum author_status {
     AUTHOR_FOUND,           /* exactly one author domain, domains[0] */
@@ -23,7 +23,7 @@ enum author_status {
 
 struct author {
     enum author_status status;
-    struct bytes domains[AUTHOR_DOMAIN_LIMIT]; /* different ones, in lower case and A-labels */
+    struct bytes domains[AUTHOR_DOMAINS_MAX]; /* different ones, in lower case and A-labels */
     size_t domain_count;
     const char *problem; /* what is wrong, in a few words; NULL if nothing */
 };

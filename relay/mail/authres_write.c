@@ -4,7 +4,7 @@
  * (RFC 5322 2.2.3). Words themselves are never divided. */
 #include "authres.h"
 
-static const size_t LINE_LENGTH = 78; /* RFC 5322 2.1.1 */
+static const size_t COLUMNS_MAX = 78; /* RFC 5322 2.1.1 */
 static const size_t TAB_WIDTH = 8;
 
 struct writer {
@@ -18,7 +18,7 @@ static void end_word(struct writer *w)
 {
     if (w->word.n == 0)
         return;
-    if (w->column + 1 + w->word.n > LINE_LENGTH) {
+    if (w->column + 1 + w->word.n > COLUMNS_MAX) {
         buffer_add(w->out, BYTES("\r\n\t"));
         w->column = TAB_WIDTH;
     } else {

@@ -146,9 +146,9 @@ static bool next_parameter(struct bytes *rest, struct parameter *parameter)
 
 static enum command_error take_size(struct mail_arguments *mail, struct bytes value)
 {
-    enum { SIZE_DIGITS = 20 }; /* RFC 1870 3 */
+    enum { SIZE_DIGITS_MAX = 20 }; /* RFC 1870 3 */
     uint64_t size = UINT64_MAX;
-    if (mail->size_stated || value.n > SIZE_DIGITS || CLAUSE(LIM_20, !bytes_is_digits(value)))
+    if (mail->size_stated || value.n > SIZE_DIGITS_MAX || CLAUSE(LIM_20, !bytes_is_digits(value)))
         return COMMAND_BAD_PARAMETER;
     bytes_to_number(value, UINT64_MAX, &size);
     mail->size_stated = true;

@@ -17,11 +17,11 @@ bool domain_is_label(struct bytes label, enum domain_labels labels)
 
 bool domain_is_name(struct bytes name, enum domain_labels labels)
 {
-    if (name.n == 0 || name.n > DOMAIN_LIMIT)
+    if (name.n == 0 || name.n > DOMAIN_MAX)
         return false;
     for (struct bytes rest = name; rest.p;) {
         struct bytes label = bytes_cut(&rest, '.');
-        if (label.n > DOMAIN_LABEL_LIMIT || !domain_is_label(label, labels))
+        if (label.n > DOMAIN_LABEL_MAX || !domain_is_label(label, labels))
             return false;
     }
     return true;
@@ -78,7 +78,7 @@ static struct bytes to_ascii(struct arena *arena, struct bytes text, enum domain
 {
     const struct bytes invalid = {NULL, 0};
     struct bytes name = text;
-    if (text.n > DOMAIN_TEXT_LIMIT || has_control(text))
+    if (text.n > DOMAIN_TEXT_MAX || has_control(text))
         return invalid;
     if (!bytes_is_ascii(text))
         /* Not IDN2_USE_STD3_ASCII_RULES, which drops what is not LDH: that is another name. */

@@ -10,9 +10,9 @@
 
 /* Octets: RFC 5321 4.5.3.1.2, RFC 1035 2.3.4. */
 enum {
-    DOMAIN_LIMIT = 255,
-    DOMAIN_LABEL_LIMIT = 63,
-    DOMAIN_TEXT_LIMIT = 4 * DOMAIN_LIMIT /* UTF-8 has at most 4 where the A-label has at least 1 */
+    DOMAIN_MAX = 255,
+    DOMAIN_LABEL_MAX = 63,
+    DOMAIN_TEXT_MAX = 4 * DOMAIN_MAX /* UTF-8 has at most 4 where the A-label has at least 1 */
 };
 
 /* What may stand in the labels of a name in ASCII. */

@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-    FOLD_COLUMN = 78,   /* RFC 5322 2.1.1, the CRLF not counted */
+    COLUMNS_MAX = 78,   /* RFC 5322 2.1.1, the CRLF not counted */
     DATE_TEXT_SIZE = 80 /* more than any date needs, whatever the compiler fears */
 };
 
@@ -46,7 +46,7 @@ static void fold(struct folding *field)
 static void add_word(struct folding *field, struct bytes word)
 {
     size_t column = field->text.n - field->line_start;
-    if (column > 1 && column + 1 + word.n > FOLD_COLUMN)
+    if (column > 1 && column + 1 + word.n > COLUMNS_MAX)
         fold(field);
     else if (column > 1)
         buffer_add_char(&field->text, ' ');

@@ -6,7 +6,7 @@
 #include "arena.h"
 #include "ip.h"
 
-enum { RECEIVED_LIMIT = 100 }; /* fields: a message with so many is in a loop (RFC 5321 6.3) */
+enum { RECEIVED_MAX = 100 }; /* fields: a message with so many is in a loop (RFC 5321 6.3) */
 
 struct received {
     struct bytes helo;        /* the argument of EHLO or HELO, syntax checked */

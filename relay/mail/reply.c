@@ -8,7 +8,7 @@
 enum {
     CODE_DIGITS = 3,
     CODE_AND_SEPARATOR = CODE_DIGITS + 1,
-    TEXT_LIMIT = REPLY_LINE_LIMIT - CODE_AND_SEPARATOR - 2, /* what the code and CRLF leave */
+    TEXT_MAX = REPLY_LINE_MAX - CODE_AND_SEPARATOR - 2, /* what the code and CRLF leave */
 };
 
 void reply_start(struct reply_reader *reader, struct arena *arena)
@@ -69,9 +69,8 @@ static bool add_line(struct reply_reader *reader, struct bytes text)
 {
     struct reply *reply = &reader->reply;
     if (!reply->lines)
-        reply->lines =
-            arena_alloc_array(reader->arena, REPLY_LINE_COUNT_LIMIT, sizeof *reply->lines);
-    struct bytes copy = arena_copy(reader->arena, bytes_first(text, REPLY_READ_LIMIT));
+        reply->lines = arena_alloc_array(reader->arena, REPLY_LINES_MAX, sizeof *reply->lines);
+    struct bytes copy = arena_copy(reader->arena, bytes_first(text, REPLY_READ_MAX));
     if (!reply->lines || !copy.p)
         return false;
     if (reply->line_count == 0)
@@ -88,8 +87,7 @@ enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes li
     bool is_last = line.n == CODE_DIGITS || (line.n > CODE_DIGITS && line.p[CODE_DIGITS] == ' ');
     bool is_first = reply->line_count == 0;
     if (code == 0 || (!is_last && line.p[CODE_DIGITS] != '-') ||
-        CLAUSE(UPS_14, !is_first && code != reply->code) ||
-        reply->line_count == REPLY_LINE_COUNT_LIMIT)
+        CLAUSE(UPS_14, !is_first && code != reply->code) || reply->line_count == REPLY_LINES_MAX)
         return REPLY_UNPARSABLE;
     reply->code = code;
     if (!add_line(reader, bytes_from(line, CODE_AND_SEPARATOR)))
@@ -124,8 +122,8 @@ static void write_reply_text(struct buffer *out, int code, struct bytes text, bo
 {
     do {
         struct bytes part = text;
-        if (CLAUSE(ERR_16, text.n > TEXT_LIMIT))
-            part = cut_after_blank(bytes_first(text, TEXT_LIMIT));
+        if (CLAUSE(ERR_16, text.n > TEXT_MAX))
+            part = cut_after_blank(bytes_first(text, TEXT_MAX));
         buffer_printf(out, "%d%c", code, is_last && part.n == text.n ? ' ' : '-');
         for (size_t i = 0; i < part.n; i++)
             buffer_add_char(out, cleaned(part.p[i]));

@@ -9,9 +9,9 @@
 #include "buffer.h"
 
 enum {
-    REPLY_LINE_LIMIT = 512,      /* octets with CRLF of a line we write: RFC 5321 4.5.3.1.5 */
-    REPLY_READ_LIMIT = 2048,     /* octets kept of a line that we read */
-    REPLY_LINE_COUNT_LIMIT = 128 /* lines of one reply that we read */
+    REPLY_LINE_MAX = 512,  /* octets with CRLF of a line we write: RFC 5321 4.5.3.1.5 */
+    REPLY_READ_MAX = 2048, /* octets kept of a line that we read */
+    REPLY_LINES_MAX = 128  /* lines of one reply that we read */
 };
 
 struct reply {
@@ -35,7 +35,7 @@ struct reply_reader {
 /* Begins a reply whose memory comes from `arena`. */
 void reply_start(struct reply_reader *reader, struct arena *arena);
 
-/* Takes the next line, with its line end (CRLF or bare LF) or without. Text beyond REPLY_READ_LIMIT
+/* Takes the next line, with its line end (CRLF or bare LF) or without. Text beyond REPLY_READ_MAX
  * is dropped. Memory running out gives REPLY_UNPARSABLE, and arena_failed(). After REPLY_COMPLETE
  * or REPLY_UNPARSABLE start again. */
 enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes line);

@@ -60,7 +60,7 @@ static bool add_tag(struct taglist *list, struct bytes text)
     for (size_t i = 0; i < list->count; i++)
         if (bytes_equal(list->tags[i].name, tag.name))
             return refuse_list(list, "duplicate tag");
-    if (list->count == TAGLIST_LIMIT)
+    if (list->count == TAGLIST_MAX)
         return refuse_list(list, "too many tags");
     list->tags[list->count++] = tag;
     return true;

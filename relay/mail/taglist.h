@@ -9,7 +9,7 @@
 
 #include "arena.h"
 
-enum { TAGLIST_LIMIT = 64 }; /* tags in one list; no known list has a third of that */
+enum { TAGLIST_MAX = 64 }; /* tags in one list; no known list has a third of that */
 
 struct tag {
     struct bytes name;
@@ -18,7 +18,7 @@ struct tag {
 };
 
 struct taglist {
-    struct tag tags[TAGLIST_LIMIT]; /* in the order written */
+    struct tag tags[TAGLIST_MAX]; /* in the order written */
     size_t count;
     const char *problem; /* why this is not a tag list; NULL if it is */
 };

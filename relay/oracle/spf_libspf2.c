@@ -22,7 +22,7 @@
 #include <string.h>
 
 enum {
-    SECONDS_MOST = 20, /* RFC 7208 4.6.4 */
+    SECONDS_MAX = 20, /* RFC 7208 4.6.4 */
     MACROS_MAX = 40    /* of an explanation: the library's buffer of 511 octets holds 42 macros with
                           text between them, 12 octets for each pair */
 };
@@ -254,7 +254,7 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
         .layer = {.lookup = answer_library, .name = "fairlead", .hook = &bridge},
         .dns = dns,
         .arena = arena,
-        .deadline = clock_monotonic() + SECONDS_MOST,
+        .deadline = clock_monotonic() + SECONDS_MAX,
     };
     spf_identify(arena, request, verdict);
     verdict->problem = "not a multi-label domain name";

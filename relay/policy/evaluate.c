@@ -80,8 +80,8 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
                            struct dns *dns, struct evaluation *evaluation)
 {
     const struct dkim_results *dkim = &evaluation->dkim;
-    struct dmarc_identifier signatures[DKIM_SIGNATURES_MOST];
-    size_t count = dkim->count < DKIM_SIGNATURES_MOST ? dkim->count : DKIM_SIGNATURES_MOST;
+    struct dmarc_identifier signatures[DKIM_SIGNATURES_MAX];
+    size_t count = dkim->count < DKIM_SIGNATURES_MAX ? dkim->count : DKIM_SIGNATURES_MAX;
     for (size_t i = 0; i < count; i++)
         signatures[i] = dkim_identifier(&dkim->signatures[i]);
     /* Date, Message-ID and trace make the header as good a lot as the whole message. */

@@ -107,7 +107,7 @@ static void put_signature(struct report *report, const struct verify_outcome *ou
         put_string(report, ": ");
         put_string(report, signature->reason);
     }
-    if (dmarc->signatures && i < DKIM_SIGNATURES_MOST)
+    if (dmarc->signatures && i < DKIM_SIGNATURES_MAX)
         put_alignment(report, outcome, dmarc->signatures[i], dmarc->found.record.strict_dkim);
     end_line(report);
 }

@@ -223,8 +223,8 @@ static void more_domains_than_there_is_room_for_are_still_several(void **state)
     struct author author =
         author_of_field(arena, BYTES("a@a,a@b,a@c,a@d,a@e,a@f,a@g,a@h,a@i,a@j,a@a"));
     assert_int_equal(author.status, AUTHOR_SEVERAL_DOMAINS);
-    assert_int_equal(author.domain_count, AUTHOR_DOMAIN_LIMIT);
-    assert_bytes(author.domains[AUTHOR_DOMAIN_LIMIT - 1], "h");
+    assert_int_equal(author.domain_count, AUTHOR_DOMAINS_MAX);
+    assert_bytes(author.domains[AUTHOR_DOMAINS_MAX - 1], "h");
     arena_free(arena);
 }
 

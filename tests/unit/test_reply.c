@@ -86,7 +86,7 @@ static void a_reply_that_never_ends_is_cut_off(void **state)
     struct arena *arena = arena_new(0);
     struct reply_reader reader;
     reply_start(&reader, arena);
-    for (int i = 0; i < REPLY_LINE_COUNT_LIMIT; i++)
+    for (int i = 0; i < REPLY_LINES_MAX; i++)
         assert_int_equal(reply_take_line(&reader, BYTES("250-more")), REPLY_MORE);
     assert_int_equal(reply_take_line(&reader, BYTES("250 end")), REPLY_UNPARSABLE);
     arena_free(arena);
@@ -97,11 +97,11 @@ static void a_line_that_is_too_long_is_cut(void **state)
     (void)state;
     struct arena *arena = arena_new(0);
     struct reply reply;
-    char line[3 * REPLY_READ_LIMIT];
+    char line[3 * REPLY_READ_MAX];
     memset(line, 'x', sizeof line);
     memcpy(line, "550 ", 4);
     assert_int_equal(read_reply(arena, (struct bytes){line, sizeof line}, &reply), REPLY_COMPLETE);
-    assert_int_equal(reply.lines[0].n, REPLY_READ_LIMIT);
+    assert_int_equal(reply.lines[0].n, REPLY_READ_MAX);
     arena_free(arena);
 }
 
@@ -160,7 +160,7 @@ static void a_line_over_the_limit_continues_without_losing_text(void **state)
             reply_write_line(&out, 550, (struct bytes){text, lengths[i]});
             for (struct bytes rest = buffer_bytes(&out); rest.n > 0; lines++) {
                 size_t end = bytes_find_slice(rest, BYTES("\r\n"));
-                assert_true(end + 2 <= REPLY_LINE_LIMIT);
+                assert_true(end + 2 <= REPLY_LINE_MAX);
                 assert_int_equal(rest.p[3], end + 2 == rest.n ? ' ' : '-');
                 memcpy(joined + n, rest.p + 4, end - 4);
                 n += end - 4;

@@ -74,14 +74,14 @@ static void a_list_that_does_not_is_refused_whole(void **state)
 static void more_tags_than_anybody_writes_are_refused(void **state)
 {
     (void)state;
-    char text[8 * (TAGLIST_LIMIT + 1) + 1];
+    char text[8 * (TAGLIST_MAX + 1) + 1];
     size_t n = 0;
-    for (int i = 0; i <= TAGLIST_LIMIT; i++)
+    for (int i = 0; i <= TAGLIST_MAX; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "t%d=x;", i);
     struct taglist list;
     assert_false(taglist_parse((struct bytes){text, n}, &list));
     assert_true(taglist_parse(bytes_first((struct bytes){text, n}, n - strlen("t64=x;")), &list));
-    assert_int_equal(list.count, TAGLIST_LIMIT);
+    assert_int_equal(list.count, TAGLIST_MAX);
 }
 
 static void elements_between_colons_lose_their_white_space(void **state)

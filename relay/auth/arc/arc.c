@@ -114,7 +114,7 @@ static bool read_seals(struct validation *v, struct signature *seals)
 /* 5.2 step 6, with the scope of 5.1.1. */
 static bool check_seals(struct validation *v, const struct signature *seals)
 {
-    struct bytes fields[3 * ARC_INSTANCES_MOST];
+    struct bytes fields[3 * ARC_INSTANCES_MAX];
     for (unsigned i = 0; i < v->chain->newest; i++) {
         fields[3 * i] = v->chain->sets[i].authentication_results.field->raw;
         fields[3 * i + 1] = v->chain->sets[i].message_signature.field->raw;

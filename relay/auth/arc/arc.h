@@ -9,7 +9,7 @@
 #include "message.h"
 #include "signer.h"
 
-enum { ARC_INSTANCES_MOST = 50 }; /* 4.2.1 */
+enum { ARC_INSTANCES_MAX = 50 }; /* 4.2.1 */
 
 enum arc_status { ARC_NONE, ARC_PASS, ARC_FAIL }; /* 4.4 */
 

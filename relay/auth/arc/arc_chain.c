@@ -9,7 +9,7 @@
 static unsigned read_position(struct bytes digits)
 {
     uint64_t position = 0;
-    if (digits.n < 1 || digits.n > 2 || !bytes_to_number(digits, ARC_INSTANCES_MOST, &position))
+    if (digits.n < 1 || digits.n > 2 || !bytes_to_number(digits, ARC_INSTANCES_MAX, &position))
         return 0;
     return (unsigned)position;
 }

@@ -18,10 +18,10 @@ struct arc_chain_set {
 };
 
 struct arc_chain {
-    struct arc_chain_set sets[ARC_INSTANCES_MOST]; /* instance i is sets[i - 1] */
-    unsigned newest;                               /* the highest instance found */
-    bool present;                                  /* there is at least one ARC field */
-    const char *problem;                           /* why this is no chain; NULL if it is */
+    struct arc_chain_set sets[ARC_INSTANCES_MAX]; /* instance i is sets[i - 1] */
+    unsigned newest;                              /* the highest instance found */
+    bool present;                                 /* there is at least one ARC field */
+    const char *problem;                          /* why this is no chain; NULL if it is */
 };
 
 /* Collects the ARC fields of the message. */

@@ -64,7 +64,7 @@ static struct bytes write_seal(struct arena *arena, const struct arc_chain *chai
                                const struct arc_sealing *sealing, const struct arc_set *set,
                                unsigned instance)
 {
-    struct bytes fields[3 * (ARC_INSTANCES_MOST + 1)];
+    struct bytes fields[3 * (ARC_INSTANCES_MAX + 1)];
     size_t count = 0;
     enum arc_status status = status_to_seal(chain, sealing->chain->status);
     bool alone = CLAUSE(ARC_05, status == ARC_FAIL) || chain->problem;
@@ -92,7 +92,7 @@ enum arc_sealed arc_seal(struct arena *arena, const struct message *message, str
     struct message with_results;
     arc_chain_collect(message, &chain);
     if (CLAUSE(ARC_06, sealing->chain->marked_failed) ||
-        CLAUSE(ARC_07, chain.newest >= ARC_INSTANCES_MOST))
+        CLAUSE(ARC_07, chain.newest >= ARC_INSTANCES_MAX))
         return ARC_NOT_SEALED;
     unsigned instance = chain.newest + 1;
     set->authentication_results = write_results(arena, sealing, instance);

@@ -6,7 +6,7 @@
 
 /* Passes over one body for signatures that cover only a part of it. A message with more different
  * l= is not mail but a try to keep the relay busy. */
-enum { PARTIAL_PASSES_MOST = 16 };
+enum { PARTIAL_PASSES_MAX = 16 };
 
 struct body_hash {
     struct bytes body;
@@ -75,7 +75,7 @@ enum body_hash_status body_hash_get(struct body_hash *hash, enum canon canon, ui
     }
     if (limit > length)
         return BODY_HASH_SHORT;
-    if (hash->partial_passes++ >= PARTIAL_PASSES_MOST)
+    if (hash->partial_passes++ >= PARTIAL_PASSES_MAX)
         return BODY_HASH_TOO_MANY;
     return hash_body(hash->body, canon, limit, digest, &length) ? BODY_HASH_DONE : BODY_HASH_FAILED;
 }

@@ -77,7 +77,7 @@ bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_c
     for (size_t i = 0; i < results->count; i++, field++) {
         field = message_find(message, name, (size_t)(field - message->fields));
         struct dkim_signature *result = &results->signatures[i];
-        if (CLAUSE(DKIM_12, i < DKIM_SIGNATURES_MOST))
+        if (CLAUSE(DKIM_12, i < DKIM_SIGNATURES_MAX))
             verify_one(arena, field, check, context, result);
         else
             *result = (struct dkim_signature){.result = DKIM_POLICY,

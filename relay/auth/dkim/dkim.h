@@ -8,7 +8,7 @@
 #include "message.h"
 #include "signer.h"
 
-enum { DKIM_SIGNATURES_MOST = 8 }; /* verified per message, the rest get `policy` */
+enum { DKIM_SIGNATURES_MAX = 8 }; /* verified per message, the rest get `policy` */
 
 /* The results of RFC 8601 2.7.1, and what they stand for here. */
 enum dkim_result {

@@ -13,8 +13,8 @@
 #include <openssl/x509.h>
 
 enum {
-    RSA_BITS_MOST = 8192, /* verifying costs time in proportion to the square */
-    RECORDS_MOST = 4      /* tried at one name; RFC 6376 3.6.2.2 wants one */
+    RSA_BITS_MAX = 8192, /* verifying costs time in proportion to the square */
+    RECORDS_MAX = 4      /* tried at one name; RFC 6376 3.6.2.2 wants one */
 };
 
 /* What one TXT record says. */
@@ -131,10 +131,10 @@ static void use_rsa(struct bytes data, struct public_key *key)
         return;
     }
     key->bits = (unsigned)EVP_PKEY_get_bits(pkey);
-    if (CLAUSE(DKIM_11, key->bits < RSA_BITS_LEAST)) {
+    if (CLAUSE(DKIM_11, key->bits < RSA_BITS_MIN)) {
         key->reason = "the RSA key has fewer than 1024 bits (RFC 8301 3.2)";
         EVP_PKEY_free(pkey);
-    } else if (key->bits > RSA_BITS_MOST) {
+    } else if (key->bits > RSA_BITS_MAX) {
         key->reason = "the RSA key has more than 8192 bits";
         EVP_PKEY_free(pkey);
     } else {
@@ -186,7 +186,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
         key->reason = "no key record";
         return KEY_UNUSABLE;
     }
-    for (size_t i = 0; i < answer.count && i < RECORDS_MOST && !key->pkey; i++) {
+    for (size_t i = 0; i < answer.count && i < RECORDS_MAX && !key->pkey; i++) {
         struct key_record record;
         const char *problem;
         if (read_key_record(arena, answer.records[i].text, &record, &problem))

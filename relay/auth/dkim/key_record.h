@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 
 enum {
-    RSA_BITS_LEAST = 1024, /* RFC 8301 3.2, for verifying and for signing */
+    RSA_BITS_MIN = 1024, /* RFC 8301 3.2, for verifying and for signing */
     ED25519_BITS = 256
 };
 

@@ -10,9 +10,9 @@
 #include "domain.h"
 
 enum {
-    CLOCK_SKEW = 300,  /* seconds that t= may lie ahead */
-    TIME_DIGITS = 12,  /* 3.5, t= and x= */
-    LENGTH_DIGITS = 76 /* 3.5, l= */
+    CLOCK_SKEW_MAX = 300,  /* seconds that t= may lie ahead */
+    TIME_DIGITS_MAX = 12,  /* 3.5, t= and x= */
+    LENGTH_DIGITS_MAX = 76 /* 3.5, l= */
 };
 
 struct reader {
@@ -76,13 +76,13 @@ static struct bytes read_selector(struct arena *arena, struct bytes text)
     return domain_is_name(name, DOMAIN_UNDERSCORE) ? name : (struct bytes){NULL, 0};
 }
 
-/* 1*N digits (3.5); what is beyond `most` becomes `most`. */
-static bool read_digits(struct bytes value, size_t digits_most, uint64_t most, uint64_t *number)
+/* 1*N digits (3.5); what is beyond `max` becomes `max`. */
+static bool read_digits(struct bytes value, size_t digits_max, uint64_t max, uint64_t *number)
 {
-    if (value.n > digits_most || !bytes_is_digits(value))
+    if (value.n > digits_max || !bytes_is_digits(value))
         return false;
-    if (!bytes_to_number(value, most, number))
-        *number = most;
+    if (!bytes_to_number(value, max, number))
+        *number = max;
     return true;
 }
 
@@ -216,7 +216,7 @@ static void read_body_tags(struct reader *reader)
         tag_fault(reader, SIGNATURE_MALFORMED, "no base64 in", "bh");
     struct bytes length = optional(reader, "l");
     s->body_limit = BODY_HASH_WHOLE;
-    if (length.p && !read_digits(length, LENGTH_DIGITS, BODY_HASH_WHOLE - 1, &s->body_limit))
+    if (length.p && !read_digits(length, LENGTH_DIGITS_MAX, BODY_HASH_WHOLE - 1, &s->body_limit))
         tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "l");
 }
 
@@ -229,20 +229,20 @@ static void read_query(struct reader *reader)
 
 static void read_times(struct reader *reader, int64_t now)
 {
-    const uint64_t most = INT64_MAX;
-    uint64_t made = 0, expires = most;
+    const uint64_t max = INT64_MAX;
+    uint64_t made = 0, expires = max;
     struct bytes t = optional(reader, "t"), x = optional(reader, "x");
-    if (t.p && !read_digits(t, TIME_DIGITS, most, &made))
+    if (t.p && !read_digits(t, TIME_DIGITS_MAX, max, &made))
         tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "t");
     if (reader->signature->kind == SIGNATURE_ARC_SEAL)
         return; /* x= is not among its tags; a seal does not age */
-    if (x.p && !read_digits(x, TIME_DIGITS, most, &expires))
+    if (x.p && !read_digits(x, TIME_DIGITS_MAX, max, &expires))
         tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "x");
     if (t.p && x.p && expires <= made)
         fault(reader, SIGNATURE_MALFORMED, "x= is not after t=");
     if (CLAUSE(DKIM_16, x.p && now > (int64_t)expires))
         fault(reader, SIGNATURE_REFUSED, "the signature has expired");
-    if (t.p && (int64_t)made > now + CLOCK_SKEW)
+    if (t.p && (int64_t)made > now + CLOCK_SKEW_MAX)
         fault(reader, SIGNATURE_REFUSED, "the signature lies in the future");
 }
 
@@ -250,7 +250,7 @@ static void read_signature_version(struct reader *reader)
 {
     uint64_t version = 0;
     struct bytes value = required(reader, "v");
-    if (!read_digits(value, LENGTH_DIGITS, UINT64_MAX, &version))
+    if (!read_digits(value, LENGTH_DIGITS_MAX, UINT64_MAX, &version))
         tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "v");
     if (!bytes_equal(value, BYTES("1")))
         fault(reader, SIGNATURE_REFUSED, "v= is not 1");

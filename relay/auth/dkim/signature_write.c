@@ -10,9 +10,9 @@
 #include <string.h>
 
 enum {
-    LINE_LENGTH = 78,     /* RFC 5322 2.1.1 */
-    B_LENGTH = 900,       /* of the line of b=, below the 998 of the same section */
-    INSTANCES_SIGNED = 16 /* of one field name: a list stays readable whatever the message has */
+    COLUMNS_MAX = 78,  /* RFC 5322 2.1.1 */
+    B_LINE_MAX = 900,  /* of the line of b=, below the 998 of the same section */
+    INSTANCES_MAX = 16 /* of one field name: a list stays readable whatever the message has */
 };
 
 /* RFC 6376 5.4.1, and what decides how the body is shown. */
@@ -42,7 +42,7 @@ void signature_add(struct signature_writer *writer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    if (writer->tag_count < SIGNATURE_TAGS_MOST)
+    if (writer->tag_count < SIGNATURE_TAGS_MAX)
         writer->tags[writer->tag_count++] = arena_vprintf(writer->arena, format, arguments);
     va_end(arguments);
 }
@@ -87,7 +87,7 @@ struct draft {
 
 static void append_word(struct draft *draft, struct bytes before, struct bytes word)
 {
-    bool fold = draft->column + before.n + word.n > LINE_LENGTH;
+    bool fold = draft->column + before.n + word.n > COLUMNS_MAX;
     buffer_add(&draft->text, fold ? FOLD : before);
     buffer_add(&draft->text, word);
     draft->column = (fold ? 1 : draft->column + before.n) + word.n;
@@ -97,7 +97,7 @@ static void append_word(struct draft *draft, struct bytes before, struct bytes w
 static void append_tag(struct draft *draft, struct bytes tag, struct bytes end)
 {
     struct bytes before = BYTES(" ");
-    while (tag.n + end.n >= LINE_LENGTH && bytes_find(tag, ':') != BYTES_NOT_FOUND) {
+    while (tag.n + end.n >= COLUMNS_MAX && bytes_find(tag, ':') != BYTES_NOT_FOUND) {
         size_t name = bytes_find(tag, ':') + 1;
         append_word(draft, before, bytes_first(tag, name));
         tag = bytes_from(tag, name);
@@ -119,11 +119,11 @@ static void write_draft(struct signature_writer *writer, struct draft *draft)
     for (size_t i = 0; i < writer->tag_count; i++) {
         bool is_b = bytes_equal(tag_name(writer->tags[i]), BYTES("b"));
         if (is_b)
-            draft->column = LINE_LENGTH;
+            draft->column = COLUMNS_MAX;
         append_tag(draft, writer->tags[i], i + 1 < writer->tag_count ? BYTES(";") : BYTES(""));
         if (is_b) {
             draft->b = draft->text.n - (i + 1 < writer->tag_count);
-            draft->column = LINE_LENGTH;
+            draft->column = COLUMNS_MAX;
         }
     }
 }
@@ -141,8 +141,8 @@ static struct bytes fill_in(struct arena *arena, const struct draft *draft, stru
     struct buffer text = {0};
     buffer_add(&text, bytes_first(buffer_bytes(&draft->text), draft->b));
     while (signature.n > 0) {
-        buffer_add(&text, bytes_first(signature, B_LENGTH));
-        signature = bytes_from(signature, B_LENGTH);
+        buffer_add(&text, bytes_first(signature, B_LINE_MAX));
+        signature = bytes_from(signature, B_LINE_MAX);
         if (signature.n > 0)
             buffer_add(&text, FOLD);
     }
@@ -212,7 +212,7 @@ static void add_name(struct bytes *names, size_t *count, const struct message *m
                      struct bytes name, size_t more)
 {
     size_t instances = message_count(message, name) + more;
-    for (size_t i = 0; i < instances && i < INSTANCES_SIGNED; i++)
+    for (size_t i = 0; i < instances && i < INSTANCES_MAX; i++)
         names[(*count)++] = name;
 }
 
@@ -220,7 +220,7 @@ const struct bytes *signature_choose_headers(struct arena *arena, const struct m
                                              bool signatures, size_t *count)
 {
     struct bytes *names =
-        arena_alloc_array(arena, (SIGNED_FIELD_COUNT + 1) * INSTANCES_SIGNED, sizeof *names);
+        arena_alloc_array(arena, (SIGNED_FIELD_COUNT + 1) * INSTANCES_MAX, sizeof *names);
     if (!names)
         return NULL;
     *count = 0;

@@ -15,7 +15,7 @@
 #include "message.h"
 #include "signer.h"
 
-enum { SIGNATURE_TAGS_MOST = 16 };
+enum { SIGNATURE_TAGS_MAX = 16 };
 
 /* A field being written. Everything in it lives in `arena`. */
 struct signature_writer {
@@ -23,7 +23,7 @@ struct signature_writer {
     const struct signing_identity *identity;
     const char *field_name;
     const char *leading_tag;
-    struct bytes tags[SIGNATURE_TAGS_MOST]; /* "t=1421363105" */
+    struct bytes tags[SIGNATURE_TAGS_MAX]; /* "t=1421363105" */
     size_t tag_count;
 };
 

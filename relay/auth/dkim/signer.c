@@ -13,7 +13,7 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 
-enum { SIGNATURE_MOST = 2048 /* octets: RSA of 16384 bits */ };
+enum { SIGNATURE_MAX = 2048 /* octets: RSA of 16384 bits */ };
 
 struct signer {
     EVP_PKEY *pkey;
@@ -31,10 +31,10 @@ static bool prepare_ed25519(struct signer *signer, const char **problem)
 static bool prepare_rsa(struct signer *signer, const char **problem)
 {
     *problem = "an RSA key of fewer than 1024 bits (RFC 8301 3.2)";
-    if (EVP_PKEY_get_bits(signer->pkey) < RSA_BITS_LEAST)
+    if (EVP_PKEY_get_bits(signer->pkey) < RSA_BITS_MIN)
         return false;
     *problem = "an RSA key of more than 16384 bits";
-    if (EVP_PKEY_get_size(signer->pkey) > SIGNATURE_MOST)
+    if (EVP_PKEY_get_size(signer->pkey) > SIGNATURE_MAX)
         return false;
     *problem = "an RSA key that cannot sign with SHA-256";
     signer->rsa = EVP_PKEY_CTX_new_from_pkey(NULL, signer->pkey, NULL);
@@ -87,7 +87,7 @@ const char *signer_algorithm(const struct signer *signer)
 struct bytes signer_sign(struct signer *signer, struct arena *arena,
                          const uint8_t digest[SHA256_SIZE])
 {
-    uint8_t octets[SIGNATURE_MOST];
+    uint8_t octets[SIGNATURE_MAX];
     size_t n = sizeof octets;
     bool done;
     if (signer->rsa)

@@ -5,11 +5,11 @@
 #include "domain.h"
 
 /* RFC 9989 4.10: at most eight queries, the second for at most seven labels. */
-enum { WALK_QUERIES = 8, WALK_LABELS = 7 };
+enum { WALK_QUERIES_MAX = 8, WALK_LABELS_MAX = 7 };
 
 /* The records a walk came across, from the longest name to the shortest. */
 struct walk {
-    struct dmarc_found found[WALK_QUERIES];
+    struct dmarc_found found[WALK_QUERIES_MAX];
     size_t count;
 };
 
@@ -59,7 +59,7 @@ static bool walk_tree(struct dmarc_lookup *lookup, struct bytes start, struct wa
 {
     struct bytes target = start;
     *walk = (struct walk){0};
-    for (size_t queries = 0; target.p != NULL && queries < WALK_QUERIES; queries++) {
+    for (size_t queries = 0; target.p != NULL && queries < WALK_QUERIES_MAX; queries++) {
         struct dmarc_found *found = &walk->found[walk->count];
         switch (fetch(lookup, target, found)) {
         case DMARC_UNAVAILABLE:
@@ -73,7 +73,7 @@ static bool walk_tree(struct dmarc_lookup *lookup, struct bytes start, struct wa
         case DMARC_SEVERAL:
             break;
         }
-        target = last_labels(without_first_label(target), WALK_LABELS);
+        target = last_labels(without_first_label(target), WALK_LABELS_MAX);
     }
     return true;
 }

@@ -17,11 +17,11 @@
 
 /* 4.6.4 */
 enum {
-    LOOKUPS_MOST = 10,
-    VOID_LOOKUPS_MOST = 2,
-    MX_MOST = 10,  /* MX records of a name, and addresses of each */
-    PTR_MOST = 10, /* PTR records of a client, and addresses of each */
-    SECONDS_MOST = 20
+    LOOKUPS_MAX = 10,
+    VOID_LOOKUPS_MAX = 2,
+    MX_MAX = 10,  /* MX records of a name, and addresses of each */
+    PTR_MAX = 10, /* PTR records of a client, and addresses of each */
+    SECONDS_MAX = 20
 };
 
 /* One evaluation, with everything that recursion shares. */
@@ -37,7 +37,7 @@ struct spf_evaluation {
     const char *problem;
     bool names_known; /* validated_names is filled */
     size_t validated_count;
-    struct bytes validated_names[PTR_MOST];
+    struct bytes validated_names[PTR_MAX];
 };
 
 /* What one check_host() found. */
@@ -75,7 +75,7 @@ static bool count_lookup(struct spf_evaluation *evaluation)
     if (evaluation->explaining)
         return true;
     evaluation->lookups++;
-    if (CLAUSE(SPF_07, evaluation->lookups > LOOKUPS_MOST))
+    if (CLAUSE(SPF_07, evaluation->lookups > LOOKUPS_MAX))
         return stop(evaluation, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
     return true;
 }
@@ -98,7 +98,7 @@ static bool count_void(struct spf_evaluation *evaluation, const struct dns_answe
     if (evaluation->explaining || !is_void(answer))
         return true;
     evaluation->void_lookups++;
-    if (CLAUSE(SPF_08, evaluation->void_lookups > VOID_LOOKUPS_MOST))
+    if (CLAUSE(SPF_08, evaluation->void_lookups > VOID_LOOKUPS_MAX))
         return stop(evaluation, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
     return true;
 }
@@ -118,9 +118,9 @@ static enum dns_type address_type(const struct spf_evaluation *evaluation)
     return evaluation->macros.client.length == 4 ? DNS_A : DNS_AAAA;
 }
 
-static bool is_at(const struct ip *client, const struct dns_answer *answer, size_t most)
+static bool is_at(const struct ip *client, const struct dns_answer *answer, size_t max)
 {
-    for (size_t i = 0; i < answer->count && i < most; i++)
+    for (size_t i = 0; i < answer->count && i < max; i++)
         if (ip_equal(client, &answer->records[i].address))
             return true;
     return false;
@@ -139,9 +139,9 @@ static bool validate_names(struct spf_evaluation *evaluation)
     ask_dns(evaluation, reverse, DNS_PTR, &names);
     if (evaluation->stopped || !count_void(evaluation, &names))
         return false;
-    for (size_t i = 0; i < names.count && i < PTR_MOST && !evaluation->stopped; i++) {
+    for (size_t i = 0; i < names.count && i < PTR_MAX && !evaluation->stopped; i++) {
         ask_dns(evaluation, names.records[i].text, address_type(evaluation), &addresses);
-        if (is_at(client, &addresses, PTR_MOST))
+        if (is_at(client, &addresses, PTR_MAX))
             evaluation->validated_names[evaluation->validated_count++] = names.records[i].text;
     }
     evaluation->names_known = true;
@@ -205,13 +205,13 @@ static bool matches_mx(struct spf_evaluation *evaluation, const struct spf_term 
     struct dns_answer hosts, addresses;
     if (!ask_for_mechanism(evaluation, name, DNS_MX, &hosts))
         return false;
-    if (hosts.count > MX_MOST)
+    if (hosts.count > MX_MAX)
         return stop(evaluation, SPF_PERMERROR, "more than 10 MX records");
     for (size_t i = 0; i < hosts.count; i++) {
         if (!ask_for_mechanism(evaluation, hosts.records[i].text, address_type(evaluation),
                                &addresses))
             return false;
-        if (addresses.count > MX_MOST)
+        if (addresses.count > MX_MAX)
             return stop(evaluation, SPF_PERMERROR, "more than 10 addresses of an MX host");
         if (has_client(evaluation, &addresses, term))
             return true;
@@ -380,7 +380,7 @@ void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *r
     struct spf_evaluation evaluation = {
         .dns = dns,
         .arena = arena,
-        .deadline = clock_monotonic() + SECONDS_MOST,
+        .deadline = clock_monotonic() + SECONDS_MAX,
         .macros =
             {
                 .sender = verdict->sender,

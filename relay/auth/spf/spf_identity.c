@@ -44,8 +44,8 @@ bool spf_is_checkable(struct bytes domain)
 
 struct bytes spf_explanation(struct bytes text, struct bytes default_explanation)
 {
-    enum { EXPLANATION_MOST = 2048 }; /* octets */
-    if (text.n > EXPLANATION_MOST)
+    enum { EXPLANATION_MAX = 2048 }; /* octets */
+    if (text.n > EXPLANATION_MAX)
         return default_explanation;
     for (size_t i = 0; i < text.n; i++)
         if (!ascii_is_printable(text.p[i]))

@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    NAME_MOST = 253,
-    EXPANSION_MOST = 65536 /* octets: a record full of long macros must not keep the loop busy */
+    TARGET_NAME_MAX = 253,
+    EXPANSION_MAX = 65536 /* octets: a record full of long macros must not keep the loop busy */
 };
 
 static const char letters_everywhere[] = "slodipvh";
@@ -37,12 +37,12 @@ static bool has(const char *set, char c)
 /* transformers *delimiter "}", the part of a macro after its letter. */
 static bool read_transformers(struct bytes *rest, struct piece *piece)
 {
-    enum { PARTS_MOST = 1000000 }; /* more than any string has: 7.3 wants at least 127 */
+    enum { PARTS_MAX = 1000000 }; /* more than any string has: 7.3 wants at least 127 */
     size_t at = 0;
     while (at < rest->n && ascii_is_digit(rest->p[at])) {
         piece->parts = piece->parts * 10 + (unsigned)(rest->p[at] - '0');
-        if (piece->parts > PARTS_MOST)
-            piece->parts = PARTS_MOST;
+        if (piece->parts > PARTS_MAX)
+            piece->parts = PARTS_MAX;
         at++;
     }
     if (at > 0 && piece->parts == 0)
@@ -247,7 +247,7 @@ static void expand_into(struct buffer *out, const struct spf_macros *macros, str
                         struct bytes text)
 {
     struct piece piece;
-    while (text.n > 0 && out->n <= EXPANSION_MOST && next_piece(&text, &piece)) {
+    while (text.n > 0 && out->n <= EXPANSION_MAX && next_piece(&text, &piece)) {
         if (piece.letter == '\0') {
             buffer_add(out, piece.text);
             continue;
@@ -272,11 +272,11 @@ struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macro
 {
     struct buffer out = {0};
     expand_into(&out, macros, domain, text);
-    if (out.n > EXPANSION_MOST)
+    if (out.n > EXPANSION_MAX)
         out.n = 0;
     out.n = spf_without_final_dot(buffer_bytes(&out)).n;
     struct bytes name = buffer_bytes(&out);
-    while (name.n > NAME_MOST && bytes_find(name, '.') != BYTES_NOT_FOUND)
+    while (name.n > TARGET_NAME_MAX && bytes_find(name, '.') != BYTES_NOT_FOUND)
         bytes_cut(&name, '.');
     buffer_consume(&out, out.n - name.n);
     return arena_take(arena, &out);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    COLUMNS = 78,    /* RFC 5322 2.1.1: SHOULD */
-    VALUE_MOST = 320 /* octets of a value: a whole mailbox (RFC 5321 4.5.3.1) */
+    COLUMNS_MAX = 78, /* RFC 5322 2.1.1: SHOULD */
+    VALUE_MAX = 320   /* octets of a value: a whole mailbox (RFC 5321 4.5.3.1) */
 };
 
 struct field {
@@ -21,7 +21,7 @@ struct field {
 /* Adds a word that cannot be folded, on a new line if this one is full. */
 static void add_field_word(struct field *field, struct bytes word)
 {
-    if (field->column + 1 + word.n > COLUMNS) {
+    if (field->column + 1 + word.n > COLUMNS_MAX) {
         buffer_add(field->out, BYTES("\r\n"));
         field->column = 0;
     }
@@ -33,7 +33,7 @@ static void add_field_word(struct field *field, struct bytes word)
 /* Appends `text` with every octet of `specials` escaped, and what is not printable replaced. */
 static void add_escaped(struct buffer *out, struct bytes text, const char *specials)
 {
-    text = bytes_first(text, VALUE_MOST);
+    text = bytes_first(text, VALUE_MAX);
     for (size_t i = 0; i < text.n; i++) {
         char c = ascii_is_printable(text.p[i]) ? text.p[i] : '?';
         if (strchr(specials, c))
@@ -52,7 +52,7 @@ static bool is_dot_atom(struct bytes text)
             return false;
         after_dot = dot;
     }
-    return !after_dot && text.n <= VALUE_MOST;
+    return !after_dot && text.n <= VALUE_MAX;
 }
 
 /* key=value; with the value quoted unless it may stand alone, or always. */

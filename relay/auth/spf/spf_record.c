@@ -38,7 +38,7 @@ static bool is_name_octet(char c)
 
 /* "/" and a number without leading zeros at the end of `text`: cuts it off and sets *bits. Leaves
  * both alone when there is none. False when the number is malformed or too large. */
-static bool take_cidr(struct bytes *text, unsigned most, uint8_t *bits)
+static bool take_cidr(struct bytes *text, unsigned max, uint8_t *bits)
 {
     size_t digits = 0;
     while (digits < text->n && ascii_is_digit(text->p[text->n - 1 - digits]))
@@ -47,7 +47,7 @@ static bool take_cidr(struct bytes *text, unsigned most, uint8_t *bits)
         return true;
     struct bytes number = bytes_from(*text, text->n - digits);
     uint64_t value;
-    if (!bytes_to_number(number, most, &value) || (number.n > 1 && number.p[0] == '0'))
+    if (!bytes_to_number(number, max, &value) || (number.n > 1 && number.p[0] == '0'))
         return false;
     *bits = (uint8_t)value;
     text->n -= digits + 1;
