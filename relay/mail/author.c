@@ -55,7 +55,7 @@ static void add_domain(struct author_reader *reader, struct bytes text)
     struct author *author = reader->author;
     struct bytes domain = domain_for_lookup(reader->arena, text);
     if (!domain.p)
-        cursor_fail(&reader->cursor, "what follows the @ is not a domain name");
+        cursor_fail(&reader->cursor, "invalid domain name after @");
     for (size_t i = 0; i < author->domain_count; i++)
         if (bytes_equal(author->domains[i], domain))
             return;
@@ -72,7 +72,7 @@ static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_MAX])
     while (more) {
         cfws_skip(cursor);
         if (cursor_peek(cursor) == '[')
-            cursor_fail(cursor, "an address literal where a domain name is needed");
+            cursor_fail(cursor, "address literal instead of a domain name");
         while (is_atom_octet(cursor_peek(cursor)) && n < DOMAIN_TEXT_MAX) {
             text[n++] = cursor_peek(cursor);
             cursor_skip(cursor, 1);
@@ -101,7 +101,7 @@ static void skip_route(struct cursor *cursor)
         if (cursor_take(cursor, '@'))
             take_domain(cursor, ignored);
     } while (cursor_take(cursor, ','));
-    cursor_expect(cursor, ':', "a route without the colon that ends it");
+    cursor_expect(cursor, ':', "missing colon after a route");
 }
 
 /* angle-addr, after its "<". */
@@ -112,10 +112,10 @@ static void read_angle_address(struct author_reader *reader)
     if (cursor_peek(cursor) == '@' || cursor_peek(cursor) == ',')
         skip_route(cursor);
     if (skip_words(cursor) != WORDS_LOCAL_PART)
-        cursor_fail(cursor, "an address without a local part");
-    cursor_expect(cursor, '@', "an address without @");
+        cursor_fail(cursor, "address without a local part");
+    cursor_expect(cursor, '@', "address without @");
     read_author_domain(reader);
-    cursor_expect(cursor, '>', "an angle bracket is not closed");
+    cursor_expect(cursor, '>', "missing closing angle bracket");
 }
 
 static void read_address_list(struct author_reader *reader, bool in_group);
@@ -158,7 +158,7 @@ static void read_address_list(struct author_reader *reader, bool in_group)
             cfws_skip(cursor);
     }
     if (in_group)
-        cursor_fail(cursor, "a group does not end");
+        cursor_fail(cursor, "unterminated group");
 }
 
 /* Printable ASCII, octets above 127, and blanks: no control character, and CR and LF in folds only.
@@ -185,7 +185,7 @@ struct author author_of_field(struct arena *arena, struct bytes value)
     if (has_only_text(value))
         read_address_list(&reader, false);
     else
-        cursor_fail(&reader.cursor, "a control character");
+        cursor_fail(&reader.cursor, "control character");
     author.problem = reader.cursor.problem;
     if (arena_failed(arena))
         author.status = AUTHOR_NO_MEMORY;

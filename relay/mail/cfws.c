@@ -27,7 +27,7 @@ bool cfws_take_comment(struct cursor *cursor, struct bytes *content)
     cursor_take_while(cursor, ascii_is_space);
     if (!cursor_take(cursor, '('))
         return false;
-    *content = take_enclosed(cursor, '(', ')', "a comment does not end");
+    *content = take_enclosed(cursor, '(', ')', "unterminated comment");
     return true;
 }
 
@@ -42,6 +42,6 @@ bool cfws_take_quoted_string(struct cursor *cursor, struct bytes *content)
 {
     if (!cursor_take(cursor, '"'))
         return false;
-    *content = take_enclosed(cursor, '\0', '"', "a quoted string does not end");
+    *content = take_enclosed(cursor, '\0', '"', "unterminated quoted string");
     return true;
 }

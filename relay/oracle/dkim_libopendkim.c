@@ -120,7 +120,7 @@ static void check_by_library(void *context, struct arena *arena, const struct si
     DKIM_SIGINFO *sig = find_signature(library->dkim, arena, signature->text);
     ssize_t canonical = 0, covered = 0;
     *check = (struct signature_check){.status = SIGNATURE_REFUSED,
-                                      .reason = "libopendkim does not take this signature"};
+                                      .reason = "libopendkim rejected the signature"};
     if (!sig || message_count(library->message, BYTES("From")) != 1)
         return;
     check->status = status_of(library->dkim, sig);

@@ -436,7 +436,7 @@ static void a_bad_key_or_certificate_is_refused_by_line_and_key(void **state)
         {"identity: {domain: d.example, selector: s, key: ed25519.pem}\n",
          "f.yaml:6: identity.key: must be an RSA key (signatures are rsa-sha256)\n"},
         {"identity: {domain: d.example, selector: s, key: small.pem}\n",
-         "f.yaml:6: identity.key: an RSA key of fewer than 1024 bits (RFC 8301 3.2)\n"},
+         "f.yaml:6: identity.key: RSA key is shorter than 1024 bits (RFC 8301 3.2)\n"},
         {"dmarc: {public_suffix_list: absent.dat}\n",
          "f.yaml:6: dmarc.public_suffix_list: DIR/absent.dat: not a readable public suffix list\n"},
     };

@@ -138,7 +138,7 @@ static void a_malformed_record_says_what_is_wrong_with_it(void **state)
     struct public_key key;
     assert_int_equal(key_fetch(arena, &fake.dns, BYTES("s"), BYTES("example.com"), KEY_RSA, &key),
                      KEY_UNUSABLE);
-    assert_string_equal(key.reason, "malformed key record: no p=");
+    assert_string_equal(key.reason, "malformed key record: missing p=");
     arena_free(arena);
 }
 

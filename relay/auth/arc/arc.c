@@ -35,8 +35,7 @@ static bool fail_field(struct validation *v, const char *field, unsigned instanc
                        const struct signature_check *check)
 {
     v->result->temporary = check->status == SIGNATURE_UNAVAILABLE;
-    struct bytes reason =
-        arena_printf(v->arena, "%s of instance %u: %s", field, instance, check->reason);
+    struct bytes reason = arena_printf(v->arena, "%s i=%u: %s", field, instance, check->reason);
     return fail_chain(v, reason.p ? reason.p : "");
 }
 
@@ -91,8 +90,8 @@ static const char *seal_problem(const struct signature *seal, unsigned instance)
     if (taglist_find(&seal->tags, "h"))
         return "h= is not allowed";
     if (!read_chain_status(&seal->tags, &status))
-        return "no valid cv=";
-    return status == (instance == 1 ? ARC_NONE : ARC_PASS) ? NULL : "cv= does not fit its place";
+        return "missing or invalid cv=";
+    return status == (instance == 1 ? ARC_NONE : ARC_PASS) ? NULL : "wrong cv= for this instance";
 }
 
 static bool read_seals(struct validation *v, struct signature *seals)
@@ -143,7 +142,7 @@ static void validate(struct validation *v)
 {
     v->result->marked_failed = newest_says_fail(v->chain);
     if (v->result->marked_failed || v->chain->problem) {
-        fail_chain(v, v->result->marked_failed ? "the newest ARC-Seal says cv=fail"
+        fail_chain(v, v->result->marked_failed ? "most recent ARC-Seal has cv=fail"
                                                : v->chain->problem);
         return;
     }

@@ -17,7 +17,7 @@ static unsigned read_position(struct bytes digits)
 static void expect_after_cfws(struct cursor *c, char wanted)
 {
     cfws_skip(c);
-    cursor_expect(c, wanted, "no instance in front");
+    cursor_expect(c, wanted, "instance not found");
 }
 
 /* The instance in front, "i=1;", comments and all, and what follows it; 0 if it is not there. */
@@ -68,12 +68,12 @@ static void add_field(struct arc_chain *chain, const struct header_field *field)
     if (instance == 0 && place != &unknown.authentication_results)
         instance = find_instance(field->value);
     if (instance == 0) {
-        chain->problem = "an ARC field without an instance from 1 to 50";
+        chain->problem = "ARC field without an instance from 1 to 50";
         return;
     }
     place = place_of(&chain->sets[instance - 1], field->name);
     if (CLAUSE(ARC_12, place->field != NULL))
-        chain->problem = "an ARC field twice in one set";
+        chain->problem = "duplicate ARC field in a set";
     *place = (struct arc_field){field, rest};
     if (instance > chain->newest)
         chain->newest = instance;
@@ -88,6 +88,6 @@ void arc_chain_collect(const struct message *message, struct arc_chain *chain)
         const struct arc_chain_set *set = &chain->sets[i];
         if (!chain->problem && (!set->authentication_results.field ||
                                 !set->message_signature.field || !set->seal.field))
-            chain->problem = "a set that is missing or not complete";
+            chain->problem = "missing or incomplete ARC set";
     }
 }

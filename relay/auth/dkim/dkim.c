@@ -59,9 +59,9 @@ static void verify_one(struct arena *arena, const struct header_field *field, dk
     if (found.testing && found.status != SIGNATURE_UNAVAILABLE) {
         /* RFC 6376 3.6.1: not to be treated differently from unsigned mail, pass or not. */
         result->result = DKIM_NEUTRAL;
-        result->reason = "the domain is testing DKIM (t=y)";
+        result->reason = "domain is testing DKIM (t=y)";
     } else if (found.status == SIGNATURE_GOOD && !found.whole_body) {
-        result->reason = "l= leaves a part of the body unsigned";
+        result->reason = "body is only partly signed (l=)";
     }
 }
 
@@ -80,8 +80,8 @@ bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_c
         if (CLAUSE(DKIM_12, i < DKIM_SIGNATURES_MAX))
             verify_one(arena, field, check, context, result);
         else
-            *result = (struct dkim_signature){.result = DKIM_POLICY,
-                                              .reason = "more signatures than are verified"};
+            *result =
+                (struct dkim_signature){.result = DKIM_POLICY, .reason = "too many signatures"};
     }
     return !arena_failed(arena);
 }

@@ -54,13 +54,13 @@ static const char *record_problem(const struct taglist *list)
     const struct tag *version = taglist_find(list, "v");
     const struct tag *type = taglist_find(list, "k");
     if (version && (version != list->tags || !bytes_equal(version->value, BYTES("DKIM1"))))
-        return "v= is not DKIM1, or not the first tag";
+        return "v= is not DKIM1 or not the first tag";
     if (!is_word_list(taglist_find(list, "h")) || !is_word_list(taglist_find(list, "s")) ||
         !is_word_list(taglist_find(list, "t")))
-        return "a malformed list in h=, s= or t=";
+        return "malformed list in h=, s= or t=";
     if (type && !is_hyphenated_word(type->value))
-        return "a malformed k=";
-    return taglist_find(list, "p") ? NULL : "no p=";
+        return "malformed k=";
+    return taglist_find(list, "p") ? NULL : "missing p=";
 }
 
 /* True if the tag lists the word, or is not there. Words fold case like every literal of the
@@ -93,7 +93,7 @@ static bool read_key_record(struct arena *arena, struct bytes text, struct key_r
     };
     if (!record->revoked)
         record->data = base64_decode(arena, data->value);
-    *problem = "p= is not base64";
+    *problem = "invalid base64 in p=";
     return record->revoked || record->data.p;
 }
 
@@ -120,22 +120,22 @@ static void use_ed25519(struct bytes data, struct public_key *key)
     if (key->pkey)
         key->bits = ED25519_BITS;
     else
-        key->reason = "the key is not an Ed25519 key of 32 octets";
+        key->reason = "not an Ed25519 key of 32 octets";
 }
 
 static void use_rsa(struct bytes data, struct public_key *key)
 {
     EVP_PKEY *pkey = read_rsa(data);
     if (!pkey) {
-        key->reason = "the key is not an RSA key in DER";
+        key->reason = "not a DER-encoded RSA key";
         return;
     }
     key->bits = (unsigned)EVP_PKEY_get_bits(pkey);
     if (CLAUSE(DKIM_11, key->bits < RSA_BITS_MIN)) {
-        key->reason = "the RSA key has fewer than 1024 bits (RFC 8301 3.2)";
+        key->reason = "RSA key is shorter than 1024 bits (RFC 8301 3.2)";
         EVP_PKEY_free(pkey);
     } else if (key->bits > RSA_BITS_MAX) {
-        key->reason = "the RSA key has more than 8192 bits";
+        key->reason = "RSA key is longer than 8192 bits";
         EVP_PKEY_free(pkey);
     } else {
         key->pkey = pkey;
@@ -147,13 +147,13 @@ static void use_rsa(struct bytes data, struct public_key *key)
 static void use_record(const struct key_record *record, enum key_type type, struct public_key *key)
 {
     if (!record->email_allowed) {
-        key->reason = "the key is not for e-mail (s=)";
+        key->reason = "key is not valid for email (s=)";
     } else if (!record->sha256_allowed) {
-        key->reason = "the key does not allow sha256 (h=)";
+        key->reason = "key does not allow sha256 (h=)";
     } else if (record->revoked) {
-        key->reason = "the key is revoked";
+        key->reason = "key has been revoked";
     } else if (record->type != type) {
-        key->reason = "the key is of another type than the signature";
+        key->reason = "key type does not match the signature";
     } else {
         key->testing = record->testing;
         key->no_subdomains = record->no_subdomains;
@@ -183,7 +183,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
         return KEY_UNAVAILABLE;
     }
     if (answer.status != DNS_OK) {
-        key->reason = "no key record";
+        key->reason = "no key for signature";
         return KEY_UNUSABLE;
     }
     for (size_t i = 0; i < answer.count && i < RECORDS_MAX && !key->pkey; i++) {

@@ -84,7 +84,7 @@ static bool signature_matches(const struct public_key *key, struct bytes signatu
                EVP_PKEY_verify(context, octets, signature.n, digest, SHA256_SIZE) == 1;
         EVP_PKEY_CTX_free(context);
     }
-    ERR_clear_error(); /* a signature that does not match leaves its reasons behind */
+    ERR_clear_error(); /* of a signature that does not match */
     return good;
 }
 
@@ -119,12 +119,12 @@ static bool body_matches(const struct signature *signature, struct body_hash *bo
     case BODY_HASH_DONE:
         if (CLAUSE(DKIM_14, !bytes_equal(signature->body_hash,
                                          (struct bytes){(const char *)digest, sizeof digest}))) {
-            set_outcome(check, SIGNATURE_BAD, "the body hash does not match");
+            set_outcome(check, SIGNATURE_BAD, "body hash did not verify");
             return false;
         }
         return true;
     case BODY_HASH_SHORT:
-        set_outcome(check, SIGNATURE_REFUSED, "l= is longer than the body");
+        set_outcome(check, SIGNATURE_REFUSED, "l= exceeds the length of the body");
         return false;
     case BODY_HASH_TOO_MANY:
         set_outcome(check, SIGNATURE_REFUSED, "too many signatures with l=");
@@ -146,7 +146,7 @@ void signature_check_message(struct arena *arena, const struct signature *signat
     /* A second From is shown to a reader while the signature vouches for the first (RFC 6376 8.15,
      * RFC 5322 3.6). */
     if (message_count(message, BYTES("From")) != 1) {
-        set_outcome(check, SIGNATURE_REFUSED, "the message has not exactly one From field");
+        set_outcome(check, SIGNATURE_REFUSED, "message does not have exactly one From field");
         return;
     }
     if (!get_key(arena, signature, dns, &key, check))
@@ -156,10 +156,10 @@ void signature_check_message(struct arena *arena, const struct signature *signat
                                 digest))
         set_outcome(check, SIGNATURE_NO_MEMORY, "");
     else if (key.no_subdomains && signature->below_domain)
-        set_outcome(check, SIGNATURE_REFUSED, "the key forbids subdomains in i= (t=s)");
+        set_outcome(check, SIGNATURE_REFUSED, "key does not allow subdomains in i= (t=s)");
     else if (body_matches(signature, body, check) &&
              !signature_matches(&key, signature->octets, digest))
-        set_outcome(check, SIGNATURE_BAD, "the signature does not match");
+        set_outcome(check, SIGNATURE_BAD, "signature did not verify");
     EVP_PKEY_free(key.pkey);
 }
 
@@ -175,6 +175,6 @@ void signature_check_seal(struct arena *arena, const struct signature *signature
     if (!signature_hash_seal(fields, count, signature->field->raw, signature->cut, digest))
         set_outcome(check, SIGNATURE_NO_MEMORY, "");
     else if (!signature_matches(&key, signature->octets, digest))
-        set_outcome(check, SIGNATURE_BAD, "the signature does not match");
+        set_outcome(check, SIGNATURE_BAD, "signature did not verify");
     EVP_PKEY_free(key.pkey);
 }

@@ -48,7 +48,7 @@ static struct bytes required(struct reader *reader, const char *name)
 {
     struct bytes value = optional(reader, name);
     if (!value.p)
-        tag_fault(reader, SIGNATURE_REFUSED, "no", name);
+        tag_fault(reader, SIGNATURE_REFUSED, "missing", name);
     else if (value.n == 0)
         tag_fault(reader, SIGNATURE_MALFORMED, "empty", name);
     return value;
@@ -92,11 +92,11 @@ static void read_names(struct reader *reader)
     s->domain = required(reader, "d");
     s->dns_domain = read_domain_name(reader->arena, s->domain);
     if (!s->dns_domain.p)
-        tag_fault(reader, SIGNATURE_MALFORMED, "no domain in", "d");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid domain in", "d");
     s->selector = required(reader, "s");
     s->dns_selector = read_selector(reader->arena, s->selector);
     if (!s->dns_selector.p)
-        tag_fault(reader, SIGNATURE_MALFORMED, "no selector in", "s");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid selector in", "s");
 }
 
 static void read_algorithm(struct reader *reader)
@@ -108,9 +108,9 @@ static void read_algorithm(struct reader *reader)
     else if (CLAUSE(DKIM_09, bytes_equal_nocase(s->algorithm, BYTES("ed25519-sha256"))))
         s->key_type = KEY_ED25519;
     else if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha1")))
-        fault(reader, SIGNATURE_REFUSED, "rsa-sha1 is historic (RFC 8301 3.1)");
+        fault(reader, SIGNATURE_REFUSED, "rsa-sha1 must not be used (RFC 8301 3.1)");
     else
-        fault(reader, SIGNATURE_UNKNOWN, "unknown algorithm in a=");
+        fault(reader, SIGNATURE_UNKNOWN, "unsupported algorithm in a=");
 }
 
 static void read_signature_text(struct reader *reader)
@@ -122,7 +122,7 @@ static void read_signature_text(struct reader *reader)
     s->octets = base64_decode(reader->arena, value);
     s->cut = tag ? tag->between : (struct bytes){s->field->raw.p, 0};
     if (!s->octets.p)
-        tag_fault(reader, SIGNATURE_MALFORMED, "no base64 in", "b");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid base64 in", "b");
 }
 
 /* Undoes dkim-quoted-printable (2.11) in a value without FWS. p == NULL if it is malformed. */
@@ -167,13 +167,13 @@ static void read_auid(struct reader *reader)
     if (at != BYTES_NOT_FOUND)
         domain = read_domain_name(reader->arena, bytes_from(address, at + 1));
     if (!domain.p) {
-        tag_fault(reader, SIGNATURE_MALFORMED, "no address in", "i");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid identity in", "i");
         return;
     }
     s->below_domain = domain.n > s->dns_domain.n;
     if (!bytes_ends_with_nocase(domain, s->dns_domain) ||
         (s->below_domain && domain.p[domain.n - s->dns_domain.n - 1] != '.'))
-        fault(reader, SIGNATURE_REFUSED, "i= is not within d=");
+        fault(reader, SIGNATURE_REFUSED, "domain of i= is not within d=");
 }
 
 static bool read_canon(struct bytes name, enum canon *canon)
@@ -190,7 +190,7 @@ static void read_canons(struct reader *reader)
     struct bytes header = bytes_cut(&body, '/');
     if (!read_canon(header, &reader->signature->header_canon) ||
         (body.p && !read_canon(body, &reader->signature->body_canon)))
-        fault(reader, SIGNATURE_UNKNOWN, "unknown canonicalisation in c=");
+        fault(reader, SIGNATURE_UNKNOWN, "unsupported canonicalization in c=");
 }
 
 static void read_signed_fields(struct reader *reader)
@@ -199,9 +199,9 @@ static void read_signed_fields(struct reader *reader)
     s->headers = required(reader, "h");
     for (struct bytes rest = s->headers; rest.p;)
         if (!message_is_field_name(taglist_cut_element(&rest)))
-            fault(reader, SIGNATURE_MALFORMED, "a malformed field name in h=");
+            fault(reader, SIGNATURE_MALFORMED, "malformed field name in h=");
     if (!taglist_has_element(s->headers, BYTES("From")))
-        fault(reader, SIGNATURE_REFUSED, "From is not signed");
+        fault(reader, SIGNATURE_REFUSED, "From field is not signed");
     /* RFC 8617 4.1.2 forbids a sealer all three ARC fields and Authentication-Results. Chains in
      * the field sign their AAR; but no signature can cover a seal that is made after it. */
     if (s->kind == SIGNATURE_ARC_MESSAGE && taglist_has_element(s->headers, BYTES("ARC-Seal")))
@@ -213,18 +213,18 @@ static void read_body_tags(struct reader *reader)
     struct signature *s = reader->signature;
     s->body_hash = base64_decode(reader->arena, required(reader, "bh"));
     if (!s->body_hash.p)
-        tag_fault(reader, SIGNATURE_MALFORMED, "no base64 in", "bh");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid base64 in", "bh");
     struct bytes length = optional(reader, "l");
     s->body_limit = BODY_HASH_WHOLE;
     if (length.p && !read_digits(length, LENGTH_DIGITS_MAX, BODY_HASH_WHOLE - 1, &s->body_limit))
-        tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "l");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid number in", "l");
 }
 
 static void read_query(struct reader *reader)
 {
     struct bytes methods = optional(reader, "q");
     if (methods.p && !taglist_has_element(methods, BYTES("dns/txt")))
-        fault(reader, SIGNATURE_UNKNOWN, "no known query method in q=");
+        fault(reader, SIGNATURE_UNKNOWN, "unsupported query method in q=");
 }
 
 static void read_times(struct reader *reader, int64_t now)
@@ -233,17 +233,17 @@ static void read_times(struct reader *reader, int64_t now)
     uint64_t made = 0, expires = max;
     struct bytes t = optional(reader, "t"), x = optional(reader, "x");
     if (t.p && !read_digits(t, TIME_DIGITS_MAX, max, &made))
-        tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "t");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid timestamp in", "t");
     if (reader->signature->kind == SIGNATURE_ARC_SEAL)
         return; /* x= is not among its tags; a seal does not age */
     if (x.p && !read_digits(x, TIME_DIGITS_MAX, max, &expires))
-        tag_fault(reader, SIGNATURE_MALFORMED, "no time in", "x");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid expiration in", "x");
     if (t.p && x.p && expires <= made)
         fault(reader, SIGNATURE_MALFORMED, "x= is not after t=");
     if (CLAUSE(DKIM_16, x.p && now > (int64_t)expires))
-        fault(reader, SIGNATURE_REFUSED, "the signature has expired");
+        fault(reader, SIGNATURE_REFUSED, "signature has expired");
     if (t.p && (int64_t)made > now + CLOCK_SKEW_MAX)
-        fault(reader, SIGNATURE_REFUSED, "the signature lies in the future");
+        fault(reader, SIGNATURE_REFUSED, "signature timestamp is in the future");
 }
 
 static void read_signature_version(struct reader *reader)
@@ -251,9 +251,9 @@ static void read_signature_version(struct reader *reader)
     uint64_t version = 0;
     struct bytes value = required(reader, "v");
     if (!read_digits(value, LENGTH_DIGITS_MAX, UINT64_MAX, &version))
-        tag_fault(reader, SIGNATURE_MALFORMED, "no number in", "v");
+        tag_fault(reader, SIGNATURE_MALFORMED, "invalid number in", "v");
     if (!bytes_equal(value, BYTES("1")))
-        fault(reader, SIGNATURE_REFUSED, "v= is not 1");
+        fault(reader, SIGNATURE_REFUSED, "unsupported version in v=");
 }
 
 enum signature_status signature_read(struct arena *arena, enum signature_kind kind,
@@ -265,7 +265,7 @@ enum signature_status signature_read(struct arena *arena, enum signature_kind ki
     if (!taglist_parse(tag_text, &signature->tags))
         fault(&reader, SIGNATURE_MALFORMED, signature->tags.problem);
     if (kind != SIGNATURE_DKIM && tag_text.p != field->value.p && optional(&reader, "i").p)
-        fault(&reader, SIGNATURE_MALFORMED, "a second instance");
+        fault(&reader, SIGNATURE_MALFORMED, "duplicate instance (i=)");
     if (kind == SIGNATURE_DKIM)
         read_signature_version(&reader);
     read_names(&reader);

@@ -30,13 +30,13 @@ static bool prepare_ed25519(struct signer *signer, const char **problem)
 
 static bool prepare_rsa(struct signer *signer, const char **problem)
 {
-    *problem = "an RSA key of fewer than 1024 bits (RFC 8301 3.2)";
+    *problem = "RSA key is shorter than 1024 bits (RFC 8301 3.2)";
     if (EVP_PKEY_get_bits(signer->pkey) < RSA_BITS_MIN)
         return false;
-    *problem = "an RSA key of more than 16384 bits";
+    *problem = "RSA key is longer than 16384 bits";
     if (EVP_PKEY_get_size(signer->pkey) > SIGNATURE_MAX)
         return false;
-    *problem = "an RSA key that cannot sign with SHA-256";
+    *problem = "RSA key cannot sign with SHA-256";
     signer->rsa = EVP_PKEY_CTX_new_from_pkey(NULL, signer->pkey, NULL);
     return signer->rsa && EVP_PKEY_sign_init(signer->rsa) == 1 &&
            EVP_PKEY_CTX_set_rsa_padding(signer->rsa, RSA_PKCS1_PADDING) == 1 &&

@@ -159,22 +159,22 @@ static void judge_alignment(struct dmarc_evaluation *evaluation)
     verdict->at_stake = failure;
     if (undecided || evaluation->existence_unknown) {
         verdict->result = DMARC_TEMPERROR;
-        verdict->reason = evaluation->lookup.problem.n > 0
-                              ? evaluation->lookup.problem
-                              : BYTES("a failure of DNS leaves open whether an aligned domain is "
-                                      "authenticated");
+        verdict->reason =
+            evaluation->lookup.problem.n > 0
+                ? evaluation->lookup.problem
+                : BYTES("DNS failure, so alignment or authentication is undetermined");
         return;
     }
     verdict->result = DMARC_FAIL;
     verdict->disposition = failure;
     verdict->reason = arena_printf(
         arena_of(evaluation),
-        "nothing aligned with %.*s is authenticated, and %s=%s at _dmarc.%.*s%s", BYTES_ARG(author),
-        verdict->requested_by, dmarc_policy_name(verdict->requested),
+        "neither SPF nor DKIM passed in alignment with %.*s, and %s=%s at _dmarc.%.*s%s",
+        BYTES_ARG(author), verdict->requested_by, dmarc_policy_name(verdict->requested),
         BYTES_ARG(verdict->found.domain),
         !verdict->lowered                               ? " applies"
-        : evaluation->request->edition == DMARC_RFC9989 ? " is being tested (t=y)"
-                                                        : " leaves this message out (pct)");
+        : evaluation->request->edition == DMARC_RFC9989 ? " is in test mode (t=y)"
+                                                        : " does not cover this message (pct=)");
 }
 
 /* No record to apply. Where DNS kept it from us, an author domain that is authenticated itself
@@ -195,9 +195,9 @@ static void judge_without_record(struct dmarc_evaluation *evaluation,
     }
     verdict->result = DMARC_NONE;
     verdict->reason =
-        arena_printf(arena_of(evaluation), "%s applies to %.*s",
-                     discovery == DMARC_SEVERAL ? "more than one DMARC record, and therefore none,"
-                                                : "no DMARC record",
+        arena_printf(arena_of(evaluation),
+                     discovery == DMARC_SEVERAL ? "multiple DMARC records for %.*s, so none applies"
+                                                : "no DMARC record for %.*s",
                      BYTES_ARG(author));
 }
 

@@ -28,7 +28,7 @@ static struct bytes last_labels(struct bytes domain, size_t labels)
 
 static struct bytes failed_question(struct arena *arena, struct bytes name, const char *problem)
 {
-    return arena_printf(arena, "DNS gave no answer for %.*s (%s)", BYTES_ARG(name), problem);
+    return arena_printf(arena, "DNS lookup of %.*s failed (%s)", BYTES_ARG(name), problem);
 }
 
 /* The one record at _dmarc.`domain`. */

@@ -76,7 +76,7 @@ static bool count_lookup(struct spf_evaluation *evaluation)
         return true;
     evaluation->lookups++;
     if (CLAUSE(SPF_07, evaluation->lookups > LOOKUPS_MAX))
-        return stop(evaluation, SPF_PERMERROR, "more than 10 terms that cause DNS lookups");
+        return stop(evaluation, SPF_PERMERROR, "more than 10 terms that cause DNS queries");
     return true;
 }
 
@@ -99,7 +99,7 @@ static bool count_void(struct spf_evaluation *evaluation, const struct dns_answe
         return true;
     evaluation->void_lookups++;
     if (CLAUSE(SPF_08, evaluation->void_lookups > VOID_LOOKUPS_MAX))
-        return stop(evaluation, SPF_PERMERROR, "more than 2 DNS lookups that found nothing");
+        return stop(evaluation, SPF_PERMERROR, "more than 2 void DNS lookups");
     return true;
 }
 
@@ -212,7 +212,7 @@ static bool matches_mx(struct spf_evaluation *evaluation, const struct spf_term 
                                &addresses))
             return false;
         if (addresses.count > MX_MAX)
-            return stop(evaluation, SPF_PERMERROR, "more than 10 addresses of an MX host");
+            return stop(evaluation, SPF_PERMERROR, "more than 10 addresses for an MX host");
         if (has_client(evaluation, &addresses, term))
             return true;
     }
@@ -304,7 +304,7 @@ static bool fetch_record(struct spf_evaluation *evaluation, struct bytes domain,
         records++;
     }
     if (CLAUSE(SPF_10, records > 1))
-        stop_at(evaluation, SPF_PERMERROR, "domain", domain, "several SPF records");
+        stop_at(evaluation, SPF_PERMERROR, "domain", domain, "multiple SPF records");
     return !evaluation->stopped && records == 1;
 }
 

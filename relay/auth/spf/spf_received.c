@@ -81,9 +81,9 @@ static const struct {
     [SPF_NEUTRAL] = {"domain of ", " neither permits nor denies ", ""},
     [SPF_PASS] = {"domain of ", " designates ", " as permitted sender"},
     [SPF_FAIL] = {"domain of ", " does not designate ", " as permitted sender"},
-    [SPF_SOFTFAIL] = {"domain of ", " discourages use of ", " as sender"},
-    [SPF_TEMPERROR] = {"policy of ", " could not be fetched to judge ", ""},
-    [SPF_PERMERROR] = {"policy of ", " cannot be interpreted to judge ", ""},
+    [SPF_SOFTFAIL] = {"domain of transitioning ", " does not designate ", " as permitted sender"},
+    [SPF_TEMPERROR] = {"error in processing during lookup of ", " for client ", ""},
+    [SPF_PERMERROR] = {"permanent error in processing during lookup of ", " for client ", ""},
 };
 
 static void add_comment(struct field *field, const struct spf_request *request,
