@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include "clause.h"
+#include "cursor.h"
 
 #include <string.h>
 
@@ -16,7 +17,7 @@ void reply_start(struct reply_reader *reader, struct arena *arena)
     *reader = (struct reply_reader){.arena = arena};
 }
 
-/* The three digits at the start of a line; 0 if they are none. The second digit is not held to what
+/* The three digits at the start of a line; 0 if it has none. The second digit is not held to what
  * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides. */
 static int read_code(struct bytes line)
 {
@@ -26,34 +27,26 @@ static int read_code(struct bytes line)
     return (int)code;
 }
 
-/* Cuts `count` digits, at most three, and the number they make must have no leading zero. */
-static bool take_number(struct bytes *rest)
+/* "." and one to three digits without a leading zero (RFC 3463 2). */
+static void read_status_part(struct cursor *c)
 {
-    size_t n = 0;
-    while (n < rest->n && ascii_is_digit(rest->p[n]))
-        n++;
-    if (n == 0 || n > 3 || (n > 1 && rest->p[0] == '0'))
-        return false;
-    *rest = bytes_from(*rest, n);
-    return true;
+    cursor_expect(c, '.', "no enhanced status code");
+    struct bytes digits = cursor_take_while(c, ascii_is_digit);
+    if (digits.n == 0 || digits.n > 3 || (digits.n > 1 && digits.p[0] == '0'))
+        cursor_fail(c, "no enhanced status code");
 }
 
 /* The enhanced status code at the start of a text (RFC 3463 2), which must be of the same class as
  * the reply (RFC 2034 4). */
 static struct bytes read_enhanced(int code, struct bytes text)
 {
-    struct bytes rest = bytes_from(text, 1);
-    if (text.n == 0 || code / 100 == 3 || text.p[0] != '0' + code / 100)
+    struct cursor c = cursor_start(text);
+    if (code / 100 == 3 || !cursor_take(&c, (char)('0' + code / 100)))
         return BYTES("");
-    for (int part = 0; part < 2; part++) {
-        if (rest.n == 0 || rest.p[0] != '.')
-            return BYTES("");
-        rest = bytes_from(rest, 1);
-        if (!take_number(&rest))
-            return BYTES("");
-    }
-    bool ends = rest.n == 0 || rest.p[0] == ' ' || rest.p[0] == '\t';
-    return ends ? bytes_first(text, text.n - rest.n) : BYTES("");
+    read_status_part(&c);
+    read_status_part(&c);
+    bool ends = cursor_at_end(&c) || ascii_is_blank(cursor_peek(&c));
+    return ends && !c.problem ? cursor_since(&c, text) : BYTES("");
 }
 
 static struct bytes without_line_end(struct bytes line)
@@ -101,7 +94,7 @@ void reply_adapt_for_client(struct reply *reply)
         reply->code = 451;
 }
 
-/* Up to and with the last blank of the slice; the whole of it if there is none. */
+/* Up to and including the last blank of the slice; the whole of it if there is none. */
 static struct bytes cut_after_blank(struct bytes text)
 {
     size_t blank = bytes_find_last(text, ' ');

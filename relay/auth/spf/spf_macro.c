@@ -5,6 +5,7 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "cursor.h"
 #include "domain.h"
 
 #include <inttypes.h>
@@ -34,30 +35,29 @@ static bool has(const char *set, char c)
     return c != '\0' && strchr(set, c) != NULL;
 }
 
+static bool is_delimiter_octet(char c)
+{
+    return has(".-+,/_=", c);
+}
+
 /* transformers *delimiter "}", the part of a macro after its letter. */
 static bool read_transformers(struct bytes *rest, struct piece *piece)
 {
-    enum { PARTS_MAX = 1000000 }; /* more than any string has: 7.3 wants at least 127 */
-    size_t at = 0;
-    while (at < rest->n && ascii_is_digit(rest->p[at])) {
-        piece->parts = piece->parts * 10 + (unsigned)(rest->p[at] - '0');
-        if (piece->parts > PARTS_MAX)
-            piece->parts = PARTS_MAX;
-        at++;
+    enum { PARTS_MAX = 1000000 }; /* more than any string has: 7.3 requires at least 127 */
+    uint64_t parts = PARTS_MAX;
+    struct cursor c = cursor_start(*rest);
+    struct bytes digits = cursor_take_while(&c, ascii_is_digit);
+    if (digits.n > 0) {
+        bytes_to_number(digits, PARTS_MAX, &parts);
+        if (parts == 0)
+            return false; /* 7.3: the value MUST be nonzero */
+        piece->parts = (unsigned)parts;
     }
-    if (at > 0 && piece->parts == 0)
-        return false; /* 7.3: the value MUST be nonzero */
-    if (at < rest->n && ascii_lower(rest->p[at]) == 'r') {
-        piece->reversed = true;
-        at++;
-    }
-    size_t first = at;
-    while (at < rest->n && has(".-+,/_=", rest->p[at]))
-        at++;
-    piece->delimiters = (struct bytes){rest->p + first, at - first};
-    if (at == rest->n || rest->p[at] != '}')
+    piece->reversed = cursor_take(&c, 'r') || cursor_take(&c, 'R');
+    piece->delimiters = cursor_take_while(&c, is_delimiter_octet);
+    if (!cursor_take(&c, '}'))
         return false;
-    *rest = bytes_from(*rest, at + 1);
+    *rest = c.rest;
     return true;
 }
 
@@ -193,8 +193,8 @@ static void add_transformed(struct buffer *out, struct bytes value, const struct
     add_part(out, bytes_first(value, end), piece->url_escaped);
 }
 
-/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. Names do not care for the
- * case of hexadecimal digits; explanations show it, and get the capitals that others give them too.
+/* %{i}: dotted quad, or 32 nibbles with dots, most significant first. In names the
+ * case of hexadecimal digits does not matter; explanations show capitals, as others do.
  */
 static struct bytes dotted_address(const struct ip *ip, char text[IP_REVERSED_SIZE])
 {
