@@ -11,8 +11,8 @@ struct budget {
     size_t used;
 };
 
-/* Raises what a holder has taken, *held, to `amount`. False, and nothing changes, when the budget
- * does not have it. */
+/* Raises what a holder has taken, *held, to `amount`. False, and nothing changes, when that
+ * exceeds the budget. */
 bool budget_raise(struct budget *budget, size_t *held, size_t amount);
 
 /* Gives back everything that a holder has taken. */

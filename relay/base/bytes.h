@@ -18,7 +18,7 @@ struct bytes {
 /* A slice over a string literal. */
 #define BYTES(literal) ((struct bytes){(literal), sizeof(literal) - 1})
 
-/* The same as an initializer, for static tables, where a compound literal is no constant. */
+/* The same as an initializer, for static tables, where a compound literal is not a constant. */
 #define BYTES_INIT(literal)                                                                        \
     {                                                                                              \
         (literal), sizeof(literal) - 1                                                             \

@@ -10,7 +10,7 @@ int64_t clock_wall(void);
 /* Makes clock_wall() answer `unix_time` from now on (the tools' --time). */
 void clock_fix(int64_t unix_time);
 
-/* Seconds from an arbitrary origin, never going back; what deadlines are made of. */
+/* Seconds from an arbitrary origin, never going back; for deadlines. */
 double clock_monotonic(void);
 
 #endif

@@ -1,7 +1,7 @@
-/* Writing JSON into a buffer: one value after the other, commas and escapes taken care of.
+/* Writing JSON into a buffer: one value after the other, with commas and escapes.
  *
- * Octets that are not ASCII printable are written as \u00XX, so that hostile input can neither
- * break a log line nor a terminal. */
+ * Octets that are not printable ASCII are written as \u00XX, so that hostile input can break
+ * neither a log line nor a terminal. */
 #ifndef FAIRLEAD_JSON_H
 #define FAIRLEAD_JSON_H
 

@@ -1,6 +1,6 @@
 /* The log. See log.h. Writes with one write(2) a line, so that lines of several processes stay
- * whole; and only where stderr takes it at once, since a reader that has stopped must not stop the
- * mail. */
+ * whole; and only where stderr accepts it at once, since a reader that has stopped must not stop
+ * the mail. */
 #include "log.h"
 
 #include <poll.h>

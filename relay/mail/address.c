@@ -20,7 +20,7 @@ static void fail_path(struct path_reader *reader, enum address_error error)
 {
     if (reader->error == ADDRESS_OK)
         reader->error = error;
-    cursor_fail(&reader->cursor, "not an address"); /* what is wrong with it says the enum */
+    cursor_fail(&reader->cursor, "not an address"); /* the enum says what is wrong */
 }
 
 static void expect_in_path(struct path_reader *reader, char wanted)

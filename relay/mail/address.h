@@ -1,5 +1,5 @@
 /* Paths and mailboxes of the envelope: RFC 5321 4.1.2, 4.1.3, the limits of 4.5.3.1, and the
- * internationalised forms of RFC 6531 3.3 as far as they must be told apart.
+ * internationalised forms of RFC 6531 3.3 as far as they must be distinguished.
  *
  * A local part is kept and compared by its content: a quoted form stands for what is in the quotes,
  * and is written back quoted only where the content needs it. Source routes are read and dropped
@@ -28,9 +28,9 @@ struct address {
 
 enum address_error {
     ADDRESS_OK,
-    ADDRESS_SYNTAX,          /* not the grammar: malformed UTF-8 and control characters included */
-    ADDRESS_BAD_DOMAIN,      /* the grammar, but a domain that is neither LDH nor valid IDNA2008 */
-    ADDRESS_TOO_LONG,        /* beyond a limit above */
+    ADDRESS_SYNTAX,          /* malformed; malformed UTF-8 and control characters included */
+    ADDRESS_BAD_DOMAIN,      /* well-formed, but its domain is neither LDH nor valid IDNA2008 */
+    ADDRESS_TOO_LONG,        /* over a maximum above */
     ADDRESS_NON_ASCII_LOCAL, /* a well-formed address that needs SMTPUTF8 (RFC 6531) */
     ADDRESS_NO_MEMORY,
 };

@@ -12,7 +12,7 @@ struct author_reader {
     struct author *author;
 };
 
-/* Octets above 127 are taken for atext, as RFC 6532 has it, valid UTF-8 or not. */
+/* Octets above 127 are atext, as in RFC 6532, valid UTF-8 or not. */
 static bool is_atom_octet(char c)
 {
     return address_is_atext(c) || (unsigned char)c >= 0x80;
@@ -63,8 +63,8 @@ static void add_domain(struct author_reader *reader, struct bytes text)
         author->domains[author->domain_count++] = domain;
 }
 
-/* Passes over a domain with whatever CFWS stands in it, and copies it without into `text`, as much
- * as there is room for. Returns the length. */
+/* Passes over a domain and the CFWS in it, and copies the domain alone into `text`, as far as there
+ * is room. Returns the length. */
 static size_t take_domain(struct cursor *cursor, char text[DOMAIN_TEXT_MAX])
 {
     size_t n = 0;
@@ -128,8 +128,8 @@ static void read_author_address(struct author_reader *reader, bool in_group)
     bool has_address = words == WORDS_LOCAL_PART && cursor_take(cursor, '@');
     if (has_address)
         read_author_domain(reader);
-    /* `a@b <a@b>` is in no grammar, but in use. If both domains are the same there is one author
-     * domain; if not, there are two, whichever a reader is shown. */
+    /* `a@b <a@b>` follows no grammar, but is in use. If both domains are the same there is one
+     * author domain; if not, there are two, whichever a reader is shown. */
     if (cursor_take(cursor, '<'))
         read_angle_address(reader);
     else if (words != WORDS_NONE && !has_address && !in_group && cursor_take(cursor, ':'))

@@ -3,29 +3,29 @@
  *
  * The grammar decides, not what a reader might see: comments are skipped, quoted strings are one
  * word, encoded words are not decoded, routes are dropped. Where software is known to disagree (two
- * addresses for one author, a field name with octets in it that are no name's) both count. */
+ * addresses for one author, a field name with octets that a name cannot have) both count. */
 #ifndef FAIRLEAD_AUTHOR_H
 #define FAIRLEAD_AUTHOR_H
 
 #include "message.h"
 
-enum { AUTHOR_DOMAINS_MAX = 8 }; /* domains listed; one more than one is enough to refuse */
+enum { AUTHOR_DOMAINS_MAX = 8 }; /* domains listed; two are enough to refuse */
 
 enum author_status {
-    AUTHOR_FOUND,           /* exactly one author domain, domains[0] */
-    AUTHOR_MISSING,         /* no From field */
-    AUTHOR_REPEATED,        /* more than one From field, disguised ones included */
-    AUTHOR_MALFORMED,       /* no address list, or an author without a usable domain: `problem` */
-    AUTHOR_NOBODY,          /* an address list of empty groups */
+    AUTHOR_FOUND,     /* exactly one author domain, domains[0] */
+    AUTHOR_MISSING,   /* no From field */
+    AUTHOR_REPEATED,  /* more than one From field, disguised ones included */
+    AUTHOR_MALFORMED, /* not an address list, or an author without a usable domain: `problem` */
+    AUTHOR_NOBODY,    /* an address list of empty groups */
     AUTHOR_SEVERAL_DOMAINS, /* in `domains`, as far as there is room */
     AUTHOR_NO_MEMORY,
 };
 
 struct author {
     enum author_status status;
-    struct bytes domains[AUTHOR_DOMAINS_MAX]; /* different ones, in lower case and A-labels */
+    struct bytes domains[AUTHOR_DOMAINS_MAX]; /* distinct, in lower case and A-labels */
     size_t domain_count;
-    const char *problem; /* what is wrong, in a few words; NULL if nothing */
+    const char *problem; /* what is wrong, in a few words; NULL if nothing is */
 };
 
 /* Finds the author domain of a message. Everything lives in `arena`. */

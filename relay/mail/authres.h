@@ -44,7 +44,7 @@ struct authres {
 bool authres_parse(struct arena *arena, struct bytes value, struct authres *authres);
 
 /* Gathers the results of all the message's Authentication-Results fields with that id, in the order
- * of the fields; fields that cannot be read count for nothing. An id is the same however it is
+ * of the fields; fields that cannot be read are ignored. An id is the same however it is
  * spelt (authres_claims()). False when memory is short. */
 bool authres_merge(struct arena *arena, const struct message *message, struct bytes authserv_id,
                    struct authres *merged);

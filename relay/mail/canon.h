@@ -11,7 +11,7 @@
 
 enum canon { CANON_SIMPLE, CANON_RELAXED };
 
-/* Where canonical text goes: `take` is called with one piece after the other. */
+/* Where canonical text goes: `take` is called with each piece in turn. */
 struct canon_sink {
     void (*take)(void *context, struct bytes piece);
     void *context;

@@ -1,8 +1,8 @@
-/* Comments, folding white space and quoted strings as header fields have them between and for
- * words: RFC 5322 3.2.1, 3.2.2 and 3.2.4.
+/* The tokens that structured header fields share: comments, folding white space and quoted strings,
+ * RFC 5322 3.2.1, 3.2.2 and 3.2.4.
  *
- * SP, HTAB, CR and LF count as white space in any order: whether a line end folds is not for this
- * level to say. Nesting of comments is counted, not recursed into. */
+ * SP, HTAB, CR and LF count as white space in any order: whether a line end folds properly is for
+ * the caller to check. Nesting of comments is counted, not recursed into. */
 #ifndef FAIRLEAD_CFWS_H
 #define FAIRLEAD_CFWS_H
 

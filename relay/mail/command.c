@@ -130,7 +130,7 @@ static bool is_parameter(const struct parameter *parameter)
     return parameter->keyword.n > 0 && parameter->has_value == (parameter->value.n > 0);
 }
 
-/* Cuts the next parameter off `rest`; false when there is none left. */
+/* Cuts the next parameter off `rest`; false when none is left. */
 static bool next_parameter(struct bytes *rest, struct parameter *parameter)
 {
     while (rest->n > 0 && rest->p[0] == ' ')

@@ -1,6 +1,6 @@
 /* SMTP command lines and their arguments: RFC 5321 4.1.1, RFC 1870 (SIZE), RFC 6152 (BODY).
  *
- * The grammar alone: whether a command is in order is the session's to say, and the reply to each
+ * The grammar alone: the session decides whether a command is in sequence, and the reply to each
  * error is in verdict.c. */
 #ifndef FAIRLEAD_COMMAND_H
 #define FAIRLEAD_COMMAND_H
@@ -33,9 +33,9 @@ struct command {
 enum command_error {
     COMMAND_OK,
     COMMAND_BAD_OCTETS,         /* a control character: 500 5.5.2 */
-    COMMAND_SYNTAX,             /* an argument missing, not wanted, or not as the grammar has it */
+    COMMAND_SYNTAX,             /* an argument missing, unexpected or malformed */
     COMMAND_BAD_ADDRESS,        /* the path is malformed */
-    COMMAND_BAD_DOMAIN,         /* its domain is no valid name */
+    COMMAND_BAD_DOMAIN,         /* its domain is not a valid name */
     COMMAND_ADDRESS_TOO_LONG,   /* a limit of RFC 5321 4.5.3.1 */
     COMMAND_NON_ASCII_LOCAL,    /* RFC 6531 3.5: 550 5.6.7 to MAIL, 553 5.6.7 to RCPT */
     COMMAND_BAD_PARAMETER,      /* a known parameter with a malformed value, or given twice: 501 */
@@ -51,7 +51,7 @@ struct mail_arguments {
     bool size_stated;
     uint64_t size; /* octets; a number beyond 64 bits is UINT64_MAX */
     enum body_type body;
-    struct bytes parameter; /* the keyword that an error is about; empty if it is about none */
+    struct bytes parameter; /* the keyword that an error is about; empty if none is */
 };
 
 struct rcpt_arguments {

@@ -62,7 +62,7 @@ static size_t store_run(struct content_reader *reader, struct bytes octets)
     return n;
 }
 
-/* An octet in the middle of a line that a run does not take: CR, LF or NUL. */
+/* An octet in the middle of a line that is not part of a run: CR, LF or NUL. */
 static void store_control(struct content_reader *reader, char c)
 {
     if (c == '\r') {

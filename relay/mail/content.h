@@ -39,7 +39,7 @@ void content_start(struct content_reader *reader, struct buffer *message,
                    struct content_limits limits);
 
 /* Takes octets as they came from the client and returns how many it used: all, unless the end of
- * data lies among them (`ended`), after which the next command starts. */
+ * data lies among them (`ended`); the next command starts after it. */
 size_t content_feed(struct content_reader *reader, struct bytes octets);
 
 /* Writes octets of a message, whose lines end in CRLF, with transparency dots. `at_line_start`

@@ -108,7 +108,7 @@ bool domain_literal_parse(struct bytes text, struct ip *ip)
     bool is_ipv6 = bytes_starts_with_nocase(inner, tag);
     if (is_ipv6)
         inner = bytes_from(inner, tag.n);
-    /* ip_parse() takes either family; the tag must say which (RFC 5321 4.1.3). */
+    /* ip_parse() accepts either family; the tag must say which (RFC 5321 4.1.3). */
     return (bytes_find(inner, ':') != BYTES_NOT_FOUND) == is_ipv6 && ip_parse(inner, ip);
 }
 

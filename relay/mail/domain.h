@@ -18,9 +18,9 @@ enum {
 /* What may stand in the labels of a name in ASCII. */
 enum domain_labels {
     DOMAIN_LDH,        /* letters, digits and inner hyphens: sub-domain of RFC 5321 4.1.2 */
-    DOMAIN_UNDERSCORE, /* underscores, too: DKIM selectors in use */
-    DOMAIN_LOOSE       /* the same and hyphens anywhere: what DNS can hold (RFC 2181 11) and is seen
-                          in names that are only looked up */
+    DOMAIN_UNDERSCORE, /* and underscores: DKIM selectors in use */
+    DOMAIN_LOOSE       /* and hyphens anywhere: seen in names that are only looked up, and DNS
+                          can hold them (RFC 2181 11) */
 };
 
 /* True if the label, of any length but 0, holds nothing else. */

@@ -26,8 +26,8 @@ struct message {
 bool message_is_field_name(struct bytes name);
 
 /* Divides `raw`, whose lines end in CRLF. The fields live in `arena`, the octets stay where they
- * are. A line of the header that is no field and no continuation ends nothing: it becomes a field
- * marked malformed. False only when memory is short. */
+ * are. A line of the header that is neither a field nor a continuation does not end the header: it
+ * becomes a field marked malformed. False only when memory is short. */
 bool message_parse(struct arena *arena, struct bytes raw, struct message *message);
 
 /* The first field of that name at index `from` or later, compared without case; NULL if none. */

@@ -1,7 +1,7 @@
 /* SMTP replies: reading an upstream's line by line, and writing one to our client.
  *
  * RFC 5321 4.2, the reply line limit of 4.5.3.1.5, enhanced codes of RFC 3463 and 2034. What an
- * upstream said is kept as it was; what could break the dialogue is cleaned on the way out. */
+ * upstream said is kept as it was; what could break the dialogue is replaced on the way out. */
 #ifndef FAIRLEAD_REPLY_H
 #define FAIRLEAD_REPLY_H
 
@@ -24,7 +24,7 @@ struct reply {
 enum reply_progress {
     REPLY_MORE,       /* a further line belongs to this reply */
     REPLY_COMPLETE,   /* `reply` holds it */
-    REPLY_UNPARSABLE, /* no SMTP reply: wrong code or separator, codes that disagree, no end */
+    REPLY_UNPARSABLE, /* not an SMTP reply: wrong code or separator, codes that disagree, no end */
 };
 
 struct reply_reader {
@@ -40,8 +40,8 @@ void reply_start(struct reply_reader *reader, struct arena *arena);
  * or REPLY_UNPARSABLE start again. */
 enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes line);
 
-/* Makes the reply fit to be handed on: the upstream's 421 speaks of its own channel, not of our
- * client's, and becomes 451. */
+/* Makes the reply fit to be passed on: the upstream's 421 is about its own connection, not about
+ * our client's, and becomes 451. */
 void reply_adapt_for_client(struct reply *reply);
 
 /* Appends the reply to `out`, ready for the wire: control characters and octets above 127 become

@@ -28,7 +28,7 @@ static bool is_tag_name(struct bytes name)
     return true;
 }
 
-/* VALCHAR, white space, and what RFC 8616 adds; ";" cannot be here any more. */
+/* VALCHAR, white space, and what RFC 8616 adds; ";" has been cut away. */
 static bool is_tag_value(struct bytes value)
 {
     for (size_t i = 0; i < value.n; i++) {

@@ -1,7 +1,7 @@
 /* Tag lists, "v=1; a=rsa-sha256; ...", as DKIM signatures, ARC fields and key records use them:
  * RFC 6376 3.2, with non-ASCII values as RFC 8616 allows them.
  *
- * The grammar is taken at its word: a name is a letter and then letters, digits and underscores; a
+ * The grammar is applied literally: a name is a letter and then letters, digits and underscores; a
  * value is printable, with white space only inside and CRLF only where it folds; a name given twice
  * makes the whole list invalid; an empty tag is an error, except nothing after a final ";". */
 #ifndef FAIRLEAD_TAGLIST_H
@@ -9,7 +9,7 @@
 
 #include "arena.h"
 
-enum { TAGLIST_MAX = 64 }; /* tags in one list; no known list has a third of that */
+enum { TAGLIST_MAX = 64 }; /* tags in one list; no known list has a third as many */
 
 struct tag {
     struct bytes name;

@@ -1,17 +1,17 @@
 /* DKIM verification by libopendkim 2.11. See oracle.h.
  *
- * It gets only signatures that auth/signature_read.c accepts, because alone it lets these pass:
+ * It gets only signatures that signature_read.c accepts, because alone it lets these pass:
  *  - rsa-sha1 (RFC 8301 3.1);
  *  - a second From field, without DKIM_LIBFLAGS_STRICTHDRS, and `From :` even with it;
- *  - l= that leaves appended text out, which only dkim_sig_getcanonlen() tells;
+ *  - l= that leaves appended text out, which only dkim_sig_getcanonlen() reveals;
  *  - keys with t=y, and i= below the domain of a key with t=s: both only set a flag;
  *  - lists with a tag twice, and other violations of RFC 6376 3.2 and 6.1.1.
- * What no guard helps: key records with a tag twice, with v= last, or with an RSA key under
+ * What no guard catches: key records with a tag twice, with v= last, or with an RSA key under
  * k=ed25519 pass; of several records it reads the first; its fixed time does not reach x=; t=0 is
  * the future. tests/harness/test_vectors_dkim.py has the list. It reads the size of an Ed25519 key
  * as 0, and leaks when it signs with one; it never signs here.
  *
- * Behind the guards only two hashes and one call of OpenSSL are left to it, all of which ARC needs
+ * After the guards only two hashes and one call of OpenSSL are left to it, all of which ARC needs
  * natively; hence dkim_verify_message() does without it. */
 #include "clock.h"
 #include "dkim_engine.h"
@@ -47,7 +47,8 @@ static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, unsigned char *tex
 static DKIM_LIB *open_library(void)
 {
     DKIM_LIB *library = dkim_init(NULL, NULL);
-    unsigned int flags = DKIM_LIBFLAGS_DELAYSIGPROC; /* one key that fails must not end it all */
+    unsigned int flags =
+        DKIM_LIBFLAGS_DELAYSIGPROC; /* one failing key must not end the verification */
     uint64_t now = (uint64_t)clock_wall();
     if (!library)
         return NULL;

@@ -1,11 +1,11 @@
 /* SPF by libspf2 1.2, behind the interface of spf.h, asking our resolver (its call-back suspends
  * the fiber). See oracle.h. Of the vectors in fixtures/vectors/spf it misses one in seven. It
- * counts no void lookups, lets eleven terms pass, refuses prefix length 0, takes nearly anything
- * for a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
+ * counts no void lookups, lets eleven terms pass, refuses prefix length 0, accepts nearly anything
+ * as a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
  *
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
- * never queried (3.1); a record with syntax errors comes as "not SPF" with more errors behind it;
+ * never queried (3.1); a record with syntax errors is reported as "not SPF" followed by more errors;
  * blanks in explanations are escaped, or it would mangle them; what it explains is checked; an
  * explanation with so many macros that it would write beyond its buffer on the stack is made
  * malformed.
@@ -51,7 +51,7 @@ static SPF_dns_stat_t h_errno_of(enum dns_status status)
 }
 
 /* `text` as a C string; a NUL becomes another octet that no record may hold. In an explanation the
- * library takes each blank for the start of an escape, so blanks are given to it escaped. */
+ * library reads each blank as the start of an escape, so blanks are passed to it escaped. */
 static const char *library_text(struct arena *arena, struct bytes text, bool explanation)
 {
     struct buffer out = {0};
@@ -136,7 +136,7 @@ static SPF_dns_rr_t *answer_library(SPF_dns_server_t *server, const char *domain
     return rr;
 }
 
-/* Without a result the errors tell: a syntax error is reported first, then "not SPF". */
+/* Without a result the errors decide: a syntax error is reported first, then "not SPF". */
 static enum spf_result result_of_errors(SPF_response_t *response, SPF_errcode_t code)
 {
     enum spf_result result = code == SPF_E_NO_MEMORY ? SPF_TEMPERROR : SPF_NONE;
@@ -173,8 +173,8 @@ static enum spf_result result_of_response(SPF_response_t *response, SPF_errcode_
     }
 }
 
-/* The library's default explanation is a macro string: ours is to be taken as it stands, as much
- * of it as the library can hold. */
+/* The library's default explanation is a macro string: ours is literal text, as much of it as the
+ * library can hold. */
 static bool set_default_explanation(SPF_server_t *server, struct arena *arena, struct bytes text)
 {
     struct buffer escaped = {0};
@@ -260,7 +260,7 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
     verdict->problem = "not a multi-label domain name";
     if (!spf_is_checkable(verdict->domain))
         return;
-    /* Warnings about records are other people's; the library would print them on stderr. */
+    /* Warnings are about other domains' records, and the library would print them on stderr. */
     SPF_warning_handler = NULL;
     SPF_info_handler = NULL;
     verdict->result = SPF_TEMPERROR;

@@ -50,7 +50,7 @@ static struct signature_check check_message_signature(struct validation *v, unsi
         signature_check_message(v->arena, &signature, v->message, v->index, v->body, v->dns,
                                 &check);
     /* Without c= the field is simple/simple (RFC 6376 3.5). Others take it for relaxed, the one
-     * form a seal has, and leave c= out: what verifies in that form is signed no less. */
+     * form a seal has, and leave c= out: what verifies in that form is just as signed. */
     if (check.status == SIGNATURE_BAD && !taglist_find(&signature.tags, "c")) {
         signature.header_canon = signature.body_canon = CANON_RELAXED;
         signature_check_message(v->arena, &signature, v->message, v->index, v->body, v->dns,
@@ -59,7 +59,7 @@ static struct signature_check check_message_signature(struct validation *v, unsi
     return check;
 }
 
-/* cv= of a tag list; false if it has none or one that is no status. chain-status folds case: the
+/* cv= of a tag list; false if it has none or an invalid one. chain-status folds case: the
  * grammar marks "i" and "cv" as case-sensitive, its values not (RFC 8617 3.9, RFC 7405). */
 static bool read_chain_status(const struct taglist *tags, enum arc_status *status)
 {
@@ -83,7 +83,7 @@ static bool newest_says_fail(const struct arc_chain *chain)
            read_chain_status(&tags, &status) && status == ARC_FAIL;
 }
 
-/* What is wrong with a seal that follows the grammar: 4.1.3, 5.2 step 3C. NULL: nothing. */
+/* What is wrong with a seal that follows the grammar: 4.1.3, 5.2 step 3C. NULL if nothing is. */
 static const char *seal_problem(const struct signature *seal, unsigned instance)
 {
     enum arc_status status;
@@ -129,7 +129,7 @@ static bool check_seals(struct validation *v, const struct signature *seals)
     return true;
 }
 
-/* 5.2 step 5. Looked for once the chain has passed, so that a forged one costs fewer questions. */
+/* 5.2 step 5. Only once the chain has passed, so that a forged one costs fewer queries. */
 static void find_oldest_pass(struct validation *v)
 {
     unsigned instance = v->chain->newest;

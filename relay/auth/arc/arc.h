@@ -1,4 +1,4 @@
-/* ARC, RFC 8617 whole: validating the chain that a message carries (5.2) and adding this hop's set
+/* ARC (RFC 8617): validating the chain that a message carries (5.2) and adding this hop's set
  * to it (5.1). */
 #ifndef FAIRLEAD_ARC_H
 #define FAIRLEAD_ARC_H
@@ -18,7 +18,7 @@ struct arc_result {
     unsigned instances;   /* the highest instance found, 0 without a chain */
     unsigned oldest_pass; /* 5.2 step 5; 0: all pass. Meaningful for a pass only */
     bool marked_failed;   /* the newest seal says cv=fail: the chain gets no further set */
-    bool temporary;       /* the failure is one of DNS, permanent all the same (5.2.1) */
+    bool temporary;       /* caused by DNS; permanent all the same (5.2.1) */
     const char *reason;   /* why the chain fails; never NULL, "" unless it does */
 };
 

@@ -1,5 +1,5 @@
 /* The ARC sets that a message carries, sorted by instance: RFC 8617 4.2, and 5.2 steps 1 and 3 as
- * far as they are about which fields there are. Shared by validation and sealing. */
+ * far as they concern which fields are present. Shared by validation and sealing. */
 #ifndef FAIRLEAD_ARC_CHAIN_H
 #define FAIRLEAD_ARC_CHAIN_H
 
@@ -21,7 +21,7 @@ struct arc_chain {
     struct arc_chain_set sets[ARC_INSTANCES_MAX]; /* instance i is sets[i - 1] */
     unsigned newest;                              /* the highest instance found */
     bool present;                                 /* there is at least one ARC field */
-    const char *problem;                          /* why this is no chain; NULL if it is */
+    const char *problem;                          /* why this is not a chain; NULL if it is */
 };
 
 /* Collects the ARC fields of the message. */

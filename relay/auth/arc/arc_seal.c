@@ -50,7 +50,8 @@ static struct bytes write_message_signature(struct arena *arena, const struct me
     return signature_finish_message(&writer, message, body, headers, count);
 }
 
-/* What cv= says: what was found on arrival, unless it cannot be true of the chain in the message.
+/* The value of cv=: what was found on arrival, unless it cannot be true of the chain in the
+ * message.
  */
 static enum arc_status status_to_seal(const struct arc_chain *chain, enum arc_status found)
 {
@@ -96,7 +97,8 @@ enum arc_sealed arc_seal(struct arena *arena, const struct message *message, str
         return ARC_NOT_SEALED;
     unsigned instance = chain.newest + 1;
     set->authentication_results = write_results(arena, sealing, instance);
-    /* Older sealers signed this field too, and who names the fields to sign may ask for it. */
+    /* Older sealers signed this field too, and a caller that names the fields to sign may ask for
+     * it. */
     if (!set->authentication_results.p ||
         !message_prepend(arena, message, set->authentication_results, &with_results))
         return ARC_SEAL_FAILED;

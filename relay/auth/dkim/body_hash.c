@@ -4,8 +4,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-/* Passes over one body for signatures that cover only a part of it. A message with more different
- * l= is not mail but a try to keep the relay busy. */
+/* Passes over one body for signatures that cover only a part of it. A message with more distinct
+ * values of l= is not mail but an attempt to keep the relay busy. */
 enum { PARTIAL_PASSES_MAX = 16 };
 
 struct body_hash {

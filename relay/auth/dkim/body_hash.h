@@ -1,5 +1,5 @@
 /* The SHA-256 hashes of one message's body, each computed at most once: every DKIM signature and
- * every ARC set of the message asks here, and so do the signatures this relay adds
+ * every ARC set of the message uses them, and so do the signatures this relay adds
  * (RFC 6376 3.7, hash step 1). */
 #ifndef FAIRLEAD_BODY_HASH_H
 #define FAIRLEAD_BODY_HASH_H
@@ -23,8 +23,8 @@ enum body_hash_status {
     BODY_HASH_FAILED    /* memory */
 };
 
-/* The hash of the first `limit` octets (BODY_HASH_WHOLE: all) of the canonical body. *whole tells
- * whether those are all there are. */
+/* The hash of the first `limit` octets (BODY_HASH_WHOLE: all) of the canonical body. *whole becomes
+ * true if those are all there are. */
 enum body_hash_status body_hash_get(struct body_hash *hash, enum canon canon, uint64_t limit,
                                     uint8_t digest[SHA256_SIZE], bool *whole);
 

@@ -17,7 +17,7 @@ enum dkim_result {
     DKIM_POLICY,    /* past the number of signatures that are verified */
     DKIM_NEUTRAL,   /* malformed, of an unknown kind, or of a domain that is testing (t=y) */
     DKIM_TEMPERROR, /* DNS did not answer */
-    DKIM_PERMERROR  /* refused for good: no key, revoked, rsa-sha1, short key, expired, ... */
+    DKIM_PERMERROR  /* permanently refused: no key, revoked, rsa-sha1, short key, expired, ... */
 };
 
 struct dkim_signature {
@@ -28,7 +28,7 @@ struct dkim_signature {
     struct bytes signature; /* b= without FWS, for header.b */
     unsigned bits;          /* of the key; 0 where none was fetched */
     enum dkim_result result;
-    const char *reason;     /* why it is not a pass, or not a whole one; never NULL */
+    const char *reason;     /* why it is not a pass, or only of a part of the body; never NULL */
     bool covers_whole_body; /* false: l= leaves a part unsigned; must not count for DMARC */
 };
 

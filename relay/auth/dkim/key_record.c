@@ -1,6 +1,6 @@
 /* DKIM public keys in DNS. See key_record.h.
  *
- * RFC 6376 3.6.1 speaks of an RSAPublicKey, its examples and everybody's records hold a
+ * RFC 6376 3.6.1 requires an RSAPublicKey, while its examples and all records in use hold a
  * SubjectPublicKeyInfo with that key inside (erratum 3017); both are read. */
 #include "key_record.h"
 
@@ -14,7 +14,7 @@
 
 enum {
     RSA_BITS_MAX = 8192, /* verifying costs time in proportion to the square */
-    RECORDS_MAX = 4      /* tried at one name; RFC 6376 3.6.2.2 wants one */
+    RECORDS_MAX = 4      /* tried at one name; RFC 6376 3.6.2.2 allows one */
 };
 
 /* What one TXT record says. */

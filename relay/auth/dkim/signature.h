@@ -17,10 +17,10 @@ enum signature_kind { SIGNATURE_DKIM, SIGNATURE_ARC_MESSAGE, SIGNATURE_ARC_SEAL 
 
 enum signature_status {
     SIGNATURE_GOOD,
-    SIGNATURE_BAD,         /* it does not match the message */
-    SIGNATURE_MALFORMED,   /* it does not follow the grammar */
-    SIGNATURE_UNKNOWN,     /* a kind of algorithm, canonicalisation or query nobody knows here */
-    SIGNATURE_REFUSED,     /* it follows the grammar and cannot be accepted */
+    SIGNATURE_BAD,       /* it does not match the message */
+    SIGNATURE_MALFORMED, /* it does not follow the grammar */
+    SIGNATURE_UNKNOWN,   /* an algorithm, canonicalisation or query method that is not supported */
+    SIGNATURE_REFUSED,   /* it follows the grammar and cannot be accepted */
     SIGNATURE_UNAVAILABLE, /* DNS did not answer */
     SIGNATURE_NO_MEMORY
 };
@@ -38,7 +38,7 @@ struct signature {
     struct bytes octets;                   /* b= decoded */
     struct bytes body_hash;                /* bh= decoded */
     struct bytes headers;                  /* h= */
-    struct bytes cut;                      /* b= with the white space round it, in the field */
+    struct bytes cut;                      /* b= with the white space around it, in the field */
     enum key_type key_type;
     enum canon header_canon, body_canon;
     uint64_t body_limit; /* l=, or BODY_HASH_WHOLE */

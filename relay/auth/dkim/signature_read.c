@@ -59,8 +59,8 @@ static struct bytes in_a_labels(struct arena *arena, struct bytes name)
     return bytes_is_ascii(name) ? name : domain_normalise(arena, name);
 }
 
-/* The domain of d= or i= in A-labels, of which there are two at least (3.5). p == NULL if it is no
- * domain name. */
+/* The domain of d= or i= in A-labels, of which there are two at least (3.5). p == NULL if it is not
+ * a domain name. */
 static struct bytes read_domain_name(struct arena *arena, struct bytes text)
 {
     struct bytes name = in_a_labels(arena, text);
@@ -202,8 +202,8 @@ static void read_signed_fields(struct reader *reader)
             fault(reader, SIGNATURE_MALFORMED, "malformed field name in h=");
     if (!taglist_has_element(s->headers, BYTES("From")))
         fault(reader, SIGNATURE_REFUSED, "From field is not signed");
-    /* RFC 8617 4.1.2 forbids a sealer all three ARC fields and Authentication-Results. Chains in
-     * the field sign their AAR; but no signature can cover a seal that is made after it. */
+    /* RFC 8617 4.1.2 forbids a sealer to list the ARC fields and Authentication-Results. Chains in
+     * use sign their AAR; but no signature can cover a seal that is made after it. */
     if (s->kind == SIGNATURE_ARC_MESSAGE && taglist_has_element(s->headers, BYTES("ARC-Seal")))
         fault(reader, SIGNATURE_REFUSED, "h= lists ARC-Seal (RFC 8617 4.1.2)");
 }

@@ -15,7 +15,7 @@ enum {
     INSTANCES_MAX = 16 /* of one field name: a list stays readable whatever the message has */
 };
 
-/* RFC 6376 5.4.1, and what decides how the body is shown. */
+/* RFC 6376 5.4.1, and the fields that decide how the body is displayed. */
 static const char *const signed_fields[] = {
     "From",         "Reply-To",         "Sender",       "Subject",
     "Date",         "Message-ID",       "To",           "Cc",
@@ -93,7 +93,7 @@ static void append_word(struct draft *draft, struct bytes before, struct bytes w
     draft->column = (fold ? 1 : draft->column + before.n) + word.n;
 }
 
-/* Adds a tag with what ends it. Only a list of names that no line would hold is folded inside. */
+/* Appends a tag and its terminator. Only a list of names that does not fit on a line is folded. */
 static void append_tag(struct draft *draft, struct bytes tag, struct bytes end)
 {
     struct bytes before = BYTES(" ");
@@ -226,7 +226,7 @@ const struct bytes *signature_choose_headers(struct arena *arena, const struct m
     *count = 0;
     for (size_t i = 0; i < SIGNED_FIELD_COUNT; i++) {
         struct bytes name = bytes_of(signed_fields[i]);
-        /* So that a second From cannot be added (RFC 6376 5.4.2). */
+        /* Once more than it occurs, so that a second From cannot be added (RFC 6376 5.4.2). */
         bool once_more = CLAUSE(DKIM_06, bytes_equal(name, BYTES("From")));
         add_name(names, count, message, name, once_more ? 1 : 0);
     }

@@ -1,4 +1,4 @@
-/* Writing signature fields: the choice of header fields to sign, tags in alphabetical order behind
+/* Writing signature fields: the choice of header fields to sign, tags in alphabetical order after
  * the one that has to lead, folded at 78 columns between tags (RFC 6376 3.5, 5.4, 5.5). One order
  * for all makes fields of equal content equal, and their signatures with them.
  *

@@ -31,7 +31,7 @@ struct bytes dmarc_domain(struct arena *arena, struct bytes text)
 }
 
 /* RFC 9989 4.10.2, RFC 7489 3.1. A name outside the author's organizational domain cannot have the
- * same one, so nothing is asked for it: a message with many signatures costs few queries. */
+ * same one, so no query is made for it: a message with many signatures costs few queries. */
 static enum dmarc_alignment align(struct dmarc_evaluation *evaluation, struct bytes domain,
                                   bool strict)
 {
@@ -177,8 +177,8 @@ static void judge_alignment(struct dmarc_evaluation *evaluation)
                                                         : " does not cover this message (pct=)");
 }
 
-/* No record to apply. Where DNS kept it from us, an author domain that is authenticated itself
- * passes whatever the record says, or has none: nothing is at stake then. */
+/* No record to apply. Where DNS failed, an author domain that is itself authenticated would pass
+ * under any record, or have none: nothing is at stake then. */
 static void judge_without_record(struct dmarc_evaluation *evaluation,
                                  enum dmarc_discovery discovery)
 {

@@ -1,4 +1,4 @@
-/* DMARC: is the author domain of a message authenticated, and what does its owner ask for if it is
+/* DMARC: is the author domain of a message authenticated, and what does its owner request if it is
  * not? By RFC 9989 or, where the deployment says so, by RFC 7489. */
 #ifndef FAIRLEAD_DMARC_H
 #define FAIRLEAD_DMARC_H
@@ -34,7 +34,7 @@ enum dmarc_result {
     DMARC_NONE, /* no record applies */
     DMARC_PASS,
     DMARC_FAIL,
-    DMARC_TEMPERROR, /* a failure of DNS leaves the result open */
+    DMARC_TEMPERROR, /* undecided because of a DNS failure */
     DMARC_PERMERROR  /* the record is unusable: no DMARC processing */
 };
 
@@ -43,14 +43,14 @@ enum dmarc_alignment { DMARC_NOT_ALIGNED, DMARC_ALIGNED, DMARC_ALIGNMENT_UNKNOWN
 struct dmarc_verdict {
     enum dmarc_result result;
     struct dmarc_found found;           /* the record; domain.p == NULL without one */
-    struct bytes organizational_domain; /* the author's; p == NULL where DNS did not tell */
+    struct bytes organizational_domain; /* the author's; p == NULL where DNS failed */
     enum dmarc_policy requested;        /* by the tag that applies; none without a usable record */
     const char *requested_by;           /* "p", "sp", "np"; "" without a usable record */
     bool lowered;                       /* by t=y or pct=: one step below what is requested */
     enum dmarc_policy disposition;      /* what is to be done: none unless the result is fail */
     enum dmarc_policy at_stake;         /* the severest disposition that is possible once DNS
                                            answers; the disposition itself unless temperror */
-    enum dmarc_alignment spf;           /* of the domain SPF checked, whatever came of it */
+    enum dmarc_alignment spf;           /* of the domain SPF checked, whatever the result */
     enum dmarc_alignment *signatures;   /* of each signature's domain */
     bool spf_passes;                    /* authenticated and aligned */
     bool signature_passes;              /* one at least is */
@@ -62,8 +62,8 @@ struct dmarc_verdict {
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
                     struct dmarc_verdict *verdict);
 
-/* The form in which domains are compared: A-labels in lower case, without a final dot. What is no
- * name at all stays as it is, and equals none. */
+/* The form in which domains are compared: A-labels in lower case, without a final dot. Text that
+ * is not a name stays as it is, and equals no name. */
 struct bytes dmarc_domain(struct arena *arena, struct bytes text);
 
 /* "none", "pass", "fail", "temperror", "permerror". */

@@ -1,7 +1,7 @@
 /* DMARC policy records: RFC 9989 4.7, 4.8 and RFC 7489 6.3, 6.4.
  *
  * Tag names and values are compared without case, as ABNF strings are; only "DMARC1" is exact. A
- * tag that is unknown, malformed or a repetition counts for nothing, so that the default stands. */
+ * tag that is unknown, malformed or repeated is ignored, so that the default applies. */
 #ifndef FAIRLEAD_DMARC_RECORD_H
 #define FAIRLEAD_DMARC_RECORD_H
 
@@ -31,8 +31,8 @@ struct dmarc_record {
     unsigned percent;                     /* pct=, RFC 7489 only; 100 otherwise */
 };
 
-/* Reads the text of one TXT record, its strings joined. False when it is no DMARC record: it does
- * not start with "v=DMARC1". */
+/* Reads the text of one TXT record, its strings joined. False when it is not a DMARC record: it
+ * does not start with "v=DMARC1". */
 bool dmarc_record_parse(struct bytes text, enum dmarc_edition edition, struct dmarc_record *record);
 
 /* "none", "quarantine", "reject". */

@@ -3,8 +3,8 @@
  * Where the RFC leaves a choice: a <target-name> that cannot be asked (4.8) does not match. A void
  * lookup is counted for each query that a term makes, except those that validate the client's own
  * PTR names, since the publishing domain has no say in them. An MX host with more than ten
- * addresses is a permerror, as 4.6.4 says at the letter; the bullets of 5.5 about subdomains are
- * read the other way round, as its example has them. */
+ * addresses is a permerror, by the letter of 4.6.4; the bullets of 5.5 about subdomains are read
+ * the other way round, as in its example. */
 #include "spf.h"
 
 #include "clause.h"
@@ -60,7 +60,7 @@ static bool stop(struct spf_evaluation *evaluation, enum spf_result error, const
     return false;
 }
 
-/* The same, with the term or name that is to blame, as much of it as reads well. */
+/* The same, with the term or name at fault, truncated to a readable length. */
 static bool stop_at(struct spf_evaluation *evaluation, enum spf_result error, const char *what,
                     struct bytes name, const char *problem)
 {
@@ -126,7 +126,8 @@ static bool is_at(const struct ip *client, const struct dns_answer *answer, size
     return false;
 }
 
-/* 5.5: the client's names that lead back to it, at most ten tried. False when it is all over. */
+/* 5.5: the client's names that resolve to its address, at most ten tried. False when the evaluation
+ * is over. */
 static bool validate_names(struct spf_evaluation *evaluation)
 {
     char text[IP_REVERSED_SIZE];
@@ -283,7 +284,7 @@ static bool mechanism_matches(struct spf_evaluation *evaluation, const struct sp
     }
 }
 
-/* 4.3 to 4.5: false when there is none (the reason is in the finding) or the evaluation is over. */
+/* 4.3 to 4.5: false when there is no record (the finding says why) or the evaluation is over. */
 static bool fetch_record(struct spf_evaluation *evaluation, struct bytes domain,
                          struct finding *finding, struct bytes *text)
 {
@@ -355,7 +356,7 @@ static void check_host(struct spf_evaluation *evaluation, struct bytes domain,
     finding->mechanism = BYTES("default");
 }
 
-/* 6.2: whatever goes wrong leaves the default. */
+/* 6.2: on any error the default is used. */
 static struct bytes explain(struct spf_evaluation *evaluation, const struct finding *finding,
                             struct bytes default_explanation)
 {

@@ -30,7 +30,8 @@ struct spf_request {
 struct spf_verdict {
     enum spf_result result;
     enum spf_identity identity;
-    struct bytes sender;      /* the mailbox checked, "postmaster" supplied where it lacked */
+    struct bytes
+        sender; /* the mailbox checked, "postmaster" supplied where there was no local part */
     struct bytes domain;      /* the domain checked: the right side of `sender` */
     struct bytes explanation; /* SPF_FAIL: printable US-ASCII, the domain's or the default one */
     struct bytes mechanism;   /* what matched, as written ("-all"), or "default"

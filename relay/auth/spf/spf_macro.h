@@ -29,9 +29,9 @@ struct spf_macros {
 struct bytes spf_expand(struct arena *arena, const struct spf_macros *macros, struct bytes domain,
                         struct bytes text);
 
-/* The same for a name to ask: labels are dropped from the left until 253 octets remain (RFC 7208
- * 7.3), and the final dot is. Nothing else is mended: the name may still be impossible. Empty if it
- * goes beyond 64 KiB. */
+/* The same for a name to query: labels are dropped from the left until 253 octets remain (RFC 7208
+ * 7.3), and so is the final dot. Nothing else is corrected: the name may still be impossible. Empty
+ * if it goes beyond 64 KiB. */
 struct bytes spf_expand_name(struct arena *arena, const struct spf_macros *macros,
                              struct bytes domain, struct bytes text);
 
