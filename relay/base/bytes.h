@@ -57,7 +57,7 @@ struct bytes bytes_trim(struct bytes b);
 
 /* Cuts off the part before the first `separator` and returns it; `rest` becomes what follows it.
  * Without a separator the whole is returned and `rest` becomes empty with p == NULL, so that a loop
- * `while (rest.p != NULL)` visits every part, empty ones included. */
+ * `while (rest.p)` visits every part, empty ones included. */
 struct bytes bytes_cut(struct bytes *rest, char separator);
 
 /* True for one decimal digit or more and nothing else. */

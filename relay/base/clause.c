@@ -21,7 +21,7 @@ static bool same_id(const char *a, const char *b)
 
 bool clause_decide(const char *id, bool condition)
 {
-    return broken != NULL && same_id(broken, id) ? !condition : condition;
+    return broken && same_id(broken, id) ? !condition : condition;
 }
 #else
 /* ISO C forbids an empty translation unit. */

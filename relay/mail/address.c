@@ -217,7 +217,7 @@ enum address_error address_parse(struct arena *arena, struct bytes text, struct 
 
 static bool is_dot_string(struct bytes local)
 {
-    for (struct bytes rest = local; rest.p != NULL;) {
+    for (struct bytes rest = local; rest.p;) {
         struct bytes atom = bytes_cut(&rest, '.');
         if (atom.n == 0)
             return false;

@@ -218,7 +218,7 @@ static bool add_result(struct arena *arena, struct authres *authres, struct auth
 {
     struct authres_result *results =
         grow(arena, authres->results, authres->result_count, sizeof result);
-    if (results == NULL)
+    if (!results)
         return false;
     results[authres->result_count++] = result;
     authres->results = results;
@@ -247,7 +247,7 @@ bool authres_parse(struct arena *arena, struct bytes value, struct authres *auth
 static struct bytes comparable_id(struct arena *arena, struct bytes id)
 {
     char *text = arena_alloc(arena, id.n + 1);
-    if (text == NULL)
+    if (!text)
         return (struct bytes){NULL, 0};
     size_t length = 0;
     for (size_t i = 0; i < id.n; i++)
@@ -301,7 +301,7 @@ static bool mentions_id(struct arena *arena, struct bytes head, struct bytes id)
         return true;
     const char *alabels = arena_string(arena, id);
     char *ulabels = NULL;
-    bool found = alabels == NULL;
+    bool found = !alabels;
     if (alabels && idn2_to_unicode_8z8z(alabels, &ulabels, 0) == IDN2_OK)
         found = bytes_find_slice(head, bytes_of(ulabels)) != BYTES_NOT_FOUND;
     idn2_free(ulabels);

@@ -96,9 +96,9 @@ static void put_comment(struct writer *w, struct bytes comment)
 {
     struct bytes rest = comment;
     put_octets(w, BYTES("("));
-    while (rest.p != NULL) {
+    while (rest.p) {
         put_escaped(w, bytes_cut(&rest, ' '), BYTES("()\\"));
-        if (rest.p != NULL)
+        if (rest.p)
             end_word(w);
     }
     put_octets(w, BYTES(")"));

@@ -37,7 +37,7 @@ size_t domain_count_labels(struct bytes name)
 
 static bool has_a_label(struct bytes name)
 {
-    for (struct bytes rest = name; rest.p != NULL;)
+    for (struct bytes rest = name; rest.p;)
         if (bytes_starts_with_nocase(bytes_cut(&rest, '.'), BYTES("xn--")))
             return true;
     return false;

@@ -45,7 +45,7 @@ static enum dmarc_alignment align(struct dmarc_evaluation *evaluation, struct by
         return DMARC_ALIGNED;
     if (CLAUSE(DMARC_08, strict) || (organization.p && !domain_is_within(domain, organization)))
         return DMARC_NOT_ALIGNED;
-    if (organization.p == NULL || !dmarc_organization(&evaluation->lookup, domain, &other))
+    if (!organization.p || !dmarc_organization(&evaluation->lookup, domain, &other))
         return DMARC_ALIGNMENT_UNKNOWN;
     return bytes_equal(other, organization) ? DMARC_ALIGNED : DMARC_NOT_ALIGNED;
 }
@@ -231,7 +231,7 @@ bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_req
     *verdict = (struct dmarc_verdict){.requested_by = ""};
     verdict->signatures =
         arena_alloc_array(arena, request->signature_count + 1, sizeof *verdict->signatures);
-    if (verdict->signatures == NULL)
+    if (!verdict->signatures)
         return false;
     enum dmarc_discovery discovery =
         dmarc_discover(&evaluation.lookup, request->author_domain, &verdict->found);

@@ -59,7 +59,7 @@ static bool walk_tree(struct dmarc_lookup *lookup, struct bytes start, struct wa
 {
     struct bytes target = start;
     *walk = (struct walk){0};
-    for (size_t queries = 0; target.p != NULL && queries < WALK_QUERIES_MAX; queries++) {
+    for (size_t queries = 0; target.p && queries < WALK_QUERIES_MAX; queries++) {
         struct dmarc_found *found = &walk->found[walk->count];
         switch (fetch(lookup, target, found)) {
         case DMARC_UNAVAILABLE:

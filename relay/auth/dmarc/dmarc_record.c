@@ -57,11 +57,11 @@ static bool is_version(struct bytes first)
 static struct values read_values(struct bytes rest, enum dmarc_edition edition)
 {
     struct values values = {0};
-    while (rest.p != NULL) {
+    while (rest.p) {
         struct bytes part = bytes_cut(&rest, ';');
         size_t equals = bytes_find(part, '=');
         enum dmarc_tag tag = find_tag(bytes_trim(bytes_first(part, equals)), edition);
-        if (equals != BYTES_NOT_FOUND && tag != TAG_COUNT && values.of[tag].p == NULL)
+        if (equals != BYTES_NOT_FOUND && tag != TAG_COUNT && !values.of[tag].p)
             values.of[tag] = bytes_trim(bytes_from(part, equals + 1));
     }
     return values;
@@ -103,7 +103,7 @@ static bool is_reporting_uri(struct bytes uri)
 
 static bool has_reporting_uri(struct bytes list)
 {
-    while (list.p != NULL)
+    while (list.p)
         if (is_reporting_uri(bytes_trim(bytes_cut(&list, ','))))
             return true;
     return false;
@@ -112,7 +112,7 @@ static bool has_reporting_uri(struct bytes list)
 static void read_policies(const struct values *values, enum dmarc_edition edition,
                           struct dmarc_record *record)
 {
-    bool valid = edition == DMARC_RFC9989 && values->of[TAG_P].p == NULL;
+    bool valid = edition == DMARC_RFC9989 && !values->of[TAG_P].p;
     if (values->of[TAG_P].p)
         valid = read_policy(values->of[TAG_P], &record->policy);
     record->subdomain_policy = record->policy;

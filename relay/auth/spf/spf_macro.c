@@ -135,7 +135,7 @@ bool spf_is_domain_spec(struct bytes text)
     struct bytes tail;
     if (text.n == 0 || !is_valid(text, '!', letters_everywhere, &tail))
         return false;
-    if (tail.p == NULL)
+    if (!tail.p)
         return true;
     if (tail.p[tail.n - 1] == '.')
         tail.n--;

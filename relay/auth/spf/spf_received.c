@@ -99,7 +99,7 @@ static void add_comment(struct field *field, const struct spf_request *request,
     buffer_printf(&comment, "%s%s%s)", sentences[verdict->result].between, client,
                   sentences[verdict->result].after);
     struct bytes rest = buffer_bytes(&comment);
-    while (rest.p != NULL)
+    while (rest.p)
         add_field_word(field, bytes_cut(&rest, ' '));
     field->out->failed |= comment.failed;
     buffer_free(&comment);

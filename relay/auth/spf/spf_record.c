@@ -180,7 +180,7 @@ static bool parse_term(struct bytes text, struct spf_term *term)
 static struct bytes next_term_text(struct bytes *terms)
 {
     struct bytes word = {0};
-    while (terms->p != NULL && word.n == 0)
+    while (terms->p && word.n == 0)
         word = bytes_cut(terms, ' ');
     return word;
 }
