@@ -118,8 +118,8 @@ static bool any_text(const struct comparison *comparison, bool (*test)(struct by
  * leading zeros, "redirect:", and a modifier given twice. */
 static bool accepts_wrong_syntax(const struct comparison *comparison)
 {
-    static const char *const accepted[] = {"bad domain-spec", "bad modifier value",
-                                           "bad prefix length", "modifier given twice"};
+    static const char *const accepted[] = {"invalid domain-spec", "invalid modifier value",
+                                           "invalid prefix length", "modifier given twice"};
     if (comparison->native.result != SPF_PERMERROR)
         return false;
     struct bytes problem = bytes_of(comparison->native.problem);
