@@ -21,6 +21,7 @@ import pytest
 
 from conformance.lab.client import Client, Reply
 from conformance.lab.world import Lab
+from conformance.subjects.base import Plan
 from conformance.subjects.reference import Reference
 
 HARMLESS = b"From: <a@elsewhere.example>\r\n\r\n"
@@ -78,6 +79,9 @@ class Agreement:
         self.findings: list[Finding] = []
         self._dialogues: dict[int, Dialogue] = {}
         self._count = 0
+        self.travelled = (
+            False  # the relay runs at another date, which verify would have to be told
+        )
 
     # What the client does
 
@@ -140,8 +144,8 @@ class Agreement:
         if lab is None or not isinstance(lab.subject, Reference) or not dialogue.sender:
             return
         subject = lab.subject
-        if lab._restart_due or not dialogue.helo or not client.source:
-            return  # another date, which verify would have to be told
+        if self.travelled or not dialogue.helo or not client.source:
+            return
         self._count += 1
         file = lab.directory / f"agreement{self._count}.eml"
         # One line break more and no line end alone makes it a file as it came over the wire.
@@ -248,7 +252,7 @@ AGREEMENT = Agreement()
 def wrap() -> None:
     """Has the lab's client and lab tell AGREEMENT what happens."""
     send, read_reply, close = Client.send, Client.read_reply, Client.close
-    start, stop = Lab.start, Lab.stop
+    start, stop, restart = Lab.start, Lab.stop, Lab.restart_subject
 
     def sending(self: Client, data: bytes) -> None:
         if data.startswith(b"PROXY "):
@@ -279,12 +283,19 @@ def wrap() -> None:
             AGREEMENT.lab = None
         stop(self)
 
+    def restarting(
+        self: Lab, clock_offset_days: float = 0.0, plan: Plan | None = None
+    ) -> None:
+        AGREEMENT.travelled = clock_offset_days != 0.0
+        restart(self, clock_offset_days, plan)
+
     for owner, name, wrapper in (
         (Client, "send", sending),
         (Client, "read_reply", reading),
         (Client, "close", closing),
         (Lab, "start", starting),
         (Lab, "stop", stopping),
+        (Lab, "restart_subject", restarting),
     ):
         setattr(owner, name, wrapper)
 
