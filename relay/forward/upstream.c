@@ -12,12 +12,15 @@
 #include "mx.h"
 #include "stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
-    RESET_SECONDS = 10,            /* for the answer to RSET; the client is kept waiting for it */
-    LINE_LIMIT = 64 * 1024,        /* octets of one reply line; a longer one breaks the protocol */
-    BLOCK = 64 * 1024,             /* octets of the message between two flushes */
+    RESET_SECONDS = 10,     /* for the answer to RSET; the client is kept waiting for it */
+    LINE_LIMIT = 64 * 1024, /* octets of one reply line; a longer one breaks the protocol */
+    BLOCK = 64 * 1024,      /* octets of the message between two flushes */
+    ERROR_SIZE = 128,
     ADDED_FIELDS_ALLOWANCE = 4096, /* an allowance for what is prepended, declared in SIZE= */
 };
 
@@ -31,6 +34,7 @@ struct upstream {
     struct reply_extensions offers;
     struct bytes host;
     struct ip address;
+    char error[ERROR_SIZE]; /* for the log */
 };
 
 static const struct upstream_answer unreachable = {.failure = UPSTREAM_UNREACHABLE,
@@ -58,6 +62,18 @@ struct upstream *upstream_new(const struct upstream_settings *settings, struct d
         return NULL;
     }
     return upstream;
+}
+
+const char *upstream_error(const struct upstream *upstream)
+{
+    return upstream->error;
+}
+
+/* To be called while the stream that failed is still there. */
+static void keep_error(struct upstream *upstream)
+{
+    if (upstream->stream && *stream_failure(upstream->stream))
+        snprintf(upstream->error, sizeof upstream->error, "%s", stream_failure(upstream->stream));
 }
 
 static void disconnect(struct upstream *upstream)
@@ -105,6 +121,7 @@ const char *upstream_tls_version(const struct upstream *upstream)
 static void fail(struct upstream *upstream, enum upstream_failure failure, const char *clause,
                  struct upstream_answer *answer)
 {
+    keep_error(upstream);
     disconnect(upstream);
     *answer = (struct upstream_answer){.failure = failure, .clause = clause};
 }
@@ -232,6 +249,7 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
         return upstream->stream != NULL;
     if (stream_start_tls_client(upstream->stream, context, upstream->host,
                                 command_deadline(upstream, deadline)) != STREAM_OK) {
+        keep_error(upstream);
         disconnect(upstream);
         return false;
     }
@@ -252,6 +270,7 @@ static void greet(struct upstream *upstream, bool with_tls, double deadline,
         stream_connect(&upstream->address, settings->port, source->length ? source : NULL,
                        sooner(deadline, settings->timeouts.connect), &error);
     if (!upstream->stream) {
+        snprintf(upstream->error, sizeof upstream->error, "connect: %s", strerror(error));
         *answer = unreachable;
         return;
     }

@@ -48,6 +48,7 @@ struct session {
     unsigned mails;
     struct refusal_count refusals[REFUSALS_LOGGED_MAX];
     size_t refusal_count;
+    struct bytes error; /* why the connection failed, for the log */
     double started;
 };
 
@@ -276,10 +277,18 @@ static enum stream_status flush(struct session *session)
                         clock_monotonic() + session->setting.config->timeouts.client_command);
 }
 
-/* The client is lost, too slow, or the relay is to end: says so if anybody can hear it. */
+/* Keeps why the connection failed: the next operation on the stream forgets it. */
+static void keep_error(struct session *session)
+{
+    session->error = arena_copy(session->greeting, bytes_of(stream_failure(session->stream)));
+}
+
+/* The client is lost, too slow, or the relay is to end: says so if it may still be read. */
 static void say_farewell(struct session *session, enum stream_status status)
 {
     session->closing = true;
+    if (status == STREAM_ERROR)
+        keep_error(session);
     if (status == STREAM_TIMEOUT)
         say_refusal(session, REFUSE(CLIENT_TIMEOUT, "DLG-33"));
     else if (status == STREAM_CANCELLED)
@@ -384,8 +393,10 @@ static void do_starttls(struct session *session, const struct command *command)
     if (flush(session) != STREAM_OK)
         return;
     if (stream_start_tls_server(session->stream, config->tls_server,
-                                clock_monotonic() + config->timeouts.client_command) != STREAM_OK)
+                                clock_monotonic() + config->timeouts.client_command) != STREAM_OK) {
+        keep_error(session);
         return;
+    }
     session->closing = false;
     session->client.tls = true;
     session->greeted = CLAUSE(TLS_05, false);
@@ -512,6 +523,8 @@ static void log_session(const struct session *session)
     json_string(&line.json, "helo", session->client.helo);
     if (tls)
         json_string(&line.json, "tls", bytes_of(tls));
+    if (session->error.n > 0)
+        json_string(&line.json, "error", session->error);
     json_number(&line.json, "commands", session->commands);
     json_number(&line.json, "bad_commands", session->bad_commands);
     json_number(&line.json, "mails", session->mails);

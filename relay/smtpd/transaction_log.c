@@ -78,6 +78,8 @@ static void write_upstream(struct json *json, const struct upstream *upstream)
     json_string(json, "address", bytes_of(ip_format(&ip, address)));
     if (tls)
         json_string(json, "tls", bytes_of(tls));
+    if (*upstream_error(upstream))
+        json_string(json, "error", bytes_of(upstream_error(upstream)));
     json_close_object(json);
 }
 

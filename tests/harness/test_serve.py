@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from vectors import fairlead, resolving
+from vectors import ROOT, fairlead, resolving
 
 HOST = "127.0.0.1"
 ZONE = {"7.2.0.192.bl.example": {"A": "127.0.0.2"}}
@@ -38,6 +38,9 @@ class Sink:
         self.go = threading.Event()
         self.go.set()
         self.has_message = threading.Event()
+        self.offer: str | None = (
+            None  # an extension that is offered, and then not spoken
+        )
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -64,6 +67,11 @@ class Sink:
                 elif line.upper() == b"DATA\r\n":
                     in_data = True
                     stream.write(b"354 go\r\n")
+                elif self.offer and line.upper().startswith(b"EHLO"):
+                    stream.write(f"250-sink\r\n250 {self.offer}\r\n".encode())
+                elif line.upper() == b"STARTTLS\r\n":
+                    stream.write(b"220 go\r\nno handshake\r\n")
+                    return
                 else:
                     stream.write(b"250 ok\r\n")
 
@@ -145,12 +153,12 @@ class Relay:
         whole = self.log.read_bytes().split(b"\n")[:-1]
         return [json.loads(line) for line in whole]
 
-    def wait_for(self, event: str) -> dict[str, Any]:
-        """The first line of the log about that event, when it is there."""
+    def wait_for(self, event: str, key: str = "event") -> dict[str, Any]:
+        """The first line of the log about that event that has `key`, when it is there."""
         done = threading.Event()
         for _ in range(PATIENCE * 50):
             for line in self.lines():
-                if line["event"] == event:
+                if line["event"] == event and key in line:
                     return line
             assert self.process and self.process.poll() is None, self.log.read_text()
             done.wait(0.02)
@@ -276,6 +284,36 @@ def test_the_log_has_a_line_a_mail_and_none_of_its_content(
     assert (mail["answer"]["code"], mail["answer"]["by"]) == (250, "upstream")
     assert b"secret words" not in relay.log.read_bytes()
     assert b"hidden text" not in relay.log.read_bytes()
+
+
+def test_the_log_says_why_tls_failed(
+    relay: Relay, connect: Connect, sink: Sink
+) -> None:
+    """With the client the session ends; with the upstream it goes on in the clear."""
+    keys = ROOT / "fixtures" / "keys"
+    relay.settings["tls"] = {
+        "certificate": str(keys / "test-tls-certificate.pem"),
+        "key": str(keys / "test-tls-key.pem"),
+    }
+    sink.offer = "STARTTLS"
+    relay.start()
+    client = connect(relay.port)
+    open_mail(client)
+    client.ask(MESSAGE)
+    client.ask("QUIT")
+    mail = relay.wait_for("transaction")
+    assert mail["upstream"]["error"].startswith("TLS handshake: ")
+    assert mail["answer"]["code"] == 250
+
+    client = connect(relay.port)
+    assert client.reply().startswith("220 ")
+    client.ask("EHLO client.example")
+    assert client.ask("STARTTLS").startswith("220 ")
+    client.socket.sendall(b"no handshake\r\n" * 10)
+    client.stream.read()
+    session = relay.wait_for("session", "error")
+    assert session["error"].startswith("TLS handshake: ")
+    assert "tls" not in session
 
 
 @pytest.mark.parametrize(
