@@ -145,6 +145,15 @@ def test_mail_for_a_destination_that_is_the_relay_itself_is_refused(
     reply = refusal(world)
     expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
     expect(world.upstream.dialogues, [], "connections to a less preferred host")
+    # A relay that had sent itself the mail would have asked who may send for the forwarding domain.
+    asked = world.dns.queries(world.zone, "TXT")
+    expect(asked, [], "DNS queries by which the relay judges its own mail")
+
+
+@clause("MX-21")
+def test_a_loop_to_the_relay_itself_is_a_554_546(world: World) -> None:
+    world.dns.set(world.destination, "MX", f"10 {world.lab.plan.hostname}.")
+    expect_reply(refusal(world), 554, enhanced="5.4.6", to="RCPT")
 
 
 @clause("MX-10")
