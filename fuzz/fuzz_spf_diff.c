@@ -94,7 +94,7 @@ static void query(struct dns *self, struct arena *arena, struct bytes name, enum
 struct comparison {
     const struct zone *zone;
     const struct spf_request *request;
-    struct spf_verdict native, library;
+    struct spf_outcome native, library;
 };
 
 static bool has(struct bytes text, const char *part)
@@ -308,7 +308,7 @@ static bool is_known(const struct comparison *comparison)
  * record, which spf_libspf2.c can only escape in others. */
 static bool is_same(const struct comparison *comparison)
 {
-    const struct spf_verdict *native = &comparison->native, *library = &comparison->library;
+    const struct spf_outcome *native = &comparison->native, *library = &comparison->library;
     if (native->result != library->result)
         return false;
     return bytes_equal_nocase(native->explanation, library->explanation) ||
@@ -320,7 +320,7 @@ static bool is_same(const struct comparison *comparison)
 
 static void show(const struct comparison *comparison)
 {
-    const struct spf_verdict *native = &comparison->native, *library = &comparison->library;
+    const struct spf_outcome *native = &comparison->native, *library = &comparison->library;
     fprintf(stderr,
             "native: %s, \"%.*s\", %u terms, %u void, %s\nlibspf2: %s, \"%.*s\", %u terms, %s\n",
             spf_result_name(native->result), BYTES_ARG(native->explanation), native->lookups,

@@ -1,6 +1,6 @@
 /* SPF over a DNS made of the fuzzer's octets: the first line is the client's address, then HELO,
  * the reverse-path, and the record of the domain; each further answer is the next line, round and
- * round. The limits hold, and the field that records the verdict is well-formed. */
+ * round. The limits hold, and the field that records the outcome is well-formed. */
 #include "fuzz.h"
 #include "spf.h"
 
@@ -55,19 +55,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_dns fuzz = {.dns.query = query, .lines = {(const char *)data, size}};
     struct arena *arena = arena_new(0);
     struct spf_request request = {.receiver = BYTES("mx.example.net")};
-    struct spf_verdict verdict;
+    struct spf_outcome outcome;
     struct buffer field = {0};
     fuzz.rest = fuzz.lines;
     if (!ip_parse(next_line(&fuzz), &request.client))
         request.client = (struct ip){4, {192, 0, 2, 1}};
     request.helo = next_line(&fuzz);
     request.mail_from = next_line(&fuzz);
-    spf_check(&fuzz.dns, arena, &request, &verdict);
-    require(verdict.lookups <= 11 && verdict.void_lookups <= 3);
+    spf_check(&fuzz.dns, arena, &request, &outcome);
+    require(outcome.lookups <= 11 && outcome.void_lookups <= 3);
     /* Ten MX or PTR names, each with its addresses, for each term; the records; the explanation. */
     require(fuzz.queries <= 10 * 11 + 11 + 1 + 11);
-    require(verdict.explanation.n == 0 || verdict.result == SPF_FAIL);
-    spf_write_received(&field, &request, &verdict);
+    require(outcome.explanation.n == 0 || outcome.result == SPF_FAIL);
+    spf_write_received(&field, &request, &outcome);
     require(!field.failed && field.n > 2);
     for (size_t i = 0; i + 2 < field.n; i++)
         require(field.p[i] != '\n' || (field.p[i - 1] == '\r' && field.p[i + 1] == ' '));

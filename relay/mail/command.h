@@ -1,7 +1,7 @@
 /* SMTP command lines and their arguments: RFC 5321 4.1.1, RFC 1870 (SIZE), RFC 6152 (BODY).
  *
  * The grammar alone: the session decides whether a command is in sequence, and the reply to each
- * error is in verdict.c. */
+ * error is in policy/dialogue.c. */
 #ifndef FAIRLEAD_COMMAND_H
 #define FAIRLEAD_COMMAND_H
 

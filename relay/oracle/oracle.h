@@ -11,7 +11,7 @@
 
 /* As spf_check() of spf.h; no void lookups are counted. */
 typedef void spf_engine(struct dns *dns, struct arena *arena, const struct spf_request *request,
-                        struct spf_verdict *verdict);
+                        struct spf_outcome *outcome);
 extern spf_engine *const spf_libspf2;
 
 /* As dkim_verify_message() of dkim.h, with libopendkim for the keys, hashes and signatures. */

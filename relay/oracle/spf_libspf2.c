@@ -5,9 +5,9 @@
  *
  * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
  * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
- * never queried (3.1); a record with syntax errors is reported as "not SPF" followed by more errors;
- * blanks in explanations are escaped, or it would mangle them; what it explains is checked; an
- * explanation with so many macros that it would write beyond its buffer on the stack is made
+ * never queried (3.1); a record with syntax errors is reported as "not SPF" followed by more
+ * errors; blanks in explanations are escaped, or it would mangle them; what it explains is checked;
+ * an explanation with so many macros that it would write beyond its buffer on the stack is made
  * malformed.
  * Not guarded: where the library itself finds memory short it ends the process. */
 #include "clock.h"
@@ -23,8 +23,8 @@
 
 enum {
     SECONDS_MAX = 20, /* RFC 7208 4.6.4 */
-    MACROS_MAX = 40    /* of an explanation: the library's buffer of 511 octets holds 42 macros with
-                          text between them, 12 octets for each pair */
+    MACROS_MAX = 40   /* of an explanation: the library's buffer of 511 octets holds 42 macros with
+                         text between them, 12 octets for each pair */
 };
 
 /* What one evaluation asks, as the library's DNS layer; freed by its owner, never by the library.
@@ -230,25 +230,25 @@ static bool prepare(SPF_server_t *server, SPF_request_t *library_request, struct
            SPF_request_set_helo_dom(library_request, helo) == SPF_E_SUCCESS;
 }
 
-static void take_verdict(struct arena *arena, const struct spf_request *request,
-                         SPF_response_t *response, SPF_errcode_t code, struct spf_verdict *verdict)
+static void take_outcome(struct arena *arena, const struct spf_request *request,
+                         SPF_response_t *response, SPF_errcode_t code, struct spf_outcome *outcome)
 {
-    verdict->result = result_of_response(response, code);
-    verdict->lookups = response->num_dns_mech > 0 ? (unsigned)response->num_dns_mech : 0;
-    verdict->problem = NULL;
-    if (verdict->result == SPF_FAIL) {
+    outcome->result = result_of_response(response, code);
+    outcome->lookups = response->num_dns_mech > 0 ? (unsigned)response->num_dns_mech : 0;
+    outcome->problem = NULL;
+    if (outcome->result == SPF_FAIL) {
         struct bytes text = bytes_of(SPF_response_get_explanation(response));
-        verdict->explanation =
+        outcome->explanation =
             arena_copy(arena, spf_explanation(text, request->default_explanation));
     }
-    if (verdict->result == SPF_NONE)
-        verdict->problem = "no SPF record";
-    if (verdict->result == SPF_TEMPERROR || verdict->result == SPF_PERMERROR)
-        verdict->problem = SPF_strerror(code);
+    if (outcome->result == SPF_NONE)
+        outcome->problem = "no SPF record";
+    if (outcome->result == SPF_TEMPERROR || outcome->result == SPF_PERMERROR)
+        outcome->problem = SPF_strerror(code);
 }
 
 static void check(struct dns *dns, struct arena *arena, const struct spf_request *request,
-                  struct spf_verdict *verdict)
+                  struct spf_outcome *outcome)
 {
     struct bridge bridge = {
         .layer = {.lookup = answer_library, .name = "fairlead", .hook = &bridge},
@@ -256,21 +256,21 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
         .arena = arena,
         .deadline = clock_monotonic() + SECONDS_MAX,
     };
-    spf_identify(arena, request, verdict);
-    verdict->problem = "not a multi-label domain name";
-    if (!spf_is_checkable(verdict->domain))
+    spf_identify(arena, request, outcome);
+    outcome->problem = "not a multi-label domain name";
+    if (!spf_is_checkable(outcome->domain))
         return;
     /* Warnings are about other domains' records, and the library would print them on stderr. */
     SPF_warning_handler = NULL;
     SPF_info_handler = NULL;
-    verdict->result = SPF_TEMPERROR;
-    verdict->problem = "out of memory";
+    outcome->result = SPF_TEMPERROR;
+    outcome->problem = "out of memory";
     SPF_server_t *server = SPF_server_new_dns(&bridge.layer, 0);
     SPF_request_t *library_request = server ? SPF_request_new(server) : NULL;
     SPF_response_t *response = library_request ? SPF_response_new(library_request) : NULL;
-    if (response && prepare(server, library_request, arena, request, verdict->sender))
-        take_verdict(arena, request, response,
-                     evaluate_by_library(server, library_request, response), verdict);
+    if (response && prepare(server, library_request, arena, request, outcome->sender))
+        take_outcome(arena, request, response,
+                     evaluate_by_library(server, library_request, response), outcome);
     if (response)
         SPF_response_free(response);
     if (library_request)

@@ -56,7 +56,7 @@ static bool find_author(struct arena *arena, const struct message *message,
     return true;
 }
 
-static struct dmarc_identifier spf_identifier(const struct spf_verdict *spf)
+static struct dmarc_identifier spf_identifier(const struct spf_outcome *spf)
 {
     return (struct dmarc_identifier){.authentication = spf->result == SPF_PASS ? DMARC_AUTHENTICATED
                                                        : spf->result == SPF_TEMPERROR
@@ -102,7 +102,7 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
 static struct refusal dmarc_refusal(const struct policy *policy,
                                     const struct evaluation *evaluation)
 {
-    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     struct bytes author = evaluation->author_domain;
     bool refuses_quarantine = policy->quarantine == QUARANTINE_REJECT;
     enum dmarc_policy least_refused =

@@ -18,7 +18,7 @@ struct evaluation_request {
     const struct policy *policy;
     struct dns *dns;
     const struct spf_request *envelope; /* client, HELO and reverse-path */
-    const struct spf_verdict *spf;      /* what SPF said of them */
+    const struct spf_outcome *spf;      /* what SPF said of them */
     const struct message *message;
 };
 
@@ -27,7 +27,7 @@ struct evaluation {
     struct dkim_results dkim;
     struct arc_result arc;
     struct bytes author_domain; /* empty unless there is exactly one */
-    struct dmarc_verdict dmarc; /* evaluated only if there is an author domain */
+    struct dmarc_outcome dmarc; /* evaluated only if there is an author domain */
     struct authres results;     /* what Authentication-Results and the AAR say */
     struct refusal refusal;     /* REFUSAL_NONE: forward */
     struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */

@@ -49,7 +49,7 @@ static void add_property(struct authres_result *result, const char *ptype, const
 }
 
 /* Only the domain is authenticated, so only the domain is reported (RFC 8601 2.7.2). */
-static void add_spf(struct builder *builder, const struct spf_verdict *spf)
+static void add_spf(struct builder *builder, const struct spf_outcome *spf)
 {
     struct authres_result *result = add(builder, "spf", spf_result_name(spf->result));
     add_property(result, "smtp", spf->identity == SPF_HELO ? "helo" : "mailfrom", spf->domain);
@@ -81,7 +81,7 @@ static void add_dkim(struct builder *builder, const struct dkim_results *dkim)
 
 static void add_dmarc(struct builder *builder, const struct evaluation *evaluation)
 {
-    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     struct authres_result *result = add(builder, "dmarc", dmarc_result_name(dmarc->result));
     if (result == NULL)
         return;

@@ -32,7 +32,7 @@ struct mail {
     struct mail_arguments arguments;
     struct dns *memo; /* what was asked for this mail is asked once */
     struct spf_request envelope;
-    struct spf_verdict spf;
+    struct spf_outcome spf;
     struct transaction_record record; /* for the log */
 
     /* All recipients share a forwarding and a destination domain, and one upstream transaction. */

@@ -39,12 +39,12 @@ static bool read_edition(const char *text, enum dmarc_edition *edition)
     return *edition == DMARC_RFC7489 || strcmp(text, "rfc9989") == 0;
 }
 
-static int print_verdict(const struct dmarc_verdict *verdict)
+static int print_outcome(const struct dmarc_outcome *outcome)
 {
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    tool_add_dmarc(&json, verdict);
+    tool_add_dmarc(&json, outcome);
     json_close_object(&json);
     int code = tool_print_json(&out);
     buffer_free(&out);
@@ -81,7 +81,7 @@ static int evaluate(struct tool_context *context, void *user)
 {
     const struct dmarc_tool *tool = user;
     struct dmarc_request request = {0};
-    struct dmarc_verdict verdict;
+    struct dmarc_outcome outcome;
     int code = read_request(tool, context->arena, &request);
     if (code != TOOL_DONE)
         return code;
@@ -89,9 +89,9 @@ static int evaluate(struct tool_context *context, void *user)
     if (tool->suffix_list && !suffixes)
         return tool_unable("dmarc: %s: not a readable public suffix list", tool->suffix_list);
     request.suffixes = suffixes;
-    bool evaluated = dmarc_evaluate(context->dns, context->arena, &request, &verdict);
+    bool evaluated = dmarc_evaluate(context->dns, context->arena, &request, &outcome);
     psl_free(suffixes);
-    return evaluated ? print_verdict(&verdict) : tool_unable("dmarc: out of memory");
+    return evaluated ? print_outcome(&outcome) : tool_unable("dmarc: out of memory");
 }
 
 static int run(int argc, char **argv)

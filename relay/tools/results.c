@@ -9,14 +9,14 @@ void tool_add_text(struct json *json, const char *key, struct bytes text)
         json_null(json, key);
 }
 
-void tool_add_spf(struct json *json, const struct spf_verdict *verdict)
+void tool_add_spf(struct json *json, const struct spf_outcome *outcome)
 {
-    json_string(json, "result", bytes_of(spf_result_name(verdict->result)));
-    json_string(json, "explanation", verdict->explanation);
-    tool_add_text(json, "mechanism", verdict->mechanism);
-    json_number(json, "lookups", verdict->lookups);
-    json_number(json, "void_lookups", verdict->void_lookups);
-    tool_add_text(json, "problem", bytes_of(verdict->problem));
+    json_string(json, "result", bytes_of(spf_result_name(outcome->result)));
+    json_string(json, "explanation", outcome->explanation);
+    tool_add_text(json, "mechanism", outcome->mechanism);
+    json_number(json, "lookups", outcome->lookups);
+    json_number(json, "void_lookups", outcome->void_lookups);
+    tool_add_text(json, "problem", bytes_of(outcome->problem));
 }
 
 void tool_add_dkim(struct json *json, const struct dkim_results *results)
@@ -51,22 +51,22 @@ static void add_policy(struct json *json, const char *key, const struct dmarc_re
     tool_add_text(json, key, bytes_of(record->usable ? dmarc_policy_name(policy) : ""));
 }
 
-void tool_add_dmarc(struct json *json, const struct dmarc_verdict *verdict)
+void tool_add_dmarc(struct json *json, const struct dmarc_outcome *outcome)
 {
-    const struct dmarc_record *record = &verdict->found.record;
-    json_string(json, "result", bytes_of(dmarc_result_name(verdict->result)));
+    const struct dmarc_record *record = &outcome->found.record;
+    json_string(json, "result", bytes_of(dmarc_result_name(outcome->result)));
     add_policy(json, "policy", record, record->policy);
     add_policy(json, "subdomain_policy", record, record->subdomain_policy);
     add_policy(json, "nonexistent_policy", record, record->nonexistent_policy);
-    tool_add_text(json, "applied_tag", bytes_of(verdict->requested_by));
-    json_string(json, "disposition", bytes_of(dmarc_policy_name(verdict->disposition)));
-    json_string(json, "at_stake", bytes_of(dmarc_policy_name(verdict->at_stake)));
-    tool_add_text(json, "organizational_domain", verdict->organizational_domain);
-    tool_add_text(json, "record_domain", verdict->found.domain);
-    tool_add_text(json, "record", verdict->found.text);
+    tool_add_text(json, "applied_tag", bytes_of(outcome->requested_by));
+    json_string(json, "disposition", bytes_of(dmarc_policy_name(outcome->disposition)));
+    json_string(json, "at_stake", bytes_of(dmarc_policy_name(outcome->at_stake)));
+    tool_add_text(json, "organizational_domain", outcome->organizational_domain);
+    tool_add_text(json, "record_domain", outcome->found.domain);
+    tool_add_text(json, "record", outcome->found.text);
     json_open_object(json, "aligned");
-    json_bool(json, "spf", verdict->spf_passes);
-    json_bool(json, "dkim", verdict->signature_passes);
+    json_bool(json, "spf", outcome->spf_passes);
+    json_bool(json, "dkim", outcome->signature_passes);
     json_close_object(json);
-    json_string(json, "reason", verdict->reason);
+    json_string(json, "reason", outcome->reason);
 }

@@ -9,10 +9,10 @@
 #include "json.h"
 #include "spf.h"
 
-void tool_add_spf(struct json *json, const struct spf_verdict *verdict);
+void tool_add_spf(struct json *json, const struct spf_outcome *outcome);
 void tool_add_dkim(struct json *json, const struct dkim_results *results);
 void tool_add_arc(struct json *json, const struct arc_result *result);
-void tool_add_dmarc(struct json *json, const struct dmarc_verdict *verdict);
+void tool_add_dmarc(struct json *json, const struct dmarc_outcome *outcome);
 
 /* The text, or null where it is empty. */
 void tool_add_text(struct json *json, const char *key, struct bytes text);

@@ -8,12 +8,12 @@ struct spf_tool {
     const char *ip, *helo, *mail_from, *engine, *receiver, *default_explanation;
 };
 
-static int print_verdict(const struct spf_verdict *verdict)
+static int print_outcome(const struct spf_outcome *outcome)
 {
     struct buffer out = {0};
     struct json json = json_start(&out);
     json_open_object(&json, NULL);
-    tool_add_spf(&json, verdict);
+    tool_add_spf(&json, outcome);
     json_close_object(&json);
     int code = tool_print_json(&out);
     buffer_free(&out);
@@ -54,11 +54,11 @@ static int evaluate(struct tool_context *context, void *user)
     int code = tool_choose_engine("spf", tool->engine, "libspf2", spf_libspf2 != NULL, &native);
     if (code != TOOL_DONE)
         return code;
-    struct spf_verdict verdict;
-    (native ? spf_check : spf_libspf2)(context->dns, context->arena, &request, &verdict);
+    struct spf_outcome outcome;
+    (native ? spf_check : spf_libspf2)(context->dns, context->arena, &request, &outcome);
     if (arena_failed(context->arena))
         return tool_unable("spf: out of memory");
-    return print_verdict(&verdict);
+    return print_outcome(&outcome);
 }
 
 static int run(int argc, char **argv)

@@ -7,7 +7,7 @@
 struct verify_outcome {
     bool has_envelope; /* the sender is an address: SPF and everything after it were evaluated */
     struct spf_request envelope;
-    struct spf_verdict spf;
+    struct spf_outcome spf;
     struct evaluation evaluation;
     struct bytes field; /* Authentication-Results, folded, without its final CRLF */
 

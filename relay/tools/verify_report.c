@@ -73,8 +73,8 @@ static void put_alignment(struct report *report, const struct verify_outcome *ou
 
 static void put_spf(struct report *report, const struct verify_outcome *outcome)
 {
-    const struct spf_verdict *spf = &outcome->spf;
-    const struct dmarc_verdict *dmarc = &outcome->evaluation.dmarc;
+    const struct spf_outcome *spf = &outcome->spf;
+    const struct dmarc_outcome *dmarc = &outcome->evaluation.dmarc;
     start_row(report, "SPF", spf_result_name(spf->result));
     put(report, spf->domain);
     put_string(report, spf->identity == SPF_HELO ? " (HELO)" : " (MAIL FROM)");
@@ -93,7 +93,7 @@ static void put_spf(struct report *report, const struct verify_outcome *outcome)
 static void put_signature(struct report *report, const struct verify_outcome *outcome, size_t i)
 {
     const struct dkim_signature *signature = &outcome->evaluation.dkim.signatures[i];
-    const struct dmarc_verdict *dmarc = &outcome->evaluation.dmarc;
+    const struct dmarc_outcome *dmarc = &outcome->evaluation.dmarc;
     start_row(report, "DKIM", dkim_result_name(signature->result));
     put(report, signature->domain);
     put_string(report, " (s=");
@@ -126,7 +126,7 @@ static void put_arc(struct report *report, const struct arc_result *arc)
 
 static void put_dmarc(struct report *report, const struct evaluation *evaluation)
 {
-    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     if (evaluation->author_domain.n == 0)
         return;
     start_row(report, "DMARC", dmarc_result_name(dmarc->result));

@@ -81,7 +81,7 @@ static struct dmarc_identifier identifier(const char *text)
     return id;
 }
 
-static struct dmarc_verdict evaluate(enum dmarc_edition edition, const char *from, const char *spf,
+static struct dmarc_outcome evaluate(enum dmarc_edition edition, const char *from, const char *spf,
                                      const char *dkim, unsigned sample)
 {
     struct fake_dns fake = FAKE_DNS(world);
@@ -92,10 +92,10 @@ static struct dmarc_verdict evaluate(enum dmarc_edition edition, const char *fro
                                     .signatures = &signature,
                                     .signature_count = dkim ? 1 : 0,
                                     .sample = sample};
-    struct dmarc_verdict verdict;
-    assert_true(dmarc_evaluate(&fake.dns, arena, &request, &verdict));
-    assert_true(verdict.reason.n > 0);
-    return verdict;
+    struct dmarc_outcome outcome;
+    assert_true(dmarc_evaluate(&fake.dns, arena, &request, &outcome));
+    assert_true(outcome.reason.n > 0);
+    return outcome;
 }
 
 struct record_case {
@@ -190,7 +190,7 @@ static void a_malformed_tag_leaves_the_default(void **state)
         }
 }
 
-struct verdict_case {
+struct outcome_case {
     const char *from, *spf, *dkim;
     enum dmarc_edition edition;
     enum dmarc_result result;
@@ -198,11 +198,11 @@ struct verdict_case {
     const char *organization, *record; /* "" for no record */
 };
 
-static void check(const struct verdict_case *cases, size_t count)
+static void check(const struct outcome_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct verdict_case *c = &cases[i];
-        struct dmarc_verdict v = evaluate(c->edition, c->from, c->spf, c->dkim, 0);
+        const struct outcome_case *c = &cases[i];
+        struct dmarc_outcome v = evaluate(c->edition, c->from, c->spf, c->dkim, 0);
         if (v.result != c->result || v.disposition != c->disposition ||
             !bytes_equal(v.organizational_domain, bytes_of(c->organization)) ||
             !bytes_equal(v.found.domain, bytes_of(c->record)))
@@ -218,7 +218,7 @@ static void check(const struct verdict_case *cases, size_t count)
 static void an_aligned_pass_of_either_kind_is_enough(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         {"reject.example", "pass:reject.example", NULL, 0, DMARC_PASS, NONE, "reject.example",
          "reject.example"},
         {"reject.example", "fail:reject.example", "pass:Reject.Example.", 0, DMARC_PASS, NONE,
@@ -243,7 +243,7 @@ static void an_aligned_pass_of_either_kind_is_enough(void **state)
 static void strict_alignment_takes_the_very_domain_only(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         {"quarantine.example", "pass:mail.quarantine.example", "pass:m.quarantine.example", 0,
          DMARC_FAIL, QUARANTINE, "quarantine.example", "quarantine.example"},
         {"quarantine.example", "pass:quarantine.example", NULL, 0, DMARC_PASS, NONE,
@@ -257,7 +257,7 @@ static void strict_alignment_takes_the_very_domain_only(void **state)
 static void the_tree_walk_finds_the_organization(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         /* B.4.1, B.4.2 */
         {"walk.example", "fail:x", "pass:signing.walk.example", 0, DMARC_PASS, NONE, "walk.example",
          "walk.example"},
@@ -311,7 +311,7 @@ static void a_walk_takes_eight_queries_at_most(void **state)
 static void subdomains_are_under_sp_and_names_that_do_not_exist_under_np(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         {"parent.example", NULL, NULL, 0, DMARC_FAIL, NONE, "parent.example", "parent.example"},
         {"exists.parent.example", NULL, NULL, 0, DMARC_FAIL, QUARANTINE, "parent.example",
          "parent.example"},
@@ -335,7 +335,7 @@ static void subdomains_are_under_sp_and_names_that_do_not_exist_under_np(void **
 static void several_records_are_none(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         {"two.example", NULL, NULL, DMARC_RFC9989, DMARC_NONE, NONE, "two.example", ""},
         {"two.example", NULL, NULL, DMARC_RFC7489, DMARC_NONE, NONE, "two.example", ""},
         /* RFC 9989 walks on, RFC 7489 ends */
@@ -351,7 +351,7 @@ static void several_records_are_none(void **state)
 static void an_unusable_record_is_a_permanent_error_unless_reports_are_wanted(void **state)
 {
     (void)state;
-    static const struct verdict_case cases[] = {
+    static const struct outcome_case cases[] = {
         {"bad.example", NULL, NULL, 0, DMARC_PERMERROR, NONE, "bad.example", "bad.example"},
         {"reported.example", NULL, NULL, 0, DMARC_FAIL, NONE, "reported.example",
          "reported.example"},
@@ -373,9 +373,9 @@ static void testing_and_sampling_lower_the_disposition_one_step(void **state)
     assert_int_equal(evaluate(DMARC_RFC9989, "sampled.example", NULL, NULL, 99).disposition,
                      REJECT);
     assert_int_equal(evaluate(DMARC_RFC7489, "never.example", NULL, NULL, 0).disposition, NONE);
-    struct dmarc_verdict verdict = evaluate(0, "testing.example", NULL, NULL, 0);
-    assert_int_equal(verdict.requested, REJECT);
-    assert_true(verdict.lowered);
+    struct dmarc_outcome outcome = evaluate(0, "testing.example", NULL, NULL, 0);
+    assert_int_equal(outcome.requested, REJECT);
+    assert_true(outcome.lowered);
 }
 
 static void a_failure_of_dns_decides_nothing(void **state)
@@ -404,7 +404,7 @@ static void a_failure_of_dns_decides_nothing(void **state)
         {"testing.example", "temperror:testing.example", NULL, DMARC_TEMPERROR, QUARANTINE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct dmarc_verdict v = evaluate(0, cases[i].from, cases[i].spf, cases[i].dkim, 0);
+        struct dmarc_outcome v = evaluate(0, cases[i].from, cases[i].spf, cases[i].dkim, 0);
         enum dmarc_policy stake = v.result == DMARC_FAIL ? v.disposition : v.at_stake;
         if (v.result != cases[i].result || stake != cases[i].at_stake)
             fail_msg("case %zu, %s: %s, %s at stake", i, cases[i].from, dmarc_result_name(v.result),

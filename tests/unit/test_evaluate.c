@@ -28,7 +28,7 @@ static struct arena *arena;
 static struct fake_dns fake;
 static struct policy policy;
 static struct spf_request envelope;
-static struct spf_verdict spf;
+static struct spf_outcome spf;
 static struct message message;
 static struct evaluation_request request;
 
@@ -47,7 +47,7 @@ static int set_up(void **state)
     envelope = (struct spf_request){.helo = BYTES("client.example"),
                                     .mail_from = BYTES("a@elsewhere.example"),
                                     .receiver = BYTES("relay.example")};
-    spf = (struct spf_verdict){.sender = BYTES("a@elsewhere.example"),
+    spf = (struct spf_outcome){.sender = BYTES("a@elsewhere.example"),
                                .domain = BYTES("elsewhere.example"),
                                .problem = ""};
     request = (struct evaluation_request){.policy = &policy,

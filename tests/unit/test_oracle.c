@@ -49,12 +49,12 @@ static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void *
             .receiver = BYTES("mx.example.net"),
             .default_explanation = BYTES("not 100% ours"),
         };
-        struct spf_verdict verdict;
+        struct spf_outcome outcome;
         assert_true(ip_parse(bytes_of(cases[i].ip), &asked.client));
-        spf_libspf2(&fake.dns, arena, &asked, &verdict);
-        if (verdict.result != cases[i].result)
-            fail_msg("%s: %s", cases[i].mail_from, spf_result_name(verdict.result));
-        assert_bytes(verdict.explanation, cases[i].explanation);
+        spf_libspf2(&fake.dns, arena, &asked, &outcome);
+        if (outcome.result != cases[i].result)
+            fail_msg("%s: %s", cases[i].mail_from, spf_result_name(outcome.result));
+        assert_bytes(outcome.explanation, cases[i].explanation);
         arena_free(arena);
     }
 }

@@ -1,5 +1,5 @@
 /* Unit tests of auth/spf*.c. The vectors in fixtures/vectors/spf go through RFC 7208 section by
- * section; here are the grammar, the pieces of a verdict, and what the vectors cannot reach. */
+ * section; here are the grammar, the pieces of an outcome, and what the vectors cannot reach. */
 #include "clock.h"
 #include "fake_dns.h"
 #include "spf.h"
@@ -48,7 +48,7 @@ static struct spf_request request(const char *ip, const char *mail_from)
     };
 }
 
-static void the_verdict_names_result_mechanism_and_counts(void **state)
+static void the_outcome_names_result_mechanism_and_counts(void **state)
 {
     (void)state;
     static const struct {
@@ -79,14 +79,14 @@ static void the_verdict_names_result_mechanism_and_counts(void **state)
         struct arena *arena = arena_new(0);
         struct fake_dns fake = FAKE_DNS(zone);
         struct spf_request asked = request(cases[i].ip, cases[i].mail_from);
-        struct spf_verdict verdict;
-        spf_check(&fake.dns, arena, &asked, &verdict);
-        assert_int_equal(verdict.result, cases[i].result);
-        assert_bytes(verdict.mechanism, cases[i].mechanism);
-        assert_int_equal(verdict.lookups, cases[i].lookups);
-        assert_int_equal(verdict.void_lookups, cases[i].void_lookups);
+        struct spf_outcome outcome;
+        spf_check(&fake.dns, arena, &asked, &outcome);
+        assert_int_equal(outcome.result, cases[i].result);
+        assert_bytes(outcome.mechanism, cases[i].mechanism);
+        assert_int_equal(outcome.lookups, cases[i].lookups);
+        assert_int_equal(outcome.void_lookups, cases[i].void_lookups);
         bool decided = cases[i].mechanism[0] != '\0';
-        assert_int_equal(verdict.problem == NULL, decided);
+        assert_int_equal(outcome.problem == NULL, decided);
         arena_free(arena);
     }
 }
@@ -98,12 +98,12 @@ static void helo_is_checked_for_the_null_reverse_path(void **state)
     struct fake_dns fake = FAKE_DNS(zone);
     struct spf_request asked = request("192.0.2.10", "");
     asked.helo = BYTES("example.com");
-    struct spf_verdict verdict;
-    spf_check(&fake.dns, arena, &asked, &verdict);
-    assert_int_equal(verdict.result, SPF_PASS);
-    assert_int_equal(verdict.identity, SPF_HELO);
-    assert_bytes(verdict.sender, "postmaster@example.com");
-    assert_bytes(verdict.domain, "example.com");
+    struct spf_outcome outcome;
+    spf_check(&fake.dns, arena, &asked, &outcome);
+    assert_int_equal(outcome.result, SPF_PASS);
+    assert_int_equal(outcome.identity, SPF_HELO);
+    assert_bytes(outcome.sender, "postmaster@example.com");
+    assert_bytes(outcome.domain, "example.com");
     arena_free(arena);
 }
 
@@ -125,9 +125,9 @@ static void an_explanation_is_the_domain_s_or_the_default(void **state)
         struct arena *arena = arena_new(0);
         struct fake_dns fake = FAKE_DNS(zone);
         struct spf_request asked = request("203.0.113.1", cases[i].mail_from);
-        struct spf_verdict verdict;
-        spf_check(&fake.dns, arena, &asked, &verdict);
-        assert_bytes(verdict.explanation, cases[i].explanation);
+        struct spf_outcome outcome;
+        spf_check(&fake.dns, arena, &asked, &outcome);
+        assert_bytes(outcome.explanation, cases[i].explanation);
         arena_free(arena);
     }
 }
@@ -331,19 +331,19 @@ static void the_dns_has_twenty_seconds_in_all(void **state)
     struct arena *arena = arena_new(0);
     struct patient_dns patient = {.dns.query = keep_deadline};
     struct spf_request asked = request("192.0.2.1", "me@example.com");
-    struct spf_verdict verdict;
+    struct spf_outcome outcome;
     double start = clock_monotonic();
-    spf_check(&patient.dns, arena, &asked, &verdict);
-    assert_int_equal(verdict.result, SPF_TEMPERROR);
+    spf_check(&patient.dns, arena, &asked, &outcome);
+    assert_int_equal(outcome.result, SPF_TEMPERROR);
     assert_true(patient.deadline >= start + 20 && patient.deadline <= clock_monotonic() + 20);
     arena_free(arena);
 }
 
 static struct bytes received(struct buffer *out, const struct spf_request *asked,
-                             const struct spf_verdict *verdict)
+                             const struct spf_outcome *outcome)
 {
     buffer_clear(out);
-    spf_write_received(out, asked, verdict);
+    spf_write_received(out, asked, outcome);
     return buffer_bytes(out);
 }
 
@@ -354,10 +354,10 @@ static void received_spf_quotes_what_is_no_dot_atom(void **state)
     struct fake_dns fake = FAKE_DNS(zone);
     struct buffer out = {0};
     struct spf_request asked = request("2001:db8::1", "me@example.com");
-    struct spf_verdict verdict;
-    spf_check(&fake.dns, arena, &asked, &verdict);
+    struct spf_outcome outcome;
+    spf_check(&fake.dns, arena, &asked, &outcome);
     assert_bytes(
-        received(&out, &asked, &verdict),
+        received(&out, &asked, &outcome),
         "Received-SPF: pass (mx.example.net: domain of me@example.com designates\r\n"
         " 2001:db8::1 as permitted sender) receiver=mx.example.net;\r\n"
         " client-ip=\"2001:db8::1\"; envelope-from=\"me@example.com\";\r\n"
@@ -374,10 +374,10 @@ static void nothing_from_outside_can_break_received_spf(void **state)
     struct buffer out = {0};
     struct spf_request asked = request("192.0.2.1", "a\"b)\\c\r\nX: y@no.example");
     asked.helo = BYTES("(\xff\"\r\n\\");
-    struct spf_verdict verdict;
-    spf_check(&fake.dns, arena, &asked, &verdict);
+    struct spf_outcome outcome;
+    spf_check(&fake.dns, arena, &asked, &outcome);
     assert_bytes(
-        received(&out, &asked, &verdict),
+        received(&out, &asked, &outcome),
         "Received-SPF: none (mx.example.net: domain of a\"b\\)\\\\c??X: y@no.example has no\r\n"
         " SPF policy for 192.0.2.1) receiver=mx.example.net; client-ip=192.0.2.1;\r\n"
         " envelope-from=\"a\\\"b)\\\\c??X: y@no.example\"; helo=\"(?\\\"??\\\\\";\r\n"
@@ -391,11 +391,11 @@ static void an_exhausted_arena_is_a_temporary_error(void **state)
     (void)state;
     struct fake_dns fake = FAKE_DNS(zone);
     struct spf_request asked = request("192.0.2.1", "me@example.com");
-    struct spf_verdict verdict;
+    struct spf_outcome outcome;
     for (size_t limit = 16; limit < 400; limit += 16) {
         struct arena *arena = arena_new(limit);
-        spf_check(&fake.dns, arena, &asked, &verdict);
-        assert_true(!arena_failed(arena) || verdict.result == SPF_TEMPERROR);
+        spf_check(&fake.dns, arena, &asked, &outcome);
+        assert_true(!arena_failed(arena) || outcome.result == SPF_TEMPERROR);
         arena_free(arena);
     }
 }
@@ -403,7 +403,7 @@ static void an_exhausted_arena_is_a_temporary_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_verdict_names_result_mechanism_and_counts),
+        cmocka_unit_test(the_outcome_names_result_mechanism_and_counts),
         cmocka_unit_test(helo_is_checked_for_the_null_reverse_path),
         cmocka_unit_test(an_explanation_is_the_domain_s_or_the_default),
         cmocka_unit_test(a_record_is_refused_for_any_error_anywhere),

@@ -6,7 +6,7 @@
 
 struct dmarc_evaluation {
     const struct dmarc_request *request;
-    struct dmarc_verdict *verdict;
+    struct dmarc_outcome *outcome;
     struct dmarc_lookup lookup;
     bool existence_unknown; /* whether np= applies could not be found out */
 };
@@ -36,7 +36,7 @@ static enum dmarc_alignment align(struct dmarc_evaluation *evaluation, struct by
                                   bool strict)
 {
     struct bytes author = evaluation->request->author_domain;
-    struct bytes organization = evaluation->verdict->organizational_domain;
+    struct bytes organization = evaluation->outcome->organizational_domain;
     struct bytes other;
     if (domain.n == 0)
         return DMARC_NOT_ALIGNED;
@@ -55,11 +55,11 @@ static bool has_identifier(const struct dmarc_evaluation *evaluation,
                            enum dmarc_authentication authentication, enum dmarc_alignment alignment)
 {
     const struct dmarc_request *request = evaluation->request;
-    if (request->spf.authentication == authentication && evaluation->verdict->spf == alignment)
+    if (request->spf.authentication == authentication && evaluation->outcome->spf == alignment)
         return true;
     for (size_t i = 0; i < request->signature_count; i++)
         if (request->signatures[i].authentication == authentication &&
-            evaluation->verdict->signatures[i] == alignment)
+            evaluation->outcome->signatures[i] == alignment)
             return true;
     return false;
 }
@@ -67,15 +67,15 @@ static bool has_identifier(const struct dmarc_evaluation *evaluation,
 static void align_all(struct dmarc_evaluation *evaluation, bool strict_spf, bool strict_dkim)
 {
     const struct dmarc_request *request = evaluation->request;
-    struct dmarc_verdict *verdict = evaluation->verdict;
-    verdict->spf = align(evaluation, request->spf.domain, strict_spf);
-    verdict->spf_passes = request->spf.authentication == DMARC_AUTHENTICATED &&
-                          CLAUSE(DMARC_02, verdict->spf == DMARC_ALIGNED);
+    struct dmarc_outcome *outcome = evaluation->outcome;
+    outcome->spf = align(evaluation, request->spf.domain, strict_spf);
+    outcome->spf_passes = request->spf.authentication == DMARC_AUTHENTICATED &&
+                          CLAUSE(DMARC_02, outcome->spf == DMARC_ALIGNED);
     for (size_t i = 0; i < request->signature_count; i++) {
-        verdict->signatures[i] = align(evaluation, request->signatures[i].domain, strict_dkim);
+        outcome->signatures[i] = align(evaluation, request->signatures[i].domain, strict_dkim);
         if (request->signatures[i].authentication == DMARC_AUTHENTICATED &&
-            CLAUSE(DMARC_03, verdict->signatures[i] == DMARC_ALIGNED))
-            verdict->signature_passes = true;
+            CLAUSE(DMARC_03, outcome->signatures[i] == DMARC_ALIGNED))
+            outcome->signature_passes = true;
     }
 }
 
@@ -87,26 +87,26 @@ static enum dmarc_policy severer(enum dmarc_policy a, enum dmarc_policy b)
 /* RFC 9989 4.10.1, RFC 7489 6.3: p= for the record's own domain, np= or sp= for those below it. */
 static void request_policy(struct dmarc_evaluation *evaluation)
 {
-    struct dmarc_verdict *verdict = evaluation->verdict;
-    const struct dmarc_record *record = &verdict->found.record;
+    struct dmarc_outcome *outcome = evaluation->outcome;
+    const struct dmarc_record *record = &outcome->found.record;
     struct bytes author = evaluation->request->author_domain;
-    verdict->requested = record->policy;
-    verdict->requested_by = "p";
-    if (!CLAUSE(DMARC_06, !bytes_equal(author, verdict->found.domain)))
+    outcome->requested = record->policy;
+    outcome->requested_by = "p";
+    if (!CLAUSE(DMARC_06, !bytes_equal(author, outcome->found.domain)))
         return;
     if (record->has_subdomain_policy) {
-        verdict->requested = record->subdomain_policy;
-        verdict->requested_by = "sp";
+        outcome->requested = record->subdomain_policy;
+        outcome->requested_by = "sp";
     }
     if (!record->has_nonexistent_policy)
         return;
     enum dmarc_existence existence = dmarc_existence(&evaluation->lookup, author);
     if (CLAUSE(DMARC_07, existence == DMARC_EXISTS_NOT)) {
-        verdict->requested = record->nonexistent_policy;
-        verdict->requested_by = "np";
+        outcome->requested = record->nonexistent_policy;
+        outcome->requested_by = "np";
     } else if (existence == DMARC_EXISTENCE_UNKNOWN &&
-               verdict->requested != record->nonexistent_policy) {
-        verdict->requested = severer(verdict->requested, record->nonexistent_policy);
+               outcome->requested != record->nonexistent_policy) {
+        outcome->requested = severer(outcome->requested, record->nonexistent_policy);
         evaluation->existence_unknown = true;
     }
 }
@@ -116,63 +116,63 @@ static void request_policy(struct dmarc_evaluation *evaluation)
 static enum dmarc_policy disposition_of_failure(struct dmarc_evaluation *evaluation)
 {
     const struct dmarc_request *request = evaluation->request;
-    struct dmarc_verdict *verdict = evaluation->verdict;
-    const struct dmarc_record *record = &verdict->found.record;
+    struct dmarc_outcome *outcome = evaluation->outcome;
+    const struct dmarc_record *record = &outcome->found.record;
     bool spared = request->edition == DMARC_RFC9989
                       ? CLAUSE(DMARC_09, record->testing)
                       : CLAUSE(DMARC_20, request->sample >= record->percent);
-    verdict->lowered = spared && verdict->requested != DMARC_POLICY_NONE;
-    return verdict->lowered ? verdict->requested - 1 : verdict->requested;
+    outcome->lowered = spared && outcome->requested != DMARC_POLICY_NONE;
+    return outcome->lowered ? outcome->requested - 1 : outcome->requested;
 }
 
 static void explain_pass(struct dmarc_evaluation *evaluation)
 {
     const struct dmarc_request *request = evaluation->request;
-    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct dmarc_outcome *outcome = evaluation->outcome;
     struct bytes domain = request->spf.domain;
     const char *means = "SPF";
-    for (size_t i = 0; verdict->signature_passes && i < request->signature_count; i++)
+    for (size_t i = 0; outcome->signature_passes && i < request->signature_count; i++)
         if (request->signatures[i].authentication == DMARC_AUTHENTICATED &&
-            verdict->signatures[i] == DMARC_ALIGNED) {
+            outcome->signatures[i] == DMARC_ALIGNED) {
             domain = request->signatures[i].domain;
             means = "a DKIM signature";
             break;
         }
-    verdict->reason = arena_printf(
+    outcome->reason = arena_printf(
         arena_of(evaluation), "%s authenticated %.*s, which is aligned with %.*s", means,
         BYTES_ARG(dmarc_domain(arena_of(evaluation), domain)), BYTES_ARG(request->author_domain));
 }
 
 static void judge_alignment(struct dmarc_evaluation *evaluation)
 {
-    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct dmarc_outcome *outcome = evaluation->outcome;
     struct bytes author = evaluation->request->author_domain;
     enum dmarc_policy failure = disposition_of_failure(evaluation);
     bool undecided = has_identifier(evaluation, DMARC_AUTHENTICATED, DMARC_ALIGNMENT_UNKNOWN) ||
                      has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNED) ||
                      has_identifier(evaluation, DMARC_UNDECIDED, DMARC_ALIGNMENT_UNKNOWN);
-    if (verdict->spf_passes || verdict->signature_passes) {
-        verdict->result = DMARC_PASS;
+    if (outcome->spf_passes || outcome->signature_passes) {
+        outcome->result = DMARC_PASS;
         explain_pass(evaluation);
         return;
     }
-    verdict->at_stake = failure;
+    outcome->at_stake = failure;
     if (undecided || evaluation->existence_unknown) {
-        verdict->result = DMARC_TEMPERROR;
-        verdict->reason =
+        outcome->result = DMARC_TEMPERROR;
+        outcome->reason =
             evaluation->lookup.problem.n > 0
                 ? evaluation->lookup.problem
                 : BYTES("DNS failure, so alignment or authentication is undetermined");
         return;
     }
-    verdict->result = DMARC_FAIL;
-    verdict->disposition = failure;
-    verdict->reason = arena_printf(
+    outcome->result = DMARC_FAIL;
+    outcome->disposition = failure;
+    outcome->reason = arena_printf(
         arena_of(evaluation),
         "neither SPF nor DKIM passed in alignment with %.*s, and %s=%s at _dmarc.%.*s%s",
-        BYTES_ARG(author), verdict->requested_by, dmarc_policy_name(verdict->requested),
-        BYTES_ARG(verdict->found.domain),
-        !verdict->lowered                               ? " applies"
+        BYTES_ARG(author), outcome->requested_by, dmarc_policy_name(outcome->requested),
+        BYTES_ARG(outcome->found.domain),
+        !outcome->lowered                               ? " applies"
         : evaluation->request->edition == DMARC_RFC9989 ? " is in test mode (t=y)"
                                                         : " does not cover this message (pct=)");
 }
@@ -182,19 +182,19 @@ static void judge_alignment(struct dmarc_evaluation *evaluation)
 static void judge_without_record(struct dmarc_evaluation *evaluation,
                                  enum dmarc_discovery discovery)
 {
-    struct dmarc_verdict *verdict = evaluation->verdict;
+    struct dmarc_outcome *outcome = evaluation->outcome;
     struct bytes author = evaluation->request->author_domain;
-    verdict->found = (struct dmarc_found){0};
+    outcome->found = (struct dmarc_found){0};
     if (discovery == DMARC_UNAVAILABLE) {
         align_all(evaluation, true, true);
-        verdict->result = DMARC_TEMPERROR;
-        verdict->reason = evaluation->lookup.problem;
-        if (!verdict->spf_passes && !verdict->signature_passes)
-            verdict->at_stake = DMARC_POLICY_REJECT;
+        outcome->result = DMARC_TEMPERROR;
+        outcome->reason = evaluation->lookup.problem;
+        if (!outcome->spf_passes && !outcome->signature_passes)
+            outcome->at_stake = DMARC_POLICY_REJECT;
         return;
     }
-    verdict->result = DMARC_NONE;
-    verdict->reason =
+    outcome->result = DMARC_NONE;
+    outcome->reason =
         arena_printf(arena_of(evaluation),
                      discovery == DMARC_SEVERAL ? "multiple DMARC records for %.*s, so none applies"
                                                 : "no DMARC record for %.*s",
@@ -203,13 +203,13 @@ static void judge_without_record(struct dmarc_evaluation *evaluation,
 
 static void judge_by_record(struct dmarc_evaluation *evaluation)
 {
-    struct dmarc_verdict *verdict = evaluation->verdict;
-    const struct dmarc_record *record = &verdict->found.record;
+    struct dmarc_outcome *outcome = evaluation->outcome;
+    const struct dmarc_record *record = &outcome->found.record;
     if (!record->usable) {
-        verdict->result = DMARC_PERMERROR;
-        verdict->reason = arena_printf(arena_of(evaluation),
+        outcome->result = DMARC_PERMERROR;
+        outcome->reason = arena_printf(arena_of(evaluation),
                                        "the DMARC record at _dmarc.%.*s has no valid policy",
-                                       BYTES_ARG(verdict->found.domain));
+                                       BYTES_ARG(outcome->found.domain));
         return;
     }
     request_policy(evaluation);
@@ -218,26 +218,26 @@ static void judge_by_record(struct dmarc_evaluation *evaluation)
 }
 
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
-                    struct dmarc_verdict *verdict)
+                    struct dmarc_outcome *outcome)
 {
     struct dmarc_evaluation evaluation = {
         .request = request,
-        .verdict = verdict,
+        .outcome = outcome,
         .lookup = {.dns = dns,
                    .arena = arena,
                    .edition = request->edition,
                    .suffixes = request->suffixes ? request->suffixes : psl_builtin()},
     };
-    *verdict = (struct dmarc_verdict){.requested_by = ""};
-    verdict->signatures =
-        arena_alloc_array(arena, request->signature_count + 1, sizeof *verdict->signatures);
-    if (!verdict->signatures)
+    *outcome = (struct dmarc_outcome){.requested_by = ""};
+    outcome->signatures =
+        arena_alloc_array(arena, request->signature_count + 1, sizeof *outcome->signatures);
+    if (!outcome->signatures)
         return false;
     enum dmarc_discovery discovery =
-        dmarc_discover(&evaluation.lookup, request->author_domain, &verdict->found);
+        dmarc_discover(&evaluation.lookup, request->author_domain, &outcome->found);
     if (!dmarc_organization(&evaluation.lookup, request->author_domain,
-                            &verdict->organizational_domain))
-        verdict->organizational_domain = (struct bytes){NULL, 0};
+                            &outcome->organizational_domain))
+        outcome->organizational_domain = (struct bytes){NULL, 0};
     if (discovery == DMARC_FOUND)
         judge_by_record(&evaluation);
     else

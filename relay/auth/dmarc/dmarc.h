@@ -40,7 +40,7 @@ enum dmarc_result {
 
 enum dmarc_alignment { DMARC_NOT_ALIGNED, DMARC_ALIGNED, DMARC_ALIGNMENT_UNKNOWN };
 
-struct dmarc_verdict {
+struct dmarc_outcome {
     enum dmarc_result result;
     struct dmarc_found found;           /* the record; domain.p == NULL without one */
     struct bytes organizational_domain; /* the author's; p == NULL where DNS failed */
@@ -58,9 +58,9 @@ struct dmarc_verdict {
 };
 
 /* Evaluates. Waits in the calling fiber for DNS, whose answers should be remembered (dns_memo()).
- * Everything in *verdict lives in `arena` or in the request. False only when memory is short. */
+ * Everything in *outcome lives in `arena` or in the request. False only when memory is short. */
 bool dmarc_evaluate(struct dns *dns, struct arena *arena, const struct dmarc_request *request,
-                    struct dmarc_verdict *verdict);
+                    struct dmarc_outcome *outcome);
 
 /* The form in which domains are compared: A-labels in lower case, without a final dot. Text that
  * is not a name stays as it is, and equals no name. */

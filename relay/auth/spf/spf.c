@@ -375,19 +375,19 @@ static struct bytes explain(struct spf_evaluation *evaluation, const struct find
 }
 
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
-               struct spf_verdict *verdict)
+               struct spf_outcome *outcome)
 {
-    spf_identify(arena, request, verdict);
+    spf_identify(arena, request, outcome);
     struct spf_evaluation evaluation = {
         .dns = dns,
         .arena = arena,
         .deadline = clock_monotonic() + SECONDS_MAX,
         .macros =
             {
-                .sender = verdict->sender,
+                .sender = outcome->sender,
                 .local_part =
-                    bytes_first(verdict->sender, verdict->sender.n - verdict->domain.n - 1),
-                .domain = verdict->domain,
+                    bytes_first(outcome->sender, outcome->sender.n - outcome->domain.n - 1),
+                .domain = outcome->domain,
                 .helo = request->helo,
                 .receiver = request->receiver,
                 .client = request->client,
@@ -396,17 +396,17 @@ void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *r
     };
     evaluation.macros.context = &evaluation;
     struct finding finding;
-    check_host(&evaluation, spf_without_final_dot(verdict->domain), &finding);
-    verdict->lookups = evaluation.lookups;
-    verdict->void_lookups = evaluation.void_lookups;
-    verdict->result = evaluation.stopped ? evaluation.error : finding.result;
-    verdict->problem = evaluation.stopped ? evaluation.problem : finding.problem;
+    check_host(&evaluation, spf_without_final_dot(outcome->domain), &finding);
+    outcome->lookups = evaluation.lookups;
+    outcome->void_lookups = evaluation.void_lookups;
+    outcome->result = evaluation.stopped ? evaluation.error : finding.result;
+    outcome->problem = evaluation.stopped ? evaluation.problem : finding.problem;
     if (!evaluation.stopped)
-        verdict->mechanism = finding.mechanism;
-    if (verdict->result == SPF_FAIL)
-        verdict->explanation = explain(&evaluation, &finding, request->default_explanation);
+        outcome->mechanism = finding.mechanism;
+    if (outcome->result == SPF_FAIL)
+        outcome->explanation = explain(&evaluation, &finding, request->default_explanation);
     if (arena_failed(arena)) {
-        verdict->result = SPF_TEMPERROR;
-        verdict->problem = "out of memory";
+        outcome->result = SPF_TEMPERROR;
+        outcome->problem = "out of memory";
     }
 }

@@ -27,7 +27,7 @@ struct spf_request {
     struct bytes default_explanation; /* for a fail whose domain explains nothing; may be empty */
 };
 
-struct spf_verdict {
+struct spf_outcome {
     enum spf_result result;
     enum spf_identity identity;
     struct bytes
@@ -42,17 +42,17 @@ struct spf_verdict {
 };
 
 /* Evaluates check_host() (RFC 7208 4) for MAIL FROM, or for HELO when that is null. Waits in the
- * calling fiber, 20 s at most. Everything in *verdict lives in `arena` or in the request. Memory
+ * calling fiber, 20 s at most. Everything in *outcome lives in `arena` or in the request. Memory
  * running out gives SPF_TEMPERROR. */
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
-               struct spf_verdict *verdict);
+               struct spf_outcome *outcome);
 
 /* "pass", "fail", ... as Received-SPF and Authentication-Results write it. */
 const char *spf_result_name(enum spf_result result);
 
-/* For evaluators: fills in identity, sender and domain of a fresh verdict (RFC 7208 2.4, 4.3). */
+/* For evaluators: fills in identity, sender and domain of a fresh outcome (RFC 7208 2.4, 4.3). */
 void spf_identify(struct arena *arena, const struct spf_request *request,
-                  struct spf_verdict *verdict);
+                  struct spf_outcome *outcome);
 
 /* For evaluators: a multi-label name in ASCII and not an address literal, as 4.3 wants it. Whether
  * it can be asked for (RFC 1035 2.3.4) is for dns_query() to say. */
@@ -66,6 +66,6 @@ struct bytes spf_explanation(struct bytes text, struct bytes default_explanation
 /* Appends a Received-SPF field (RFC 7208 9.1), folded, with its CRLF. Nothing that the client or a
  * record supplied can break the field. */
 void spf_write_received(struct buffer *out, const struct spf_request *request,
-                        const struct spf_verdict *verdict);
+                        const struct spf_outcome *outcome);
 
 #endif

@@ -17,23 +17,23 @@ const char *spf_result_name(enum spf_result result)
 }
 
 void spf_identify(struct arena *arena, const struct spf_request *request,
-                  struct spf_verdict *verdict)
+                  struct spf_outcome *outcome)
 {
-    *verdict = (struct spf_verdict){.identity = SPF_MAIL_FROM, .sender = request->mail_from};
+    *outcome = (struct spf_outcome){.identity = SPF_MAIL_FROM, .sender = request->mail_from};
     if (CLAUSE(SPF_05, request->mail_from.n == 0)) {
-        verdict->identity = SPF_HELO;
-        verdict->sender = request->helo;
+        outcome->identity = SPF_HELO;
+        outcome->sender = request->helo;
     }
-    size_t at = bytes_find_last(verdict->sender, '@');
-    if (verdict->identity == SPF_MAIL_FROM && at != BYTES_NOT_FOUND && at > 0) {
-        verdict->domain = bytes_from(verdict->sender, at + 1);
+    size_t at = bytes_find_last(outcome->sender, '@');
+    if (outcome->identity == SPF_MAIL_FROM && at != BYTES_NOT_FOUND && at > 0) {
+        outcome->domain = bytes_from(outcome->sender, at + 1);
         return;
     }
-    struct bytes domain = verdict->sender;
-    if (verdict->identity == SPF_MAIL_FROM && at == 0)
+    struct bytes domain = outcome->sender;
+    if (outcome->identity == SPF_MAIL_FROM && at == 0)
         domain = bytes_from(domain, 1);
-    verdict->sender = arena_printf(arena, "postmaster@%.*s", BYTES_ARG(domain));
-    verdict->domain = domain;
+    outcome->sender = arena_printf(arena, "postmaster@%.*s", BYTES_ARG(domain));
+    outcome->domain = domain;
 }
 
 bool spf_is_checkable(struct bytes domain)

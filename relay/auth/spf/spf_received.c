@@ -87,17 +87,17 @@ static const struct {
 };
 
 static void add_comment(struct field *field, const struct spf_request *request,
-                        const struct spf_verdict *verdict, const char *client)
+                        const struct spf_outcome *outcome, const char *client)
 {
     static const char specials[] = "()\\";
     struct bytes receiver = request->receiver.n > 0 ? request->receiver : BYTES("unknown");
     struct buffer comment = {0};
     buffer_add_char(&comment, '(');
     add_escaped(&comment, receiver, specials);
-    buffer_printf(&comment, ": %s", sentences[verdict->result].before);
-    add_escaped(&comment, verdict->sender, specials);
-    buffer_printf(&comment, "%s%s%s)", sentences[verdict->result].between, client,
-                  sentences[verdict->result].after);
+    buffer_printf(&comment, ": %s", sentences[outcome->result].before);
+    add_escaped(&comment, outcome->sender, specials);
+    buffer_printf(&comment, "%s%s%s)", sentences[outcome->result].between, client,
+                  sentences[outcome->result].after);
     struct bytes rest = buffer_bytes(&comment);
     while (rest.p)
         add_field_word(field, bytes_cut(&rest, ' '));
@@ -106,25 +106,25 @@ static void add_comment(struct field *field, const struct spf_request *request,
 }
 
 void spf_write_received(struct buffer *out, const struct spf_request *request,
-                        const struct spf_verdict *verdict)
+                        const struct spf_outcome *outcome)
 {
     static const char name[] = "Received-SPF:";
     struct field field = {.out = out, .column = sizeof name - 1};
     char client[IP_TEXT_SIZE];
     buffer_add(out, bytes_of(name));
-    add_field_word(&field, bytes_of(spf_result_name(verdict->result)));
-    add_comment(&field, request, verdict, ip_format(&request->client, client));
+    add_field_word(&field, bytes_of(spf_result_name(outcome->result)));
+    add_comment(&field, request, outcome, ip_format(&request->client, client));
     if (request->receiver.n > 0)
         add_pair(&field, "receiver", request->receiver, false);
     add_pair(&field, "client-ip", bytes_of(client), false);
-    if (verdict->identity == SPF_MAIL_FROM)
+    if (outcome->identity == SPF_MAIL_FROM)
         add_pair(&field, "envelope-from", request->mail_from, true);
     add_pair(&field, "helo", request->helo, false);
-    add_pair(&field, "identity", verdict->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"),
+    add_pair(&field, "identity", outcome->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"),
              false);
-    if (verdict->mechanism.n > 0)
-        add_pair(&field, "mechanism", verdict->mechanism, false);
-    if (verdict->problem)
-        add_pair(&field, "problem", bytes_of(verdict->problem), false);
+    if (outcome->mechanism.n > 0)
+        add_pair(&field, "mechanism", outcome->mechanism, false);
+    if (outcome->problem)
+        add_pair(&field, "problem", bytes_of(outcome->problem), false);
     buffer_add(out, BYTES("\r\n"));
 }
