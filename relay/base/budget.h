@@ -1,5 +1,5 @@
 /* A budget of octets that several holders share, so that memory has a ceiling
- * (DECISIONS "Robustness"). */
+ * (specification.md#bounds-memory). */
 #ifndef FAIRLEAD_BUDGET_H
 #define FAIRLEAD_BUDGET_H
 

@@ -72,8 +72,9 @@ void upstream_free(struct upstream *upstream);
 struct bytes upstream_domain(const struct upstream *upstream);
 bool upstream_is_connected(const struct upstream *upstream);
 
-/* Tries the hosts in order until one has answered EHLO or HELO with a 2xx (DECISIONS "IPv6"). The
- * answer is a 2xx, else the first refusal among the hosts, else a failure. */
+/* Tries the hosts in order until one has answered EHLO or HELO with a 2xx
+ * (specification.md#hosts-replies). The answer is that 2xx, else the first refusal among the hosts,
+ * else a failure. */
 void upstream_connect(struct upstream *upstream, double deadline, struct upstream_answer *answer);
 
 /* MAIL FROM and RCPT TO, with the paths in wire form without the angle brackets (an empty reverse

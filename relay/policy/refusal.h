@@ -94,15 +94,15 @@ struct refusal {
 
 struct refusal_entry {
     uint16_t code;
-    const char *enhanced; /* NULL where the postmaster page pins a text without one */
+    const char *enhanced; /* NULL where the Postmaster page gives a text without one */
     const char *text;     /* each "{}" takes one detail */
-    const char *section;  /* NULL, or the anchor on the postmaster page that the text refers to */
+    const char *section;  /* NULL, or the anchor on the Postmaster page that the text refers to */
 };
 
 const struct refusal_entry *refusal_entry(enum refusal_kind kind);
 
-/* The reply without code and line end: "5.1.1 No such address here". `page` is the URL of the
- * postmaster page; where it is empty the text refers to none. In `arena`; p == NULL when memory is
+/* The reply without code and line end: "5.1.1 No such user here". `page` is the URL of the
+ * Postmaster page; where it is empty the text refers to none. In `arena`; p == NULL when memory is
  * short. */
 struct bytes refusal_text(struct arena *arena, const struct refusal *refusal, struct bytes page);
 

@@ -2,8 +2,9 @@
  *
  * RFC 5321 3 and 4 for a receiving relay, PIPELINING (RFC 2920: replies are sent when nothing more
  * is there to read), SIZE (RFC 1870), 8BITMIME (RFC 6152), STARTTLS (RFC 3207). What is not
- * advertised, and why: SMTPUTF8 and DSN (the page's limitations), ENHANCEDSTATUSCODES (foreign
- * replies are handed on), CHUNKING and AUTH (no use for them here). */
+ * advertised, and why: SMTPUTF8 and DSN (limitations on the Postmaster page), ENHANCEDSTATUSCODES
+ * (the replies of other servers are returned), CHUNKING and AUTH (a forwarder needs neither).
+ */
 #include "session.h"
 
 #include "clause.h"

@@ -1,8 +1,8 @@
 /* One mail on its way through the relay. See transaction.h.
  *
- * The order of events is that of DECISIONS "The shape of a transaction": the sender is only noted
- * at MAIL; the upstream is connected at the first RCPT, so that its answer can be the recipient's;
- * the message is taken whole before DATA goes to the upstream. */
+ * The order of events is that of specification.md#transaction-mail and the steps after it: MAIL
+ * only notes the sender; the upstream is connected at the first RCPT, so that its reply can be the
+ * reply to that recipient; the message is read whole before DATA goes to the upstream. */
 #include "transaction.h"
 
 #include "clause.h"

@@ -1,9 +1,10 @@
 /* One mail on its way through the relay: MAIL, RCPT and DATA of the client on one side, one
- * upstream transaction on the other (DECISIONS "The shape of a transaction").
+ * upstream transaction on the other (specification.md#transaction-in-session).
  *
- * The relay has no queue. A 2xx to the end of DATA is the upstream's 2xx for that very message, and
- * nothing else is. A transaction belongs to one session and serves its mails one after the other;
- * the upstream connection stays open between mails for the same destination. */
+ * The relay has no queue. A 2xx reply to the end of DATA is the upstream's own 2xx reply to that
+ * message, and never anything else (INV-01). A transaction belongs to one session and serves its
+ * mails one after the other; the upstream connection stays open between mails for the same
+ * destination. */
 #ifndef FAIRLEAD_TRANSACTION_H
 #define FAIRLEAD_TRANSACTION_H
 
