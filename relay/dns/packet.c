@@ -156,7 +156,7 @@ static void lower_ttl(uint32_t *ttl, uint32_t other)
         *ttl = other;
 }
 
-static bool read_ip(struct bytes data, uint8_t length, struct ip *address)
+static bool read_ip_octets(struct bytes data, uint8_t length, struct ip *address)
 {
     if (data.n != length)
         return false;
@@ -193,14 +193,14 @@ static bool read_name(struct arena *arena, const ldns_rdf *rdf, struct bytes *te
     return text->p != NULL;
 }
 
-static bool read_record(struct arena *arena, const ldns_rr *rr, struct dns_record *record)
+static bool read_resource_record(struct arena *arena, const ldns_rr *rr, struct dns_record *record)
 {
     const ldns_rdf *first = ldns_rr_rdf(rr, 0);
     switch ((int)ldns_rr_get_type(rr)) {
     case DNS_A:
-        return read_ip(rdf_bytes(first), 4, &record->address);
+        return read_ip_octets(rdf_bytes(first), 4, &record->address);
     case DNS_AAAA:
-        return read_ip(rdf_bytes(first), 16, &record->address);
+        return read_ip_octets(rdf_bytes(first), 16, &record->address);
     case DNS_TXT:
     case DNS_SPF:
         return read_strings(arena, rr, &record->text);
@@ -215,8 +215,8 @@ static bool read_record(struct arena *arena, const ldns_rr *rr, struct dns_recor
 }
 
 /* Reads the records of the type at `owner`. False when one is malformed. */
-static bool read_records(struct arena *arena, const ldns_rr_list *section, struct bytes owner,
-                         enum dns_type type, struct dns_answer *answer)
+static bool read_resource_records(struct arena *arena, const ldns_rr_list *section,
+                                  struct bytes owner, enum dns_type type, struct dns_answer *answer)
 {
     size_t most = ldns_rr_list_rr_count(section);
     struct dns_record *records = NULL;
@@ -226,7 +226,7 @@ static bool read_records(struct arena *arena, const ldns_rr_list *section, struc
             continue;
         if (!records)
             records = arena_alloc_array(arena, most - i, sizeof *records);
-        if (!records || !read_record(arena, rr, &records[answer->count]))
+        if (!records || !read_resource_record(arena, rr, &records[answer->count]))
             return false;
         answer->count++;
         lower_ttl(&answer->ttl, ldns_rr_ttl(rr));
@@ -334,7 +334,7 @@ static void read_sections(struct arena *arena, const ldns_pkt *packet,
     *answer = (struct dns_answer){.ttl = UINT32_MAX};
     reply->kind = DNS_REPLY_FAILED;
     for (;;) {
-        if (!read_records(arena, section, owner, question->type, answer)) {
+        if (!read_resource_records(arena, section, owner, question->type, answer)) {
             dns_answer_fail(answer, "malformed record");
             return;
         }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* No more is ever tried: the client waits meanwhile, and a hostile domain could list thousands. */
-enum { HOSTS_MOST = 10, ADDRESSES_OF_A_HOST_MOST = 8 };
+enum { HOSTS_MAX = 10, HOST_ADDRESSES_MAX = 8 };
 
 struct host {
     struct bytes name;
@@ -41,7 +41,7 @@ struct mx {
 struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
                   struct bytes domain)
 {
-    struct mx *mx = arena_alloc(arena, sizeof(*mx));
+    struct mx *mx = arena_alloc(arena, sizeof *mx);
     if (!mx)
         return NULL;
     mx->arena = arena;
@@ -61,7 +61,7 @@ static int compare_hosts(const void *left, const void *right)
 
 static enum mx_status set_hosts(struct mx *mx, const struct dns_answer *answer)
 {
-    mx->hosts = arena_alloc_array(mx->arena, answer->count, sizeof(*mx->hosts));
+    mx->hosts = arena_alloc_array(mx->arena, answer->count, sizeof *mx->hosts);
     if (!mx->hosts)
         return MX_DNS_FAILED;
     for (size_t i = 0; i < answer->count; i++) {
@@ -71,20 +71,20 @@ static enum mx_status set_hosts(struct mx *mx, const struct dns_answer *answer)
         struct host *host = &mx->hosts[mx->host_count++];
         *host = (struct host){.name = record->text, .preference = record->preference};
         /* Without random octets the order is the answer's, which is no worse than a bad shuffle. */
-        (void)RAND_bytes((unsigned char *)&host->shuffle, sizeof(host->shuffle));
+        (void)RAND_bytes((unsigned char *)&host->shuffle, sizeof host->shuffle);
     }
     if (CLAUSE(MX_08, mx->host_count == 0))
         return MX_NULL;
-    qsort(mx->hosts, mx->host_count, sizeof(*mx->hosts), compare_hosts);
-    if (mx->host_count > HOSTS_MOST)
-        mx->host_count = HOSTS_MOST;
+    qsort(mx->hosts, mx->host_count, sizeof *mx->hosts, compare_hosts);
+    if (mx->host_count > HOSTS_MAX)
+        mx->host_count = HOSTS_MAX;
     return MX_CANDIDATE;
 }
 
 /* RFC 5321 5.1: without any MX the domain itself is the host. */
 static enum mx_status set_implicit_host(struct mx *mx)
 {
-    mx->hosts = arena_alloc(mx->arena, sizeof(*mx->hosts));
+    mx->hosts = arena_alloc(mx->arena, sizeof *mx->hosts);
     if (!mx->hosts)
         return MX_DNS_FAILED;
     mx->hosts[0].name = mx->domain;
@@ -109,7 +109,7 @@ static enum mx_status ask_for_hosts(struct mx *mx, double deadline)
 /* The address literal is the one host, and its address the one candidate. */
 static enum mx_status set_literal(struct mx *mx, const struct ip *ip)
 {
-    struct dns_record *record = arena_alloc(mx->arena, sizeof(*record));
+    struct dns_record *record = arena_alloc(mx->arena, sizeof *record);
     if (!record || set_implicit_host(mx) != MX_CANDIDATE)
         return MX_DNS_FAILED;
     record->address = *ip;
@@ -119,7 +119,7 @@ static enum mx_status set_literal(struct mx *mx, const struct ip *ip)
     return MX_CANDIDATE;
 }
 
-static enum mx_status start(struct mx *mx, double deadline)
+static enum mx_status find_hosts(struct mx *mx, double deadline)
 {
     struct ip ip;
     if (domain_literal_parse(mx->domain, &ip))
@@ -150,7 +150,7 @@ static enum mx_status status_at_end(const struct mx *mx)
 }
 
 /* Goes on to the host's other family, or to the next host. */
-static void advance(struct mx *mx)
+static void next_family_or_host(struct mx *mx)
 {
     mx->looked_up = false;
     mx->address = 0;
@@ -159,9 +159,9 @@ static void advance(struct mx *mx)
         mx->host++;
 }
 
-static void look_up(struct mx *mx, double deadline)
+static void look_up_addresses(struct mx *mx, double deadline)
 {
-    const enum dns_type family = CLAUSE(IPV6_06, mx->second_family) ? DNS_A : DNS_AAAA;
+    enum dns_type family = CLAUSE(IPV6_06, mx->second_family) ? DNS_A : DNS_AAAA;
     dns_query(mx->dns, mx->arena, mx->hosts[mx->host].name, family, deadline, &mx->addresses);
     mx->looked_up = true;
     if (mx->addresses.status == DNS_TEMPFAIL)
@@ -173,13 +173,13 @@ static void look_up(struct mx *mx, double deadline)
 enum mx_status mx_next(struct mx *mx, double deadline, struct mx_candidate *candidate)
 {
     if (!mx->asked)
-        mx->end = start(mx, deadline);
+        mx->end = find_hosts(mx, deadline);
     mx->asked = true;
     while (mx->end == MX_CANDIDATE && mx->host < mx->host_count) {
         if (!mx->looked_up)
-            look_up(mx, deadline);
-        if (mx->address == mx->addresses.count || mx->address == ADDRESSES_OF_A_HOST_MOST) {
-            advance(mx);
+            look_up_addresses(mx, deadline);
+        if (mx->address == mx->addresses.count || mx->address == HOST_ADDRESSES_MAX) {
+            next_family_or_host(mx);
             continue;
         }
         candidate->host = mx->hosts[mx->host].name;

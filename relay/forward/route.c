@@ -7,7 +7,7 @@
 #include "clause.h"
 #include "srs.h"
 
-struct entry {
+struct route_entry {
     uint64_t hash;
     bool whole_domain;       /* the domain itself, not an address in it */
     struct bytes local_part; /* of an address */
@@ -18,7 +18,7 @@ struct entry {
 
 struct route_table {
     size_t mask; /* the number of slots, a power of two, less one */
-    struct entry *slots;
+    struct route_entry *slots;
 };
 
 struct route_table *route_table_new(struct arena *arena, size_t entries)
@@ -26,8 +26,8 @@ struct route_table *route_table_new(struct arena *arena, size_t entries)
     size_t slots = 16;
     while (slots / 2 <= entries) /* never more than half full */
         slots *= 2;
-    struct route_table *table = arena_alloc(arena, sizeof(*table));
-    struct entry *memory = arena_alloc_array(arena, slots, sizeof(*memory));
+    struct route_table *table = arena_alloc(arena, sizeof *table);
+    struct route_entry *memory = arena_alloc_array(arena, slots, sizeof *memory);
     if (!table || !memory)
         return NULL;
     *table = (struct route_table){.mask = slots - 1, .slots = memory};
@@ -35,10 +35,10 @@ struct route_table *route_table_new(struct arena *arena, size_t entries)
 }
 
 /* The slot that has the key, or the free one where it belongs (its domain is empty). */
-static struct entry *find_slot(const struct route_table *table, const struct entry *key)
+static struct route_entry *find_slot(const struct route_table *table, const struct route_entry *key)
 {
     for (size_t at = key->hash;; at++) {
-        struct entry *slot = &table->slots[at & table->mask];
+        struct route_entry *slot = &table->slots[at & table->mask];
         if (slot->domain.n == 0 ||
             (slot->hash == key->hash && slot->whole_domain == key->whole_domain &&
              bytes_equal(slot->domain, key->domain) &&
@@ -48,33 +48,33 @@ static struct entry *find_slot(const struct route_table *table, const struct ent
     }
 }
 
-static struct entry domain_key(struct bytes domain)
+static struct route_entry domain_key(struct bytes domain)
 {
-    return (struct entry){
+    return (struct route_entry){
         .hash = bytes_hash_nocase(domain), .whole_domain = true, .domain = domain};
 }
 
-static struct entry address_key(struct bytes local_part, struct bytes domain)
+static struct route_entry address_key(struct bytes local_part, struct bytes domain)
 {
     const uint64_t multiplier = 0x9e3779b97f4a7c15; /* 2^64 / golden ratio: tells a@b from b@a */
-    return (struct entry){.hash = bytes_hash_nocase(local_part) * multiplier ^
-                                  bytes_hash_nocase(domain),
-                          .local_part = local_part,
-                          .domain = domain};
+    return (struct route_entry){.hash = bytes_hash_nocase(local_part) * multiplier ^
+                                        bytes_hash_nocase(domain),
+                                .local_part = local_part,
+                                .domain = domain};
 }
 
-static struct entry *find_domain(const struct route_table *table, struct bytes domain)
+static struct route_entry *find_domain(const struct route_table *table, struct bytes domain)
 {
-    const struct entry key = domain_key(domain);
-    struct entry *slot = find_slot(table, &key);
+    const struct route_entry key = domain_key(domain);
+    struct route_entry *slot = find_slot(table, &key);
     return slot->domain.n ? slot : NULL;
 }
 
 const struct zone *route_table_add_domain(struct route_table *table, struct bytes domain,
                                           const struct zone *zone)
 {
-    struct entry key = domain_key(domain);
-    struct entry *slot = find_slot(table, &key);
+    struct route_entry key = domain_key(domain);
+    struct route_entry *slot = find_slot(table, &key);
     if (slot->domain.n)
         return slot->zone;
     key.zone = zone;
@@ -84,8 +84,8 @@ const struct zone *route_table_add_domain(struct route_table *table, struct byte
 
 const struct zone_route *route_table_add(struct route_table *table, const struct zone_route *route)
 {
-    struct entry key = address_key(route->local_part, route->domain);
-    struct entry *slot =
+    struct route_entry key = address_key(route->local_part, route->domain);
+    struct route_entry *slot =
         route->catch_all ? find_domain(table, route->domain) : find_slot(table, &key);
     if (slot->route)
         return slot->route;
@@ -97,7 +97,7 @@ const struct zone_route *route_table_add(struct route_table *table, const struct
 
 const struct zone *route_table_zone(const struct route_table *table, struct bytes domain)
 {
-    const struct entry *entry = find_domain(table, domain);
+    const struct route_entry *entry = find_domain(table, domain);
     return entry ? entry->zone : NULL;
 }
 
@@ -121,7 +121,7 @@ enum route_status route_find(const struct routing *routing, const struct address
                                 .overflow_local_part = BYTES(SRS_OVERFLOW_LOCAL_PART)};
         return to_postmaster(routing, route);
     }
-    const struct entry *domain =
+    const struct route_entry *domain =
         recipient->literal ? NULL : find_domain(routing->table, recipient->domain);
     if (!domain)
         return ROUTE_NOT_SERVED;
@@ -131,8 +131,8 @@ enum route_status route_find(const struct routing *routing, const struct address
         return to_postmaster(routing, route);
     if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
         return ROUTE_SRS_ADDRESS;
-    const struct entry key = address_key(recipient->local, domain->domain);
-    const struct entry *exact = find_slot(routing->table, &key);
+    const struct route_entry key = address_key(recipient->local, domain->domain);
+    const struct route_entry *exact = find_slot(routing->table, &key);
     const struct zone_route *found =
         CLAUSE(CHAR_08, exact->route != NULL) ? exact->route : domain->route;
     if (!found)

@@ -17,9 +17,9 @@
 #include <string.h>
 
 enum {
-    RESET_SECONDS = 10,     /* for the answer to RSET; the client is kept waiting for it */
-    LINE_LIMIT = 64 * 1024, /* octets of one reply line; a longer one breaks the protocol */
-    BLOCK = 64 * 1024,      /* octets of the message between two flushes */
+    RESET_TIMEOUT = 10,            /* for the answer to RSET; the client is kept waiting for it */
+    UPSTREAM_LINE_MAX = 64 * 1024, /* octets of one reply line; a longer one breaks the protocol */
+    BLOCK_SIZE = 64 * 1024,        /* octets of the message between two flushes */
     ERROR_SIZE = 128,
     ADDED_FIELDS_ALLOWANCE = 4096, /* an allowance for what is prepended, declared in SIZE= */
 };
@@ -70,7 +70,7 @@ const char *upstream_error(const struct upstream *upstream)
 }
 
 /* To be called while the stream that failed is still there. */
-static void keep_error(struct upstream *upstream)
+static void keep_upstream_error(struct upstream *upstream)
 {
     if (upstream->stream && *stream_failure(upstream->stream))
         snprintf(upstream->error, sizeof upstream->error, "%s", stream_failure(upstream->stream));
@@ -118,10 +118,10 @@ const char *upstream_tls_version(const struct upstream *upstream)
 }
 
 /* Drops the connection: there is no reply that could be handed on. */
-static void fail(struct upstream *upstream, enum upstream_failure failure, const char *clause,
-                 struct upstream_answer *answer)
+static void fail_upstream(struct upstream *upstream, enum upstream_failure failure,
+                          const char *clause, struct upstream_answer *answer)
 {
-    keep_error(upstream);
+    keep_upstream_error(upstream);
     disconnect(upstream);
     *answer = (struct upstream_answer){.failure = failure, .clause = clause};
 }
@@ -134,20 +134,21 @@ static bool read_reply(struct upstream *upstream, double deadline, struct upstre
     reply_start(&reader, upstream->step);
     for (;;) {
         struct bytes line;
-        enum stream_status status = stream_read_line(upstream->stream, LINE_LIMIT, deadline, &line);
+        enum stream_status status =
+            stream_read_line(upstream->stream, UPSTREAM_LINE_MAX, deadline, &line);
         if (CLAUSE(ERR_10, status != STREAM_OK)) {
             if (status == STREAM_TOO_LONG)
-                fail(upstream, UPSTREAM_BROKE_PROTOCOL, "UPS-13", answer);
+                fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "UPS-13", answer);
             else
-                fail(upstream, UPSTREAM_LOST, status == STREAM_TIMEOUT ? "ERR-11" : "ERR-10",
-                     answer);
+                fail_upstream(upstream, UPSTREAM_LOST,
+                              status == STREAM_TIMEOUT ? "ERR-11" : "ERR-10", answer);
             return false;
         }
         enum reply_progress progress = reply_take_line(&reader, line);
         if (progress == REPLY_MORE)
             continue;
         if (CLAUSE(ERR_12, progress == REPLY_UNPARSABLE)) {
-            fail(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-12", answer);
+            fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-12", answer);
             return false;
         }
         *answer = (struct upstream_answer){.reply = reader.reply};
@@ -157,51 +158,51 @@ static bool read_reply(struct upstream *upstream, double deadline, struct upstre
 
 /* Takes the reply to a command. `positive` is the class of reply that lets the dialogue go on; 4yz
  * and 5yz are answers too, everything else is out of place. After a 421 the channel is closing. */
-static void take_answer(struct upstream *upstream, int positive, double deadline,
+static void read_answer(struct upstream *upstream, int positive, double deadline,
                         struct upstream_answer *answer)
 {
     if (!read_reply(upstream, deadline, answer))
         return;
     int class = answer->reply.code / 100;
     if (CLAUSE(ERR_13, class != positive && class != 4 && class != 5))
-        fail(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-13", answer);
+        fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-13", answer);
     else if (answer->reply.code == 421)
         disconnect(upstream);
 }
 
 /* The upstream spoke, or left, before it was its turn. A refusal, most often a 421, is its answer;
  * anything else cannot be one. Either way no more is sent. */
-static void take_early_answer(struct upstream *upstream, struct upstream_answer *answer)
+static void read_early_answer(struct upstream *upstream, struct upstream_answer *answer)
 {
     double no_wait = clock_monotonic();
     if (!read_reply(upstream, no_wait, answer))
         return;
     if (CLAUSE(INV_01, answer->reply.code / 100 < 4))
-        fail(upstream, UPSTREAM_BROKE_PROTOCOL, "INV-01", answer);
+        fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "INV-01", answer);
     else
         disconnect(upstream);
 }
 
 /* Sends what is queued and takes the answer to it. */
-static void exchange(struct upstream *upstream, int positive, double deadline,
-                     struct upstream_answer *answer)
+static void flush_and_read_answer(struct upstream *upstream, int positive, double deadline,
+                                  struct upstream_answer *answer)
 {
     if (stream_flush(upstream->stream, deadline) == STREAM_OK)
-        take_answer(upstream, positive, deadline, answer);
+        read_answer(upstream, positive, deadline, answer);
     else
-        fail(upstream, UPSTREAM_LOST, "ERR-10", answer);
+        fail_upstream(upstream, UPSTREAM_LOST, "ERR-10", answer);
 }
 
 /* The same for a command. A reply that is there already answers nothing that was asked. */
-static void ask(struct upstream *upstream, int positive, double deadline,
-                struct upstream_answer *answer)
+static void send_command(struct upstream *upstream, int positive, double deadline,
+                         struct upstream_answer *answer)
 {
     if (!upstream->stream)
-        fail(upstream, UPSTREAM_LOST, "ERR-10", answer);
+        fail_upstream(upstream, UPSTREAM_LOST, "ERR-10", answer);
     else if (CLAUSE(INV_05, stream_input_waiting(upstream->stream)))
-        take_early_answer(upstream, answer);
+        read_early_answer(upstream, answer);
     else
-        exchange(upstream, positive, deadline, answer);
+        flush_and_read_answer(upstream, positive, deadline, answer);
 }
 
 static double sooner(double deadline, double seconds)
@@ -221,7 +222,7 @@ static void say_hello(struct upstream *upstream, double deadline, struct upstrea
     struct bytes name = upstream->settings->ehlo;
     upstream->offers = (struct reply_extensions){0};
     stream_printf(upstream->stream, "EHLO %.*s\r\n", BYTES_ARG(name));
-    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+    send_command(upstream, 2, command_deadline(upstream, deadline), answer);
     if (upstream_accepted(answer)) {
         upstream->offers = reply_read_extensions(&answer->reply);
         return;
@@ -230,7 +231,7 @@ static void say_hello(struct upstream *upstream, double deadline, struct upstrea
         !CLAUSE(UPS_02, answer->reply.code / 100 == 5))
         return;
     stream_printf(upstream->stream, "HELO %.*s\r\n", BYTES_ARG(name));
-    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+    send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
 /* Turns TLS on where it is offered, and greets again. False when the attempt cost the connection,
@@ -242,14 +243,14 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
         return true;
     struct upstream_answer offer;
     stream_printf(upstream->stream, "STARTTLS\r\n");
-    ask(upstream, 2, command_deadline(upstream, deadline), &offer);
+    send_command(upstream, 2, command_deadline(upstream, deadline), &offer);
     if (offer.failure != UPSTREAM_REPLIED)
         return false;
     if (!upstream_accepted(&offer))
         return upstream->stream != NULL;
     if (stream_start_tls_client(upstream->stream, context, upstream->host,
                                 command_deadline(upstream, deadline)) != STREAM_OK) {
-        keep_error(upstream);
+        keep_upstream_error(upstream);
         disconnect(upstream);
         return false;
     }
@@ -258,8 +259,8 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
 }
 
 /* Connects to one address and greets. */
-static void greet(struct upstream *upstream, bool with_tls, double deadline,
-                  struct upstream_answer *answer)
+static void try_address(struct upstream *upstream, bool with_tls, double deadline,
+                        struct upstream_answer *answer)
 {
     const struct upstream_settings *settings = upstream->settings;
     const struct ip *source = CLAUSE(PFX_03, upstream->address.length == 4)
@@ -274,14 +275,14 @@ static void greet(struct upstream *upstream, bool with_tls, double deadline,
         *answer = unreachable;
         return;
     }
-    take_answer(upstream, 2, sooner(deadline, settings->timeouts.banner), answer);
+    read_answer(upstream, 2, sooner(deadline, settings->timeouts.banner), answer);
     if (!upstream_accepted(answer))
         return;
     say_hello(upstream, deadline, answer);
     if (!upstream_accepted(answer) || !with_tls)
         return;
     if (!use_tls(upstream, deadline, answer))
-        greet(upstream, false, deadline, answer);
+        try_address(upstream, false, deadline, answer);
 }
 
 /* A copy of a refusal that outlives the next host's replies. */
@@ -338,14 +339,14 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
     struct mx_candidate candidate;
     enum mx_status status;
     if (!mx) {
-        fail(upstream, UPSTREAM_NO_MEMORY, "LIM-22", answer);
+        fail_upstream(upstream, UPSTREAM_NO_MEMORY, "LIM-22", answer);
         return;
     }
     while ((status = mx_next(mx, deadline, &candidate)) == MX_CANDIDATE &&
            clock_monotonic() < deadline) {
         upstream->host = candidate.host;
         upstream->address = candidate.address;
-        greet(upstream, true, deadline, answer);
+        try_address(upstream, true, deadline, answer);
         if (CLAUSE(IPV6_10, upstream_accepted(answer)))
             return;
         if (CLAUSE(ERR_03, is_better_refusal(answer, &best)))
@@ -368,7 +369,7 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
             stream_printf(upstream->stream, " BODY=8BITMIME");
         stream_printf(upstream->stream, "\r\n");
     }
-    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+    send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
@@ -376,35 +377,35 @@ void upstream_recipient(struct upstream *upstream, struct bytes forward_path, do
 {
     if (upstream->stream)
         stream_printf(upstream->stream, "RCPT TO:<%.*s>\r\n", BYTES_ARG(forward_path));
-    ask(upstream, 2, command_deadline(upstream, deadline), answer);
+    send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
 /* ---- DATA ---- */
 
-struct sending {
+struct data_sender {
     struct upstream *upstream;
     double deadline;
     size_t queued;
     enum stream_status status;
 };
 
-static void send_block(struct sending *sending)
+static void send_block(struct data_sender *sender)
 {
-    double block = sooner(sending->deadline, sending->upstream->settings->timeouts.block);
-    sending->status = stream_flush(sending->upstream->stream, block);
-    sending->queued = 0;
+    double block = sooner(sender->deadline, sender->upstream->settings->timeouts.block);
+    sender->status = stream_flush(sender->upstream->stream, block);
+    sender->queued = 0;
 }
 
 static void send_run(void *context, struct bytes run)
 {
-    struct sending *sending = context;
-    while (run.n > 0 && sending->status == STREAM_OK) {
-        struct bytes part = bytes_first(run, BLOCK - sending->queued);
-        stream_write(sending->upstream->stream, part);
+    struct data_sender *sender = context;
+    while (run.n > 0 && sender->status == STREAM_OK) {
+        struct bytes part = bytes_first(run, BLOCK_SIZE - sender->queued);
+        stream_write(sender->upstream->stream, part);
         run = bytes_from(run, part.n);
-        sending->queued += part.n;
-        if (sending->queued >= BLOCK)
-            send_block(sending);
+        sender->queued += part.n;
+        if (sender->queued >= BLOCK_SIZE)
+            send_block(sender);
     }
 }
 
@@ -412,11 +413,11 @@ static void send_run(void *context, struct bytes run)
 static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, size_t count,
                         double deadline)
 {
-    struct sending sending = {.upstream = upstream, .deadline = deadline};
+    struct data_sender sender = {.upstream = upstream, .deadline = deadline};
     bool at_line_start = true;
-    for (size_t i = 0; i < count && sending.status == STREAM_OK; i++)
-        content_stuff(pieces[i], &at_line_start, send_run, &sending);
-    return sending.status == STREAM_OK;
+    for (size_t i = 0; i < count && sender.status == STREAM_OK; i++)
+        content_stuff(pieces[i], &at_line_start, send_run, &sender);
+    return sender.status == STREAM_OK;
 }
 
 /* RFC 1870 6.2: what the upstream declared too large need not be sent to hear so. */
@@ -446,20 +447,20 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     }
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
-    ask(upstream, 3, sooner(deadline, timeouts->data), answer);
+    send_command(upstream, 3, sooner(deadline, timeouts->data), answer);
     if (answer->failure != UPSTREAM_REPLIED || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);
     if (!sent || !stream_is_quiet(upstream->stream)) {
-        take_early_answer(upstream, answer);
+        read_early_answer(upstream, answer);
         return;
     }
     if (CLAUSE(INV_06, abandoned(context))) {
-        fail(upstream, UPSTREAM_LOST, "INV-06", answer);
+        fail_upstream(upstream, UPSTREAM_LOST, "INV-06", answer);
         return;
     }
     stream_printf(upstream->stream, ".\r\n");
-    exchange(upstream, 2, sooner(deadline, timeouts->final), answer);
+    flush_and_read_answer(upstream, 2, sooner(deadline, timeouts->final), answer);
 }
 
 void upstream_reset(struct upstream *upstream)
@@ -468,7 +469,8 @@ void upstream_reset(struct upstream *upstream)
     if (!upstream->stream)
         return;
     stream_printf(upstream->stream, "RSET\r\n");
-    ask(upstream, 2, command_deadline(upstream, clock_monotonic() + RESET_SECONDS), &answer);
+    send_command(upstream, 2, command_deadline(upstream, clock_monotonic() + RESET_TIMEOUT),
+                 &answer);
     if (!upstream_accepted(&answer))
         disconnect(upstream);
 }

@@ -69,7 +69,7 @@ static bool is_listing(const struct ip *value)
     return !CLAUSE(SPAM_05, ip_in_prefix(value, &errors));
 }
 
-static void ask(void *argument)
+static void ask_list(void *argument)
 {
     struct dnsbl_question *question = argument;
     struct dnsbl_round *round = question->round;
@@ -122,8 +122,8 @@ struct dnsbl_listing dnsbl_look_up(struct dns *dns, const struct ip *client,
         return (struct dnsbl_listing){DNSBL_UNANSWERED, lists[0].name};
     for (size_t i = 0; i < count; i++) {
         round->references++;
-        if (!fiber_start(ask, &round->questions[i]))
-            ask(&round->questions[i]);
+        if (!fiber_start(ask_list, &round->questions[i]))
+            ask_list(&round->questions[i]);
     }
     enum fiber_event event = FIBER_READY;
     while (!is_decided(round) && event == FIBER_READY) {

@@ -8,21 +8,21 @@
 
 /* Seconds for all questions about one message together. The client waits ten minutes for the answer
  * to its final dot (RFC 5321 4.5.3.2.6), and the upstream needs most of them. */
-static const double PATIENCE = 60;
+static const double DNS_TIMEOUT = 60;
 
 /* A DNS whose every answer has to come before one and the same deadline. */
-struct hurried_dns {
+struct bounded_dns {
     struct dns dns;
     struct dns *inner;
     double deadline;
 };
 
-static void query_in_time(struct dns *self, struct arena *arena, struct bytes name,
+static void query_bounded(struct dns *self, struct arena *arena, struct bytes name,
                           enum dns_type type, double deadline, struct dns_answer *answer)
 {
-    const struct hurried_dns *hurried = (const struct hurried_dns *)self;
-    bool sooner = deadline > 0 && deadline < hurried->deadline;
-    dns_query(hurried->inner, arena, name, type, sooner ? deadline : hurried->deadline, answer);
+    const struct bounded_dns *bounded = (const struct bounded_dns *)self;
+    bool sooner = deadline > 0 && deadline < bounded->deadline;
+    dns_query(bounded->inner, arena, name, type, sooner ? deadline : bounded->deadline, answer);
 }
 
 static void refuse_author(struct evaluation *evaluation, const char *clause, struct bytes reason)
@@ -105,9 +105,9 @@ static struct refusal dmarc_refusal(const struct policy *policy,
     const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     struct bytes author = evaluation->author_domain;
     bool refuses_quarantine = policy->quarantine == QUARANTINE_REJECT;
-    enum dmarc_policy least_refused =
+    enum dmarc_policy refused_min =
         refuses_quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_REJECT;
-    if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= least_refused))
+    if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= refused_min))
         return REFUSE_WITH(DMARC_DNS_FAILED, "DMARC-13", author);
     if (!CLAUSE(DMARC_01, dmarc->result == DMARC_FAIL) ||
         CLAUSE(DMARC_05, dmarc->disposition == DMARC_POLICY_NONE))
@@ -123,15 +123,15 @@ bool evaluate_message(struct arena *arena, const struct evaluation_request *requ
                       struct evaluation *evaluation)
 {
     const struct message *message = request->message;
-    struct hurried_dns hurried = {{query_in_time}, request->dns, clock_monotonic() + PATIENCE};
+    struct bounded_dns bounded = {{query_bounded}, request->dns, clock_monotonic() + DNS_TIMEOUT};
     *evaluation = (struct evaluation){.body = body_hash_new(arena, message->body)};
-    if (evaluation->body == NULL ||
-        !dkim_verify_message(arena, message, evaluation->body, &hurried.dns, &evaluation->dkim) ||
-        !arc_verify(arena, message, evaluation->body, &hurried.dns, &evaluation->arc) ||
+    if (!evaluation->body ||
+        !dkim_verify_message(arena, message, evaluation->body, &bounded.dns, &evaluation->dkim) ||
+        !arc_verify(arena, message, evaluation->body, &bounded.dns, &evaluation->arc) ||
         !find_author(arena, message, evaluation))
         return false;
     if (evaluation->refusal.kind == REFUSAL_NONE) {
-        if (!evaluate_dmarc(arena, request, &hurried.dns, evaluation))
+        if (!evaluate_dmarc(arena, request, &bounded.dns, evaluation))
             return false;
         evaluation->refusal = dmarc_refusal(request->policy, evaluation);
         evaluation->reason = evaluation->dmarc.reason;

@@ -7,17 +7,17 @@
 #include <string.h>
 
 /* Of b=, enough to tell signatures apart (RFC 6008 4). */
-enum { SIGNATURE_SHOWN = 8 };
+enum { SIGNATURE_SHOWN_MAX = 8 };
 
 /* Octets of a value: as long as a domain can be, and short enough, escaped, for a line (RFC 5321
  * 4.5.3.1.6). What a signature claims beyond that cannot have passed. */
-enum { VALUE_MOST = 256 };
+enum { VALUE_MAX = 256 };
 
 /* Signatures reported, of any number that a message may carry. */
-enum { SIGNATURES_SHOWN = 64 };
+enum { SIGNATURES_MAX = 64 };
 
 /* A result gets at most this many properties: header.d, .i, .s, .a, .b. */
-enum { PROPERTIES_MOST = 5 };
+enum { PROPERTIES_MAX = 5 };
 
 struct builder {
     struct arena *arena;
@@ -25,12 +25,13 @@ struct builder {
 };
 
 /* A new result at the end, for which there is room; NULL when memory is short. */
-static struct authres_result *add(struct builder *builder, const char *method, const char *value)
+static struct authres_result *append_result(struct builder *builder, const char *method,
+                                            const char *value)
 {
     struct authres_property *properties =
-        arena_alloc_array(builder->arena, PROPERTIES_MOST, sizeof *properties);
+        arena_alloc_array(builder->arena, PROPERTIES_MAX, sizeof *properties);
     struct authres_result *result = &builder->results->results[builder->results->result_count];
-    if (properties == NULL)
+    if (!properties)
         return NULL;
     *result = (struct authres_result){.method = bytes_of(method),
                                       .version = 1,
@@ -45,20 +46,21 @@ static void add_property(struct authres_result *result, const char *ptype, const
 {
     if (result && value.n > 0)
         result->properties[result->property_count++] = (struct authres_property){
-            bytes_of(ptype), bytes_of(name), bytes_first(value, VALUE_MOST)};
+            bytes_of(ptype), bytes_of(name), bytes_first(value, VALUE_MAX)};
 }
 
 /* Only the domain is authenticated, so only the domain is reported (RFC 8601 2.7.2). */
-static void add_spf(struct builder *builder, const struct spf_outcome *spf)
+static void add_spf_result(struct builder *builder, const struct spf_outcome *spf)
 {
-    struct authres_result *result = add(builder, "spf", spf_result_name(spf->result));
+    struct authres_result *result = append_result(builder, "spf", spf_result_name(spf->result));
     add_property(result, "smtp", spf->identity == SPF_HELO ? "helo" : "mailfrom", spf->domain);
 }
 
-static void add_signature(struct builder *builder, const struct dkim_signature *signature)
+static void add_signature_result(struct builder *builder, const struct dkim_signature *signature)
 {
-    struct authres_result *result = add(builder, "dkim", dkim_result_name(signature->result));
-    if (result == NULL)
+    struct authres_result *result =
+        append_result(builder, "dkim", dkim_result_name(signature->result));
+    if (!result)
         return;
     if (signature->bits > 0)
         result->comment = arena_printf(builder->arena, "%u-bit key", signature->bits);
@@ -68,22 +70,23 @@ static void add_signature(struct builder *builder, const struct dkim_signature *
     add_property(result, "header", "i", signature->identity);
     add_property(result, "header", "s", signature->selector);
     add_property(result, "header", "a", signature->algorithm);
-    add_property(result, "header", "b", bytes_first(signature->signature, SIGNATURE_SHOWN));
+    add_property(result, "header", "b", bytes_first(signature->signature, SIGNATURE_SHOWN_MAX));
 }
 
-static void add_dkim(struct builder *builder, const struct dkim_results *dkim)
+static void add_dkim_results(struct builder *builder, const struct dkim_results *dkim)
 {
     if (dkim->count == 0)
-        add(builder, "dkim", "none");
-    for (size_t i = 0; i < dkim->count && i < SIGNATURES_SHOWN; i++)
-        add_signature(builder, &dkim->signatures[i]);
+        append_result(builder, "dkim", "none");
+    for (size_t i = 0; i < dkim->count && i < SIGNATURES_MAX; i++)
+        add_signature_result(builder, &dkim->signatures[i]);
 }
 
-static void add_dmarc(struct builder *builder, const struct evaluation *evaluation)
+static void add_dmarc_result(struct builder *builder, const struct evaluation *evaluation)
 {
     const struct dmarc_outcome *dmarc = &evaluation->dmarc;
-    struct authres_result *result = add(builder, "dmarc", dmarc_result_name(dmarc->result));
-    if (result == NULL)
+    struct authres_result *result =
+        append_result(builder, "dmarc", dmarc_result_name(dmarc->result));
+    if (!result)
         return;
     if (*dmarc->requested_by)
         result->comment = arena_printf(builder->arena, "%s=%s", dmarc->requested_by,
@@ -95,12 +98,13 @@ static void add_dmarc(struct builder *builder, const struct evaluation *evaluati
         add_property(result, "policy", "dmarc", bytes_of(dmarc_policy_name(dmarc->disposition)));
 }
 
-static void add_arc(struct builder *builder, const struct arc_result *arc, const struct ip *client)
+static void add_arc_result(struct builder *builder, const struct arc_result *arc,
+                           const struct ip *client)
 {
     char text[IP_TEXT_SIZE];
-    struct authres_result *result = add(builder, "arc", arc_status_name(arc->status));
+    struct authres_result *result = append_result(builder, "arc", arc_status_name(arc->status));
     struct bytes address = arena_copy(builder->arena, bytes_of(ip_format(client, text)));
-    if (result == NULL)
+    if (!result)
         return;
     result->reason = bytes_of(arc->reason);
     add_property(result, "smtp", "remote-ip", address);
@@ -112,20 +116,20 @@ static void add_arc(struct builder *builder, const struct arc_result *arc, const
 bool evaluate_results(struct arena *arena, const struct evaluation_request *request,
                       struct evaluation *evaluation)
 {
-    enum { OTHER_RESULTS = 4 }; /* spf, dkim=none, dmarc, arc */
+    enum { OTHER_RESULTS_MAX = 4 }; /* spf, dkim=none, dmarc, arc */
     struct builder builder = {arena, &evaluation->results};
     evaluation->results = (struct authres){
         .authserv_id = request->policy->authserv_id,
         .version = 1,
-        .results = arena_alloc_array(arena, SIGNATURES_SHOWN + OTHER_RESULTS,
+        .results = arena_alloc_array(arena, SIGNATURES_MAX + OTHER_RESULTS_MAX,
                                      sizeof *evaluation->results.results),
     };
-    if (evaluation->results.results == NULL)
+    if (!evaluation->results.results)
         return false;
-    add_spf(&builder, request->spf);
-    add_dkim(&builder, &evaluation->dkim);
+    add_spf_result(&builder, request->spf);
+    add_dkim_results(&builder, &evaluation->dkim);
     if (CLAUSE(DMARC_18, evaluation->author_domain.n > 0))
-        add_dmarc(&builder, evaluation);
-    add_arc(&builder, &evaluation->arc, &request->envelope->client);
+        add_dmarc_result(&builder, evaluation);
+    add_arc_result(&builder, &evaluation->arc, &request->envelope->client);
     return !arena_failed(arena);
 }

@@ -9,7 +9,7 @@
 enum {
     TEXT_LINE_MAX = 1000,     /* octets with CRLF: RFC 5321 4.5.3.1.6 */
     RCPT_ATTEMPTS_FACTOR = 2, /* RCPT commands, for each recipient that may be accepted */
-    DNSBL_SECONDS = 10
+    DNSBL_TIMEOUT = 10
 };
 
 static struct bytes number_text(struct arena *arena, uint64_t number)
@@ -34,7 +34,7 @@ static bool is_listed(const struct judge *judge)
     if (judge->listing->status == DNSBL_NOT_ASKED)
         *judge->listing =
             dnsbl_look_up(judge->dns, &judge->client, judge->policy->dnsbls,
-                          judge->policy->dnsbl_count, clock_monotonic() + DNSBL_SECONDS);
+                          judge->policy->dnsbl_count, clock_monotonic() + DNSBL_TIMEOUT);
     return judge->listing->status == DNSBL_LISTED;
 }
 

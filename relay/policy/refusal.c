@@ -120,8 +120,5 @@ struct bytes refusal_text(struct arena *arena, const struct refusal *refusal, st
     add_filled(&out, bytes_of(entry->text), refusal->details);
     if (entry->section && page.n > 0)
         buffer_printf(&out, " Refer to %.*s%s", BYTES_ARG(page), entry->section);
-    struct bytes text =
-        out.failed ? (struct bytes){NULL, 0} : arena_copy(arena, buffer_bytes(&out));
-    buffer_free(&out);
-    return text;
+    return arena_take(arena, &out);
 }

@@ -26,11 +26,11 @@
 
 enum {
     BACKLOG = 1024,
-    HEAP_KEPT = 32 << 20,         /* octets */
-    DESCRIPTORS_OF_A_SESSION = 3, /* the client, the upstream, a question to the DNS */
-    DESCRIPTORS_OF_ITS_OWN = 64,
-    PROXY_HEADER_SECONDS = 10,
-    REFUSALS_AT_ONCE = 64, /* sessions beyond the limit that still hear a 421 */
+    HEAP_KEPT = 32 << 20,    /* octets */
+    SESSION_DESCRIPTORS = 3, /* the client, the upstream, a question to the DNS */
+    OWN_DESCRIPTORS = 64,
+    PROXY_HEADER_TIMEOUT = 10,
+    REFUSED_CONNECTIONS_MAX = 64, /* sessions beyond the limit that still hear a 421 */
     ACCEPT_PAUSE_MILLISECONDS = 100
 };
 
@@ -127,7 +127,7 @@ static struct refusal judge_connection(const struct connection *connection)
 
 /* On a listener for proxies, learns the client's address from the PROXY header. False when the peer
  * may not be one, or sent none: then nothing can be said to anybody. */
-static bool learn_client(struct connection *connection)
+static bool identify_client(struct connection *connection)
 {
     const struct config_listener *listener = connection->listener;
     struct proxy_header header;
@@ -137,7 +137,7 @@ static bool learn_client(struct connection *connection)
         return true;
     for (size_t i = 0; i < listener->proxy_count; i++)
         trusted = trusted || ip_in_prefix(&connection->peer, &listener->proxies[i]);
-    if (!trusted || proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_SECONDS,
+    if (!trusted || proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_TIMEOUT,
                                &header) != STREAM_OK)
         return false;
     if (!header.local)
@@ -177,7 +177,7 @@ static void serve_client(struct connection *connection)
         .budget = &server->budget,
         .draining = &server->draining,
     };
-    if (!learn_client(connection))
+    if (!identify_client(connection))
         return;
     connection->session = session_new(&setting, connection->stream, &connection->address);
     if (!connection->session)
@@ -246,15 +246,16 @@ static void run_listener(void *argument)
     for (;;) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
-        unsigned most = listening->server->generation->config->limits.sessions + REFUSALS_AT_ONCE;
+        unsigned connections_max =
+            listening->server->generation->config->limits.sessions + REFUSED_CONNECTIONS_MAX;
         enum fiber_event event = FIBER_READY;
         int fd = -1;
-        if (listening->server->connection_count < most)
+        if (listening->server->connection_count < connections_max)
             fd = accept4(listening->fd, (struct sockaddr *)&address, &length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
             start_connection(listening, fd, &address);
-        else if (errno == EAGAIN && listening->server->connection_count < most)
+        else if (errno == EAGAIN && listening->server->connection_count < connections_max)
             event = fiber_wait_fd(listening->fd, EV_READ, 0);
         else
             event = fiber_sleep_until(clock_monotonic() + ACCEPT_PAUSE_MILLISECONDS / 1000.0);
@@ -383,7 +384,7 @@ static void watch_signal(struct server *server, ev_signal *watcher,
 static void raise_descriptor_limit(const struct config_limits *limits)
 {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)limits->sessions * DESCRIPTORS_OF_A_SESSION + DESCRIPTORS_OF_ITS_OWN;
+    rlim_t needed = (rlim_t)limits->sessions * SESSION_DESCRIPTORS + OWN_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;

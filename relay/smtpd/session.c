@@ -154,7 +154,7 @@ static void say_mistake(struct session *session, struct refusal refusal)
 /* ---- Commands ---- */
 
 /* EHLO and HELO start over (RFC 5321 4.1.4). False when the name was refused. */
-static bool greet(struct session *session, const struct command *command, bool esmtp)
+static bool accept_hello(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
     switch (command_parse_client_name(session->line, command->argument, &name)) {
@@ -179,7 +179,7 @@ static bool greet(struct session *session, const struct command *command, bool e
 
 static void do_helo(struct session *session, const struct command *command)
 {
-    if (greet(session, command, false))
+    if (accept_hello(session, command, false))
         say(session, 250, session->setting.config->hostname);
 }
 
@@ -198,7 +198,7 @@ static void do_ehlo(struct session *session, const struct command *command)
     const struct config *config = session->setting.config;
     struct bytes lines[6];
     size_t count = 0;
-    if (!greet(session, command, true))
+    if (!accept_hello(session, command, true))
         return;
     lines[count++] = config->hostname;
     lines[count++] = BYTES("PIPELINING");
@@ -279,7 +279,7 @@ static enum stream_status flush(struct session *session)
 }
 
 /* Keeps why the connection failed: the next operation on the stream forgets it. */
-static void keep_error(struct session *session)
+static void keep_client_error(struct session *session)
 {
     session->error = arena_copy(session->greeting, bytes_of(stream_failure(session->stream)));
 }
@@ -289,7 +289,7 @@ static void say_farewell(struct session *session, enum stream_status status)
 {
     session->closing = true;
     if (status == STREAM_ERROR)
-        keep_error(session);
+        keep_client_error(session);
     if (status == STREAM_TIMEOUT)
         say_refusal(session, REFUSE(CLIENT_TIMEOUT, "DLG-33"));
     else if (status == STREAM_CANCELLED)
@@ -395,7 +395,7 @@ static void do_starttls(struct session *session, const struct command *command)
         return;
     if (stream_start_tls_server(session->stream, config->tls_server,
                                 clock_monotonic() + config->timeouts.client_command) != STREAM_OK) {
-        keep_error(session);
+        keep_client_error(session);
         return;
     }
     session->closing = false;

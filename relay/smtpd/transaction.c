@@ -20,13 +20,13 @@
 #include <string.h>
 
 enum {
-    READ_BLOCK = 64 * 1024,
+    READ_MAX = 64 * 1024,
     OVERSIZE_CUTOFF = 4, /* a client that sends this many times the size limit is cut off */
     DATA_RATE_MIN = 500, /* octets a second in DATA, all in all; a slower client is given up */
     MAIL_MEMORY_MAX = 64 << 20 /* octets of everything but the message */
 };
 
-/* What belongs to one mail: nothing of it outlives finish(). */
+/* What belongs to one mail: nothing of it outlives forget_mail(). */
 struct mail {
     bool open;
     struct mail_arguments arguments;
@@ -101,7 +101,7 @@ bool transaction_has_recipient(const struct transaction *transaction)
 }
 
 /* Forgets the mail; the upstream connection stays. */
-static void finish(struct transaction *transaction)
+static void forget_mail(struct transaction *transaction)
 {
     drop_message(transaction);
     transaction->mail = (struct mail){0};
@@ -127,7 +127,7 @@ void transaction_end(struct transaction *transaction)
 {
     record_unfinished(transaction);
     reset_upstream(transaction);
-    finish(transaction);
+    forget_mail(transaction);
 }
 
 void transaction_close(struct transaction *transaction)
@@ -135,7 +135,7 @@ void transaction_close(struct transaction *transaction)
     record_unfinished(transaction);
     if (transaction->upstream)
         upstream_quit(transaction->upstream);
-    finish(transaction);
+    forget_mail(transaction);
 }
 
 /* An upstream's reply goes to the client as it is, a failure as a refusal of ours. */
@@ -167,7 +167,7 @@ struct refusal transaction_mail(struct transaction *transaction,
 {
     struct arena *arena = transaction->arena;
     struct mail *mail = &transaction->mail;
-    finish(transaction);
+    forget_mail(transaction);
     struct refusal refusal = judge_sender(arena, &transaction->config->policy, arguments);
     if (refusal.kind != REFUSAL_NONE)
         return refusal;
@@ -186,7 +186,7 @@ struct refusal transaction_mail(struct transaction *transaction,
     if (mail->memo)
         evaluate_spf(transaction);
     if (arena_failed(arena)) {
-        finish(transaction);
+        forget_mail(transaction);
         return REFUSE(NO_MEMORY, "LIM-22");
     }
     mail->open = true;
@@ -328,7 +328,7 @@ void transaction_recipient(struct transaction *transaction, const struct address
 /* ---- DATA ---- */
 
 /* Charges what the message holds; past the budget the rest of it is read and dropped. */
-static void charge(struct transaction *transaction)
+static void charge_budget(struct transaction *transaction)
 {
     struct mail *mail = &transaction->mail;
     if (!mail->message.failed &&
@@ -358,11 +358,11 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
     while (!reader->ended) {
         struct bytes octets;
         enum stream_status status =
-            stream_read_some(stream, READ_BLOCK, receive_deadline(transaction), &octets);
+            stream_read_some(stream, READ_MAX, receive_deadline(transaction), &octets);
         if (status != STREAM_OK)
             return status;
         stream_unread(stream, octets.n - content_feed(reader, octets));
-        charge(transaction);
+        charge_budget(transaction);
         if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size)
             return STREAM_TOO_LONG;
     }
@@ -381,8 +381,9 @@ static void record_evaluation(struct transaction_record *record, const struct ju
 }
 
 /* Puts the trace fields on top of a message that may go. */
-static bool add_trace(struct transaction *transaction, const struct evaluation_request *request,
-                      const struct evaluation *evaluation, struct forwarded *forwarded)
+static bool add_trace_fields(struct transaction *transaction,
+                             const struct evaluation_request *request,
+                             const struct evaluation *evaluation, struct forwarded *forwarded)
 {
     const struct client *client = transaction->client;
     const struct received received = {
@@ -415,7 +416,7 @@ static struct refusal judge_mail(struct transaction *transaction, struct forward
         return REFUSE(NO_MEMORY, "LIM-22");
     record_evaluation(&mail->record, &judgement);
     if (judgement.refusal.kind == REFUSAL_NONE &&
-        !add_trace(transaction, &request, &judgement.evaluation, forwarded))
+        !add_trace_fields(transaction, &request, &judgement.evaluation, forwarded))
         return REFUSE(NO_MEMORY, "LIM-22");
     return judgement.refusal;
 }
