@@ -115,12 +115,21 @@ static void reset_upstream(struct transaction *transaction)
     transaction->mail.upstream_has_sender = false;
 }
 
-/* The log's line for a mail that did not come to the end of DATA. */
-static void record_unfinished(const struct transaction *transaction)
+/* Writes the log's line. The upstream is named only if this mail came to it: the connection may be
+ * that of an earlier mail. */
+static void record_mail(const struct transaction *transaction, const struct answer *answer)
 {
     const struct mail *mail = &transaction->mail;
-    if (mail->open && mail->record.finished <= 0)
-        transaction_record_write(&mail->record, transaction->client, transaction->upstream, NULL);
+    bool came_to_upstream = mail->recipients.destination_domain.n > 0;
+    transaction_record_write(&mail->record, transaction->arena, transaction->client,
+                             came_to_upstream ? transaction->upstream : NULL, answer);
+}
+
+/* For a mail that did not come to the end of DATA. */
+static void record_unfinished(const struct transaction *transaction)
+{
+    if (transaction->mail.open && transaction->mail.record.finished <= 0)
+        record_mail(transaction, NULL);
 }
 
 void transaction_end(struct transaction *transaction)
@@ -449,6 +458,5 @@ void transaction_deliver(struct transaction *transaction, struct stream *client,
     if (answer->refusal.kind == REFUSAL_NONE)
         *answer = send_upstream(transaction, client, &forwarded);
     transaction->mail.record.finished = clock_monotonic();
-    transaction_record_write(&transaction->mail.record, transaction->client, transaction->upstream,
-                             answer);
+    record_mail(transaction, answer);
 }

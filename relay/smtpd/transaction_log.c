@@ -22,10 +22,11 @@ static int answer_code(const struct answer *answer)
                                                 : refusal_entry(answer->refusal.kind)->code;
 }
 
-static struct bytes answer_text(const struct answer *answer)
+/* A refusal's text as the client got it, but for the reference to the Postmaster page. */
+static struct bytes answer_text(struct arena *arena, const struct answer *answer)
 {
     if (answer->refusal.kind != REFUSAL_NONE)
-        return bytes_of(refusal_entry(answer->refusal.kind)->text);
+        return refusal_text(arena, &answer->refusal, BYTES(""));
     return answer->reply.line_count ? bytes_first(answer->reply.lines[0], RECORDED_TEXT_MAX)
                                     : BYTES("");
 }
@@ -41,7 +42,7 @@ void transaction_record_recipient(struct transaction_record *record, struct aren
     entry->recipient = recipient;
     entry->destination = destination;
     entry->code = answer_code(answer);
-    entry->text = arena_copy(arena, answer_text(answer));
+    entry->text = arena_copy(arena, answer_text(arena, answer));
     entry->clause = answer->refusal.clause;
     record->recipients = entry;
 }
@@ -103,8 +104,9 @@ static void write_span(struct json *json, const char *key, double from, double t
         json_seconds(json, key, to - from);
 }
 
-void transaction_record_write(const struct transaction_record *record, const struct client *client,
-                              const struct upstream *upstream, const struct answer *answer)
+void transaction_record_write(const struct transaction_record *record, struct arena *arena,
+                              const struct client *client, const struct upstream *upstream,
+                              const struct answer *answer)
 {
     struct log_line line;
     char address[IP_TEXT_SIZE];
@@ -123,7 +125,8 @@ void transaction_record_write(const struct transaction_record *record, const str
         write_authentication(&line.json, record);
         json_number(&line.json, "size", (int64_t)record->size);
         json_open_object(&line.json, "answer");
-        write_answer(&line.json, answer_code(answer), answer_text(answer), answer->refusal.clause);
+        write_answer(&line.json, answer_code(answer), answer_text(arena, answer),
+                     answer->refusal.clause);
         json_close_object(&line.json);
     }
     json_open_object(&line.json, "seconds");

@@ -30,8 +30,10 @@ void transaction_record_recipient(struct transaction_record *record, struct aren
                                   struct bytes recipient, struct bytes destination,
                                   const struct answer *answer);
 
-/* Writes the line. `answer` is the one to the end of DATA, NULL if it did not come to that. */
-void transaction_record_write(const struct transaction_record *record, const struct client *client,
-                              const struct upstream *upstream, const struct answer *answer);
+/* Writes the line. `upstream` is NULL if the mail came to none; `answer` is the one to the end of
+ * DATA, NULL if it did not come to that. */
+void transaction_record_write(const struct transaction_record *record, struct arena *arena,
+                              const struct client *client, const struct upstream *upstream,
+                              const struct answer *answer);
 
 #endif

@@ -208,7 +208,7 @@ class Logged:
     client: str
     stage: str  # RCPT, DATA, or "session" for what belongs to no transaction
     code: int
-    text: str  # with "{}" where details stood
+    text: str  # of what belongs to no transaction: with "{}" where details stood
     by: str
 
     def explains(self, finding: Finding) -> bool:

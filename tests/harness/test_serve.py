@@ -286,6 +286,33 @@ def test_the_log_has_a_line_a_mail_and_none_of_its_content(
     assert b"hidden text" not in relay.log.read_bytes()
 
 
+def test_a_mail_refused_here_is_logged_with_the_reply_and_without_an_upstream(
+    relay: Relay, connect: Connect
+) -> None:
+    """Even after another mail of the session has been delivered to one."""
+    relay.settings["limits"] = {"message_size": 65536}
+    relay.start()
+    client = connect(relay.port)
+    open_mail(client)
+    assert client.ask(MESSAGE) == "250 stored"
+    client.ask("MAIL FROM:<a@sender.example>")
+    client.ask("RCPT TO:<nobody@example.com>")
+    client.ask("RSET")
+    client.ask("MAIL FROM:<a@sender.example>")
+    client.ask("RCPT TO:<info@example.com>")
+    client.ask("DATA")
+    reply = client.ask("x" * 900 + ("\r\n" + "x" * 900) * 99 + "\r\n.")
+    client.ask("QUIT")
+    relay.wait_for("session")
+    sent, unknown, large = (
+        line for line in relay.lines() if line["event"] == "transaction"
+    )
+    assert sent["upstream"]["address"] == HOST
+    assert "upstream" not in unknown
+    assert large["upstream"]["address"] == HOST
+    assert f"{large['answer']['code']} {large['answer']['text']}" == reply
+
+
 def test_the_log_says_why_tls_failed(
     relay: Relay, connect: Connect, sink: Sink
 ) -> None:
