@@ -346,6 +346,7 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
            clock_monotonic() < deadline) {
         upstream->host = candidate.host;
         upstream->address = candidate.address;
+        upstream->error[0] = '\0';
         try_address(upstream, true, deadline, answer);
         if (CLAUSE(IPV6_10, upstream_accepted(answer)))
             return;

@@ -104,7 +104,8 @@ struct bytes upstream_host(const struct upstream *upstream);
 struct ip upstream_address(const struct upstream *upstream);
 const char *upstream_tls_version(const struct upstream *upstream);
 
-/* Why the last connection, or TLS on it, failed; "" if none did. Lives as long as the upstream. */
+/* Why the connection to that address, or TLS on it, failed; "" if neither did. Lives as long as the
+ * upstream. */
 const char *upstream_error(const struct upstream *upstream);
 
 #endif

@@ -289,8 +289,10 @@ static int bind_listener(const struct config_listener *listener)
 static bool bind_all(struct server *server, const struct config *config, struct buffer *errors)
 {
     server->listening = calloc(config->listener_count, sizeof *server->listening);
-    if (!server->listening)
+    if (!server->listening) {
+        buffer_add(errors, BYTES("out of memory\n"));
         return false;
+    }
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
         char text[IP_TEXT_SIZE];
@@ -316,6 +318,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
     (void)events;
     struct config *config = config_load(server->first_config->path.p, &errors);
     struct generation *generation = config ? generation_new(config) : NULL;
+    if (config && !generation)
+        buffer_add(&errors, BYTES("out of memory"));
     if (generation) {
         generation_release(server->generation);
         server->generation = generation;
@@ -406,8 +410,10 @@ struct server *server_new(struct config *config, struct buffer *errors)
     server->first_config = config_keep(config);
     server->budget.limit = config->limits.memory;
     server->generation = generation_new(config);
-    if (server->generation && bind_all(server, server->first_config, errors) &&
-        privileges_drop(server->first_config->user, errors))
+    if (!server->generation)
+        buffer_add(errors, BYTES("out of memory\n"));
+    else if (bind_all(server, server->first_config, errors) &&
+             privileges_drop(server->first_config->user, errors))
         return server;
     server_free(server);
     return NULL;

@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 enum {
@@ -110,7 +111,8 @@ static void count_refusal(struct session *session, const struct refusal *refusal
 {
     struct refusal_count *count = session->refusals;
     const struct refusal_count *end = session->refusals + session->refusal_count;
-    while (count < end && (count->kind != refusal->kind || count->clause != refusal->clause))
+    while (count < end &&
+           (count->kind != refusal->kind || strcmp(count->clause, refusal->clause) != 0))
         count++;
     if (count == end) {
         if (session->refusal_count == REFUSALS_LOGGED_MAX)
