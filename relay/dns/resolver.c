@@ -64,7 +64,7 @@ static void ask_servers(const struct resolver_config *config, struct arena *aren
     }
 }
 
-/* Asks until the chain of CNAMEs ends; a loop exceeds the bound. */
+/* Queries until the chain of CNAMEs ends; a loop exceeds the bound. Clause: MX-13 */
 static void resolve(const struct resolver_config *config, struct lookup *lookup)
 {
     struct dns_question question = {.type = lookup->type};

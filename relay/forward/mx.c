@@ -7,7 +7,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-/* No more is ever tried: the client waits meanwhile, and a hostile domain could list thousands. */
+/* No more are tried: the client is waiting, and a hostile domain could list thousands. */
 enum { HOSTS_MAX = 10, HOST_ADDRESSES_MAX = 8 };
 
 struct host {
@@ -28,8 +28,8 @@ struct mx {
     bool implicit; /* the only host is the domain itself */
 
     size_t host;        /* whose turn it is */
-    bool second_family; /* the host's IPv6 addresses are done with */
-    bool looked_up;     /* `addresses` are those of the host's present family */
+    bool second_family; /* the host's IPv6 addresses have been tried */
+    bool looked_up;     /* `addresses` are those of the host's current family */
     struct dns_answer addresses;
     size_t address; /* the next one */
 
@@ -66,7 +66,7 @@ static enum mx_status set_hosts(struct mx *mx, const struct dns_answer *answer)
         return MX_DNS_FAILED;
     for (size_t i = 0; i < answer->count; i++) {
         const struct dns_record *record = &answer->records[i];
-        if (record->text.n == 0) /* "." is no host, whatever stands beside it (RFC 7505 3) */
+        if (record->text.n == 0) /* "." is not a host, whatever else is listed (RFC 7505 3) */
             continue;
         struct host *host = &mx->hosts[mx->host_count++];
         *host = (struct host){.name = record->text, .preference = record->preference};
@@ -81,7 +81,8 @@ static enum mx_status set_hosts(struct mx *mx, const struct dns_answer *answer)
     return MX_CANDIDATE;
 }
 
-/* RFC 5321 5.1: without any MX the domain itself is the host. */
+/* RFC 5321 5.1: without any MX the domain itself is the host. Never with one, even if no MX is
+ * usable. Clause: MX-12 */
 static enum mx_status set_implicit_host(struct mx *mx)
 {
     mx->hosts = arena_alloc(mx->arena, sizeof *mx->hosts);
@@ -127,7 +128,7 @@ static enum mx_status find_hosts(struct mx *mx, double deadline)
     return ask_for_hosts(mx, deadline);
 }
 
-/* Mail sent to our own listener would only come round again. */
+/* Mail sent to our own listener would only come back. */
 static bool is_this_relay(const struct mx *mx, struct bytes host, const struct ip *ip)
 {
     const struct mx_self *self = mx->self;
@@ -149,7 +150,7 @@ static enum mx_status status_at_end(const struct mx *mx)
     return CLAUSE(MX_17, mx->implicit) ? MX_NO_HOST : MX_END;
 }
 
-/* Goes on to the host's other family, or to the next host. */
+/* Advances to the host's other family, or to the next host. Clause: IPV6-07 */
 static void next_family_or_host(struct mx *mx)
 {
     mx->looked_up = false;
@@ -159,6 +160,8 @@ static void next_family_or_host(struct mx *mx)
         mx->host++;
 }
 
+/* IPv6 first; a host without IPv6 addresses is reached at its IPv4 ones. A host whose lookup fails
+ * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, MX-14 */
 static void look_up_addresses(struct mx *mx, double deadline)
 {
     enum dns_type family = CLAUSE(IPV6_06, mx->second_family) ? DNS_A : DNS_AAAA;

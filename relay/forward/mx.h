@@ -3,7 +3,7 @@
  *
  * Hosts come by preference, equal preferences shuffled; for each host every IPv6 address comes
  * before any IPv4 address. Addresses are looked up when their turn comes, so a first host that
- * answers costs no further question. */
+ * answers costs no further query. */
 #ifndef FAIRLEAD_MX_H
 #define FAIRLEAD_MX_H
 
@@ -11,12 +11,12 @@
 
 enum mx_status {
     MX_CANDIDATE,      /* here is the next one */
-    MX_END,            /* there is none (any more) */
+    MX_END,            /* no candidate is left */
     MX_NO_SUCH_DOMAIN, /* the domain does not exist */
     MX_NO_HOST,        /* it exists, and has neither MX nor address records */
-    MX_NULL,           /* the domain says that it takes no mail */
+    MX_NULL,           /* the domain accepts no mail */
     MX_LOOP,           /* the most preferred host is this relay itself */
-    MX_DNS_FAILED      /* DNS did not say; only ever the first status */
+    MX_DNS_FAILED      /* no usable answer from DNS; only ever the first status */
 };
 
 struct mx_candidate {
@@ -33,8 +33,9 @@ struct mx_self {
 
 struct mx;
 
-/* An order for `domain` (A-labels, or an address literal with brackets). Asks nothing yet. It and
- * all candidates live in `arena`; `dns` and `self` must outlive it. NULL when memory is short. */
+/* An order for `domain` (A-labels, or an address literal with brackets). Queries nothing yet. It
+ * and all candidates live in `arena`; `dns` and `self` must outlive it. NULL when memory is short.
+ */
 struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
                   struct bytes domain);
 

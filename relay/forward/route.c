@@ -56,7 +56,7 @@ static struct route_entry domain_key(struct bytes domain)
 
 static struct route_entry address_key(struct bytes local_part, struct bytes domain)
 {
-    const uint64_t multiplier = 0x9e3779b97f4a7c15; /* 2^64 / golden ratio: tells a@b from b@a */
+    const uint64_t multiplier = 0x9e3779b97f4a7c15; /* 2^64 / golden ratio: a@b is not b@a */
     return (struct route_entry){.hash = bytes_hash_nocase(local_part) * multiplier ^
                                         bytes_hash_nocase(domain),
                                 .local_part = local_part,
@@ -113,6 +113,9 @@ static enum route_status to_postmaster(const struct routing *routing, struct rou
     return ROUTE_FOUND;
 }
 
+/* A subdomain is served where the table has it, and its addresses do not fall to the zone's
+ * catch-all but to its own. SRS form is looked for before any route, whatever the hash.
+ * Clauses: NDR-03, NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
 enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route)
 {

@@ -1,8 +1,9 @@
-/* Which mail is taken, and where it goes: the zones and routes of the configuration, looked up.
+/* Which mail is accepted, and where it goes: the zones and routes of the configuration, looked up.
  *
- * Local parts are compared whole by their content with ASCII case folded: `+` and `.` are ordinary.
- * An exact route wins over the catch-all. Postmaster is accepted at every served domain and goes to
- * the configured contact (RFC 5321 4.5.1). An address in SRS form takes no mail. */
+ * Local parts are compared whole by their content with ASCII case folded: `+`, `.` and all other
+ * signs are ordinary, `%` and `!` included. An exact route wins over the catch-all. Postmaster is
+ * accepted at every served domain and goes to the configured contact (RFC 5321 4.5.1). An address
+ * in SRS form accepts no mail. Clauses: CHAR-01, CHAR-02, CHAR-03, CHAR-11, CONT-05, SEND-06 */
 #ifndef FAIRLEAD_ROUTE_H
 #define FAIRLEAD_ROUTE_H
 
@@ -43,7 +44,7 @@ struct routing {
 enum route_status {
     ROUTE_FOUND,
     ROUTE_UNKNOWN_ADDRESS, /* the domain is served, the address is not */
-    ROUTE_SRS_ADDRESS,     /* the domain is served, and the address in SRS form takes no mail */
+    ROUTE_SRS_ADDRESS,     /* the domain is served, and the address in SRS form accepts no mail */
     ROUTE_NOT_SERVED       /* the domain is not served, or is an address literal */
 };
 
@@ -53,7 +54,7 @@ struct route {
     struct bytes
         overflow_local_part; /* at the forwarding domain, for senders too long to rewrite */
     const struct mailbox *to;
-    bool postmaster; /* the recipient is the postmaster (who hears even listed clients) */
+    bool postmaster; /* the recipient is the postmaster, whom even listed clients may reach */
 };
 
 /* Looks the recipient up. *route is set for ROUTE_FOUND only and lives as long as `routing`. */
@@ -63,15 +64,15 @@ enum route_status route_find(const struct routing *routing, const struct address
 /* True if the domain (in its one form) is a zone's or, in an enterprise zone, has a route. */
 bool route_serves(const struct routing *routing, struct bytes domain);
 
-/* The table behind it, filled while the configuration is made; `entries` bounds domains and routes
- * together. NULL when memory is short. */
+/* The table, filled while the configuration is read; `entries` bounds domains and routes together.
+ * NULL when memory is short. */
 struct route_table *route_table_new(struct arena *arena, size_t entries);
 
-/* Adds a served domain with its zone. Returns the zone that has it already, else NULL. */
+/* Adds a served domain with its zone. Returns the zone that already has it, else NULL. */
 const struct zone *route_table_add_domain(struct route_table *table, struct bytes domain,
                                           const struct zone *zone);
 
-/* Adds a route of a domain that has been added. Returns the route that has the address already,
+/* Adds a route of a domain that has been added. Returns the route that already has the address,
  * else NULL. */
 const struct zone_route *route_table_add(struct route_table *table, const struct zone_route *route);
 

@@ -1,5 +1,6 @@
 /* The Sender Rewriting Scheme. See srs.h. Local parts are handled by their content; writing the
- * address quotes it where a sender's own local part, or address literal, makes that necessary. */
+ * address quotes it where a sender's own local part, or address literal, makes that necessary.
+ * Clause: SRS-14 */
 #include "srs.h"
 
 #include "base64.h"
@@ -63,7 +64,7 @@ bool srs_is_rewritten(struct bytes local)
     return divide(local).form != NOT_REWRITTEN;
 }
 
-/* The hash that one secret gives to the parts. */
+/* The hash of the parts under one secret. Clause: SRS-06 */
 static bool hash_with(struct arena *arena, struct bytes secret, const struct parts *parts,
                       char hash[HASH_LENGTH])
 {
@@ -87,7 +88,7 @@ static bool hash_with(struct arena *arena, struct bytes secret, const struct par
     return true;
 }
 
-/* Case carries nothing: some receivers fold an address before they send to it. */
+/* Without regard to case: some receivers fold an address before they send to it. */
 static bool hash_is_ours(const struct srs *srs, struct arena *arena, const struct parts *parts)
 {
     char given[HASH_LENGTH], right[HASH_LENGTH];
@@ -112,6 +113,7 @@ static unsigned day_of(int64_t now)
     return (unsigned)((uint64_t)(now / SECONDS_A_DAY) % SRS_DAYS);
 }
 
+/* Clause: SRS-07 */
 static struct bytes write_timestamp(struct arena *arena, int64_t now)
 {
     unsigned day = day_of(now);
@@ -131,7 +133,7 @@ static bool read_timestamp(struct bytes timestamp, unsigned *day)
     return timestamp.n == TIMESTAMP_LENGTH;
 }
 
-/* What goes into the new address, from the sender's own form. */
+/* What goes into the new address, by the form of the sender's. Its case stays. Clause: SRS-16 */
 static struct parts compose(struct arena *arena, const struct address *sender, int64_t now)
 {
     struct parts parts = divide(sender->local);
@@ -147,6 +149,7 @@ static struct parts compose(struct arena *arena, const struct address *sender, i
                           .local = sender->local};
 }
 
+/* Clause: SRS-02 */
 static struct bytes write_parts(const struct srs *srs, struct arena *arena,
                                 const struct parts *parts)
 {
@@ -161,6 +164,7 @@ static struct bytes write_parts(const struct srs *srs, struct arena *arena,
                         BYTES_ARG(parts->local));
 }
 
+/* A null reverse-path is forwarded like any other; 64 octets still fit. Clauses: NDR-05, SRS-11 */
 bool srs_forward(const struct srs *srs, struct arena *arena, const struct address *sender,
                  struct bytes forwarding_domain, int64_t now, struct address *rewritten)
 {

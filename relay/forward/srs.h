@@ -5,7 +5,7 @@
  *     SRS1=HHHH=host==HHHH=TT=domain=local@forwarding-domain      of SRS0=HHHH=TT=domain=local@host
  *
  * HHHH is the start of base64(HMAC-SHA1(secret, what follows it, in lower case, separators left
- * out)), TT the day in base32. No DNS, no database: what is needed to go back is in the address. */
+ * out)), TT the day in base32. No DNS, no database: the address has all that the way back needs. */
 #ifndef FAIRLEAD_SRS_H
 #define FAIRLEAD_SRS_H
 

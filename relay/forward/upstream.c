@@ -2,8 +2,9 @@
  *
  * Implements RFC 5321 3.3, 4.2, 4.5.2, 4.5.3.2 and 5.1 from the client's side, STARTTLS where it is
  * offered (RFC 3207; certificates are not verified, since without a policy nothing follows from
- * them), SIZE (RFC 1870) and 8BITMIME (RFC 6152). It does not pipeline: what an answer belongs to
- * is never in doubt, and a reply that arrives before its command breaks the protocol. */
+ * them), SIZE (RFC 1870) and 8BITMIME (RFC 6152). It does not pipeline: which command an answer
+ * belongs to is never in doubt, and a reply that arrives before its command breaks the protocol.
+ * AUTH, VRFY and EXPN are not used, whatever is offered. Clauses: UPS-08, UPS-15 */
 #include "upstream.h"
 
 #include "clause.h"
@@ -126,7 +127,9 @@ static void fail_upstream(struct upstream *upstream, enum upstream_failure failu
     *answer = (struct upstream_answer){.failure = failure, .clause = clause};
 }
 
-/* Reads one whole reply. False: there was none, and the connection is gone. */
+/* Reads one whole reply, in however many packets it comes. False: there was none, and the
+ * connection is gone: an upstream that hangs up or stalls accepts nothing.
+ * Clauses: INV-03, INV-04, UPS-12 */
 static bool read_reply(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct reply_reader reader;
@@ -156,8 +159,9 @@ static bool read_reply(struct upstream *upstream, double deadline, struct upstre
     }
 }
 
-/* Takes the reply to a command. `positive` is the class of reply that lets the dialogue go on; 4yz
- * and 5yz are answers too, everything else is out of place. After a 421 the channel is closing. */
+/* Reads the reply to a command. `positive` is the class of reply with which the dialogue continues;
+ * 4yz and 5yz are answers too, everything else is out of place. After a 421 the channel is closing.
+ */
 static void read_answer(struct upstream *upstream, int positive, double deadline,
                         struct upstream_answer *answer)
 {
@@ -170,8 +174,8 @@ static void read_answer(struct upstream *upstream, int positive, double deadline
         disconnect(upstream);
 }
 
-/* The upstream spoke, or left, before it was its turn. A refusal, most often a 421, is its answer;
- * anything else cannot be one. Either way no more is sent. */
+/* The upstream spoke or left out of turn. A refusal, most often a 421, is its answer; anything else
+ * cannot be one. Either way no more is sent. */
 static void read_early_answer(struct upstream *upstream, struct upstream_answer *answer)
 {
     double no_wait = clock_monotonic();
@@ -183,7 +187,7 @@ static void read_early_answer(struct upstream *upstream, struct upstream_answer 
         disconnect(upstream);
 }
 
-/* Sends what is queued and takes the answer to it. */
+/* Sends what is queued and reads the answer to it. */
 static void flush_and_read_answer(struct upstream *upstream, int positive, double deadline,
                                   struct upstream_answer *answer)
 {
@@ -193,7 +197,7 @@ static void flush_and_read_answer(struct upstream *upstream, int positive, doubl
         fail_upstream(upstream, UPSTREAM_LOST, "ERR-10", answer);
 }
 
-/* The same for a command. A reply that is there already answers nothing that was asked. */
+/* The same for a command. A reply that has arrived already answers no question. */
 static void send_command(struct upstream *upstream, int positive, double deadline,
                          struct upstream_answer *answer)
 {
@@ -216,7 +220,8 @@ static double command_deadline(const struct upstream *upstream, double deadline)
     return sooner(deadline, upstream->settings->timeouts.command);
 }
 
-/* EHLO, or HELO for a host that does not know it (RFC 5321 3.2). */
+/* EHLO, or HELO for a host that does not know it (RFC 5321 3.2), by the same name.
+ * Clauses: HOST-01, HOST-02 */
 static void say_hello(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct bytes name = upstream->settings->ehlo;
@@ -234,8 +239,10 @@ static void say_hello(struct upstream *upstream, double deadline, struct upstrea
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
-/* Turns TLS on where it is offered, and greets again. False when the attempt cost the connection,
- * and the host should be tried again in the clear. */
+/* Starts TLS where it is offered, discards what came in the clear after the answer, and sends EHLO
+ * again. Where STARTTLS is refused the session continues in the clear; false when the attempt cost
+ * the connection, and the host should be tried again in the clear.
+ * Clauses: TLS-12, TLS-13, TLS-14 */
 static bool use_tls(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     SSL_CTX *context = upstream->settings->tls;
@@ -258,7 +265,8 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
     return true;
 }
 
-/* Connects to one address and greets. */
+/* Connects to one address, from the source address of its family, waits for the banner and sends
+ * EHLO. Clauses: PFX-01, PFX-02, UPS-01 */
 static void try_address(struct upstream *upstream, bool with_tls, double deadline,
                         struct upstream_answer *answer)
 {
@@ -331,6 +339,9 @@ static struct upstream_answer no_candidate(enum mx_status status)
     }
 }
 
+/* Whatever keeps an address from serving (refused, silent, unreachable, a banner or EHLO refused)
+ * leads to the next: the host's other addresses, IPv4 after IPv6, then the next host.
+ * Clauses: IPV6-02, IPV6-03, IPV6-04, IPV6-11, MX-05 */
 void upstream_connect(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct upstream_answer best = unreachable;
@@ -359,6 +370,8 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
     *answer = best;
 }
 
+/* By the letter of the grammar, and with parameters only of extensions that are offered.
+ * Clauses: UPS-03, UPS-04 */
 void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
                    bool eight_bit, double deadline, struct upstream_answer *answer)
 {
@@ -373,6 +386,7 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
+/* The local part goes out as the route has it, the domain in A-labels. Clauses: CHAR-09, EAI-07 */
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
                         struct upstream_answer *answer)
 {
@@ -410,7 +424,8 @@ static void send_run(void *context, struct bytes run)
     }
 }
 
-/* Sends the message up to its last block, which stays queued. */
+/* Sends the message, of any size and with all its octets, up to its last block, which stays queued.
+ * Clauses: MSG-09, MSG-13 */
 static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, size_t count,
                         double deadline)
 {
@@ -421,7 +436,7 @@ static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, s
     return sender.status == STREAM_OK;
 }
 
-/* RFC 1870 6.2: what the upstream declared too large need not be sent to hear so. */
+/* RFC 1870 6.2: what exceeds the declared limit need not be sent to be refused. */
 static bool is_over_size_limit(const struct upstream *upstream, const struct bytes *pieces,
                                size_t count)
 {
@@ -460,6 +475,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         fail_upstream(upstream, UPSTREAM_LOST, "INV-06", answer);
         return;
     }
+    /* The message ended in CRLF, so this is the only end of the data. Clause: UPS-09 */
     stream_printf(upstream->stream, ".\r\n");
     flush_and_read_answer(upstream, 2, sooner(deadline, timeouts->final), answer);
 }
@@ -476,6 +492,7 @@ void upstream_reset(struct upstream *upstream)
         disconnect(upstream);
 }
 
+/* Clause: UPS-10 */
 void upstream_quit(struct upstream *upstream)
 {
     if (upstream->stream) {

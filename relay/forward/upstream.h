@@ -1,8 +1,8 @@
 /* The relay as SMTP client: one session with a host of the destination's domain (RFC 5321 3.3, 4.1,
- * 5.1), opened while the client waits for the answer to its RCPT.
+ * 5.1), opened while the client waits for the reply to its RCPT.
  *
- * Every step ends in an answer: the upstream's own reply, or a failure where there is none that
- * could be handed on (unreachable, lost, silent, not SMTP). After a failure the connection is gone.
+ * Every step ends in an answer: the upstream's own reply, or a failure where there is no reply to
+ * return (unreachable, lost, silent, not SMTP). After a failure the connection is gone.
  * Everything waits in the calling fiber. */
 #ifndef FAIRLEAD_UPSTREAM_H
 #define FAIRLEAD_UPSTREAM_H
@@ -13,7 +13,7 @@
 
 #include <openssl/ssl.h>
 
-/* Seconds. RFC 5321 4.5.3.2, within what the client's own patience leaves. */
+/* Seconds. RFC 5321 4.5.3.2, within the time that the client waits. */
 struct upstream_timeouts {
     double connect; /* one address */
     double banner;
@@ -37,7 +37,7 @@ struct upstream_settings {
 struct upstream;
 
 enum upstream_failure {
-    UPSTREAM_REPLIED, /* none: the answer is the upstream's reply */
+    UPSTREAM_REPLIED, /* no failure: the answer is the upstream's reply */
     UPSTREAM_NO_SUCH_DOMAIN,
     UPSTREAM_NO_HOST, /* the domain exists without MX and address */
     UPSTREAM_NULL_MX,
@@ -58,11 +58,11 @@ struct upstream_answer {
     struct reply reply;  /* with UPSTREAM_REPLIED; lives until the next step */
 };
 
-/* True for a 2xx from the upstream itself. */
+/* True for a 2xx reply of the upstream. */
 bool upstream_accepted(const struct upstream_answer *answer);
 
-/* A session-to-be with a host of `domain` (which is copied). NULL when memory is short; free with
- * upstream_free(). `settings` and `dns` must outlive it. */
+/* A session, not yet connected, with a host of `domain` (which is copied). NULL when memory is
+ * short; free with upstream_free(). `settings` and `dns` must outlive it. */
 struct upstream *upstream_new(const struct upstream_settings *settings, struct dns *dns,
                               struct bytes domain);
 
@@ -85,18 +85,17 @@ void upstream_recipient(struct upstream *upstream, struct bytes forward_path, do
                         struct upstream_answer *answer);
 
 /* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that, all
- * of it until `deadline`.
- * The dot is withheld when `abandoned(context)` says so at the last moment: the connection is
- * dropped then, and the answer is UPSTREAM_LOST. */
+ * of it until `deadline`. If `abandoned(context)` is true just before the dot, the dot is not sent:
+ * the connection is dropped, and the answer is UPSTREAM_LOST. */
 void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t count,
                    bool eight_bit, double deadline, bool (*abandoned)(void *context), void *context,
                    struct upstream_answer *answer);
 
 /* Aborts the transaction with RSET, so that the session can serve another; drops the connection
- * when the upstream does not say 2xx. */
+ * unless the upstream answers 2xx. */
 void upstream_reset(struct upstream *upstream);
 
-/* Says QUIT, without waiting for the answer, and drops the connection. */
+/* Sends QUIT, without waiting for the answer, and drops the connection. */
 void upstream_quit(struct upstream *upstream);
 
 /* For the log: the host and address in use, or last tried. */

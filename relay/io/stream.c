@@ -528,7 +528,8 @@ static enum stream_status start_tls(struct stream *stream, SSL_CTX *context, boo
         return fail_stream(stream, "TLS", openssl_reason());
     SSL_set_mode(stream->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                   SSL_MODE_RELEASE_BUFFERS);
-    /* SMTP marks the end of everything itself, and many peers close without a close_notify. */
+    /* SMTP marks the end of everything itself, and many peers close without a close_notify: it is a
+     * closed connection like any other. */
     SSL_set_options(stream->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_set_read_ahead(stream->ssl, 1);
     stream->tls_broken = true;

@@ -41,7 +41,8 @@ struct local_content {
 };
 
 /* Moves the next octet into the content if it belongs there, or a UTF-8 sequence beyond ASCII
- * (RFC 6531 3.3 adds it to atext and qtext alike). */
+ * (RFC 6531 3.3 adds it to atext and qtext alike). Other octets above 127 belong nowhere.
+ * Clause: EAI-12 */
 static bool move_octet(struct path_reader *reader, struct local_content *content,
                        bool (*belongs)(char))
 {
@@ -57,7 +58,8 @@ static bool move_octet(struct path_reader *reader, struct local_content *content
     return true;
 }
 
-/* Quoted-string after its first quote: qtextSMTP and quoted-pairSMTP hold 32 to 126 only. */
+/* Quoted-string after its first quote: qtextSMTP and quoted-pairSMTP hold 32 to 126 only. What is
+ * kept is the content, without quotes and backslashes. Clauses: CHAR-05, CHAR-06 */
 static void read_quoted_local(struct path_reader *reader, struct local_content *content)
 {
     struct cursor *c = &reader->cursor;
@@ -142,7 +144,7 @@ static void read_path_domain(struct path_reader *reader)
         fail_path(reader, ADDRESS_BAD_DOMAIN);
 }
 
-/* A-d-l ":" of RFC 5321 4.1.2: checked, and dropped. */
+/* A-d-l ":" of RFC 5321 4.1.2: checked, and dropped. Clause: SEND-07 */
 static void skip_source_route(struct path_reader *reader)
 {
     do {
@@ -177,7 +179,7 @@ static void read_envelope_path(struct path_reader *reader, enum path_role role)
 }
 
 /* The first error, or what is wrong with a mailbox that the grammar allows. The length of the path
- * counts its angle brackets, and its domain as it goes on the wire. */
+ * counts its angle brackets, and its domain as it goes on the wire. Clauses: LIM-05, LIM-07 */
 static enum address_error path_error(const struct path_reader *reader)
 {
     if (reader->error != ADDRESS_OK || reader->address->kind != ADDRESS_MAILBOX)

@@ -50,6 +50,7 @@ static enum words skip_words(struct cursor *cursor)
     return is_local && after_word ? WORDS_LOCAL_PART : WORDS_PHRASE;
 }
 
+/* Several authors at one domain are one author domain. Clause: DMARC-16 */
 static void add_domain(struct author_reader *reader, struct bytes text)
 {
     struct author *author = reader->author;

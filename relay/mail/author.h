@@ -3,7 +3,8 @@
  *
  * The grammar decides, not what a reader might see: comments are skipped, quoted strings are one
  * word, encoded words are not decoded, routes are dropped. Where software is known to disagree (two
- * addresses for one author, a field name with octets that a name cannot have) both count. */
+ * addresses for one author, a field name with octets that a name cannot have) both count.
+ * Clause: DMARC-15 */
 #ifndef FAIRLEAD_AUTHOR_H
 #define FAIRLEAD_AUTHOR_H
 

@@ -42,6 +42,7 @@ static bool is_text(struct bytes line)
     return true;
 }
 
+/* Verbs and keywords are recognised in any case. Clause: DLG-06 */
 enum command_error command_parse(struct bytes line, struct command *command)
 {
     if (!is_text(line))

@@ -27,6 +27,7 @@ static bool is_stored(const struct content_reader *reader)
            !reader->bare_lf && !reader->nul && !reader->line_too_long;
 }
 
+/* A message of exactly the limit is within it. Clause: LIM-12 */
 static void store_octets(struct content_reader *reader, struct bytes octets)
 {
     reader->size += octets.n;
@@ -137,6 +138,7 @@ size_t content_feed(struct content_reader *reader, struct bytes octets)
     return used;
 }
 
+/* No line of the content can end the data. Clause: SMUG-09 */
 void content_stuff(struct bytes octets, bool *at_line_start,
                    void (*out)(void *context, struct bytes run), void *context)
 {

@@ -91,6 +91,8 @@ struct bytes domain_for_lookup(struct arena *arena, struct bytes text)
     return to_ascii(arena, text, DOMAIN_LOOSE);
 }
 
+/* The form that is compared, whatever form arrives, and that goes to the upstream.
+ * Clauses: CHAR-10, EAI-03, EAI-04, EAI-08, EAI-10 */
 struct bytes domain_normalise(struct arena *arena, struct bytes text)
 {
     struct bytes name = to_ascii(arena, text, DOMAIN_LDH);

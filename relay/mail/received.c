@@ -53,7 +53,8 @@ static void add_word(struct folding *field, struct bytes word)
     buffer_add(&field->text, word);
 }
 
-/* Extended-Domain of RFC 5321 4.4: what the client said, and in the comment what we know. */
+/* Extended-Domain of RFC 5321 4.4: the name that the client gave, and in the comment its address.
+ * Clauses: MSG-02, MSG-06 */
 static void add_client(struct folding *field, struct arena *arena, const struct received *received)
 {
     struct bytes literal = domain_literal_format(arena, &received->client);
@@ -67,6 +68,7 @@ static void add_client(struct folding *field, struct arena *arena, const struct 
     }
 }
 
+/* By this relay's name, and with the present time at its end. Clauses: MSG-03, MSG-05 */
 struct bytes received_field(struct arena *arena, const struct received *received)
 {
     struct folding field = {0};

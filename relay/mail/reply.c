@@ -18,7 +18,8 @@ void reply_start(struct reply_reader *reader, struct arena *arena)
 }
 
 /* The three digits at the start of a line; 0 if it has none. The second digit is not held to what
- * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides. */
+ * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides.
+ * Clause: ERR-20 */
 static int read_code(struct bytes line)
 {
     uint64_t code = 0;
@@ -125,6 +126,7 @@ static void write_reply_text(struct buffer *out, int code, struct bytes text, bo
     } while (text.n > 0);
 }
 
+/* Every line, with the enhanced code that it begins with, if any. Clauses: ERR-06, ERR-07 */
 void reply_write(struct buffer *out, const struct reply *reply)
 {
     for (size_t i = 0; i < reply->line_count; i++)

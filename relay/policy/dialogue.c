@@ -40,7 +40,7 @@ struct refusal dialogue_refuse_command(const struct command *command)
     return REFUSE(NOT_IMPLEMENTED, "DLG-34");
 }
 
-/* Parameters of extensions that are not offered, and the clause that speaks of them. */
+/* Parameters of extensions that are not offered, and the clause about each. */
 static const char *clause_of_parameter(enum command_verb verb, struct bytes parameter)
 {
     static const struct {
@@ -57,7 +57,8 @@ static const char *clause_of_parameter(enum command_verb verb, struct bytes para
     return verb == COMMAND_MAIL ? "DLG-18" : "DLG-19";
 }
 
-/* EAI_02 tells the two apart: 550 answers MAIL, 553 answers RCPT. */
+/* RFC 6531 3.5: 550 to MAIL, 553 to RCPT. The domain may be internationalised: the local part alone
+ * is at fault. Clause: EAI-09 */
 static struct refusal refuse_international(enum command_verb verb)
 {
     if (CLAUSE(EAI_02, verb == COMMAND_MAIL))

@@ -1,7 +1,7 @@
 /* DNS block lists: RFC 5782 2.1 (IPv4), 2.4 (IPv6), 2.3 (values). See dnsbl.h.
  *
- * The questions of one client are a round. A fiber for each list fills in its answer; the caller
- * leaves as soon as it knows enough, and whoever leaves last frees the round. */
+ * The queries about one client are a round. A fiber for each list fills in its answer; the caller
+ * returns as soon as the result is certain, and the last one to be done frees the round. */
 #include "dnsbl.h"
 
 #include "clause.h"
@@ -35,7 +35,7 @@ static void round_release(struct dnsbl_round *round)
     free(round);
 }
 
-/* NULL when memory is short. */
+/* IPv4 and IPv6 alike, by reversed octets or nibbles. NULL when memory is short. Clause: SPAM-03 */
 static struct dnsbl_round *round_new(struct dns *dns, const struct ip *client,
                                      const struct dnsbl *lists, size_t count, double deadline)
 {
@@ -60,7 +60,7 @@ static struct dnsbl_round *round_new(struct dns *dns, const struct ip *client,
     return round;
 }
 
-/* 127.0.0.0/8, but for what lists answer to those they do not serve. */
+/* In 127.0.0.0/8, except the error codes, which lists give to clients that they do not serve. */
 static bool is_listing(const struct ip *value)
 {
     static const struct ip_prefix values = {{4, {127}}, 8}, errors = {{4, {127, 255, 255}}, 24};
@@ -86,7 +86,7 @@ static void ask_list(void *argument)
     round_release(round);
 }
 
-/* A list has answered with a listing, all before it without; or all have answered without. */
+/* One list has the client and all before it do not, or none has it. */
 static bool is_decided(const struct dnsbl_round *round)
 {
     for (size_t i = 0; i < round->count; i++) {
@@ -97,7 +97,7 @@ static bool is_decided(const struct dnsbl_round *round)
     return true;
 }
 
-/* What the answers so far come to. */
+/* The result of the answers so far. Clause: SPAM-02 */
 static struct dnsbl_listing conclude_round(const struct dnsbl_round *round,
                                            const struct dnsbl *lists)
 {

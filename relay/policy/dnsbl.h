@@ -5,8 +5,8 @@
 #include "dns.h"
 
 struct dnsbl {
-    struct bytes zone; /* where it is asked: "dnsbl.example" */
-    struct bytes name; /* what it is called in replies: "abusixip" */
+    struct bytes zone; /* where it is queried: "dnsbl.example" */
+    struct bytes name; /* its name in replies: "abusixip" */
 };
 
 enum dnsbl_status {
@@ -21,12 +21,12 @@ struct dnsbl_listing {
     struct bytes name; /* of the list that lists it, or of the first that did not answer */
 };
 
-/* Asks all lists at once, each in a fiber of its own, and waits in the calling fiber, at most until
- * the monotonic `deadline` (0: none). Of several listings the first in the order configured counts;
- * a list that does not answer, answers with an error code (127.255.255.0/24) or outside 127.0.0.0/8
- * lists nobody. A fiber may outlive the call to wait for its answer, so `dns` must outlive the
- * session: the resolver's own, which remembers answers anyway, not a memo of it. The name lives as
- * long as `lists`. */
+/* Queries all lists at once, each in a fiber of its own, and waits in the calling fiber, at most
+ * until the monotonic `deadline` (0: none). Of several listings the first in the order configured
+ * counts; a list that does not answer, or answers with an error code (127.255.255.0/24) or outside
+ * 127.0.0.0/8, lists nobody. A fiber may outlive the call while it waits for its answer, so `dns`
+ * must outlive the session: the resolver's own, which caches answers anyway, not a memo of it. The
+ * name lives as long as `lists`. */
 struct dnsbl_listing dnsbl_look_up(struct dns *dns, const struct ip *client,
                                    const struct dnsbl *lists, size_t count, double deadline);
 

@@ -6,11 +6,11 @@
 #include "clock.h"
 #include "evaluate_results.h"
 
-/* Seconds for all questions about one message together. The client waits ten minutes for the answer
- * to its final dot (RFC 5321 4.5.3.2.6), and the upstream needs most of them. */
+/* Seconds for all DNS queries about one message together. The client waits ten minutes for the
+ * reply to its final dot (RFC 5321 4.5.3.2.6), and the upstream needs most of that. */
 static const double DNS_TIMEOUT = 60;
 
-/* A DNS whose every answer has to come before one and the same deadline. */
+/* DNS with one deadline for all queries. */
 struct bounded_dns {
     struct dns dns;
     struct dns *inner;
@@ -56,6 +56,7 @@ static bool find_author(struct arena *arena, const struct message *message,
     return true;
 }
 
+/* SPF counts by itself here, whatever becomes of it at the upstream. Clause: RDM-01 */
 static struct dmarc_identifier spf_identifier(const struct spf_outcome *spf)
 {
     return (struct dmarc_identifier){.authentication = spf->result == SPF_PASS ? DMARC_AUTHENTICATED
@@ -65,7 +66,7 @@ static struct dmarc_identifier spf_identifier(const struct spf_outcome *spf)
                                      .domain = spf->domain};
 }
 
-/* A signature over part of the body says nothing about what was appended to it. */
+/* A signature over part of the body says nothing about what was appended to it. Clause: RDM-02 */
 static struct dmarc_identifier dkim_identifier(const struct dkim_signature *signature)
 {
     struct dmarc_identifier identifier = {DMARC_UNAUTHENTICATED, signature->domain};
@@ -84,7 +85,8 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
     size_t count = dkim->count < DKIM_SIGNATURES_MAX ? dkim->count : DKIM_SIGNATURES_MAX;
     for (size_t i = 0; i < count; i++)
         signatures[i] = dkim_identifier(&dkim->signatures[i]);
-    /* Date, Message-ID and trace make the header as good a lot as the whole message. */
+    /* The same for every attempt at one message: Date, Message-ID and trace make the header as good
+     * a lot as the whole message. Clause: DMARC-21 */
     const struct dmarc_request dmarc = {
         .edition = request->policy->dmarc_edition,
         .suffixes = request->policy->public_suffixes,
@@ -97,8 +99,9 @@ static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request 
     return dmarc_evaluate(dns, arena, &dmarc, &evaluation->dmarc);
 }
 
-/* What DMARC makes of the message. A quarantine is forwarded unless the configuration refuses it,
- * since a forwarder has no junk folder. */
+/* Whether DMARC is a reason to refuse the message; an SPF fail alone is not. A message under
+ * quarantine is forwarded unless the configuration says otherwise, since a forwarder has no junk
+ * folder. Clauses: DMARC-14, SPF-02, SPF-11 */
 static struct refusal dmarc_refusal(const struct policy *policy,
                                     const struct evaluation *evaluation)
 {

@@ -1,8 +1,8 @@
-/* What authentication makes of one message after DATA: DKIM, ARC, the author, DMARC; what goes into
- * Authentication-Results; whether it stands in the way of forwarding, and why.
+/* The authentication of one message after DATA: DKIM, ARC, the author, DMARC; what is recorded in
+ * Authentication-Results; whether it is a reason to refuse the message, and why.
  *
- * SPF is evaluated earlier, at MAIL, and handed in. Everything that is asked of DNS goes through
- * one `struct dns` that remembers (dns_memo()), so each question is asked once per message. */
+ * SPF is evaluated earlier, at MAIL, and passed in. All DNS queries go through one `struct dns`
+ * that remembers answers (dns_memo()), so each is sent once per message. */
 #ifndef FAIRLEAD_EVALUATE_H
 #define FAIRLEAD_EVALUATE_H
 
@@ -18,7 +18,7 @@ struct evaluation_request {
     const struct policy *policy;
     struct dns *dns;
     const struct spf_request *envelope; /* client, HELO and reverse-path */
-    const struct spf_outcome *spf;      /* what SPF said of them */
+    const struct spf_outcome *spf;      /* of that envelope */
     const struct message *message;
 };
 

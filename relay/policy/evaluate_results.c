@@ -1,5 +1,5 @@
-/* What an evaluation looks like in Authentication-Results: RFC 8601 2.7, RFC 8617 10.2 (arc),
- * RFC 9989 9.1 (policy.dmarc). */
+/* What an evaluation looks like in Authentication-Results and the AAR: RFC 8601 2.7, RFC 8617 10.2
+ * (arc), RFC 9989 9.1 (policy.dmarc). Clauses: ARC-02, SPF-04 */
 #include "evaluate_results.h"
 
 #include "clause.h"
@@ -98,6 +98,7 @@ static void add_dmarc_result(struct builder *builder, const struct evaluation *e
         add_property(result, "policy", "dmarc", bytes_of(dmarc_policy_name(dmarc->disposition)));
 }
 
+/* Clause: ARC-10 */
 static void add_arc_result(struct builder *builder, const struct arc_result *arc,
                            const struct ip *client)
 {

@@ -1,4 +1,4 @@
-/* The results of an evaluation as Authentication-Results and the AAR tell them. */
+/* The results of an evaluation as Authentication-Results and the AAR record them. */
 #ifndef FAIRLEAD_EVALUATE_RESULTS_H
 #define FAIRLEAD_EVALUATE_RESULTS_H
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 enum {
-    TEXT_LINE_MAX = 1000,     /* octets with CRLF: RFC 5321 4.5.3.1.6 */
+    TEXT_LINE_MAX = 1000,     /* octets with CRLF: RFC 5321 4.5.3.1.6. Clause: LIM-03 */
     RCPT_ATTEMPTS_FACTOR = 2, /* RCPT commands, for each recipient that may be accepted */
     DNSBL_TIMEOUT = 10
 };
@@ -28,7 +28,7 @@ struct refusal judge_sender(struct arena *arena, const struct policy *policy,
 
 /* ---- RCPT ---- */
 
-/* Remembered for the session, so that a client is looked up once. */
+/* Kept for the session, so that a client is looked up once. */
 static bool is_listed(const struct judge *judge)
 {
     if (judge->listing->status == DNSBL_NOT_ASKED)
@@ -64,6 +64,9 @@ bool judge_recipients_exhausted(const struct policy *policy, const struct judge_
     return earlier->asked >= RCPT_ATTEMPTS_FACTOR * policy->limits.recipients;
 }
 
+/* Neither the sender nor the client's network gives a right to relay: only the recipient's domain
+ * counts, and that of a destination is not served for being one.
+ * Clauses: LIM-08, SEND-04, SEND-08, SEND-10 */
 struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
                                const struct judge_recipients *earlier,
                                const struct address *recipient, struct route *route)
@@ -127,7 +130,8 @@ static struct refusal judge_content(struct arena *arena, const struct policy_lim
     return ACCEPT;
 }
 
-/* RFC 5321 6.3: a message that has passed so many hosts goes round in a circle. */
+/* RFC 5321 6.3: a message that has passed so many hosts is in a loop; one fewer is not.
+ * Clause: LIM-14 */
 static struct refusal judge_hops(struct arena *arena, const struct policy_limits *limits,
                                  const struct message *message)
 {

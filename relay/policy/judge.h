@@ -1,9 +1,9 @@
-/* What the relay itself says to a sender, a recipient and a message: the one place where it is
- * decided. The session asks it and so does `fairlead verify`, so that the tool says what the relay
- * would. Every refusal carries the clause that decided.
+/* Whether the relay itself accepts a sender, a recipient and a message: the one place where this is
+ * decided. The session and `fairlead verify` both call it, so that the tool's answer is the
+ * relay's. Every refusal carries the clause that decided.
  *
- * What only a dialogue can show (the order of commands, memory, the upstream's own word) is not
- * here. */
+ * Not here is what only a dialogue can show: the order of commands, memory, the upstream's replies.
+ */
 #ifndef FAIRLEAD_JUDGE_H
 #define FAIRLEAD_JUDGE_H
 
@@ -16,14 +16,14 @@ struct judge {
     const struct policy *policy;
     struct dns *dns; /* the resolver's own: see dnsbl.h */
     struct ip client;
-    struct dnsbl_listing *listing; /* of the client; asked at its first recipient, then kept */
+    struct dnsbl_listing *listing; /* of the client; looked up at its first recipient, then kept */
 };
 
-/* Of one mail, what matters for its next recipient. */
+/* What matters of one mail for its next recipient. */
 struct judge_recipients {
     unsigned asked;                 /* RCPT commands before this one */
     unsigned accepted;              /* of these */
-    struct bytes forwarding_domain; /* of those accepted, and where they go */
+    struct bytes forwarding_domain; /* of those accepted, and of their destination */
     struct bytes destination_domain;
 };
 
@@ -37,8 +37,8 @@ struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
                                const struct judge_recipients *earlier,
                                const struct address *recipient, struct route *route);
 
-/* True once so many recipients were asked about in this mail that each further one is refused
- * unseen: a refused recipient takes memory too. */
+/* True after so many RCPT commands in this mail that each further one is refused unseen: a refused
+ * recipient costs memory too. */
 bool judge_recipients_exhausted(const struct policy *policy,
                                 const struct judge_recipients *earlier);
 
@@ -53,15 +53,15 @@ struct judgement {
     struct evaluation evaluation;
 };
 
-/* Judges the message that `content` has read to its end. request->message is where it is parsed
- * to. Waits for DNS in the calling fiber. Everything lives in `arena`, in the request or in the
- * message's octets. False only when memory is short. */
+/* Judges the message that `content` has read to its end, and parses it into `message`, which is
+ * also request->message. Waits for DNS in the calling fiber. Everything lives in `arena`, in the
+ * request or in the message's octets. False only when memory is short. */
 bool judge_message(struct arena *arena, const struct content_reader *content,
                    const struct evaluation_request *request, struct message *message,
                    struct judgement *judgement);
 
-/* What the client is answered where the upstream gave no reply that could be handed on.
- * REFUSAL_NONE if it did. Details live in `arena`. */
+/* The refusal where the upstream gave no reply to return; REFUSAL_NONE where it did. Details live
+ * in `arena`. */
 struct refusal judge_upstream(struct arena *arena, const struct upstream_answer *answer);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the relay's judgement goes by. The configuration fills it. */
+/* What the relay decides by. The configuration fills it. */
 #ifndef FAIRLEAD_POLICY_H
 #define FAIRLEAD_POLICY_H
 

@@ -2,7 +2,8 @@
  *
  * Enhanced codes are those of RFC 3463 and its registry (RFC 5248); RFC 7372 for the results of
  * authentication, RFC 7505 for the null MX, RFC 6531 for internationalised addresses. Every policy
- * refusal refers to the Postmaster page (specification.md#contact-references). */
+ * refusal refers to the Postmaster page (specification.md#contact-references).
+ * Clauses: CONT-02, ERR-18 */
 #include "refusal.h"
 
 #include "buffer.h"

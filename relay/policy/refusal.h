@@ -1,6 +1,6 @@
-/* What the relay says in its own words when it refuses: reply code, enhanced status code and text
- * of every refusal in one table, and the clause, which the decision that refuses brings with it. A
- * refusal that an upstream worded is not here: it is handed on as it came (mail/reply.h).
+/* The relay's own refusals: reply code, enhanced status code and text of each in one table, and the
+ * clause, which comes with the decision to refuse. An upstream's refusal is not among them: it is
+ * returned as it came (mail/reply.h).
  *
  *     if (CLAUSE(LIM_13, hops >= limits->received_fields))
  *         return REFUSE_WITH(LOOP, "LIM-13", number);
@@ -46,7 +46,7 @@ enum refusal_kind {
     REFUSAL_TOO_MANY_RECIPIENTS,
     REFUSAL_OTHER_DESTINATION,
 
-    /* The way to the upstream */
+    /* The upstream */
     REFUSAL_DESTINATION_DOES_NOT_EXIST,
     REFUSAL_DESTINATION_HAS_NO_HOST,
     REFUSAL_DESTINATION_TAKES_NO_MAIL,
@@ -95,7 +95,7 @@ struct refusal {
 struct refusal_entry {
     uint16_t code;
     const char *enhanced; /* NULL where the Postmaster page gives a text without one */
-    const char *text;     /* each "{}" takes one detail */
+    const char *text;     /* each "{}" stands for one detail */
     const char *section;  /* NULL, or the anchor on the Postmaster page that the text refers to */
 };
 
@@ -106,7 +106,7 @@ const struct refusal_entry *refusal_entry(enum refusal_kind kind);
  * short. */
 struct bytes refusal_text(struct arena *arena, const struct refusal *refusal, struct bytes page);
 
-/* What a client is answered: a refusal of ours, or, with REFUSAL_NONE, the reply of an upstream. */
+/* The answer to a client: a refusal of ours, or, with REFUSAL_NONE, the reply of an upstream. */
 struct answer {
     struct refusal refusal;
     struct reply reply;

@@ -1,11 +1,11 @@
-/* Putting the relay's fields on top of a message. See trace_fields.h. */
+/* Prepending the relay's fields to a message. See trace_fields.h. */
 #include "trace_fields.h"
 
 #include "clause.h"
 
 static const struct bytes FIELD_NAME = BYTES_INIT("Authentication-Results");
 
-/* What is sent: the message without forged fields, and the block on top that grows upwards. */
+/* What is sent: the message without forged fields, and the block on top, which grows upwards. */
 struct outgoing {
     struct arena *arena;
     const struct evaluation_request *request;
@@ -22,8 +22,8 @@ static bool is_forged(const struct outgoing *outgoing, const struct header_field
                                          outgoing->request->policy->authserv_id));
 }
 
-/* Divides the original into the pieces between forged fields, and leaves those out of `kept`.
- * slices[0] stays free for the block. */
+/* Divides the original into the pieces between forged fields, and omits those from `kept`.
+ * slices[0] is left for the block. */
 static bool remove_forged(struct outgoing *outgoing, struct forwarded *forwarded)
 {
     const struct message *message = outgoing->request->message;
@@ -53,7 +53,7 @@ static bool remove_forged(struct outgoing *outgoing, struct forwarded *forwarded
     return true;
 }
 
-/* Authentication-Results, Received-SPF, Received. */
+/* Authentication-Results, Received-SPF, Received. Clause: MSG-01 */
 static bool prepend_results(struct outgoing *outgoing, const struct received *received)
 {
     struct buffer text = {0};
@@ -68,6 +68,7 @@ static bool prepend_results(struct outgoing *outgoing, const struct received *re
     return trace.p && outgoing->block.p;
 }
 
+/* Every message is signed, whether or not its sender signed it. Clauses: DKIM-01, DKIM-02 */
 static bool prepend_signature(struct outgoing *outgoing, const struct signing_identity *identity)
 {
     struct message signing;
@@ -82,6 +83,7 @@ static bool prepend_signature(struct outgoing *outgoing, const struct signing_id
     return outgoing->block.p != NULL;
 }
 
+/* Clause: ARC-01 */
 static bool prepend_seal(struct outgoing *outgoing, const struct signing_identity *identity)
 {
     struct message sealing;

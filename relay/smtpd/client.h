@@ -1,4 +1,4 @@
-/* What a session knows of its client. */
+/* What a session knows about its client. */
 #ifndef FAIRLEAD_CLIENT_H
 #define FAIRLEAD_CLIENT_H
 

@@ -30,11 +30,11 @@ enum {
     SESSION_DESCRIPTORS = 3, /* the client, the upstream, a question to the DNS */
     OWN_DESCRIPTORS = 64,
     PROXY_HEADER_TIMEOUT = 10,
-    REFUSED_CONNECTIONS_MAX = 64, /* sessions beyond the limit that still hear a 421 */
+    REFUSED_CONNECTIONS_MAX = 64, /* connections beyond the limit that still get a 421 */
     ACCEPT_PAUSE_MILLISECONDS = 100
 };
 
-/* What a reload replaces. Sessions keep the one they began with. */
+/* What a reload replaces. Sessions keep the generation that they began with. */
 struct generation {
     unsigned references;
     struct config *config;
@@ -51,7 +51,7 @@ struct connection {
     struct session *session;
     bool admitted;     /* counted as a session */
     struct ip address; /* the client's */
-    struct ip peer;    /* who connected: the client, or a proxy */
+    struct ip peer;    /* the other end: the client, or a proxy */
 };
 
 struct listening {
@@ -110,7 +110,7 @@ static unsigned count_sessions_from(const struct server *server, const struct ip
     return count;
 }
 
-/* A connection that is only told a refusal takes nobody's place. */
+/* A connection that only gets a refusal is not counted as a session. */
 static struct refusal judge_connection(const struct connection *connection)
 {
     const struct server *server = connection->server;
@@ -125,8 +125,8 @@ static struct refusal judge_connection(const struct connection *connection)
     return ACCEPT;
 }
 
-/* On a listener for proxies, learns the client's address from the PROXY header. False when the peer
- * may not be one, or sent none: then nothing can be said to anybody. */
+/* On a listener for proxies, takes the client's address from the PROXY header. False when the peer
+ * is not a trusted proxy, or sent no header: then it gets no reply at all. */
 static bool identify_client(struct connection *connection)
 {
     const struct config_listener *listener = connection->listener;
@@ -188,7 +188,7 @@ static void serve_client(struct connection *connection)
     session_run(connection->session, refusal);
 }
 
-/* Lookups in the DNS that nobody waits for any more do not hold up the end. */
+/* DNS lookups that no session waits for any more do not delay the end. */
 static void end_if_drained(const struct server *server)
 {
     if (server->draining && server->connection_count == 0)
@@ -237,8 +237,8 @@ static void start_connection(struct listening *listening, int fd,
 
 /* ---- Listeners ---- */
 
-/* Accepts until the listener is closed. Out of descriptors or memory: lets those who have them
- * finish first. */
+/* Accepts until the listener is closed. Out of descriptors or memory, it pauses until sessions have
+ * ended. */
 static void run_listener(void *argument)
 {
     struct listening *listening = argument;
@@ -267,6 +267,7 @@ static void run_listener(void *argument)
     listening->fd = -1;
 }
 
+/* IPv4 and IPv6 are listened on separately. Clause: IPV6-08 */
 static int bind_listener(const struct config_listener *listener)
 {
     struct sockaddr_storage address;
@@ -359,7 +360,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     for (size_t i = 0; i < server->listening_count; i++) {
         if (!server->listening[i].fiber)
             continue;
-        /* From now on connections are refused, not when the fiber gets its turn. */
+        /* Connections are refused from now on, not only once the fiber has run. */
         shutdown(server->listening[i].fd, SHUT_RDWR);
         fiber_cancel(server->listening[i].fiber);
     }
@@ -384,7 +385,7 @@ static void watch_signal(struct server *server, ev_signal *watcher,
 
 /* ---- The whole ---- */
 
-/* The usual soft limit of 1024 descriptors is there for programs that use select(). */
+/* The usual soft limit of 1024 descriptors exists for the sake of programs that use select(). */
 static void raise_descriptor_limit(const struct config_limits *limits)
 {
     struct rlimit limit;
@@ -419,7 +420,7 @@ struct server *server_new(struct config *config, struct buffer *errors)
     return NULL;
 }
 
-/* What one mail gives back the next takes again: the heap stays as it is between them. */
+/* The next mail needs the memory that the last one freed: it stays with the process. */
 static void keep_heap(void)
 {
     mallopt(M_TOP_PAD, HEAP_KEPT);

@@ -1,4 +1,4 @@
-/* The running relay: its listeners, its sessions, and what signals do to them. */
+/* The running relay: its listeners, its sessions, and its response to signals. */
 #ifndef FAIRLEAD_SERVER_H
 #define FAIRLEAD_SERVER_H
 

@@ -144,7 +144,8 @@ static void say_refusal(struct session *session, struct refusal refusal)
     say_answer(session, &(struct answer){.refusal = refusal});
 }
 
-/* A refusal that the client's own mistake has earned; too many of them end the session. */
+/* A refusal for a mistake of the client's; too many of them end the session. Only mistakes count.
+ * Clause: LIM-17 */
 static void say_mistake(struct session *session, struct refusal refusal)
 {
     session->bad_commands++;
@@ -155,7 +156,8 @@ static void say_mistake(struct session *session, struct refusal refusal)
 
 /* ---- Commands ---- */
 
-/* EHLO and HELO start over (RFC 5321 4.1.4). False when the name was refused. */
+/* EHLO and HELO start over (RFC 5321 4.1.4), and the name is not verified. False when it was
+ * refused as malformed. Clauses: DLG-17, DLG-26, INV-12 */
 static bool accept_hello(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
@@ -179,6 +181,7 @@ static bool accept_hello(struct session *session, const struct command *command,
     return session->greeted;
 }
 
+/* One line without extensions, whatever EHLO offers. Clause: DLG-03 */
 static void do_helo(struct session *session, const struct command *command)
 {
     if (accept_hello(session, command, false))
@@ -195,6 +198,8 @@ static struct bytes limit_text(const struct session *session)
     return arena_printf(session->line, "%zu", session->setting.config->policy.limits.message_size);
 }
 
+/* The whole of what is advertised; the head of this file says what is not, and why.
+ * Clauses: DLG-02, DLG-04, EAI-05, ERR-17, LIM-21, NDR-06, SEND-01 */
 static void do_ehlo(struct session *session, const struct command *command)
 {
     const struct config *config = session->setting.config;
@@ -213,8 +218,8 @@ static void do_ehlo(struct session *session, const struct command *command)
                &(struct answer){.reply = {.code = 250, .lines = lines, .line_count = count}});
 }
 
-/* What the grammar found wrong with MAIL or RCPT. A local part outside ASCII is no mistake of the
- * client's: it may well go on with another address. */
+/* What the grammar found wrong with MAIL or RCPT. A local part outside ASCII does not count as a
+ * mistake: the client may well have other recipients. */
 static void say_path_refusal(struct session *session, enum command_verb verb,
                              enum command_error error, struct bytes parameter)
 {
@@ -225,7 +230,7 @@ static void say_path_refusal(struct session *session, enum command_verb verb,
         say_mistake(session, refusal);
 }
 
-/* A command that needs an open transaction came without one. */
+/* For a command that needs an open transaction where there is none. */
 static void say_mail_first(struct session *session, const char *command, const char *clause)
 {
     if (!session->greeted)
@@ -286,7 +291,7 @@ static void keep_client_error(struct session *session)
     session->error = arena_copy(session->greeting, bytes_of(stream_failure(session->stream)));
 }
 
-/* The client is lost, too slow, or the relay is to end: says so if it may still be read. */
+/* The client is lost or too slow, or the relay is shutting down: says so if anyone may read it. */
 static void say_farewell(struct session *session, enum stream_status status)
 {
     session->closing = true;
@@ -304,6 +309,7 @@ static void do_data(struct session *session, const struct command *command)
 {
     struct answer answer;
     (void)command;
+    /* After a refusal what follows is read as commands. Clause: DLG-24 */
     if (!transaction_is_open(session->transaction)) {
         say_mail_first(session, "DATA", "DLG-15");
         return;
@@ -320,16 +326,19 @@ static void do_data(struct session *session, const struct command *command)
         say_farewell(session, status);
         return;
     }
+    /* Only now that the message is there as a whole. Its outcome is its own answer, and the session
+     * is ready for another. Clauses: DLG-29, INV-02, INV-14, INV-19 */
     transaction_deliver(session->transaction, session->stream, &answer);
     session->mails++;
     say_answer(session, &answer);
-    /* Now, since ending the mail may have to wait for the upstream. */
+    /* At once, since ending the mail may have to wait for the upstream. */
     status = flush(session);
     transaction_end(session->transaction);
     if (status != STREAM_OK)
         say_farewell(session, status);
 }
 
+/* In any state, even before EHLO. Clauses: DLG-09, DLG-31, INV-10 */
 static void do_rset(struct session *session, const struct command *command)
 {
     (void)command;
@@ -343,6 +352,7 @@ static void do_noop(struct session *session, const struct command *command)
     say(session, 250, BYTES("2.0.0 OK"));
 }
 
+/* Clauses: DLG-08, INV-11 */
 static void do_quit(struct session *session, const struct command *command)
 {
     (void)command;
@@ -379,8 +389,9 @@ static void do_unknown(struct session *session, const struct command *command)
     say_mistake(session, REFUSE(UNKNOWN_COMMAND, "DLG-12"));
 }
 
-/* RFC 3207 4.2: what the client said in the clear, and what it sent after STARTTLS without
- * waiting, is forgotten. */
+/* RFC 3207 4.2: what the client said in the clear is forgotten, its transaction included, and what
+ * it sent after STARTTLS without waiting is discarded. A handshake that fails ends this session
+ * alone. Clauses: TLS-06, TLS-09, TLS-15 */
 static void do_starttls(struct session *session, const struct command *command)
 {
     const struct config *config = session->setting.config;
@@ -458,8 +469,9 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
     }
 }
 
-/* Reads a command line, without its end. Only CRLF is one (RFC 5321 2.3.8): what follows a bare LF
- * belongs to the same line, which cannot be a command then; its last part alone is given back. */
+/* Reads a command line of up to 512 octets, in however many packets it comes, without its end. Only
+ * CRLF ends it (RFC 5321 2.3.8): what follows a bare LF belongs to the same line, which is not a
+ * command then; only its last part is returned. Clauses: DLG-30, LIM-01 */
 static enum stream_status read_command_line(struct session *session, struct bytes *line,
                                             bool *bare_lf)
 {
@@ -478,7 +490,8 @@ static enum stream_status read_command_line(struct session *session, struct byte
     }
 }
 
-/* Reads one command and answers it. Replies wait while further commands are there already. */
+/* Reads one command and answers it. Replies are held back while further commands have arrived
+ * already, and sent in the order of the commands. Clause: DLG-23 */
 static void serve_command(struct session *session)
 {
     struct bytes line = {NULL, 0};
@@ -537,8 +550,8 @@ static void log_session(const struct session *session)
     log_end(&line);
 }
 
-/* The banner, or what is said in its place: a client that spoke before it is no mail client
- * (RFC 5321 4.3.1). */
+/* The banner, or the refusal in its place: a client that talks before it is not a mail client
+ * (RFC 5321 4.3.1). Clause: DLG-01 */
 static void say_banner(struct session *session, struct refusal refusal)
 {
     if (refusal.kind == REFUSAL_NONE && stream_input_waiting(session->stream) &&
@@ -559,8 +572,8 @@ void session_run(struct session *session, struct refusal refusal)
     while (!session->closing)
         serve_command(session);
     transaction_close(session->transaction);
-    /* Who was refused at the door has said nothing that a reset could be the answer to, and must
-     * not take up room by staying. */
+    /* A client refused instead of greeted has sent nothing that a reset could cut off a reply to,
+     * and must not occupy a connection by staying. */
     if (session->quit || refusal.kind != REFUSAL_NONE)
         stream_flush_last(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
     else

@@ -13,7 +13,7 @@ struct session_setting {
     const struct config *config;
     struct dns *dns;
     struct budget *budget; /* for messages being held, shared by all sessions */
-    const bool *draining;  /* the relay is to end: no further mail is begun */
+    const bool *draining;  /* the relay is shutting down: no further mail is begun */
 };
 
 struct session;
@@ -24,7 +24,7 @@ struct session *session_new(const struct session_setting *setting, struct stream
                             const struct ip *address);
 
 /* Serves the client until it quits, is lost or is refused; waits in the calling fiber. `refusal`
- * other than REFUSAL_NONE is said in place of the banner, and nothing else. */
+ * other than REFUSAL_NONE is sent in place of the banner, and nothing else. */
 void session_run(struct session *session, struct refusal refusal);
 
 /* True while no mail is open, so that the session may be cut without harm. */

@@ -21,8 +21,8 @@
 
 enum {
     READ_MAX = 64 * 1024,
-    OVERSIZE_CUTOFF = 4, /* a client that sends this many times the size limit is cut off */
-    DATA_RATE_MIN = 500, /* octets a second in DATA, all in all; a slower client is given up */
+    OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
+    DATA_RATE_MIN = 500,       /* octets a second in DATA on average; a slower client is given up */
     MAIL_MEMORY_MAX = 64 << 20 /* octets of everything but the message */
 };
 
@@ -100,7 +100,8 @@ bool transaction_has_recipient(const struct transaction *transaction)
     return transaction->mail.recipients.accepted > 0;
 }
 
-/* Forgets the mail; the upstream connection stays. */
+/* Forgets the mail, the count of its recipients included; the upstream connection stays.
+ * Clause: LIM-19 */
 static void forget_mail(struct transaction *transaction)
 {
     drop_message(transaction);
@@ -147,7 +148,9 @@ void transaction_close(struct transaction *transaction)
     forget_mail(transaction);
 }
 
-/* An upstream's reply goes to the client as it is, a failure as a refusal of ours. */
+/* An upstream's reply is returned to the client as it is, a failure becomes a refusal of ours. This
+ * holds for every step: a refused recipient, the DATA command, the end of the message, and the
+ * acceptance too. Clauses: ERR-01, ERR-02, ERR-04, ERR-05, ERR-08 */
 static struct answer client_answer(struct transaction *transaction,
                                    const struct upstream_answer *answer)
 {
@@ -204,8 +207,8 @@ struct refusal transaction_mail(struct transaction *transaction,
 
 /* ---- RCPT ---- */
 
-/* The reverse-path that the upstream gets, in wire form without brackets. p == NULL when memory is
- * short. */
+/* The reverse-path that the upstream gets, in wire form without brackets: at the domain of the
+ * address being forwarded. p == NULL when memory is short. Clauses: SRS-01, SRS-05 */
 static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
 {
     struct srs srs = transaction->config->srs;
@@ -217,8 +220,8 @@ static struct bytes rewritten_sender(struct transaction *transaction, const stru
     return address_write(transaction->arena, &rewritten);
 }
 
-/* Makes `upstream` a connected session with the destination's domain. True if that session had been
- * open before. */
+/* Makes `upstream` a connected session with the destination's domain. True if that session was open
+ * already, from an earlier mail. Clause: UPS-11 */
 static bool connect_upstream(struct transaction *transaction, struct bytes domain, double deadline,
                              struct upstream_answer *answer)
 {
@@ -249,8 +252,10 @@ static void send_sender(struct transaction *transaction, struct bytes reverse_pa
     mail->record.rewritten_sender = reverse_path;
 }
 
-/* Opens the upstream transaction for this route. A session kept from the mail before may have been
- * closed from the other side: then a new one is opened, once. */
+/* Opens the upstream transaction for this route, at RCPT, so that the reply to the recipient is the
+ * upstream's. A session kept from an earlier mail may have been closed by the upstream: then a new
+ * one is opened, once. A refusal of MAIL is an answer, and no other host is tried.
+ * Clauses: INV-13, IPV6-09 */
 static void open_upstream(struct transaction *transaction, const struct route *route,
                           double deadline, struct upstream_answer *answer)
 {
@@ -277,12 +282,16 @@ static bool is_same_pair(const struct judge_recipients *recipients, const struct
            bytes_equal_nocase(recipients->destination_domain, route->to->domain);
 }
 
+/* Asks the upstream about one recipient, within the time that the client waits for the reply. One
+ * that is refused leaves those accepted in place, and is not among those who get the message.
+ * Clauses: ERR-19, INV-15, INV-20, IPV6-13 */
 static void forward_recipient(struct transaction *transaction, const struct route *route,
                               struct bytes recipient, struct upstream_answer *answer)
 {
     struct mail *mail = &transaction->mail;
     double deadline = clock_monotonic() + transaction->config->timeouts.recipient;
-    /* Who was accepted went with the connection: over another one the mail would not reach them. */
+    /* The recipients accepted so far went with the connection: over another one the mail would not
+     * reach them. */
     if (mail->recipients.accepted > 0 && !mail->upstream_has_sender && CLAUSE(INV_21, true)) {
         *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "INV-21"};
         return;
@@ -336,7 +345,7 @@ void transaction_recipient(struct transaction *transaction, const struct address
 
 /* ---- DATA ---- */
 
-/* Charges what the message holds; past the budget the rest of it is read and dropped. */
+/* Charges the message to the budget; past the budget the rest of it is read and discarded. */
 static void charge_budget(struct transaction *transaction)
 {
     struct mail *mail = &transaction->mail;
@@ -347,7 +356,7 @@ static void charge_budget(struct transaction *transaction)
     drop_message(transaction);
 }
 
-/* Until when more of the message must be there. */
+/* When more of the message must have arrived. Clause: INV-07 */
 static double receive_deadline(const struct transaction *transaction)
 {
     double patience = transaction->config->timeouts.client_data;
@@ -357,6 +366,9 @@ static double receive_deadline(const struct transaction *transaction)
     return in_all < now + patience ? in_all : now + patience;
 }
 
+/* Up to the end of the data, whatever is wrong with the content: the next command follows it. A
+ * client that is lost before, in the clear or under TLS, has sent no message.
+ * Clauses: SMUG-08, TLS-10 */
 enum stream_status transaction_receive(struct transaction *transaction, struct stream *stream)
 {
     const struct policy *policy = &transaction->config->policy;
@@ -389,7 +401,7 @@ static void record_evaluation(struct transaction_record *record, const struct ju
     record->arc = arc_status_name(judgement->evaluation.arc.status);
 }
 
-/* Puts the trace fields on top of a message that may go. */
+/* Prepends the trace fields to a message that is to be forwarded. */
 static bool add_trace_fields(struct transaction *transaction,
                              const struct evaluation_request *request,
                              const struct evaluation *evaluation, struct forwarded *forwarded)
@@ -408,7 +420,8 @@ static bool add_trace_fields(struct transaction *transaction,
     return trace_prepend(transaction->arena, request, evaluation, &received, forwarded);
 }
 
-/* Whether the relay itself refuses the message; if not, what is to be sent. */
+/* Whether the relay itself refuses the message, of which nothing is sent then; if not, what is to
+ * be sent. It is signed after it was verified. Clauses: DKIM-17, INV-18 */
 static struct refusal judge_mail(struct transaction *transaction, struct forwarded *forwarded)
 {
     struct mail *mail = &transaction->mail;
@@ -435,13 +448,13 @@ static bool client_is_gone(void *stream)
     return stream_peer_is_gone(stream);
 }
 
-/* Sends the fields prepended on top and the original. */
+/* Sends the prepended fields and the original. */
 static struct answer send_upstream(struct transaction *transaction, struct stream *client,
                                    const struct forwarded *forwarded)
 {
     struct mail *mail = &transaction->mail;
     struct upstream_answer answer;
-    /* From the client's end of data on, which is when its patience began. */
+    /* Counted from the client's end of data, since when it has been waiting. */
     double deadline = mail->record.data_received + transaction->config->timeouts.delivery;
     upstream_data(transaction->upstream, forwarded->slices, forwarded->count,
                   mail->reader.eight_bit, deadline, client_is_gone, client, &answer);

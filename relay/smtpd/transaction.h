@@ -1,10 +1,11 @@
 /* One mail on its way through the relay: MAIL, RCPT and DATA of the client on one side, one
  * upstream transaction on the other (specification.md#transaction-in-session).
  *
- * The relay has no queue. A 2xx reply to the end of DATA is the upstream's own 2xx reply to that
- * message, and never anything else (INV-01). A transaction belongs to one session and serves its
- * mails one after the other; the upstream connection stays open between mails for the same
- * destination. */
+ * The relay has no queue, and originates no mail: neither a non-delivery report nor a disposition
+ * notification, and nothing after a restart. A 2xx reply to the end of DATA is the upstream's own
+ * 2xx reply to that message, and never anything else. A transaction belongs to one session and
+ * serves its mails one after the other; the upstream connection stays open between mails for the
+ * same destination. Clauses: INV-08, INV-09, NDR-01, NDR-08, NDR-09 */
 #ifndef FAIRLEAD_TRANSACTION_H
 #define FAIRLEAD_TRANSACTION_H
 
@@ -42,17 +43,18 @@ void transaction_recipient(struct transaction *transaction, const struct address
                            struct answer *answer);
 
 /* Reads the content of DATA from the client to its end, after the 354. STREAM_OK: it was read
- * whole, whether or not it can be taken. Anything else: the client is lost, or sent without end. */
+ * whole, whether or not it is acceptable. Anything else: the client is lost, or sent far more than
+ * the size limit. */
 enum stream_status transaction_receive(struct transaction *transaction, struct stream *stream);
 
-/* Judges the message that was received, hands it to the upstream and gives its answer. `client` is
- * asked, before the upstream may take the message, whether somebody still waits for the answer.
- * What the answer refers to lives until transaction_end(), which must come next. */
+/* Judges the message that was received, sends it to the upstream and returns the answer. Before the
+ * final dot `client` is checked: if it is gone, nobody waits for the answer. What the answer refers
+ * to lives until transaction_end(), which must come next. */
 void transaction_deliver(struct transaction *transaction, struct stream *client,
                          struct answer *answer);
 
-/* Forgets the mail, if there is one. What was not delivered is not going to be: the upstream is
- * told RSET (the client's RSET, a new EHLO). */
+/* Forgets the mail, if there is one. What has not been delivered never will be: the upstream gets
+ * RSET (after the client's RSET, or a new EHLO). */
 void transaction_end(struct transaction *transaction);
 
 /* Ends everything, the upstream session included (QUIT, a lost client). */

@@ -1,4 +1,4 @@
-/* What the log says of one mail. See transaction_log.h. */
+/* The log of one mail. See transaction_log.h. */
 #include "transaction_log.h"
 
 #include "clock.h"
@@ -47,7 +47,7 @@ void transaction_record_recipient(struct transaction_record *record, struct aren
     record->recipients = entry;
 }
 
-/* `by` says whose words the reply is: the upstream's, or the relay's by the clause named. */
+/* `by` is who decided: the upstream, or the relay by the clause named. */
 static void write_answer(struct json *json, int code, struct bytes text, const char *clause)
 {
     json_number(json, "code", code);

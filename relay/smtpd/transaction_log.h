@@ -1,5 +1,5 @@
-/* What the log says of one mail: one JSON line with ids, addresses, route, upstream, replies and
- * timings. Never any of its content. */
+/* The log of one mail: one JSON line with ids, addresses, route, upstream, replies and timings.
+ * Never any of its content. */
 #ifndef FAIRLEAD_TRANSACTION_LOG_H
 #define FAIRLEAD_TRANSACTION_LOG_H
 
@@ -16,7 +16,7 @@ struct transaction_record {
     struct bytes rewritten_sender;
     struct recipient_record *recipients; /* the last first */
     const char *spf, *dmarc, *arc;       /* results; NULL: not evaluated */
-    struct bytes reason;                 /* for what was decided by them; may be empty */
+    struct bytes reason;                 /* of the decision that follows from them; may be empty */
     uint64_t size;                       /* octets of the message */
     double started;                      /* monotonic times; 0: not reached */
     double data_started;
@@ -24,8 +24,7 @@ struct transaction_record {
     double finished;
 };
 
-/* Notes a recipient and where it is routed (wire form; empty: nowhere) with the answer it got, in
- * `arena`. */
+/* Notes a recipient, its destination (wire form; empty: none) and the answer to it, in `arena`. */
 void transaction_record_recipient(struct transaction_record *record, struct arena *arena,
                                   struct bytes recipient, struct bytes destination,
                                   const struct answer *answer);

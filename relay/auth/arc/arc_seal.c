@@ -60,7 +60,8 @@ static enum arc_status status_to_seal(const struct arc_chain *chain, enum arc_st
     return found == ARC_PASS && !chain->problem ? ARC_PASS : ARC_FAIL;
 }
 
-/* The scope is all sets, or this one alone where the chain has failed (5.1.1, 5.1.2). */
+/* The scope is all sets, or this one alone where the chain has failed (5.1.1, 5.1.2). There is no
+ * h=. Clause: ARC-08 */
 static struct bytes write_seal(struct arena *arena, const struct arc_chain *chain,
                                const struct arc_sealing *sealing, const struct arc_set *set,
                                unsigned instance)

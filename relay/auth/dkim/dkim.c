@@ -108,6 +108,7 @@ bool dkim_verify_message(struct arena *arena, const struct message *message, str
     return native.index && dkim_verify_with(arena, message, check_natively, &native, results);
 }
 
+/* Clauses: DKIM-05, DKIM-07 */
 struct bytes dkim_sign_message(struct arena *arena, const struct message *message,
                                struct body_hash *body, const struct signing_identity *identity,
                                int64_t now)

@@ -36,7 +36,7 @@ static bool is_hyphenated_word(struct bytes word)
     return word.n > 0 && ascii_is_alpha(word.p[0]) && word.p[word.n - 1] != '-';
 }
 
-/* h=, s= and t= are lists of words (2.10), s= may have "*". */
+/* h=, s= and t= are lists of words (2.10), s= may have "*". Clause: DKIM-04 */
 static bool is_word_list(const struct tag *tag)
 {
     struct bytes rest = tag ? tag->value : (struct bytes){NULL, 0};

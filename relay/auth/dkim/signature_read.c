@@ -108,6 +108,7 @@ static void read_algorithm(struct reader *reader)
     else if (CLAUSE(DKIM_09, bytes_equal_nocase(s->algorithm, BYTES("ed25519-sha256"))))
         s->key_type = KEY_ED25519;
     else if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha1")))
+        /* Clause: DKIM-10 */
         fault(reader, SIGNATURE_REFUSED, "rsa-sha1 must not be used (RFC 8301 3.1)");
     else
         fault(reader, SIGNATURE_UNKNOWN, "unsupported algorithm in a=");

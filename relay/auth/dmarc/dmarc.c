@@ -112,7 +112,7 @@ static void request_policy(struct dmarc_evaluation *evaluation)
 }
 
 /* What is done to a message that fails: t=y (RFC 9989 4.7) and messages that pct= leaves out
- * (RFC 7489 6.6.4) are treated one step less severely. */
+ * (RFC 7489 6.6.4) are treated one step less severely. RFC 9989 has no pct=. Clause: DMARC-22 */
 static enum dmarc_policy disposition_of_failure(struct dmarc_evaluation *evaluation)
 {
     const struct dmarc_request *request = evaluation->request;

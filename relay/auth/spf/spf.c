@@ -374,6 +374,7 @@ static struct bytes explain(struct spf_evaluation *evaluation, const struct find
     return evaluation->stopped ? default_explanation : spf_explanation(text, default_explanation);
 }
 
+/* Clauses: SPF-01, SPF-03, SPF-06 */
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
                struct spf_outcome *outcome)
 {
