@@ -17,8 +17,8 @@ static void fail_reply(struct dns_reply *reply, const char *problem)
     dns_answer_fail(&reply->answer, problem);
 }
 
-static const char *const out_of_time = "no answer in time";
-static const char *const unreachable = "the server cannot be reached";
+static const char *const timed_out = "timed out";
+static const char *const unreachable = "server unreachable";
 
 /* A socket connected to its server, so that it receives from no one else, with a source port chosen
  * at random by the kernel (RFC 5452 9.2). */
@@ -42,7 +42,7 @@ static void await_answer(struct arena *arena, int fd, const struct dns_question 
     do {
         enum fiber_event event = fiber_wait_fd(fd, EV_READ, deadline);
         if (event != FIBER_READY) {
-            fail_reply(reply, event == FIBER_TIMEOUT ? out_of_time : "cancelled");
+            fail_reply(reply, event == FIBER_TIMEOUT ? timed_out : "cancelled");
             return;
         }
         reply->kind = DNS_REPLY_FOREIGN;

@@ -298,7 +298,7 @@ static const char *not_negative(const ldns_pkt *packet, struct bytes owner, cons
         return NULL;
     if (ldns_rr_list_rr_count(ldns_pkt_authority(packet)) > 0)
         return "referral";
-    return every_owner_is(ldns_pkt_answer(packet), owner) ? NULL : "answer about other names";
+    return every_owner_is(ldns_pkt_answer(packet), owner) ? NULL : "answer for other names";
 }
 
 /* Nothing of the type was found at `owner`, where the chain of CNAMEs ended. */

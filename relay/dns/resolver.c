@@ -186,7 +186,7 @@ static void resolver_query(struct dns *self, struct arena *arena, struct bytes n
     if (lookup->done)
         dns_answer_copy(arena, &lookup->answer, answer);
     else
-        dns_answer_fail(answer, "no answer in time");
+        dns_answer_fail(answer, "timed out");
     release_lookup(lookup);
 }
 

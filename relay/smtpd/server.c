@@ -325,10 +325,10 @@ static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
         generation_release(server->generation);
         server->generation = generation;
         server->budget.limit = config->limits.memory;
-        log_message("reload", "the configuration was read again");
+        log_message("reload", "configuration reloaded");
     } else {
-        log_message("reload", "the old configuration stays in force: %.*s", (int)errors.n,
-                    errors.p ? errors.p : "");
+        log_message("reload", "configuration not reloaded, the old one remains in force: %.*s",
+                    (int)errors.n, errors.p ? errors.p : "");
     }
     buffer_free(&errors);
 }
@@ -356,7 +356,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     if (server->draining)
         return;
     server->draining = true;
-    log_message("drain", "ending; %u sessions open", server->connection_count);
+    log_message("drain", "shutting down, %u sessions open", server->connection_count);
     for (size_t i = 0; i < server->listening_count; i++) {
         if (!server->listening[i].fiber)
             continue;
@@ -404,7 +404,7 @@ struct server *server_new(struct config *config, struct buffer *errors)
     if (!server || !fiber_loop()) {
         config_release(config);
         free(server);
-        buffer_add(errors, BYTES("out of memory, or no event loop\n"));
+        buffer_add(errors, BYTES("out of memory, or libev cannot run here\n"));
         return NULL;
     }
     raise_descriptor_limit(&config->limits);
@@ -435,7 +435,7 @@ void server_run(struct server *server)
     watch_signal(server, &server->interrupt, on_terminate, SIGINT);
     for (size_t i = 0; i < server->listening_count; i++)
         if (!fiber_start(run_listener, &server->listening[i]))
-            log_message("listen", "no memory for a listener");
+            log_message("listen", "out of memory for a listener");
     log_message("ready", "serving %zu zones on %zu listeners",
                 server->first_config->policy.routing.zone_count, server->listening_count);
     ev_run(fiber_loop(), 0);
