@@ -2,7 +2,7 @@
 
 A file of conformance/catalogue/ holds the clauses of one heading:
 
-    order: 10                            # the heading's place among all, that of the page
+    order: 10                            # the place of the heading among all, as on the Postmaster page
     heading: Sender rewriting            # as reports show it
     roles: [relay]                       # optional; of relay, receiver, sender; default [relay]
     capability: srs                      # optional: what a subject must declare to be held to it

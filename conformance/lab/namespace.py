@@ -22,7 +22,7 @@ CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 PR_SET_PDEATHSIG = 1
 
-# RFC 5737, RFC 3849: everybody but the subject lives here; and the host of the page's IPv6 example.
+# RFC 5737, RFC 3849: everybody but the subject lives here; and the host of the Postmaster page's IPv6 example.
 FOREIGN_PREFIXES = (
     "192.0.2.0/24",
     "198.51.100.0/24",

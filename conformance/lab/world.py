@@ -341,7 +341,7 @@ class World:
 
     @property
     def to_gmail(self) -> str:
-        """A forwarded address to gmail.com, whose records are the page's example."""
+        """A forwarded address to gmail.com, whose records are the Postmaster page's example."""
         return f"gmail@{STANDING_ZONE}"
 
     @property

@@ -206,7 +206,7 @@ class Postfix(Subject):
             "smtpd_client_connection_count_limit": "0",
             # Nothing of the original changes.
             "message_drop_headers": "",
-            # What the page says is not offered, and what Debian 12 leaves open to smuggling.
+            # What the Postmaster page says is not offered, and what Debian 12 leaves open to smuggling.
             "smtputf8_enable": "no",
             "smtpd_discard_ehlo_keywords": "dsn, etrn, chunking, enhancedstatuscodes",
             "smtpd_forbid_bare_newline": "reject",

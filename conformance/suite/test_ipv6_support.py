@@ -14,7 +14,7 @@ from conformance.suite.acts import forward
 UNREACHABLE = "100::25"
 # Inside the lab's IPv6 prefix, and nobody listens.
 NOBODY = "2001:db8:dead::25"
-# As the page records it.
+# As the Postmaster page records it.
 GMAIL = "2a00:1450:400c:c09::1b"
 CLIENT_WAITS_FOR_RCPT_S = 300
 

@@ -1,4 +1,4 @@
-"""Spam: a client that a DNSBL lists is turned away with the page's words."""
+"""Spam: a client that a DNSBL lists is turned away with the Postmaster page's words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def listed_name(address: str) -> str:
 
 
 def refused(world: World, source: str) -> None:
-    """RCPT gets the page's refusal, word for word, and nobody upstream is asked."""
+    """RCPT gets the Postmaster page's refusal, word for word, and nobody upstream is asked."""
     with world.client(source=source) as client:
         expect_reply(client.mail(world.sender.address), 250, to="MAIL")
         reply = client.rcpt(world.info)
