@@ -2,7 +2,8 @@
 #include "clock.h"
 #include "results.h"
 #include "sign_input.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 #include <stdio.h>
 
@@ -12,44 +13,39 @@ struct arc_tool {
     struct sign_options sign;
 };
 
-static int verify(struct tool_context *context, void *user)
+static int verify_chain(struct tool_context *context, void *user)
 {
     (void)user;
     struct message message;
     struct arc_result result;
-    int status = tool_read_message(context->arena, context->operands[0], &message);
+    int status = tool_read_message(context->arena, context->operands.text[0], &message);
     if (status != TOOL_DONE)
         return status;
     struct body_hash *body = body_hash_new(context->arena, message.body);
     if (!body || !arc_verify(context->arena, &message, body, context->dns, &result))
         return tool_unable("arc verify: out of memory");
-    struct buffer out = {0};
-    struct json json = json_start(&out);
-    json_open_object(&json, NULL);
-    tool_add_arc(&json, &result);
-    json_close_object(&json);
-    status = tool_print_json(&out);
-    buffer_free(&out);
-    return status;
+    struct tool_object object;
+    tool_add_arc(tool_start_object(&object), &result);
+    return tool_print_object(&object);
 }
 
-static int run_verify(int argc, char **argv)
+static int run_arc_verify(int argc, char **argv)
 {
     const struct tool_usage usage = {
         .name = "arc verify",
         .operands = "FILE",
         .help =
             "Validates a message's ARC chain (RFC 8617 5.2) and prints its status, the highest\n"
-            "instance, the oldest ARC-Message-Signature that still verifies (0: all do), and\n"
-            "why the chain fails if it does.\n\n"
+            "instance, the oldest instance whose ARC-Message-Signature verifies (0: all of them\n"
+            "do), and the reason if the chain fails.\n\n"
             "  fairlead arc verify message.eml\n",
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, verify, NULL);
+    return tool_run(&usage, argc, argv, verify_chain, NULL);
 }
 
-/* The names in lower case, as others have them in a list that is to be compared. */
+/* The names in lower case, as other implementations write them, for comparison. */
 static struct bytes in_lower_case(struct arena *arena, const char *text)
 {
     struct bytes lower = bytes_of(text);
@@ -59,7 +55,7 @@ static struct bytes in_lower_case(struct arena *arena, const char *text)
     return (struct bytes){copy, lower.n};
 }
 
-/* Reads --headers. TOOL_DONE, or the exit code after having said what is wrong. */
+/* Reads --headers. TOOL_DONE, or the exit code after the error has been printed. */
 static int read_headers(struct arena *arena, const char *text, struct arc_sealing *sealing)
 {
     struct bytes rest = in_lower_case(arena, text);
@@ -70,25 +66,26 @@ static int read_headers(struct arena *arena, const char *text, struct arc_sealin
     while (rest.p) {
         struct bytes name = bytes_trim(bytes_cut(&rest, ':'));
         if (!message_is_field_name(name))
-            return tool_usage_error("arc seal: '%.*s' in --headers is no field name",
+            return tool_usage_error("arc seal: '%.*s' in --headers is not a field name",
                                     BYTES_ARG(name));
         if (bytes_equal_nocase(name, BYTES("ARC-Seal")))
-            return tool_usage_error("arc seal: ARC-Seal is made last and cannot be in --headers");
+            return tool_usage_error(
+                "arc seal: --headers may not list ARC-Seal, which is added last");
         if (!arc_may_sign(name))
-            fprintf(stderr, "arc seal: %.*s is not to be signed (RFC 8617 4.1.2); done as asked\n",
+            fprintf(stderr, "arc seal: warning: %.*s should not be signed (RFC 8617 4.1.2)\n",
                     BYTES_ARG(name));
         from = from || bytes_equal_nocase(name, BYTES("From"));
         names[sealing->header_count++] = name;
     }
     if (!from)
-        return tool_usage_error("arc seal: --headers has to list From (RFC 6376 5.4)");
+        return tool_usage_error("arc seal: --headers must list From (RFC 6376 5.4)");
     sealing->headers = names;
     return TOOL_DONE;
 }
 
-/* What this hop's Authentication-Results say of the chain is what it found on arrival, and that is
- * what a seal reports (RFC 8617 5.1, step 4C), whatever a change since has made of the chain: a
- * list that adds a footer breaks the newest ARC-Message-Signature. A failure outweighs all else. */
+/* This hop's Authentication-Results hold the chain's status on arrival, which is what a seal
+ * reports (RFC 8617 5.1, step 4C) even if the chain no longer validates: a list that adds a footer
+ * breaks the newest ARC-Message-Signature. A failure outweighs all else. */
 static void heed_results(const struct authres *results, struct arc_result *chain)
 {
     for (unsigned status = ARC_PASS; status <= ARC_FAIL; status++)
@@ -121,7 +118,7 @@ static int seal_input(struct tool_context *context, const struct arc_tool *tool,
             input,
             (const struct bytes[]){set.seal, set.message_signature, set.authentication_results}, 3);
     case ARC_NOT_SEALED:
-        fputs("arc seal: the chain gets no further set\n", stderr);
+        fputs("arc seal: the chain cannot be extended; no set was added\n", stderr);
         return sign_input_print(input, NULL, 0);
     case ARC_SEAL_FAILED:
         break;
@@ -129,12 +126,12 @@ static int seal_input(struct tool_context *context, const struct arc_tool *tool,
     return tool_unable("arc seal: the message could not be sealed");
 }
 
-static int seal(struct tool_context *context, void *user)
+static int seal_message(struct tool_context *context, void *user)
 {
     const struct arc_tool *tool = user;
     struct sign_input input;
     if (!tool->authserv_id)
-        return tool_usage_error("arc seal: --authserv-id is needed");
+        return tool_usage_error("arc seal: --authserv-id is required");
     int status = sign_input_read(context, &tool->sign, &input);
     if (status == TOOL_DONE)
         status = seal_input(context, tool, &input);
@@ -142,16 +139,17 @@ static int seal(struct tool_context *context, void *user)
     return status;
 }
 
-static int run_seal(int argc, char **argv)
+static int run_arc_seal(int argc, char **argv)
 {
     struct arc_tool tool = {0};
     const struct tool_option options[] = {
         SIGN_OPTIONS(tool.sign),
-        {"authserv-id", "ID", "whose Authentication-Results become the set's results",
+        {"authserv-id", "ID", "the host whose Authentication-Results become the set's",
          &tool.authserv_id, 1},
         {"headers", "A:B:C",
-         "the fields to sign, h= of the ARC-Message-Signature in this order and lower case; all "
-         "tags are sorted then, to be compared with those of other implementations",
+         "the fields to sign, as h= of the ARC-Message-Signature,\n"
+         "in this order and in lower case; the tags are sorted,\n"
+         "for comparison with other implementations",
          &tool.headers, 1},
         {0},
     };
@@ -159,27 +157,34 @@ static int run_seal(int argc, char **argv)
         .name = "arc seal",
         .operands = "FILE",
         .help =
-            "Validates the message's ARC chain and prints the message with one more set on\n"
-            "top (RFC 8617 5.1). Where the results of ID say arc=pass or arc=fail, that was\n"
-            "found on arrival and is sealed. A chain that is marked cv=fail already, or has 50\n"
-            "sets, gets none: the message is printed as it is.\n\n"
+            "Validates the message's ARC chain and prints the message with another ARC set on\n"
+            "top (RFC 8617 5.1). If ID's results include arc=pass or arc=fail, the chain was\n"
+            "validated on arrival, and the seal reports that status. A chain with cv=fail or 50\n"
+            "sets cannot be extended: the message is printed unchanged.\n\n"
             "  fairlead arc seal --domain example.com --selector s1 --key s1.pem \\\n"
             "      --authserv-id mx.example.com message.eml\n",
         .options = options,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, seal, &tool);
+    return tool_run(&usage, argc, argv, seal_message, &tool);
 }
 
-static int run(int argc, char **argv)
+static int run_arc(int argc, char **argv)
 {
-    static const struct tool words[] = {
-        {"verify", "validate a message's ARC chain", run_verify},
-        {"seal", "add a set to it", run_seal},
-        {0},
-    };
-    return tool_run_word(words, argc, argv);
+    static const struct subcommand verify = {"verify", "validate a message's ARC chain",
+                                             run_arc_verify};
+    static const struct subcommand seal = {"seal", "add an ARC set to a message", run_arc_seal};
+    static const struct subcommand *const subcommands[] = {&verify, &seal, NULL};
+    return subcommand_run(
+        &(const struct subcommand_table){
+            .prefix = "arc ",
+            .subcommands = subcommands,
+            .examples = "  fairlead arc verify message.eml\n"
+                        "  fairlead arc seal --domain example.com --selector s1 --key s1.pem \\\n"
+                        "      --authserv-id mx.example.com message.eml\n",
+        },
+        argc, argv);
 }
 
-const struct tool tool_arc = {"arc", "validate or extend an ARC chain", run};
+const struct subcommand subcommand_arc = {"arc", "validate or extend an ARC chain", run_arc};

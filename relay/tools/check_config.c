@@ -2,24 +2,10 @@
  * the keys that a configuration may have. */
 #include "config_explain.h"
 #include "load_config.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static const char help[] =
-    "usage: fairlead check-config [-c] FILE\n"
-    "       fairlead check-config --explain\n"
-    "\n"
-    "Reads the configuration in FILE (fairlead.yaml(5)), and the keys and certificates it names,\n"
-    "as 'fairlead serve' would, and prints every error with its line. Exit status: 0 if there are\n"
-    "no errors, else 2.\n"
-    "\n"
-    "  -c, --config FILE   the configuration\n"
-    "      --explain       print every key with its values, bounds and default\n"
-    "      --help          this text\n"
-    "\n"
-    "Example: fairlead check-config /etc/fairlead/fairlead.yaml\n";
 
 static int check_file(const char *path)
 {
@@ -35,7 +21,7 @@ static int check_file(const char *path)
     return TOOL_DONE;
 }
 
-static int explain(void)
+static int print_keys(void)
 {
     struct buffer out = {0};
     config_explain(&out);
@@ -44,11 +30,37 @@ static int explain(void)
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run_check_config(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--explain") == 0)
-        return explain();
-    return tool_run_with_config("check-config", help, argc, argv, check_file);
+    const char *config = NULL, *explain = NULL;
+    const struct tool_option options[] = {
+        {"config", "FILE", "the configuration", &config, 1},
+        {"explain", NULL, "print every key with its values, bounds and default", &explain, 1},
+        {0},
+    };
+    const struct tool_usage usage = {
+        .name = "check-config",
+        .operands = "[-c] FILE",
+        .help =
+            "Reads the configuration in FILE (see fairlead.yaml(5)), and the keys and\n"
+            "certificates that it names, as 'fairlead serve' would, and prints every error with\n"
+            "its line. The exit status is 0 if there are no errors, otherwise 2.\n\n"
+            "  fairlead check-config /etc/fairlead/fairlead.yaml\n"
+            "  fairlead check-config --explain\n",
+        .options = options,
+        .operands_max = 1,
+    };
+    struct tool_operands operands;
+    int status;
+    if (!tool_read_command_line(&usage, argc, argv, &operands, &status))
+        return status;
+    if (explain && (config || operands.count > 0))
+        return tool_usage_error("check-config: --explain does not read a FILE");
+    if (explain)
+        return print_keys();
+    const char *path = tool_config_path(usage.name, config, &operands);
+    return path ? check_file(path) : TOOL_USAGE;
 }
 
-const struct tool tool_check_config = {"check-config", "check a configuration file", run};
+const struct subcommand subcommand_check_config = {"check-config", "check a configuration file",
+                                                   run_check_config};

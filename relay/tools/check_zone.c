@@ -1,31 +1,28 @@
 /* fairlead check-zone: how the MX and SPF records of a live zone differ from those that the service
- * needs, as JSON. */
+ * requires, as JSON. */
 #include "json.h"
 #include "provision_input.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
-static int print_report(struct bytes domain, const struct provision_report *report)
+static int print_findings(struct bytes domain, const struct provision_report *report)
 {
-    struct buffer out = {0};
-    struct json json = json_start(&out);
-    json_open_object(&json, NULL);
-    json_string(&json, "domain", domain);
-    json_bool(&json, "in_order", report->finding_count == 0);
-    json_open_array(&json, "findings");
+    struct tool_object object;
+    struct json *json = tool_start_object(&object);
+    json_string(json, "domain", domain);
+    json_bool(json, "in_order", report->finding_count == 0);
+    json_open_array(json, "findings");
     for (size_t i = 0; i < report->finding_count; i++) {
         const struct provision_finding *finding = &report->findings[i];
-        json_open_object(&json, NULL);
-        json_string(&json, "fault", bytes_of(provision_fault_name(finding->fault)));
-        json_string(&json, "record", bytes_of(finding->record));
-        json_string(&json, "text", finding->text);
-        json_close_object(&json);
+        json_open_object(json, NULL);
+        json_string(json, "fault", bytes_of(provision_fault_name(finding->fault)));
+        json_string(json, "record", bytes_of(finding->record));
+        json_string(json, "text", finding->text);
+        json_close_object(json);
     }
-    json_close_array(&json);
-    json_number(&json, "spf_lookups", report->spf_lookups);
-    json_close_object(&json);
-    int status = tool_print_json(&out);
-    buffer_free(&out);
-    return status;
+    json_close_array(json);
+    json_number(json, "spf_lookups", report->spf_lookups);
+    return tool_print_object(&object);
 }
 
 static int check_live_zone(struct tool_context *context, void *user)
@@ -39,10 +36,10 @@ static int check_live_zone(struct tool_context *context, void *user)
     provision_check(context->dns, context->arena, &provisioning, domain, &report);
     if (arena_failed(context->arena))
         return tool_unable("check-zone: out of memory");
-    return print_report(domain, &report);
+    return print_findings(domain, &report);
 }
 
-static int run(int argc, char **argv)
+static int run_check_zone(int argc, char **argv)
 {
     struct provision_options options = {.config = NULL};
     const struct tool_option table[] = {PROVISION_OPTIONS(options), {0}};
@@ -50,16 +47,21 @@ static int run(int argc, char **argv)
         .name = "check-zone",
         .operands = "DOMAIN",
         .help =
-            "Looks up the domain's MX and TXT records and prints what is missing, wrong (another\n"
-            "preference, no include of the service's SPF record), in conflict (a foreign MX, two\n"
-            "SPF records, more than 10 lookups) or unknown (DNS did not answer). The service's\n"
-            "names are those of the configuration, or of --mx and --spf-include.\n\n"
+            "Looks up the domain's MX and TXT records and prints which are missing, wrong "
+            "(another\n"
+            "preference, no include of the service's SPF record), in conflict (another MX host,\n"
+            "two SPF records, more than 10 lookups) or unknown (the DNS lookup failed). The\n"
+            "service's names come from the configuration, or from --mx and --spf-include.\n\n"
             "  fairlead check-zone -c email-routing.yaml --resolver 192.0.2.53 example.com\n",
         .options = table,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, check_live_zone, &options);
+    int status = tool_run_with_resolver(&usage, argc, argv, provision_set_resolver, check_live_zone,
+                                        &options);
+    provision_options_release(&options);
+    return status;
 }
 
-const struct tool tool_check_zone = {"check-zone", "compare a live zone with its records", run};
+const struct subcommand subcommand_check_zone = {"check-zone", "check the records of a live zone",
+                                                 run_check_zone};

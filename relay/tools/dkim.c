@@ -3,26 +3,15 @@
 #include "oracle.h"
 #include "results.h"
 #include "sign_input.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 struct dkim_tool {
     const char *engine;
     struct sign_options sign;
 };
 
-static int print_results(const struct dkim_results *results)
-{
-    struct buffer out = {0};
-    struct json json = json_start(&out);
-    json_open_object(&json, NULL);
-    tool_add_dkim(&json, results);
-    json_close_object(&json);
-    int status = tool_print_json(&out);
-    buffer_free(&out);
-    return status;
-}
-
-static int verify(struct tool_context *context, void *user)
+static int verify_signatures(struct tool_context *context, void *user)
 {
     const struct dkim_tool *tool = user;
     struct message message;
@@ -31,7 +20,7 @@ static int verify(struct tool_context *context, void *user)
     int status = tool_choose_engine("dkim verify", tool->engine, "libopendkim",
                                     dkim_libopendkim != NULL, &native);
     if (status == TOOL_DONE)
-        status = tool_read_message(context->arena, context->operands[0], &message);
+        status = tool_read_message(context->arena, context->operands.text[0], &message);
     if (status != TOOL_DONE)
         return status;
     struct body_hash *body = body_hash_new(context->arena, message.body);
@@ -41,10 +30,12 @@ static int verify(struct tool_context *context, void *user)
                 : dkim_libopendkim(context->arena, &message, context->dns, &results));
     if (!done)
         return tool_unable("dkim verify: out of memory");
-    return print_results(&results);
+    struct tool_object object;
+    tool_add_dkim(tool_start_object(&object), &results);
+    return tool_print_object(&object);
 }
 
-static int run_verify(int argc, char **argv)
+static int run_dkim_verify(int argc, char **argv)
 {
     struct dkim_tool tool = {.engine = "native"};
     const struct tool_option options[] = {
@@ -55,16 +46,16 @@ static int run_verify(int argc, char **argv)
         .name = "dkim verify",
         .operands = "FILE",
         .help = "Verifies every DKIM signature of a message (RFC 6376, 8301, 8463) and prints\n"
-                "domain, selector, identity, algorithm, key size, result and its reason.\n\n"
+                "domain, selector, identity, algorithm, key size, result and reason of each.\n\n"
                 "  fairlead dkim verify message.eml\n",
         .options = options,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, verify, &tool);
+    return tool_run(&usage, argc, argv, verify_signatures, &tool);
 }
 
-static int sign(struct tool_context *context, void *user)
+static int sign_message(struct tool_context *context, void *user)
 {
     const struct dkim_tool *tool = user;
     struct sign_input input;
@@ -79,7 +70,7 @@ static int sign(struct tool_context *context, void *user)
     return status;
 }
 
-static int run_sign(int argc, char **argv)
+static int run_dkim_sign(int argc, char **argv)
 {
     struct dkim_tool tool = {.engine = NULL};
     const struct tool_option options[] = {SIGN_OPTIONS(tool.sign), {0}};
@@ -90,20 +81,27 @@ static int run_sign(int argc, char **argv)
                 "From signed once more than it occurs, valid for seven days.\n\n"
                 "  fairlead dkim sign --domain example.com --selector s1 --key s1.pem mail.eml\n",
         .options = options,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, sign, &tool);
+    return tool_run(&usage, argc, argv, sign_message, &tool);
 }
 
-static int run(int argc, char **argv)
+static int run_dkim(int argc, char **argv)
 {
-    static const struct tool words[] = {
-        {"verify", "verify a message's DKIM signatures", run_verify},
-        {"sign", "sign a message", run_sign},
-        {0},
-    };
-    return tool_run_word(words, argc, argv);
+    static const struct subcommand verify = {"verify", "verify a message's DKIM signatures",
+                                             run_dkim_verify};
+    static const struct subcommand sign = {"sign", "sign a message", run_dkim_sign};
+    static const struct subcommand *const subcommands[] = {&verify, &sign, NULL};
+    return subcommand_run(
+        &(const struct subcommand_table){
+            .prefix = "dkim ",
+            .subcommands = subcommands,
+            .examples =
+                "  fairlead dkim verify message.eml\n"
+                "  fairlead dkim sign --domain example.com --selector s1 --key s1.pem mail.eml\n",
+        },
+        argc, argv);
 }
 
-const struct tool tool_dkim = {"dkim", "verify or make DKIM signatures", run};
+const struct subcommand subcommand_dkim = {"dkim", "verify or add DKIM signatures", run_dkim};

@@ -1,9 +1,6 @@
 /* Loading a configuration on the command line. See load_config.h. */
 #include "load_config.h"
 
-#include "tool.h"
-
-#include <getopt.h>
 #include <stdio.h>
 
 static struct config *load_with(struct config *(*load)(const char *path, struct buffer *errors),
@@ -27,30 +24,15 @@ struct config *tool_load_config_without_files(const char *path)
     return load_with(config_load_without_files, path);
 }
 
-int tool_run_with_config(const char *name, const char *help, int argc, char **argv,
-                         int (*body)(const char *path))
+const char *tool_config_path(const char *command, const char *option,
+                             const struct tool_operands *operands)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char *path = NULL;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            path = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return TOOL_DONE;
-        default:
-            return tool_usage_error("%s: 'fairlead %s --help' shows the options", name, name);
-        }
-    }
-    if (!path && optind < argc)
-        path = argv[optind++];
-    if (!path)
-        return tool_usage_error("%s: missing -c FILE", name);
-    if (optind != argc)
-        return tool_usage_error("%s: unexpected argument '%s'", name, argv[optind]);
-    return body(path);
+    if (option && operands->count > 0)
+        tool_usage_error("unexpected argument '%s'; see 'fairlead %s --help'", operands->text[0],
+                         command);
+    else if (option || operands->count > 0)
+        return option ? option : operands->text[0];
+    else
+        tool_usage_error("missing -c FILE; see 'fairlead %s --help'", command);
+    return NULL;
 }

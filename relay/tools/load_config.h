@@ -1,7 +1,8 @@
-/* What the commands share that read the relay's configuration. */
+/* What the sub-commands share that read the relay's configuration. */
 #ifndef FAIRLEAD_LOAD_CONFIG_H
 #define FAIRLEAD_LOAD_CONFIG_H
 
+#include "command_line.h"
 #include "config.h"
 
 /* Reads the configuration, or prints what is wrong with it and returns NULL. */
@@ -10,10 +11,9 @@ struct config *tool_load_config(const char *path);
 /* The same without the key, certificate and secret files that it names. */
 struct config *tool_load_config_without_files(const char *path);
 
-/* Reads the command line of a command whose one argument is a configuration, as "-c FILE" or
- * "FILE", and runs `body` with it. `name` is the command's for messages, `help` what --help prints.
- * Returns the exit code. */
-int tool_run_with_config(const char *name, const char *help, int argc, char **argv,
-                         int (*body)(const char *path));
+/* The configuration's path, given as "-c FILE" (`option`, or NULL) or as the one operand. NULL
+ * after having said what is wrong. `command` is for messages. */
+const char *tool_config_path(const char *command, const char *option,
+                             const struct tool_operands *operands);
 
 #endif

@@ -1,5 +1,5 @@
-/* The DNS records that the service adds to a zone, and how a live zone compares with them: the MX
- * records, and the SPF record with its include (RFC 5321 5.1, RFC 7208). */
+/* The DNS records that the service requires in a zone, and how a live zone compares with them: the
+ * MX records, and the SPF record with its include (RFC 5321 5.1, RFC 7208). */
 #ifndef FAIRLEAD_PROVISION_H
 #define FAIRLEAD_PROVISION_H
 
@@ -16,7 +16,7 @@ void provision_write(struct buffer *out, const struct config_provisioning *provi
 enum provision_place {
     PROVISION_ZONE,          /* a domain that is registered as such */
     PROVISION_SUBDOMAIN,     /* below one */
-    PROVISION_PUBLIC_SUFFIX, /* above all of them: nobody's own */
+    PROVISION_PUBLIC_SUFFIX, /* above all of them */
 };
 
 /* Where the domain stands by the Public Suffix List; `suffixes` NULL: the list built into libpsl.
@@ -25,9 +25,9 @@ enum provision_place provision_place(struct arena *arena, const psl_ctx_t *suffi
                                      struct bytes domain);
 
 enum provision_fault {
-    PROVISION_MISSING,  /* a record that has to be there is not */
-    PROVISION_WRONG,    /* it is there with another value */
-    PROVISION_CONFLICT, /* a record is there that must not be */
+    PROVISION_MISSING,  /* a required record is absent */
+    PROVISION_WRONG,    /* it has another value */
+    PROVISION_CONFLICT, /* a record is present that must not be */
     PROVISION_UNKNOWN,  /* the DNS lookup failed */
 };
 
@@ -40,7 +40,7 @@ struct provision_finding {
 enum { PROVISION_FINDINGS_MAX = 64 };
 
 struct provision_report {
-    struct provision_finding findings[PROVISION_FINDINGS_MAX]; /* of none, all is in order */
+    struct provision_finding findings[PROVISION_FINDINGS_MAX]; /* empty: the zone is in order */
     size_t finding_count;
     unsigned spf_lookups; /* terms of the SPF record that cause lookups, those of its includes too;
                              counted up to a bound above the limit of 10 */

@@ -1,4 +1,4 @@
-/* What `zone` and `check-zone` have in common: the domain, and the records it should have. */
+/* What `zone` and `check-zone` share: the domain, and the records it should have. */
 #ifndef FAIRLEAD_PROVISION_INPUT_H
 #define FAIRLEAD_PROVISION_INPUT_H
 
@@ -13,23 +13,31 @@ struct provision_options {
     const char *config;
     const char *hosts[PROVISION_HOSTS_MAX];
     const char *spf_include;
+    struct config *loaded; /* once needed; freed by provision_options_release() */
 };
 
 #define PROVISION_OPTIONS(o)                                                                       \
-    {"config", "FILE", "the configuration whose section 'provisioning' has the names",             \
-     &(o).config, 1},                                                                              \
-        {"mx", "PREFERENCE:HOST", "an MX record, in place of provisioning.mx; may be repeated",    \
+    {"config", "FILE", "the configuration, for its section provisioning", &(o).config, 1},         \
+        {"mx", "PREFERENCE:HOST", "an MX host, in place of provisioning.mx; may be repeated",      \
          (o).hosts, PROVISION_HOSTS_MAX},                                                          \
     {                                                                                              \
-        "spf-include", "NAME", "where the service's SPF record is, in place of the file's",        \
+        "spf-include", "NAME",                                                                     \
+            "the name of the service's SPF record, in place of\n"                                  \
+            "provisioning.spf_include",                                                            \
             &(o).spf_include, 1                                                                    \
     }
 
 /* Reads the options, and the domain that is the first operand, into `provisioning` and the one form
- * of mail/domain.h. `tool` is the sub-command, for messages. TOOL_DONE, or the exit code after the
- * error has been printed. */
+ * of mail/domain.h; both live as long as the arena and the options. `tool` is the sub-command, for
+ * messages. TOOL_DONE, or the exit code after the error has been printed. */
 int provision_read(struct tool_context *context, const char *tool,
-                   const struct provision_options *options,
-                   struct config_provisioning *provisioning, struct bytes *domain);
+                   struct provision_options *options, struct config_provisioning *provisioning,
+                   struct bytes *domain);
+
+/* A tool_set_resolver whose `user` is the options: the resolver of the configuration, if there is
+ * one. */
+int provision_set_resolver(void *user, struct resolver_config *resolver);
+
+void provision_options_release(struct provision_options *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* Results as JSON. See tool_results.h. */
+/* Results as JSON. See results.h. */
 #include "results.h"
 
 void tool_add_text(struct json *json, const char *key, struct bytes text)

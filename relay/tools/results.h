@@ -1,5 +1,5 @@
-/* Results of the authentication methods as members of the JSON object that is open: what the tool
- * of one method prints, and what `fairlead verify` prints of all. */
+/* The results of the authentication methods as members of the JSON object that is open, for the
+ * tool of each method and for `fairlead verify`. */
 #ifndef FAIRLEAD_RESULTS_H
 #define FAIRLEAD_RESULTS_H
 

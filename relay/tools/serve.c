@@ -1,23 +1,10 @@
 /* fairlead serve: runs the relay in the foreground. */
 #include "load_config.h"
 #include "server.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 #include <stdio.h>
-
-static const char help[] =
-    "usage: fairlead serve -c FILE\n"
-    "\n"
-    "Runs the relay in the foreground with the configuration in FILE (fairlead.yaml(5)) and logs\n"
-    "one JSON object a line on stderr.\n"
-    "\n"
-    "  -c, --config FILE   the configuration\n"
-    "      --help          this text\n"
-    "\n"
-    "SIGHUP reads FILE again for new sessions; an invalid file leaves the old one in force.\n"
-    "SIGTERM and SIGINT refuse new connections, let transactions under way finish, and end.\n"
-    "\n"
-    "Example: fairlead check-config -c fairlead.yaml && fairlead serve -c fairlead.yaml\n";
 
 static int serve(const char *path)
 {
@@ -36,9 +23,29 @@ static int serve(const char *path)
     return TOOL_DONE;
 }
 
-static int run(int argc, char **argv)
+static int run_serve(int argc, char **argv)
 {
-    return tool_run_with_config("serve", help, argc, argv, serve);
+    const char *config = NULL;
+    const struct tool_option options[] = {{"config", "FILE", "the configuration", &config, 1}, {0}};
+    const struct tool_usage usage = {
+        .name = "serve",
+        .operands = "-c FILE",
+        .help =
+            "Runs the relay in the foreground with the configuration in FILE (see\n"
+            "fairlead.yaml(5)) and logs one JSON object a line on stderr.\n\n"
+            "SIGHUP reads FILE again for new sessions; if it has errors, the old configuration\n"
+            "stays in force. SIGTERM and SIGINT refuse new connections, let the transactions\n"
+            "in progress finish, and exit.\n\n"
+            "  fairlead serve -c /etc/fairlead/fairlead.yaml\n",
+        .options = options,
+        .operands_max = 1,
+    };
+    struct tool_operands operands;
+    int status;
+    if (!tool_read_command_line(&usage, argc, argv, &operands, &status))
+        return status;
+    const char *path = tool_config_path(usage.name, config, &operands);
+    return path ? serve(path) : TOOL_USAGE;
 }
 
-const struct tool tool_serve = {"serve", "run the relay", run};
+const struct subcommand subcommand_serve = {"serve", "run the relay", run_serve};

@@ -1,9 +1,9 @@
-/* What the signing tools have in common. See tool_sign.h. */
+/* What the signing tools share. See sign_input.h. */
 #include "sign_input.h"
 
 #include "domain.h"
 
-enum { KEY_FILE_LIMIT = 64 * 1024 };
+enum { KEY_FILE_MAX = 64 * 1024 };
 
 static int read_identity(struct tool_context *context, const struct sign_options *options,
                          struct signing_identity *identity)
@@ -11,13 +11,13 @@ static int read_identity(struct tool_context *context, const struct sign_options
     struct bytes pem;
     const char *problem = NULL;
     if (!options->domain || !options->selector || !options->key)
-        return tool_usage_error("--domain, --selector and --key are needed");
+        return tool_usage_error("--domain, --selector and --key are required");
     struct bytes domain = domain_normalise(context->arena, bytes_of(options->domain));
     struct bytes selector = domain_normalise(context->arena, bytes_of(options->selector));
     if (!domain.p || !selector.p)
-        return tool_usage_error("'%s' is no domain name",
+        return tool_usage_error("'%s' is not a domain name",
                                 domain.p ? options->selector : options->domain);
-    int status = tool_read_file(context->arena, options->key, KEY_FILE_LIMIT, &pem);
+    int status = tool_read_file(context->arena, options->key, KEY_FILE_MAX, &pem);
     if (status != TOOL_DONE)
         return status;
     *identity = (struct signing_identity){
@@ -35,7 +35,7 @@ int sign_input_read(struct tool_context *context, const struct sign_options *opt
     int status = read_identity(context, options, &input->identity);
     if (status != TOOL_DONE)
         return status;
-    status = tool_read_file(context->arena, context->operands[0], TOOL_FILE_LIMIT, &input->file);
+    status = tool_read_file(context->arena, context->operands.text[0], TOOL_FILE_MAX, &input->file);
     if (status != TOOL_DONE)
         return status;
     struct bytes octets = message_with_crlf(context->arena, input->file);
@@ -50,7 +50,7 @@ void sign_input_free(struct sign_input *input)
     signer_free(input->identity.signer);
 }
 
-/* The style of the first line; a file without any line end has that of the wire. */
+/* By the first line; a file without any line end counts as CRLF. */
 static bool has_bare_lf(struct bytes file)
 {
     size_t end = bytes_find(file, '\n');

@@ -1,5 +1,5 @@
-/* What the tools that sign have in common: the key, a message whose line ends are kept, and the
- * message printed again with new fields on top. */
+/* What the signing tools share: the key, a message whose line ends are kept, and printing the
+ * message with new fields on top. */
 #ifndef FAIRLEAD_SIGN_INPUT_H
 #define FAIRLEAD_SIGN_INPUT_H
 
@@ -15,9 +15,9 @@ struct sign_options {
 
 #define SIGN_OPTIONS(o)                                                                            \
     {"domain", "NAME", "the signing domain, d=", &(o).domain, 1},                                  \
-        {"selector", "NAME", "the selector of its key, s=", &(o).selector, 1},                     \
+        {"selector", "NAME", "the selector of the key, s=", &(o).selector, 1},                     \
     {                                                                                              \
-        "key", "FILE", "the private key in PEM: RSA or Ed25519", &(o).key, 1                       \
+        "key", "FILE", "the private key in PEM form, RSA or Ed25519", &(o).key, 1                  \
     }
 
 struct sign_input {
@@ -27,8 +27,8 @@ struct sign_input {
     struct body_hash *body;
 };
 
-/* Reads the key and the message that is the first operand. TOOL_DONE, or the exit code after having
- * said what is wrong. */
+/* Reads the key and the message that is the first operand. TOOL_DONE, or the exit code after the
+ * error has been printed. */
 int sign_input_read(struct tool_context *context, const struct sign_options *options,
                     struct sign_input *input);
 void sign_input_free(struct sign_input *input);

@@ -1,24 +1,13 @@
-/* fairlead spf: what SPF says of a client and an envelope sender (RFC 7208), as JSON. */
+/* fairlead spf: the SPF result for a client and an envelope sender (RFC 7208), as JSON. */
 #include "domain.h"
 #include "oracle.h"
 #include "results.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 struct spf_tool {
     const char *ip, *helo, *mail_from, *engine, *receiver, *default_explanation;
 };
-
-static int print_outcome(const struct spf_outcome *outcome)
-{
-    struct buffer out = {0};
-    struct json json = json_start(&out);
-    json_open_object(&json, NULL);
-    tool_add_spf(&json, outcome);
-    json_close_object(&json);
-    int code = tool_print_json(&out);
-    buffer_free(&out);
-    return code;
-}
 
 /* The mailbox without <>, its domain as A-labels where it is a name in U-labels (4.3); anything
  * else is left to the evaluation. p == NULL when memory is short. */
@@ -34,11 +23,11 @@ static struct bytes normalised(struct arena *arena, struct bytes text)
     return arena_printf(arena, "%.*s%.*s", (int)(text.n - domain.n), text.p, BYTES_ARG(name));
 }
 
-static int evaluate(struct tool_context *context, void *user)
+static int evaluate_spf(struct tool_context *context, void *user)
 {
     const struct spf_tool *tool = user;
     if (!tool->ip || !tool->helo || !tool->mail_from)
-        return tool_usage_error("spf: --ip, --helo and --mail-from are all needed");
+        return tool_usage_error("spf: --ip, --helo and --mail-from are all required");
     struct bytes sender = bytes_of(tool->mail_from);
     if (sender.n >= 2 && sender.p[0] == '<' && sender.p[sender.n - 1] == '>')
         sender = bytes_first(bytes_from(sender, 1), sender.n - 2);
@@ -49,7 +38,7 @@ static int evaluate(struct tool_context *context, void *user)
         .default_explanation = bytes_of(tool->default_explanation),
     };
     if (!ip_parse(bytes_of(tool->ip), &request.client))
-        return tool_usage_error("spf: --ip wants an IPv4 or IPv6 address, not '%s'", tool->ip);
+        return tool_usage_error("spf: --ip requires an IPv4 or IPv6 address, not '%s'", tool->ip);
     bool native;
     int code = tool_choose_engine("spf", tool->engine, "libspf2", spf_libspf2 != NULL, &native);
     if (code != TOOL_DONE)
@@ -58,21 +47,23 @@ static int evaluate(struct tool_context *context, void *user)
     (native ? spf_check : spf_libspf2)(context->dns, context->arena, &request, &outcome);
     if (arena_failed(context->arena))
         return tool_unable("spf: out of memory");
-    return print_outcome(&outcome);
+    struct tool_object object;
+    tool_add_spf(tool_start_object(&object), &outcome);
+    return tool_print_object(&object);
 }
 
-static int run(int argc, char **argv)
+static int run_spf(int argc, char **argv)
 {
     struct spf_tool tool = {.engine = "native"};
     const struct tool_option options[] = {
         {"ip", "ADDRESS", "the SMTP client's address", &tool.ip, 1},
-        {"helo", "NAME", "what it gave in HELO or EHLO", &tool.helo, 1},
-        {"mail-from", "ADDRESS", "the reverse-path; '' or '<>' for the null one", &tool.mail_from,
+        {"helo", "NAME", "its name in HELO or EHLO", &tool.helo, 1},
+        {"mail-from", "ADDRESS", "the reverse-path; '' or '<>' for a null sender", &tool.mail_from,
          1},
         {"engine", "NAME", "native (the default) or libspf2, where it is built in", &tool.engine,
          1},
         {"receiver", "NAME", "the receiving host, for %{r}", &tool.receiver, 1},
-        {"explain-default", "TEXT", "the explanation of a fail whose domain gives none",
+        {"explain-default", "TEXT", "the explanation of a fail where the domain has none",
          &tool.default_explanation, 1},
         {0},
     };
@@ -86,7 +77,8 @@ static int run(int argc, char **argv)
             "  fairlead spf --ip 192.0.2.1 --helo mail.example.com --mail-from me@example.com\n",
         .options = options,
     };
-    return tool_run(&usage, argc, argv, evaluate, &tool);
+    return tool_run(&usage, argc, argv, evaluate_spf, &tool);
 }
 
-const struct tool tool_spf = {"spf", "evaluate SPF for a client and an envelope sender", run};
+const struct subcommand subcommand_spf = {"spf", "evaluate SPF for a client and an envelope sender",
+                                          run_spf};

@@ -1,10 +1,10 @@
-/* What the command-line tools share: options, message files, a fiber to run in, a resolver to ask.
+/* What the command-line tools share: a fiber to run in, a resolver to ask, message files, and JSON.
  *
  * A tool prints one JSON object (or a message, or a zone) on stdout and diagnostics on stderr.
  *
  *     static int print_result(struct tool_context *context, void *user) { ... }
  *
- *     static int run(int argc, char **argv)
+ *     static int run_spf(int argc, char **argv)
  *     {
  *         const char *ip = NULL;
  *         const struct tool_option options[] = {{"ip", "ADDRESS", "the client", &ip, 1}, {0}};
@@ -17,65 +17,35 @@
 
 #include "arena.h"
 #include "buffer.h"
+#include "command_line.h"
 #include "dns.h"
+#include "json.h"
 #include "message.h"
+#include "resolver.h"
 
-enum tool_exit {
-    TOOL_DONE = 0,  /* evaluated, whatever the result */
-    TOOL_USAGE = 2, /* the command line or the configuration is wrong */
-    TOOL_UNABLE = 3 /* could not be evaluated: a file, the resolver, memory */
-};
-
-/* The largest file a tool reads: above the largest message the relay takes. */
-enum { TOOL_FILE_LIMIT = 64 * 1024 * 1024 };
-
-/* A sub-command in the table of main.c. */
-struct tool {
-    const char *name;
-    const char *summary;
-    int (*run)(int argc, char **argv); /* argv[0] is the sub-command's name */
-};
-
-/* An option `--name VALUE`, or a flag where value_name is NULL. A table ends with name NULL. An
- * option named "config" may be given as -c too. */
-struct tool_option {
-    const char *name;
-    const char *value_name;
-    const char *help;
-    const char **values; /* set to what was given ("" for a flag); untouched where it was not */
-    size_t most;         /* how often it may be given; `values` has room for so many */
-};
-
-struct tool_usage {
-    const char *name;                  /* the sub-command, "arc verify" for one of two words */
-    const char *operands;              /* "FILE"; "" for none */
-    const char *help;                  /* what it does and an example, whole lines */
-    const struct tool_option *options; /* beside --resolver, --time and --help; NULL for none */
-    int operands_least, operands_most;
-};
+/* The largest file a tool reads: above the largest message the relay accepts. */
+enum { TOOL_FILE_MAX = 64 * 1024 * 1024 };
 
 struct tool_context {
     struct arena *arena; /* dropped after the tool has run */
     struct dns *dns;     /* the network, asked once for each question */
-    char **operands;
-    int operand_count;
+    struct tool_operands operands;
 };
 
 /* Returns an exit code, mostly TOOL_DONE or what the functions below return. */
 typedef int tool_body(struct tool_context *context, void *user);
 
-/* Reads the command line (--help and mistakes end here), then runs `body` in a fiber of its own.
- * argv[0] is skipped. Returns the exit code. */
+/* Changes the resolver that is asked without --resolver, which holds the servers of
+ * /etc/resolv.conf before. TOOL_DONE, or the exit code after the error has been printed. */
+typedef int tool_set_resolver(void *user, struct resolver_config *resolver);
+
+/* Reads the command line (--help and mistakes end here), to which it adds --resolver and --time,
+ * then runs `body` in a fiber of its own. argv[0] is skipped. Returns the exit code. */
 int tool_run(const struct tool_usage *usage, int argc, char **argv, tool_body *body, void *user);
 
-/* For a sub-command of two words: runs the entry of `words`, which ends with name NULL, that
- * argv[1] names; it gets the arguments from there on. Returns the exit code. */
-int tool_run_word(const struct tool *words, int argc, char **argv);
-
-/* Prints one line on stderr that says what to do, and returns `code`. */
-int tool_complain(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define tool_usage_error(...) tool_complain(TOOL_USAGE, __VA_ARGS__)
-#define tool_unable(...) tool_complain(TOOL_UNABLE, __VA_ARGS__)
+/* The same for a tool whose configuration may name a resolver: `set_resolver` runs first. */
+int tool_run_with_resolver(const struct tool_usage *usage, int argc, char **argv,
+                           tool_set_resolver *set_resolver, tool_body *body, void *user);
 
 /* Understands `--engine NAME`, which may be "native" or the oracle's name; *native says which.
  * TOOL_DONE; TOOL_USAGE for any other name, TOOL_UNABLE for an oracle that is not `built` in, both
@@ -87,13 +57,20 @@ int tool_choose_engine(const char *tool, const char *name, const char *oracle, b
  * the reason printed. */
 int tool_read_file(struct arena *arena, const char *path, size_t limit, struct bytes *octets);
 
-/* Reads a message file, with LF or CRLF line ends, and divides it; returns like tool_read_file().
- */
+/* Reads a message file, with LF or CRLF line ends, and parses it; returns like tool_read_file(). */
 int tool_read_message(struct arena *arena, const char *path, struct message *message);
 
-/* Prints the octets; tool_print_json() adds the final newline. TOOL_UNABLE when the buffer is
- * incomplete or stdout cannot be written. */
+/* Prints the text. TOOL_UNABLE when it is incomplete or stdout cannot be written. */
 int tool_print(const struct buffer *text);
-int tool_print_json(const struct buffer *json);
+
+/* The JSON object that a tool prints: start, add the members, print. Printing adds the final
+ * newline, frees, and returns as tool_print(). */
+struct tool_object {
+    struct buffer text;
+    struct json json;
+};
+
+struct json *tool_start_object(struct tool_object *object);
+int tool_print_object(struct tool_object *object);
 
 #endif

@@ -6,13 +6,15 @@
 #include "domain.h"
 #include "load_config.h"
 #include "results.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 struct verify_tool {
+    struct config *loaded; /* freed by run_verify() */
     const char *config, *ip, *helo, *mail_from, *size, *rcpt_to, *json;
 };
 
@@ -139,7 +141,7 @@ static void judge_rcpt(struct tool_context *context, const struct verify_tool *t
 
 /* ---- DATA ---- */
 
-static void feed(void *content, struct bytes run)
+static void feed_content_reader(void *content, struct bytes run)
 {
     content_feed(content, run);
 }
@@ -153,11 +155,11 @@ static void read_content(struct bytes file, const struct policy *policy, struct 
     bool at_line_start = true;
     content_start(content, message, judge_content_limits(policy));
     if (bytes_find_slice(file, crlf) != BYTES_NOT_FOUND) {
-        content_stuff(file, &at_line_start, feed, content);
+        content_stuff(file, &at_line_start, feed_content_reader, content);
     } else {
         for (struct bytes rest = file; rest.n > 0;) {
-            content_stuff(bytes_cut(&rest, '\n'), &at_line_start, feed, content);
-            content_stuff(crlf, &at_line_start, feed, content);
+            content_stuff(bytes_cut(&rest, '\n'), &at_line_start, feed_content_reader, content);
+            content_stuff(crlf, &at_line_start, feed_content_reader, content);
         }
     }
     if (!at_line_start)
@@ -266,27 +268,23 @@ static void add_evaluation(struct json *json, const struct verify_outcome *outco
 static int print_json(const struct verify_outcome *outcome)
 {
     bool forwarded = outcome->refusal.kind == REFUSAL_NONE;
-    struct buffer out = {0};
-    struct json json = json_start(&out);
-    json_open_object(&json, NULL);
-    json_string(&json, "verdict", forwarded ? BYTES("forward") : BYTES("refuse"));
-    json_string(&json, "stage", bytes_of(outcome->stage));
-    tool_add_text(&json, "reply", outcome->reply);
-    tool_add_text(&json, "clause", forwarded ? BYTES("") : bytes_of(outcome->refusal.clause));
-    json_string(&json, "reason", outcome->reason);
+    struct tool_object object;
+    struct json *json = tool_start_object(&object);
+    json_string(json, "verdict", forwarded ? BYTES("forward") : BYTES("refuse"));
+    json_string(json, "stage", bytes_of(outcome->stage));
+    tool_add_text(json, "reply", outcome->reply);
+    tool_add_text(json, "clause", forwarded ? BYTES("") : bytes_of(outcome->refusal.clause));
+    json_string(json, "reason", outcome->reason);
     if (outcome->has_recipient)
-        add_recipient(&json, outcome);
+        add_recipient(json, outcome);
     if (outcome->has_envelope)
-        add_evaluation(&json, outcome);
+        add_evaluation(json, outcome);
     else
-        add_nothing(&json);
-    json_close_object(&json);
-    int code = tool_print_json(&out);
-    buffer_free(&out);
-    return code;
+        add_nothing(json);
+    return tool_print_object(&object);
 }
 
-static int print_report(const struct verify_outcome *outcome)
+static int print_for_reader(const struct verify_outcome *outcome)
 {
     const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */
     struct buffer out = {0};
@@ -305,7 +303,7 @@ static int judge_all(struct tool_context *context, const struct verify_tool *too
     struct bytes file = {NULL, 0};
     int code = judge_envelope(context->arena, tool, policy, outcome);
     if (code == TOOL_DONE)
-        code = tool_read_file(context->arena, context->operands[0], TOOL_FILE_LIMIT, &file);
+        code = tool_read_file(context->arena, context->operands.text[0], TOOL_FILE_MAX, &file);
     if (code != TOOL_DONE)
         return code;
     judge_rcpt(context, tool, policy, outcome);
@@ -316,40 +314,47 @@ static int judge_all(struct tool_context *context, const struct verify_tool *too
     return TOOL_DONE;
 }
 
-static int evaluate(struct tool_context *context, const struct verify_tool *tool,
-                    const struct policy *policy)
+static int print_outcome(struct tool_context *context, const struct verify_tool *tool,
+                         const struct policy *policy)
 {
     struct verify_outcome outcome = {.stage = "DATA"};
     struct buffer octets = {0};
     int code = judge_all(context, tool, policy, &octets, &outcome);
     if (code == TOOL_DONE)
-        code = tool->json || !isatty(STDOUT_FILENO) ? print_json(&outcome) : print_report(&outcome);
+        code = tool->json || !isatty(STDOUT_FILENO) ? print_json(&outcome)
+                                                    : print_for_reader(&outcome);
     buffer_free(&octets);
     return code;
 }
 
-static int verify(struct tool_context *context, void *user)
+static int set_verify_resolver(void *user, struct resolver_config *resolver)
 {
-    const struct verify_tool *tool = user;
+    struct verify_tool *tool = user;
     if (!tool->config)
         return tool_usage_error("verify: missing -c FILE (the relay's configuration)");
-    struct config *config = tool_load_config(tool->config);
-    int code = config ? evaluate(context, tool, &config->policy) : TOOL_USAGE;
-    config_release(config);
-    return code;
+    tool->loaded = tool_load_config(tool->config);
+    if (!tool->loaded)
+        return TOOL_USAGE;
+    *resolver = tool->loaded->resolver;
+    return TOOL_DONE;
 }
 
-static int run(int argc, char **argv)
+static int verify_message(struct tool_context *context, void *user)
+{
+    const struct verify_tool *tool = user;
+    return print_outcome(context, tool, &tool->loaded->policy);
+}
+
+static int run_verify(int argc, char **argv)
 {
     struct verify_tool tool = {0};
     const struct tool_option options[] = {
-        {"config", "FILE", "the relay's configuration (-c)", &tool.config, 1},
+        {"config", "FILE", "the relay's configuration", &tool.config, 1},
         {"ip", "ADDRESS", "the SMTP client's address", &tool.ip, 1},
-        {"helo", "NAME", "the name that it gave in EHLO or HELO", &tool.helo, 1},
-        {"mail-from", "ADDRESS", "the reverse-path; '<>' for the null one", &tool.mail_from, 1},
+        {"helo", "NAME", "its name in EHLO or HELO", &tool.helo, 1},
+        {"mail-from", "ADDRESS", "the reverse-path; '<>' for a null sender", &tool.mail_from, 1},
         {"size", "OCTETS", "the size declared in MAIL", &tool.size, 1},
-        {"rcpt-to", "ADDRESS", "a recipient: its route, and whether a DNSBL lists the client",
-         &tool.rcpt_to, 1},
+        {"rcpt-to", "ADDRESS", "a recipient, for its route and the DNSBLs", &tool.rcpt_to, 1},
         {"json", NULL, "print JSON on a terminal too", &tool.json, 1},
         {0},
     };
@@ -357,19 +362,22 @@ static int run(int argc, char **argv)
         .name = "verify",
         .operands = "FILE",
         .help =
-            "Says what the relay would do with the message in FILE ('-': standard input): the\n"
+            "Reports what the relay would do with the message in FILE ('-': standard input): the\n"
             "results of SPF, DKIM, ARC and DMARC, the Authentication-Results field, and the\n"
-            "reply with its clause. On a terminal a report, otherwise JSON. A file with LF\n"
-            "line ends is read as if they were CRLF; one with any CRLF as it came over the wire,\n"
-            "so that its bare LFs are the sender's.\n\n"
+            "reply with the clause that decides it; on a terminal as text, otherwise as JSON.\n"
+            "LF line ends are read as CRLF, unless the file has any CRLF: then its octets are\n"
+            "those that came over the wire, and a bare LF is the sender's.\n\n"
             "  fairlead verify -c /etc/fairlead/fairlead.yaml --ip 192.0.2.1 \\\n"
             "      --helo mail.example.com --mail-from me@example.com message.eml\n",
         .options = options,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, verify, &tool);
+    int code =
+        tool_run_with_resolver(&usage, argc, argv, set_verify_resolver, verify_message, &tool);
+    config_release(tool.loaded);
+    return code;
 }
 
-const struct tool tool_verify = {"verify", "say what the relay would do with a message, and why",
-                                 run};
+const struct subcommand subcommand_verify = {
+    "verify", "report what the relay would do with a message, and why", run_verify};

@@ -1,4 +1,4 @@
-/* What `fairlead verify` finds out about one message, and the report for a reader's eyes. */
+/* What `fairlead verify` finds out about one message, and its report on a terminal. */
 #ifndef FAIRLEAD_VERIFY_H
 #define FAIRLEAD_VERIFY_H
 
@@ -13,16 +13,16 @@ struct verify_outcome {
 
     bool has_recipient; /* the three below are meaningful */
     struct bytes recipient;
-    struct route route; /* to == NULL: none */
+    struct route route; /* to is NULL if there is no route */
     struct dnsbl_listing listing;
 
-    const char *stage;      /* where the reply falls: "MAIL", "RCPT" or "DATA" */
+    const char *stage;      /* the stage of the reply: "MAIL", "RCPT" or "DATA" */
     struct refusal refusal; /* REFUSAL_NONE: forwarded */
     struct bytes reply;     /* "550 5.7.26 ..."; empty when forwarded */
     struct bytes reason;
 };
 
-/* Appends the report, in colour if wanted. Octets that a terminal might act on are replaced. */
+/* Appends the report, in colour if wanted. Control and 8-bit characters are replaced by '?'. */
 void verify_report(struct buffer *out, const struct verify_outcome *outcome, bool colour);
 
 #endif

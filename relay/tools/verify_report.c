@@ -1,7 +1,7 @@
-/* The report of `fairlead verify` for a reader's eyes. See tool_verify.h.
+/* The report of `fairlead verify` on a terminal. See verify.h.
  *
- * Its first lines are the reply, the reason and the clause; then one row a method with what it
- * rests on (for DKIM one a signature), and the Authentication-Results field. */
+ * Its first lines are the reply, the reason and the clause. A row a method follows (a row a
+ * signature for DKIM) with what the result is based on, then the Authentication-Results field. */
 #include "verify.h"
 
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW, DIM };
@@ -11,7 +11,7 @@ struct report {
     bool colour;
 };
 
-static void start(struct report *report, enum colour colour)
+static void set_colour(struct report *report, enum colour colour)
 {
     static const char *const codes[] = {
         [PLAIN] = "0", [BOLD] = "1", [RED] = "31", [GREEN] = "32", [YELLOW] = "33", [DIM] = "2"};
@@ -49,12 +49,12 @@ static enum colour colour_of(struct bytes result)
 static void start_row(struct report *report, const char *method, const char *result)
 {
     buffer_printf(report->out, "  %-6s ", method);
-    start(report, colour_of(bytes_of(result)));
+    set_colour(report, colour_of(bytes_of(result)));
     buffer_printf(report->out, "%-10s", result);
-    start(report, PLAIN);
+    set_colour(report, PLAIN);
 }
 
-/* Where the details of a row go on in the next line. */
+/* Continues the details of a row on the next line. */
 static void continue_row(struct report *report)
 {
     buffer_printf(report->out, "\n%19s", "");
@@ -133,7 +133,7 @@ static void put_dmarc(struct report *report, const struct evaluation *evaluation
     put_string(report, "From is at ");
     put(report, evaluation->author_domain);
     if (dmarc->organizational_domain.n > 0) {
-        put_string(report, ", of the organization ");
+        put_string(report, ", organizational domain ");
         put(report, dmarc->organizational_domain);
     }
     if (dmarc->found.domain.n > 0) {
@@ -177,15 +177,15 @@ static void put_recipient(struct report *report, const struct verify_outcome *ou
 static void put_verdict(struct report *report, const struct verify_outcome *outcome)
 {
     bool forwarded = outcome->refusal.kind == REFUSAL_NONE;
-    start(report, BOLD);
-    start(report, forwarded ? GREEN : RED);
+    set_colour(report, BOLD);
+    set_colour(report, forwarded ? GREEN : RED);
     if (forwarded)
-        put_string(report, "Forwarded; the upstream's reply is the client's");
+        put_string(report, "Forwarded; the client gets the upstream's reply");
     else {
         buffer_printf(report->out, "Refused at %s: ", outcome->stage);
         put(report, outcome->reply);
     }
-    start(report, PLAIN);
+    set_colour(report, PLAIN);
     end_line(report);
     put_string(report, "because ");
     put(report, outcome->reason);

@@ -1,7 +1,7 @@
-/* fairlead zone: the records that the service adds to a zone, in master-file form (RFC 1035 5.1).
- */
+/* fairlead zone: the records that a zone needs, in master-file form (RFC 1035 5.1). */
 #include "provision_input.h"
-#include "tools.h"
+#include "subcommand.h"
+#include "tool.h"
 
 #include <string.h>
 
@@ -38,7 +38,7 @@ static int check_place(struct tool_context *context, const struct zone_tool *too
 
 static int print_records(struct tool_context *context, void *user)
 {
-    const struct zone_tool *tool = user;
+    struct zone_tool *tool = user;
     struct config_provisioning provisioning;
     struct bytes domain;
     int status = provision_read(context, "zone", &tool->provision, &provisioning, &domain);
@@ -53,11 +53,13 @@ static int print_records(struct tool_context *context, void *user)
     return status;
 }
 
-static int run(int argc, char **argv)
+static int run_zone(int argc, char **argv)
 {
     struct zone_tool tool = {.plan = "free"};
     const struct tool_option options[] = {
-        {"plan", "NAME", "the zone's plan: free (the default), pro, business, enterprise",
+        {"plan", "NAME",
+         "the zone's plan: free (the default), pro, business or\n"
+         "enterprise",
          &tool.plan, 1},
         PROVISION_OPTIONS(tool.provision),
         {0},
@@ -66,19 +68,21 @@ static int run(int argc, char **argv)
         .name = "zone",
         .operands = "DOMAIN",
         .help =
-            "Prints the MX and TXT records that a zone needs to use the service, to be added to\n"
-            "its master file. The service's names are those of the configuration, or of --mx and\n"
-            "--spf-include. An internationalised domain may be given in either form. A name\n"
-            "below a registered domain (by the Public Suffix List) is a subdomain, and is\n"
+            "Prints the MX and TXT records that a zone needs to use the service, ready for its\n"
+            "master file. The service's names come from the configuration, or from --mx and\n"
+            "--spf-include. An internationalized domain name may be given as U-labels or\n"
+            "A-labels. A subdomain of a registered domain (by the Public Suffix List) is\n"
             "refused unless the zone's plan is enterprise.\n\n"
             "  fairlead zone -c email-routing.yaml example.com\n"
             "  fairlead zone -c email-routing.yaml --plan enterprise mail.example.com\n"
             "  fairlead zone --mx 10:mx.example.net --spf-include _spf.example.net example.com\n",
         .options = options,
-        .operands_least = 1,
-        .operands_most = 1,
+        .operands_min = 1,
+        .operands_max = 1,
     };
-    return tool_run(&usage, argc, argv, print_records, &tool);
+    int status = tool_run(&usage, argc, argv, print_records, &tool);
+    provision_options_release(&tool.provision);
+    return status;
 }
 
-const struct tool tool_zone = {"zone", "print the records that a zone needs", run};
+const struct subcommand subcommand_zone = {"zone", "print the records that a zone needs", run_zone};

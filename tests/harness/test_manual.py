@@ -25,7 +25,7 @@ def output_of(*arguments: str) -> str:
 
 
 def commands() -> list[tuple[str, ...]]:
-    names = re.findall(r"^  ([a-z-]+) ", output_of("help"), re.MULTILINE)
+    names = re.findall(r"^  ([a-z-]+)  ", output_of("help"), re.MULTILINE)
     single = [(name,) for name in names if name not in WORDS]
     return [*single, *((name, word) for name in WORDS for word in WORDS[name])]
 

@@ -135,21 +135,21 @@ WITH_ID = (*SEAL, "--authserv-id", "mx.example.com", "--headers")
     ("arguments", "status", "advice"),
     [
         (["dkim"], 2, b"fairlead dkim verify"),
-        (["arc", "mend"], 2, b"fairlead arc seal"),
-        (["dkim", "sign", "-"], 2, b"--domain, --selector and --key are needed"),
-        ([*SIGN[:3], "a b", *SIGN[4:], RSA_KEY, "-"], 2, b"'a b' is no domain name"),
+        (["arc", "mend"], 2, b"'fairlead arc --help'"),
+        (["dkim", "sign", "-"], 2, b"--domain, --selector and --key are required"),
+        ([*SIGN[:3], "a b", *SIGN[4:], RSA_KEY, "-"], 2, b"'a b' is not a domain name"),
         ([*SIGN, "/nonexistent", "-"], 3, b"/nonexistent"),
         ([*SIGN, str(ROOT / "meson.build"), "-"], 3, b"private key in PEM"),
         ([*SIGN, str(KEYS / "test-vectors-rsa768.pem"), "-"], 3, b"1024 bits"),
         ([*SIGN, RSA_KEY, "/nonexistent"], 3, b"/nonexistent"),
-        ([*SEAL, "-"], 2, b"--authserv-id is needed"),
+        ([*SEAL, "-"], 2, b"--authserv-id is required"),
         ([*WITH_ID, "to:subject", "-"], 2, b"From"),
-        ([*WITH_ID, "from::to", "-"], 2, b"no field name"),
-        ([*WITH_ID, "from:arc-seal", "-"], 2, b"ARC-Seal is made last"),
-        (["dkim", "verify", "--engine", "x", "-"], 2, b"no engine 'x'"),
+        ([*WITH_ID, "from::to", "-"], 2, b"not a field name"),
+        ([*WITH_ID, "from:arc-seal", "-"], 2, b"--headers may not list ARC-Seal"),
+        (["dkim", "verify", "--engine", "x", "-"], 2, b"unknown engine 'x'"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_an_error_ends_with_its_status_and_says_why(
     arguments: list[str], status: int, advice: bytes
 ) -> None:
     done = run_fairlead(*arguments, stdin=MESSAGE)

@@ -117,6 +117,19 @@ def test_an_aligned_spf_pass_is_forwarded_and_everything_is_reported(
     assert "smtp.remote-ip=192.0.2.1" in field
 
 
+def test_the_resolver_of_the_configuration_is_asked_unless_an_option_names_one(
+    command: list[str], resolver: str
+) -> None:
+    place = command.index("--resolver")
+    plain = [*command[:place], *command[place + 2 :]]
+    config = Path(plain[plain.index("-c") + 1])
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f'resolver: {{servers: ["{resolver}"]}}\n')
+    assert verify(plain, message("me@reject.example"))["spf"]["result"] == "pass"
+    other = [*plain, "--resolver", "127.0.0.1:1"]
+    assert verify(other, message("me@reject.example"))["spf"]["result"] == "temperror"
+
+
 def test_a_refusal_has_its_reply_and_its_clause(command: list[str]) -> None:
     found = verify(command, message("me@reject.example"), "--ip", "192.0.2.9")
     assert found["verdict"] == "refuse"

@@ -11,6 +11,14 @@ from vectors import ROOT, resolving, run_fairlead, run_fairlead_json
 # The names of a service: a configuration whose keys and secrets this machine does not have.
 SERVICE = ("-c", str(ROOT / "relay" / "install" / "email-routing.yaml"))
 
+MINIMAL = """
+hostname: mx.example
+listen: [{address: 127.0.0.1}]
+postmaster: {address: postmaster@elsewhere.example}
+srs: {secrets: [0123456789abcdef]}
+zones: [{domain: example.com}]
+"""
+
 
 def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
     """The printed records, in the form of the test DNS's zones."""
@@ -48,6 +56,27 @@ def test_another_service_sets_its_own_names() -> None:
         arguments = ("check-zone", "--resolver", resolver, "example.com")
         assert run_fairlead_json(*arguments, *options)["in_order"] is True
         assert run_fairlead_json(*arguments, *SERVICE)["in_order"] is False
+
+
+def test_the_resolver_of_the_configuration_is_asked_unless_an_option_names_one(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "fairlead.yaml"
+    zone = {
+        "example.com": {"MX": "1 mx.example", "TXT": "v=spf1 include:spf.example ~all"},
+        "spf.example": {"TXT": "v=spf1 -all"},
+    }
+    names = "mx: [{host: mx.example, preference: 1}], spf_include: spf.example"
+    with resolving(zone) as resolver:
+        file.write_text(
+            MINIMAL + f"provisioning: {{{names}}}\n"
+            f'resolver: {{servers: ["{resolver}"]}}\n',
+            encoding="utf-8",
+        )
+        arguments = ("check-zone", "-c", str(file), "example.com")
+        assert run_fairlead_json(*arguments)["in_order"] is True
+        other = run_fairlead_json(*arguments, "--resolver", "127.0.0.1:1")
+    assert {finding["fault"] for finding in other["findings"]} == {"unknown"}
 
 
 def test_an_option_stands_in_for_a_key_of_the_configuration() -> None:
@@ -94,12 +123,7 @@ def test_a_configuration_without_the_names_is_said_to_lack_the_key(
 ) -> None:
     file = tmp_path / "fairlead.yaml"
     file.write_text(
-        "hostname: mx.example\n"
-        "listen: [{address: 127.0.0.1}]\n"
-        "postmaster: {address: postmaster@elsewhere.example}\n"
-        "srs: {secrets: [0123456789abcdef]}\n"
-        "zones: [{domain: example.com}]\n"
-        "provisioning: {mx: [{host: mx.example, preference: 1}]}\n",
+        MINIMAL + "provisioning: {mx: [{host: mx.example, preference: 1}]}\n",
         encoding="utf-8",
     )
     done = run_fairlead("zone", "-c", str(file), "example.com")
