@@ -42,8 +42,8 @@ static struct owner *new_owner(void)
     return owner;
 }
 
-static void fill(struct owner *owner, struct config_source *source, struct bytes yaml,
-                 bool with_files)
+static void fill_config(struct owner *owner, struct config_source *source, struct bytes yaml,
+                        bool with_files)
 {
     struct config_draft draft = {.arena = owner->arena, .source = source};
     draft.config.path = arena_copy(owner->arena, bytes_of(source->path));
@@ -58,13 +58,13 @@ static void fill(struct owner *owner, struct config_source *source, struct bytes
     owner->config = draft.config;
 }
 
-static struct config *parse(struct bytes yaml, const char *path, bool with_files,
-                            struct buffer *errors)
+static struct config *parse_file(struct bytes yaml, const char *path, bool with_files,
+                                 struct buffer *errors)
 {
     struct config_source source = {.path = path, .errors = errors};
     struct owner *owner = new_owner();
     if (owner)
-        fill(owner, &source, yaml, with_files);
+        fill_config(owner, &source, yaml, with_files);
     else
         config_error_at(&source, 1, config_key("%s", ""), "out of memory");
     config_source_free(&source);
@@ -77,7 +77,7 @@ static struct config *parse(struct bytes yaml, const char *path, bool with_files
     return NULL;
 }
 
-static struct config *load(const char *path, bool with_files, struct buffer *errors)
+static struct config *load_file(const char *path, bool with_files, struct buffer *errors)
 {
     struct buffer yaml = {0};
     struct config *config = NULL;
@@ -85,24 +85,24 @@ static struct config *load(const char *path, bool with_files, struct buffer *err
     if (!file_read(path, CONFIGURATION_SIZE_MAX, &yaml, &problem))
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
-        config = parse(buffer_bytes(&yaml), path, with_files, errors);
+        config = parse_file(buffer_bytes(&yaml), path, with_files, errors);
     buffer_free(&yaml);
     return config;
 }
 
 struct config *config_load(const char *path, struct buffer *errors)
 {
-    return load(path, true, errors);
+    return load_file(path, true, errors);
 }
 
 struct config *config_load_without_files(const char *path, struct buffer *errors)
 {
-    return load(path, false, errors);
+    return load_file(path, false, errors);
 }
 
 struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors)
 {
-    return parse(yaml, path, true, errors);
+    return parse_file(yaml, path, true, errors);
 }
 
 struct config *config_keep(struct config *config)

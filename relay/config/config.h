@@ -1,11 +1,11 @@
-/* The relay's configuration: one YAML file, read whole, checked whole, never changed afterwards.
+/* The relay's configuration: one YAML file, read and checked as a whole, never changed afterwards.
  *
- * A configuration is immutable and counted by reference: a reload makes a new one for new sessions
- * while those under way keep theirs. Everything in it lives as long as the reference does. Domains
- * are in lower case and A-label form, local parts are contents (unquoted, case as written), times
+ * A configuration is immutable and reference-counted: a reload makes a new one for new sessions,
+ * while those in progress keep theirs. Everything in it lives as long as the reference. Domains
+ * are in lower case and A-label form, local parts are unquoted and keep their case, times
  * are seconds, sizes octets. The file's keys and defaults are described in fairlead.yaml(5).
  *
- * Errors name file, line and key, and all that can be found in one pass are reported:
+ * Errors name file, line and key, and one pass reports all that it finds:
  *     fairlead.yaml:14: zones[0].routes[2].to: 'example.com' is served here, which makes a loop */
 #ifndef FAIRLEAD_CONFIG_H
 #define FAIRLEAD_CONFIG_H
@@ -19,30 +19,29 @@
 struct config_listener {
     struct ip address;
     uint16_t port;
-    const struct ip_prefix *proxies; /* who must speak the PROXY protocol first; nobody else may
-                                        connect then. None: an ordinary listener */
+    const struct ip_prefix *proxies; /* which clients must send a PROXY header; no others may
+                                        connect. Empty: an ordinary listener */
     size_t proxy_count;
 };
 
-/* RFC 5321 4.5.3.2, except where our client's own patience (300 s for RCPT, 600 s for the end of
- * DATA) has to cover a whole upstream dialogue. */
+/* RFC 5321 4.5.3.2, except where the client's timeout (300 s for RCPT, 600 s for the end of DATA)
+ * must cover a whole upstream dialogue. */
 struct config_timeouts {
     double client_command;
     double client_data; /* between two reads of the message */
-    double recipient;   /* everything upstream up to its answer to RCPT, all hosts together */
-    double delivery;    /* judging and delivering, from the end of the client's message on */
-    double drain;       /* on SIGTERM, for transactions under way */
+    double recipient;   /* everything upstream up to the reply to RCPT, for all hosts together */
+    double delivery;    /* judging and delivering, from the end of the client's message */
+    double drain;       /* on SIGTERM, for transactions in progress */
 };
 
 struct config_limits {
     unsigned sessions;
     unsigned sessions_per_client;
     unsigned bad_commands;
-    size_t memory; /* of all messages being held at once */
+    size_t memory; /* of all messages held at once */
 };
 
-/* The DNS records of a zone that uses the service. An empty name is one that the file does not
- * give. */
+/* The DNS records of a zone that uses the service. Names that the file does not give are empty. */
 struct config_provisioning_host {
     struct bytes name;
     uint16_t preference;
@@ -60,7 +59,7 @@ enum { CONFIG_PROVISIONING_TTL = 300 }; /* the default */
 struct config {
     struct bytes path; /* the file */
     struct bytes hostname;
-    struct bytes user; /* empty: keep the one that started us */
+    struct bytes user; /* empty: do not change the user */
 
     const struct config_listener *listeners;
     size_t listener_count;
@@ -81,11 +80,11 @@ struct config {
  * a line. */
 struct config *config_load(const char *path, struct buffer *errors);
 
-/* The same without the key, certificate and secret files, for a tool that needs none of them and
- * may not have the right to read them. */
+/* The same without the key, certificate and secret files, for a tool that does not need them and
+ * may not be allowed to read them. */
 struct config *config_load_without_files(const char *path, struct buffer *errors);
 
-/* config_load() for text that has been read already; `path` serves messages and relative names. */
+/* config_load() for text that has been read; `path` is for messages and relative file names. */
 struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors);
 
 /* Another reference to the same configuration; drops one, and frees after the last. NULL is

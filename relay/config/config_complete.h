@@ -4,8 +4,8 @@
 
 #include "config_draft.h"
 
-/* Checks listeners, limits and the names that replies need, and derives from what the file says:
- * the resolver's servers, source addresses, and how the relay knows itself. Reports. */
+/* Checks listeners, limits and the names that replies need, and sets what follows from them: the
+ * resolver's servers, source addresses, and the relay's own names and addresses. Reports. */
 void config_complete(struct config_draft *draft);
 
 #endif

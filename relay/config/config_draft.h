@@ -1,4 +1,4 @@
-/* A configuration while it is being made.
+/* A configuration while it is being built.
  *
  * The file is read in two steps. The reader (config_reader.h) stores every value where the table
  * (config_table.h) says, most of them in the structures of the modules that use them. Then what

@@ -1,4 +1,4 @@
-/* The files that a configuration names: what it proves itself with, and what it keeps secret. */
+/* The files that a configuration names: certificates, keys, secrets and the public suffix list. */
 #ifndef FAIRLEAD_CONFIG_FILES_H
 #define FAIRLEAD_CONFIG_FILES_H
 

@@ -1,8 +1,7 @@
 /* The reader of the configuration's YAML. See config_reader.h.
  *
  * It follows libyaml's events, so that a file of any size costs no tree, and every error has its
- * line. Aliases, merge keys and further documents are refused: a configuration says what it says
- * once. */
+ * line. Aliases, merge keys and further documents are rejected. */
 #include "config_reader.h"
 
 #include "config_suggestion.h"
@@ -22,8 +21,8 @@ struct reader {
     bool keys_are_good;
 };
 
-/* What the settings of the table are stored into: the draft, or one entry of a list. A mapping
- * inside it is a section: nothing but a prefix to names. */
+/* Where the settings of the table are stored: the draft, or one entry of a list. A mapping inside
+ * it is a section, which is only a prefix to names. */
 struct record {
     const struct config_setting *settings;
     size_t count;
@@ -43,8 +42,8 @@ static const struct config_key whole_file = {""};
 
 static const char mapping[] = "a mapping (key: value)";
 
-/* All reading functions return false when the YAML itself is broken and nothing can follow. They
- * delete the event that they are given. */
+/* All reading functions return false when the YAML itself is invalid and cannot be read further.
+ * They delete the event that they are given. */
 static bool read_mapping(struct reader *r, struct record *record, const struct scope *scope,
                          yaml_event_t *event);
 
@@ -97,10 +96,10 @@ static bool refuse_value(struct reader *r, yaml_event_t *event, const char *expe
 }
 
 /* Extends the current key; the caller cuts it back to the length it had. */
-static size_t enter(struct reader *r, const char *format, ...)
+static size_t enter_key(struct reader *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static size_t enter(struct reader *r, const char *format, ...)
+static size_t enter_key(struct reader *r, const char *format, ...)
 {
     const size_t length = strlen(r->key.text);
     va_list arguments;
@@ -112,10 +111,10 @@ static size_t enter(struct reader *r, const char *format, ...)
 
 static size_t enter_member(struct reader *r, struct bytes name)
 {
-    return enter(r, "%s%.*s", *r->key.text ? "." : "", BYTES_ARG(name));
+    return enter_key(r, "%s%.*s", *r->key.text ? "." : "", BYTES_ARG(name));
 }
 
-static void leave(struct reader *r, size_t length)
+static void leave_key(struct reader *r, size_t length)
 {
     r->key.text[length] = '\0';
 }
@@ -153,7 +152,7 @@ static void report_missing(struct reader *r, const char *name)
 {
     const size_t outer = enter_member(r, bytes_of(name));
     config_error(r->draft->source, r->key, "is missing");
-    leave(r, outer);
+    leave_key(r, outer);
     r->keys_are_good = false;
 }
 
@@ -173,7 +172,7 @@ static void complete_record(struct reader *r, const struct record *record)
     }
 }
 
-static bool read_record(struct reader *r, struct record *record, yaml_event_t *event)
+static bool read_settings(struct reader *r, struct record *record, yaml_event_t *event)
 {
     const struct scope all = {0, record->count, record->prefix};
     if (event->type != YAML_MAPPING_START_EVENT)
@@ -192,7 +191,7 @@ static bool read_entry(struct reader *r, const struct config_setting *settings, 
         return read_scalar(r, settings, entry, event);
     struct record record = {
         .settings = settings, .count = count, .prefix = prefix + strlen("."), .base = entry};
-    return read_record(r, &record, event);
+    return read_settings(r, &record, event);
 }
 
 /* Moves the entries into the arena, and sees to their number. */
@@ -230,10 +229,10 @@ static bool read_entries(struct reader *r, const struct config_setting *setting,
             return false;
         }
         char *entry = memset(entries->p + entries->n, 0, setting->size);
-        const size_t outer = enter(r, "[%zu]", i);
+        const size_t outer = enter_key(r, "[%zu]", i);
         config_source_note(r->draft->source, r->key, line_of(event));
         const bool readable = read_entry(r, setting + 1, count, prefix, entry, event);
-        leave(r, outer);
+        leave_key(r, outer);
         if (!readable)
             return false;
         entries->n += setting->size;
@@ -344,7 +343,7 @@ static bool read_member(struct reader *r, struct record *record, const struct sc
         readable = read_list(r, record, found, event);
     else if (readable)
         readable = read_scalar(r, setting, record->base + setting->offset, event);
-    leave(r, outer);
+    leave_key(r, outer);
     return readable;
 }
 
@@ -384,7 +383,7 @@ static bool read_stream(struct reader *r, struct record *record)
             config_error_at(r->draft->source, line, whole_file, "more than one YAML document");
             return false;
         }
-        if (!next_event(r, &event) || !read_record(r, record, &event))
+        if (!next_event(r, &event) || !read_settings(r, record, &event))
             return false;
     }
     return false;

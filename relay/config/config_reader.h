@@ -9,7 +9,7 @@ void config_preset(struct config_draft *draft);
 
 /* Stores every value and every default, notes the line of every key, and reports each key that is
  * unknown, missing or given twice and each value that is not what the table asks for. False if keys
- * were, or the YAML is broken: the draft is then not worth another look. */
+ * were, or the YAML is invalid: the draft cannot be checked further then. */
 bool config_read(struct config_draft *draft, struct bytes yaml);
 
 #endif

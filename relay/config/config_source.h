@@ -1,7 +1,7 @@
-/* Where in the configuration file a key stands, and the errors that say so.
+/* The lines of the configuration file's keys, and errors that name them.
  *
- * The line of every key is noted as the file is read. What is checked after that names the key, and
- * its line is looked up here. */
+ * The line of every key is noted as the file is read. Later checks name the key, and its line is
+ * looked up here. */
 #ifndef FAIRLEAD_CONFIG_SOURCE_H
 #define FAIRLEAD_CONFIG_SOURCE_H
 
@@ -21,14 +21,14 @@ struct config_source {
 
 struct config_key config_key(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Notes that `key` stands in that line, counted from 1. */
+/* Notes that `key` is in that line, counted from 1. */
 void config_source_note(struct config_source *source, struct config_key key, size_t line);
 
-/* True if the key has been noted: it is written in the file. */
+/* True if the key has been noted, that is, if the file has it. */
 bool config_source_has(const struct config_source *source, struct config_key key);
 
-/* Reports an error at the line of `key`, or of the nearest key around it that is written. After the
- * first CONFIG_ERRORS_MAX errors they are only counted. */
+/* Reports an error at the line of `key`, or of the innermost key around it that the file has. After
+ * the first CONFIG_ERRORS_MAX errors they are only counted. */
 enum { CONFIG_ERRORS_MAX = 50 };
 void config_error(struct config_source *source, struct config_key key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,4 +1,4 @@
-/* "did you mean": the known word that a misspelt one comes closest to. */
+/* "did you mean": the known word that is closest to a misspelt one. */
 #ifndef FAIRLEAD_CONFIG_SUGGESTION_H
 #define FAIRLEAD_CONFIG_SUGGESTION_H
 
@@ -6,7 +6,7 @@
 
 struct config_suggestion {
     struct bytes written;
-    struct bytes closest; /* of the words offered; empty while none is close */
+    struct bytes closest; /* of the words offered; empty if none is close */
     size_t distance;
 };
 

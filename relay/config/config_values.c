@@ -89,8 +89,8 @@ static void read_text(struct config_draft *draft, const struct config_setting *s
     *copy = arena_copy(draft->arena, text);
 }
 
-static void read_word(struct config_draft *draft, const struct config_setting *setting,
-                      struct config_key key, struct bytes text, void *value)
+static void read_single_word(struct config_draft *draft, const struct config_setting *setting,
+                             struct config_key key, struct bytes text, void *value)
 {
     bool is_word = text.n > 0 && text.n <= setting->max;
     for (size_t i = 0; i < text.n; i++)
@@ -142,8 +142,8 @@ static void read_file_name(struct config_draft *draft, const struct config_setti
         *name = arena_printf(draft->arena, "%.*s%.*s", (int)slash + 1, path.p, BYTES_ARG(text)).p;
 }
 
-static void read_ip(struct config_draft *draft, const struct config_setting *setting,
-                    struct config_key key, struct bytes text, void *value)
+static void read_ip_address(struct config_draft *draft, const struct config_setting *setting,
+                            struct config_key key, struct bytes text, void *value)
 {
     (void)setting;
     if (!ip_parse(text, value))
@@ -232,13 +232,13 @@ const struct config_type config_octets = {"octets", read_number};
 const struct config_type config_seconds = {"seconds", read_number};
 const struct config_type config_choice = {"choice", read_choice};
 const struct config_type config_text = {"text", read_text};
-const struct config_type config_word = {"word", read_word};
-const struct config_type config_url = {"URL", read_word};
+const struct config_type config_word = {"word", read_single_word};
+const struct config_type config_url = {"URL", read_single_word};
 const struct config_type config_domain = {"domain", read_domain};
 const struct config_type config_dns_name = {"domain", read_domain};
 const struct config_type config_local_part = {"local part", read_local_part};
 const struct config_type config_file = {"file", read_file_name};
-const struct config_type config_ip = {"IP address", read_ip};
+const struct config_type config_ip = {"IP address", read_ip_address};
 const struct config_type config_prefix = {"IP address or prefix", read_prefix};
 const struct config_type config_server = {"IP address, optional port", read_server};
 const struct config_type config_mailbox = {"address", read_mailbox};

@@ -5,7 +5,7 @@
 #include "config_draft.h"
 
 /* Builds the table of routes from the zones that the file has. Reports routes that a zone may not
- * have, domains and addresses that are given twice, and mail that would come back here. */
+ * have, duplicate domains and addresses, and loops. */
 void config_build_routing(struct config_draft *draft);
 
 #endif

@@ -1,18 +1,16 @@
 /* DKIM verification by libopendkim 2.11. See oracle.h.
  *
- * It gets only signatures that signature_read.c accepts, because alone it lets these pass:
+ * The library is given only signatures that signature_read.c accepts, since by itself it accepts:
  *  - rsa-sha1 (RFC 8301 3.1);
  *  - a second From field, without DKIM_LIBFLAGS_STRICTHDRS, and `From :` even with it;
- *  - l= that leaves appended text out, which only dkim_sig_getcanonlen() reveals;
- *  - keys with t=y, and i= below the domain of a key with t=s: both only set a flag;
- *  - lists with a tag twice, and other violations of RFC 6376 3.2 and 6.1.1.
- * What no guard catches: key records with a tag twice, with v= last, or with an RSA key under
- * k=ed25519 pass; of several records it reads the first; its fixed time does not reach x=; t=0 is
- * the future. tests/harness/test_vectors_dkim.py has the list. It reads the size of an Ed25519 key
- * as 0, and leaks when it signs with one; it never signs here.
- *
- * After the guards only two hashes and one call of OpenSSL are left to it, all of which ARC needs
- * natively; hence dkim_verify_message() does without it. */
+ *  - l= that excludes appended text, which only dkim_sig_getcanonlen() reveals;
+ *  - keys with t=y, and i= in a subdomain under a key with t=s: both only set a flag;
+ *  - duplicate tags, and other violations of RFC 6376 3.2 and 6.1.1.
+ * Not caught here: it accepts key records with a duplicate tag, with v= last, or with an RSA key
+ * under k=ed25519; of several key records it uses the first; x= is compared with the real time, not
+ * with the fixed one; t=0 is in the future. tests/harness/test_vectors_dkim.py has the list. It
+ * reports the size of an Ed25519 key as 0, and leaks memory when it signs with one; it never signs
+ * here. */
 #include "clock.h"
 #include "dkim_engine.h"
 #include "oracle.h"
@@ -20,13 +18,13 @@
 #include <opendkim/dkim.h>
 #include <string.h>
 
-/* What the library's callback needs. */
+/* For the library's key lookup. */
 struct key_lookup {
     struct arena *arena;
     struct dns *dns;
 };
 
-/* Gives the library the key record of a signature, by our resolver. */
+/* The library's key lookup, through our resolver. */
 static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, unsigned char *text, size_t size)
 {
     const struct key_lookup *lookup = dkim_get_user_context(dkim);
@@ -47,8 +45,7 @@ static DKIM_CBSTAT look_up_key(DKIM *dkim, DKIM_SIGINFO *sig, unsigned char *tex
 static DKIM_LIB *open_library(void)
 {
     DKIM_LIB *library = dkim_init(NULL, NULL);
-    unsigned int flags =
-        DKIM_LIBFLAGS_DELAYSIGPROC; /* one failing key must not end the verification */
+    unsigned int flags = DKIM_LIBFLAGS_DELAYSIGPROC; /* verify the others even if one key fails */
     uint64_t now = (uint64_t)clock_wall();
     if (!library)
         return NULL;
@@ -58,12 +55,12 @@ static DKIM_LIB *open_library(void)
     return library;
 }
 
-/* Shows the message to the library. */
-static void feed(DKIM *dkim, const struct message *message)
+/* Passes the message to the library. */
+static void feed_library(DKIM *dkim, const struct message *message)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct header_field *field = &message->fields[i];
-        struct bytes raw = field->raw; /* blanks before its end belong to it (RFC 6376 3.4.1) */
+        struct bytes raw = field->raw; /* with trailing whitespace (RFC 6376 3.4.1) */
         if (bytes_ends_with_nocase(raw, BYTES("\r\n")))
             raw.n -= 2;
         if (!field->malformed)
@@ -92,7 +89,7 @@ static DKIM_SIGINFO *find_signature(DKIM *dkim, struct arena *arena, struct byte
 
 static enum signature_status status_of(DKIM *dkim, DKIM_SIGINFO *sig)
 {
-    DKIM_STAT processed = dkim_sig_process(dkim, sig); /* unless the library has done so before */
+    DKIM_STAT processed = dkim_sig_process(dkim, sig); /* does nothing if it was processed before */
     if (processed == DKIM_STAT_CBTRYAGAIN)
         return SIGNATURE_UNAVAILABLE;
     if (DKIM_SIG_CHECK(sig))
@@ -100,7 +97,7 @@ static enum signature_status status_of(DKIM *dkim, DKIM_SIGINFO *sig)
     switch (dkim_sig_geterror(sig)) {
     case DKIM_SIGERROR_KEYFAIL:
         return SIGNATURE_UNAVAILABLE;
-    case DKIM_SIGERROR_OK: /* the body hash alone does not match */
+    case DKIM_SIGERROR_OK: /* only the body hash does not match */
     case DKIM_SIGERROR_BADSIG:
         return SIGNATURE_BAD;
     default:
@@ -108,14 +105,15 @@ static enum signature_status status_of(DKIM *dkim, DKIM_SIGINFO *sig)
     }
 }
 
-/* One message in the library's hands. */
+/* One verification by the library. */
 struct library {
     DKIM *dkim;
     const struct message *message;
 };
 
-static void check_by_library(void *context, struct arena *arena, const struct signature *signature,
-                             struct signature_check *check)
+static void check_signature_by_library(void *context, struct arena *arena,
+                                       const struct signature *signature,
+                                       struct signature_check *check)
 {
     const struct library *library = context;
     DKIM_SIGINFO *sig = find_signature(library->dkim, arena, signature->text);
@@ -138,8 +136,8 @@ static void check_by_library(void *context, struct arena *arena, const struct si
         check->whole_body = covered < 0 || covered >= canonical;
 }
 
-static bool verify(struct arena *arena, const struct message *message, struct dns *dns,
-                   struct dkim_results *results)
+static bool verify_by_library(struct arena *arena, const struct message *message, struct dns *dns,
+                              struct dkim_results *results)
 {
     struct key_lookup lookup = {arena, dns};
     DKIM_STAT status;
@@ -149,8 +147,8 @@ static bool verify(struct arena *arena, const struct message *message, struct dn
     if (handle)
         library.dkim = dkim_verify(handle, (const unsigned char *)"message", NULL, &status);
     if (library.dkim && dkim_set_user_context(library.dkim, &lookup) == DKIM_STAT_OK) {
-        feed(library.dkim, message);
-        done = dkim_verify_with(arena, message, check_by_library, &library, results);
+        feed_library(library.dkim, message);
+        done = dkim_verify_with(arena, message, check_signature_by_library, &library, results);
     }
     if (library.dkim)
         (void)dkim_free(library.dkim);
@@ -159,4 +157,4 @@ static bool verify(struct arena *arena, const struct message *message, struct dn
     return done;
 }
 
-dkim_engine *const dkim_libopendkim = verify;
+dkim_engine *const dkim_libopendkim = verify_by_library;

@@ -1,6 +1,6 @@
 /* The oracles: SPF by libspf2 and DKIM verification by libopendkim, as second opinions for the
  * tools (--engine), the vectors and the fuzz targets. Both depart from the RFCs, and both may end
- * the process when memory is short: nothing that serves mail may reach them.
+ * the process when an allocation fails: nothing that serves mail may use them.
  *
  * Each is NULL in a build without -Doracles=true, which then does not need the libraries. */
 #ifndef FAIRLEAD_ORACLE_H
@@ -9,12 +9,12 @@
 #include "dkim.h"
 #include "spf.h"
 
-/* As spf_check() of spf.h; no void lookups are counted. */
+/* Like spf_check() of spf.h, but without counting void lookups. */
 typedef void spf_engine(struct dns *dns, struct arena *arena, const struct spf_request *request,
                         struct spf_outcome *outcome);
 extern spf_engine *const spf_libspf2;
 
-/* As dkim_verify_message() of dkim.h, with libopendkim for the keys, hashes and signatures. */
+/* Like dkim_verify_message() of dkim.h, with libopendkim for the keys, hashes and signatures. */
 typedef bool dkim_engine(struct arena *arena, const struct message *message, struct dns *dns,
                          struct dkim_results *results);
 extern dkim_engine *const dkim_libopendkim;

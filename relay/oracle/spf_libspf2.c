@@ -1,15 +1,15 @@
-/* SPF by libspf2 1.2, behind the interface of spf.h, asking our resolver (its call-back suspends
- * the fiber). See oracle.h. Of the vectors in fixtures/vectors/spf it misses one in seven. It
- * counts no void lookups, lets eleven terms pass, refuses prefix length 0, accepts nearly anything
- * as a domain-spec, lets a redirect beat `all`, and does not know every delimiter.
+/* SPF by libspf2 1.2, with the interface of spf.h and our resolver (the library's callback suspends
+ * the fiber). See oracle.h. It is wrong about one in seven of the vectors in fixtures/vectors/spf:
+ * it does not count void lookups, allows eleven terms with lookups, rejects prefix length 0,
+ * accepts nearly anything as a domain-spec, prefers redirect to `all`, and does not know every
+ * delimiter.
  *
- * Guarded here: loopback clients pass without evaluation in its own entry point, so the steps of
- * that are taken one by one; names that cannot be asked (RFC 7208 4.3) never reach it; type 99 is
- * never queried (3.1); a record with syntax errors is reported as "not SPF" followed by more
- * errors; blanks in explanations are escaped, or it would mangle them; what it explains is checked;
- * an explanation with so many macros that it would write beyond its buffer on the stack is made
- * malformed.
- * Not guarded: where the library itself finds memory short it ends the process. */
+ * Guarded here: its own entry point passes loopback clients without evaluation, so its steps are
+ * called one by one; names that cannot be queried (RFC 7208 4.3) are not passed to it; type 99 is
+ * never queried (3.1); it reports a record with syntax errors as "not SPF" followed by more errors;
+ * it would mangle unescaped blanks in explanations; its explanations are checked; an explanation
+ * with so many macros that the library would overrun its stack buffer is made malformed.
+ * Not guarded: when an allocation fails, the library ends the process. */
 #include "clock.h"
 #include "oracle.h"
 #include "spf_record.h"
@@ -23,12 +23,11 @@
 
 enum {
     SECONDS_MAX = 20, /* RFC 7208 4.6.4 */
-    MACROS_MAX = 40   /* of an explanation: the library's buffer of 511 octets holds 42 macros with
+    MACROS_MAX = 40   /* in an explanation: the library's buffer of 511 octets holds 42 macros with
                          text between them, 12 octets for each pair */
 };
 
-/* What one evaluation asks, as the library's DNS layer; freed by its owner, never by the library.
- */
+/* The library's DNS layer for one evaluation; freed by its owner, never by the library. */
 struct bridge {
     SPF_dns_server_t layer;
     struct dns *dns;
@@ -50,8 +49,8 @@ static SPF_dns_stat_t h_errno_of(enum dns_status status)
     }
 }
 
-/* `text` as a C string; a NUL becomes another octet that no record may hold. In an explanation the
- * library reads each blank as the start of an escape, so blanks are passed to it escaped. */
+/* `text` as a C string; a NUL becomes another octet that is not allowed in a record. In an
+ * explanation the library takes each blank as the start of an escape, so blanks are escaped. */
 static const char *library_text(struct arena *arena, struct bytes text, bool explanation)
 {
     struct buffer out = {0};
@@ -74,7 +73,8 @@ static bool has_too_many_macros(struct bytes explanation)
     return macros > MACROS_MAX;
 }
 
-/* A TXT record for the library; a malformed one for an explanation that it must not see. */
+/* A TXT record for the library; a malformed one for an explanation that would overrun its buffer.
+ */
 static const char *text_record(struct arena *arena, struct bytes text)
 {
     if (spf_is_record(text))
@@ -114,7 +114,7 @@ static void put_record(struct arena *arena, SPF_dns_rr_t *rr, const struct dns_r
     case ns_t_txt:
         put = put_library_text(rr, i, text_record(arena, record->text));
         break;
-    default: /* names; all texts share one place of the union */
+    default: /* names: all texts are the same member of the union */
         put = put_library_text(rr, i, library_text(arena, record->text, false));
     }
     rr->num_rr += put;
@@ -136,7 +136,7 @@ static SPF_dns_rr_t *answer_library(SPF_dns_server_t *server, const char *domain
     return rr;
 }
 
-/* Without a result the errors decide: a syntax error is reported first, then "not SPF". */
+/* Without a result, the errors decide: a syntax error is reported before "not SPF". */
 static enum spf_result result_of_errors(SPF_response_t *response, SPF_errcode_t code)
 {
     enum spf_result result = code == SPF_E_NO_MEMORY ? SPF_TEMPERROR : SPF_NONE;
@@ -173,7 +173,7 @@ static enum spf_result result_of_response(SPF_response_t *response, SPF_errcode_
     }
 }
 
-/* The library's default explanation is a macro string: ours is literal text, as much of it as the
+/* The library's default explanation is a macro string; ours is literal text, truncated to what the
  * library can hold. */
 static bool set_default_explanation(SPF_server_t *server, struct arena *arena, struct bytes text)
 {
@@ -206,8 +206,9 @@ static SPF_errcode_t evaluate_by_library(SPF_server_t *server, SPF_request_t *re
     return code;
 }
 
-static bool prepare(SPF_server_t *server, SPF_request_t *library_request, struct arena *arena,
-                    const struct spf_request *request, struct bytes sender)
+static bool prepare_request(SPF_server_t *server, SPF_request_t *library_request,
+                            struct arena *arena, const struct spf_request *request,
+                            struct bytes sender)
 {
     struct bytes receiver = request->receiver.n > 0 ? request->receiver : BYTES("unknown");
     const char *helo = arena_string(arena, request->helo);
@@ -247,8 +248,8 @@ static void take_outcome(struct arena *arena, const struct spf_request *request,
         outcome->problem = SPF_strerror(code);
 }
 
-static void check(struct dns *dns, struct arena *arena, const struct spf_request *request,
-                  struct spf_outcome *outcome)
+static void check_by_library(struct dns *dns, struct arena *arena,
+                             const struct spf_request *request, struct spf_outcome *outcome)
 {
     struct bridge bridge = {
         .layer = {.lookup = answer_library, .name = "fairlead", .hook = &bridge},
@@ -260,7 +261,7 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
     outcome->problem = "not a multi-label domain name";
     if (!spf_is_checkable(outcome->domain))
         return;
-    /* Warnings are about other domains' records, and the library would print them on stderr. */
+    /* The library would print warnings about other domains' records on stderr. */
     SPF_warning_handler = NULL;
     SPF_info_handler = NULL;
     outcome->result = SPF_TEMPERROR;
@@ -268,7 +269,7 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
     SPF_server_t *server = SPF_server_new_dns(&bridge.layer, 0);
     SPF_request_t *library_request = server ? SPF_request_new(server) : NULL;
     SPF_response_t *response = library_request ? SPF_response_new(library_request) : NULL;
-    if (response && prepare(server, library_request, arena, request, outcome->sender))
+    if (response && prepare_request(server, library_request, arena, request, outcome->sender))
         take_outcome(arena, request, response,
                      evaluate_by_library(server, library_request, response), outcome);
     if (response)
@@ -279,4 +280,4 @@ static void check(struct dns *dns, struct arena *arena, const struct spf_request
         SPF_server_free(server);
 }
 
-spf_engine *const spf_libspf2 = check;
+spf_engine *const spf_libspf2 = check_by_library;

@@ -75,8 +75,8 @@ static bool look_up_records(struct zone_check *check, struct bytes name, enum dn
     return false;
 }
 
-static void check_host(struct zone_check *check, const struct dns_answer *answer,
-                       const struct config_provisioning_host *host)
+static void check_exchanger(struct zone_check *check, const struct dns_answer *answer,
+                            const struct config_provisioning_host *host)
 {
     bool found = false;
     for (size_t i = 0; i < answer->count; i++) {
@@ -109,7 +109,7 @@ static void check_exchangers(struct zone_check *check, struct bytes domain)
     if (!look_up_records(check, domain, DNS_MX, &answer))
         return;
     for (size_t i = 0; i < check->provisioning->host_count; i++)
-        check_host(check, &answer, &check->provisioning->hosts[i]);
+        check_exchanger(check, &answer, &check->provisioning->hosts[i]);
     for (size_t i = 0; i < answer.count; i++) {
         const struct dns_record *record = &answer.records[i];
         if (!is_ours(check->provisioning, record->text))

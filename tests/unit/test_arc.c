@@ -1,4 +1,4 @@
-/* Unit tests of auth/arc.c and auth/arc_seal.c on chains built here, link by link. The bulk of the
+/* Unit tests of relay/auth/arc on chains built here, set by set. The bulk of the
  * cases is in fixtures/vectors/arc. */
 #include "arc.h"
 #include "clock.h"

@@ -1,5 +1,5 @@
-/* Unit tests of auth/dkim.c and what it stands on: keys, signature fields, the signer. The bulk of
- * the cases is in fixtures/vectors/dkim. */
+/* Unit tests of relay/auth/dkim: keys, signature fields, the signer. Most cases are in
+ * fixtures/vectors/dkim. */
 #include "buffer.h"
 #include "clock.h"
 #include "dkim.h"

@@ -1,5 +1,5 @@
-/* Unit tests of relay/auth/evaluate and relay/auth/prepend: the judgement of whole messages, and
- * what is put on top of those that are forwarded. */
+/* Unit tests of relay/policy/evaluate.c and trace_fields.c: the evaluation of whole messages, and
+ * the fields that are prepended to those that are forwarded. */
 #include "clock.h"
 #include "evaluate.h"
 #include "fake_dns.h"

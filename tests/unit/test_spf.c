@@ -1,5 +1,5 @@
-/* Unit tests of auth/spf*.c. The vectors in fixtures/vectors/spf go through RFC 7208 section by
- * section; here are the grammar, the pieces of an outcome, and what the vectors cannot reach. */
+/* Unit tests of relay/auth/spf. The vectors in fixtures/vectors/spf cover RFC 7208 section by
+ * section; here are the grammar, the parts of a result, and what the vectors cannot reach. */
 #include "clock.h"
 #include "fake_dns.h"
 #include "spf.h"
