@@ -1,8 +1,8 @@
-"""Assertions that say what was expected and what was seen.
+"""Assertions that state what was expected and what was seen instead.
 
-A failing `expect` is the subject's failure, and carries both sides separately so that a report can
-show them under each other. A plain `assert` counts as a failure too; anything else that is raised in
-a test counts as an error of the harness.
+A failing `expect` is the subject's failure, and keeps both sides apart so that a report can show one
+under the other. A plain `assert` counts as a failure too; any other exception in a test counts as an
+error of the harness.
 """
 
 from __future__ import annotations
@@ -12,14 +12,20 @@ from typing import Any, NoReturn
 
 
 def show(value: Any) -> str:
-    """`value` for a reader: text bare, a reply as it came, everything else as Python writes it."""
+    """`value` for a reader: text without quotes, a reply as received, anything else as Python
+    writes it."""
     return (
         value if isinstance(value, str) else str(getattr(value, "shown", repr(value)))
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class ConformanceFailure(AssertionError):
-    """The subject did not do what a clause says."""
+    """The subject did not do what a clause requires."""
 
     def __init__(self, expected: str, actual: Any) -> None:
         self.expected = expected
@@ -47,7 +53,7 @@ def expect(actual: Any, expected: Any, what: str) -> None:
 
 
 def expect_true(condition: Any, expected: str, actual: Any) -> None:
-    """`condition` holds; `expected` is the sentence that it stands for."""
+    """`condition` holds; `expected` states it in words."""
     if not condition:
         raise ConformanceFailure(expected, actual)
 
@@ -81,8 +87,8 @@ def expect_reply(
     to: str | None = None,
 ) -> None:
     """`reply` (a lab.client.Reply) has `code`, written in full (550) or as a class ("5xx", "45x"),
-    and where given the enhanced code and exactly the text, without its codes. `to` names what was
-    answered, for the reader."""
+    and, where given, the enhanced code and exactly the text, without its codes. `to` names what the
+    reply answers, for the reader."""
     pattern = str(code).replace("x", "[0-9]")
     wanted = " ".join(part for part in (str(code), enhanced, text) if part)
     if to is not None:

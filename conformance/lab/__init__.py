@@ -1,4 +1,4 @@
-"""The lab: a network of its own with DNS, upstream MTAs, clients, and the subject in their midst."""
+"""The lab: a network of its own with DNS, upstream MTAs, clients, and the subject between them."""
 
 from conformance.lab.client import Client, Delivery, Reply, stuffed
 from conformance.lab.records import Dialogue, Message

@@ -1,5 +1,5 @@
 """A raw SMTP client: sends any bytes, from any address, with or without TLS, in any pieces, and reads
-replies strictly. It adds nothing to what a test says and hides nothing of what came back."""
+replies strictly. It adds nothing to what a test sends and hides nothing of what it receives."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from types import TracebackType
 from conformance.expect import ConformanceFailure
 from conformance.lab.transcript import Transcript
 
-# RFC 5321 4.5.3.1.5: a reply line is at most 512 octets; a whole reply has no limit there, this one
-# keeps a babbling subject from filling memory.
-REPLY_LINE_LIMIT = 512
-REPLY_LINES_LIMIT = 200
+# RFC 5321 4.5.3.1.5: a reply line is at most 512 octets. The number of lines is not limited there;
+# the limit here bounds the memory that a faulty subject can make us use.
+REPLY_LINE_MAX = 512
+REPLY_LINES_MAX = 200
 
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([\t\x20-\x7e]*))?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
@@ -60,7 +60,7 @@ class Reply:
 
     @property
     def shown(self) -> str:
-        """For a reader: the reply as it came, without its last line end."""
+        """For a reader: the reply as received, without its last line end."""
         return (
             self.raw.decode("ascii", "backslashreplace")
             .rstrip("\r\n")
@@ -73,7 +73,7 @@ class Reply:
 
 @dataclass
 class Delivery:
-    """What a whole transaction was answered, step by step; steps not reached are None."""
+    """The replies to a whole transaction, step by step; those of steps not reached are None."""
 
     mail: Reply
     recipients: list[Reply] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Delivery:
 
     @property
     def final(self) -> Reply:
-        """The answer that decided: the last one given."""
+        """The reply that decided: the last one."""
         return (
             self.end
             or self.data
@@ -91,12 +91,23 @@ class Delivery:
 
     @property
     def accepted(self) -> bool:
-        """The client was told that somebody took responsibility for the message."""
+        """The client was told that the message was accepted (RFC 5321 4.1.1.4)."""
         return self.end is not None and self.end.code // 100 == 2
 
 
+class _Wait:
+    """A wait for the subject, in seconds, and when it is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
+
+    def __str__(self) -> str:
+        return f"{self.seconds:g} s"
+
+
 class Client:
-    """A connection to the subject. `patience` bounds, in seconds, every wait for the subject."""
+    """A connection to the subject. `patience` limits every wait for the subject, in seconds."""
 
     def __init__(
         self,
@@ -125,7 +136,7 @@ class Client:
         except OSError as error:
             self._socket.close()
             raise ConformanceFailure(
-                f"a connection to {address[0]}", str(error)
+                f"a connection to {address[0]}", error.strerror or str(error)
             ) from error
         self._transcript.remark(
             name, f"connected from {source or 'any'} to {address[0]}"
@@ -147,13 +158,13 @@ class Client:
     # What is sent
 
     def send(self, data: bytes) -> None:
-        """Sends exactly `data`. The subject's closing the connection is noticed when reading."""
+        """Sends exactly `data`. Whether the subject has closed shows when reading."""
         self._transcript.add(self._name, ">", data)
         try:
             self._socket.sendall(data)
         except TimeoutError as error:
             raise ConformanceFailure(
-                "the subject to read on", "it stopped reading"
+                "the subject to read what is sent", "it stopped reading"
             ) from error
         except OSError as error:
             self._transcript.remark(self._name, f"sending failed: {error}")
@@ -170,12 +181,12 @@ class Client:
         self.send(data + b"\r\n")
 
     def half_close(self) -> None:
-        """Says that nothing more will be sent, and goes on listening."""
+        """Closes the sending side only; replies can still be read."""
         self._transcript.remark(self._name, "closes its sending side")
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            self._transcript.remark(self._name, f"it is closed already: {error}")
+            self._transcript.remark(self._name, f"already closed: {error}")
 
     def reset(self) -> None:
         """Drops the connection with an RST."""
@@ -194,18 +205,18 @@ class Client:
     # What comes back
 
     def read_reply(self, patience: float | None = None) -> Reply:
-        """The next reply; fails where the subject is silent, closes, or speaks no SMTP."""
-        deadline = time.monotonic() + (self.patience if patience is None else patience)
+        """The next reply; fails if the subject sends none in time, closes, or does not send SMTP."""
+        wait = self._wait(patience)
         raw = b""
         lines: list[str] = []
         code = b""
         while True:
-            line = self._read_line(deadline)
+            line = self._read_line(wait, raw)
             raw += line
             match = _REPLY_LINE.fullmatch(line[:-2]) if line.endswith(b"\r\n") else None
             if match is None or (code and match.group(1) != code):
-                raise ConformanceFailure("a reply as RFC 5321 4.2 has it", raw)
-            if len(line) > REPLY_LINE_LIMIT or len(lines) >= REPLY_LINES_LIMIT:
+                raise ConformanceFailure("a reply in the syntax of RFC 5321 4.2", raw)
+            if len(line) > REPLY_LINE_MAX or len(lines) >= REPLY_LINES_MAX:
                 raise ConformanceFailure(
                     "a reply within the limits of RFC 5321 4.5.3.1.5", raw
                 )
@@ -215,13 +226,18 @@ class Client:
                 return Reply(int(code), tuple(lines), raw)
 
     def expect_closed(self, patience: float | None = None) -> bytes:
-        """The subject closes the connection; returns what it said before that."""
-        deadline = time.monotonic() + (self.patience if patience is None else patience)
-        said = b""
+        """The subject closes the connection; returns what it sent before that."""
+        wait = self._wait(patience)
+        said, self._buffer = self._buffer, b""
         while True:
-            chunk = self._receive(deadline)
+            chunk = self._receive(wait)
+            if chunk is None:
+                after = f", after {said!r}" if said else ""
+                raise ConformanceFailure(
+                    f"the connection closed by the subject within {wait}",
+                    f"it is still open{after}",
+                )
             if not chunk:
-                said, self._buffer = said + self._buffer, b""
                 return said
             said += chunk
 
@@ -252,7 +268,7 @@ class Client:
         return self.command(f"EHLO {name}")
 
     def extensions(self, name: str = "client.example") -> dict[str, str]:
-        """EHLO; what is offered, keyword in capitals to its parameters."""
+        """EHLO; the extensions offered: keyword in capitals to its parameters."""
         reply = self.ehlo(name)
         if reply.code != 250:
             raise ConformanceFailure("250 to EHLO", reply.shown)
@@ -272,7 +288,7 @@ class Client:
         return self.command("DATA")
 
     def content(self, message: bytes, patience: float | None = None) -> Reply:
-        """Sends a message, dot-stuffed and ended, and reads the answer to it."""
+        """Sends a message with dot-stuffing and end of data, and reads the reply."""
         self.send(stuffed(message))
         return self.read_reply(patience)
 
@@ -285,7 +301,7 @@ class Client:
     def starttls(
         self, server_name: str = "", context: ssl.SSLContext | None = None
     ) -> Reply:
-        """STARTTLS and, if it is granted, the handshake. The caller says EHLO again."""
+        """STARTTLS and, after a 220, the handshake. The caller sends EHLO again."""
         reply = self.command("STARTTLS")
         if reply.code == 220:
             self.handshake(server_name, context)
@@ -311,7 +327,7 @@ class Client:
         )
 
     def greet(self, name: str = "client.example") -> Reply:
-        """Banner and EHLO; both must be positive. Returns the answer to EHLO."""
+        """Banner and EHLO; both must be positive. Returns the reply to EHLO."""
         banner = self.banner()
         if banner.code != 220:
             raise ConformanceFailure("a 220 banner", banner.shown)
@@ -327,7 +343,7 @@ class Client:
         message: bytes,
         *parameters: str,
     ) -> Delivery:
-        """One transaction, from MAIL to the answer to the message, in an open session. Stops at the
+        """One transaction in an open session, from MAIL to the reply to the message. Ends at the
         first refusal that leaves nothing to send."""
         wanted = [recipients] if isinstance(recipients, str) else list(recipients)
         delivery = Delivery(self.mail(sender, *parameters))
@@ -343,29 +359,38 @@ class Client:
 
     # Inside
 
-    def _read_line(self, deadline: float) -> bytes:
+    def _wait(self, patience: float | None) -> _Wait:
+        return _Wait(self.patience if patience is None else patience)
+
+    def _read_line(self, wait: _Wait, before: bytes) -> bytes:
+        """The next line of a reply, of which `before` has been read."""
         while b"\n" not in self._buffer:
-            if len(self._buffer) > REPLY_LINE_LIMIT:
+            if len(self._buffer) > REPLY_LINE_MAX:
                 raise ConformanceFailure(
                     "a reply line of at most 512 octets", self._buffer
                 )
-            chunk = self._receive(deadline)
+            chunk = self._receive(wait)
+            said = before + self._buffer
+            if chunk is None:
+                raise ConformanceFailure(
+                    f"a reply within {wait}",
+                    f"only {said!r}" if said else "the subject sent nothing",
+                )
             if not chunk:
-                said = f", after {self._buffer!r}" if self._buffer else ""
-                raise ConformanceFailure("a reply", f"the connection was closed{said}")
+                after = f", after {said!r}" if said else ""
+                raise ConformanceFailure("a reply", f"the connection was closed{after}")
             self._buffer += chunk
         line, newline, self._buffer = self._buffer.partition(b"\n")
         return line + newline
 
-    def _receive(self, deadline: float) -> bytes:
-        self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+    def _receive(self, wait: _Wait) -> bytes | None:
+        """What has come; nothing where the connection is closed, None where the wait is over."""
+        self._socket.settimeout(max(0.001, wait.deadline - time.monotonic()))
         try:
             chunk = self._socket.recv(65536)
-        except TimeoutError as error:
+        except TimeoutError:
             self._transcript.remark(self._name, "gave up waiting for the subject")
-            raise ConformanceFailure(
-                "a sign of life from the subject", "silence"
-            ) from error
+            return None
         except OSError as error:
             self._transcript.remark(self._name, f"connection lost: {error}")
             return b""
@@ -389,8 +414,8 @@ class Client:
 
 
 def stuffed(message: bytes) -> bytes:
-    """`message` as DATA carries it: dots doubled after each CRLF, and the end-of-data line. Bare CR
-    and LF are left as they are."""
+    """`message` as it is sent after DATA: with dots doubled at line starts, and the end-of-data
+    line. Bare CR and LF are left as they are."""
     body = message.replace(b"\r\n.", b"\r\n..")
     if body.startswith(b"."):
         body = b"." + body

@@ -1,5 +1,5 @@
 """The lab's own thread: one asyncio loop on which the DNS server and the upstream MTAs live, so that
-tests can be written straight down in blocking code beside them."""
+tests can be written as plain blocking code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# A call into the loop is local work of milliseconds; one that takes this long is a broken harness.
-CALL_LIMIT_S = 20.0
+# A call into the loop is local work of milliseconds; one that takes this long is a harness defect.
+CALL_SECONDS_MAX = 20.0
 
 
 class LoopThread:
@@ -30,7 +30,7 @@ class LoopThread:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs `coroutine` on the loop and returns its result; called from any other thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(
-            CALL_LIMIT_S
+            CALL_SECONDS_MAX
         )
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -42,7 +42,7 @@ class LoopThread:
         return self.run(body())
 
     def take_errors(self) -> list[str]:
-        """What went wrong on the loop where nobody was waiting: the lab's own defects."""
+        """Exceptions on the loop that nobody was waiting for: defects of the lab."""
         errors, self._errors = self._errors, []
         return errors
 
@@ -56,6 +56,6 @@ class LoopThread:
     def close(self) -> None:
         """Stops the loop and waits for its thread."""
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(CALL_LIMIT_S)
+        self._thread.join(CALL_SECONDS_MAX)
         if not self._thread.is_alive():
             self.loop.close()

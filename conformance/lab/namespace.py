@@ -1,9 +1,9 @@
-"""A network of one's own, with the documentation addresses in it.
+"""A network of the lab's own, with the documentation addresses.
 
-`conform` re-executes itself in a fresh namespace, and every worker makes another inside of that: a
-loop-back interface, the subject's own addresses on it, everybody else's as local routes (AnyIP), so
-that they can be bound and reached without being "addresses of this host", and a resolv.conf that
-names the lab's DNS server. Nothing outside can be reached, and all of it ends with its processes.
+`conform` runs itself again in a fresh namespace, and every worker makes another inside that one: a
+loopback interface with the subject's addresses, all other addresses as local routes (AnyIP), so that
+they can be bound and reached without being "addresses of this host", and a resolv.conf that names the
+lab's DNS server. Nothing outside can be reached, and everything ends with its processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 PR_SET_PDEATHSIG = 1
 
-# RFC 5737, RFC 3849: everybody but the subject lives here; and the host of the Postmaster page's IPv6 example.
+# RFC 5737, RFC 3849: the addresses of all but the subject; and the host of the IPv6 example on the
+# Postmaster page.
 FOREIGN_PREFIXES = (
     "192.0.2.0/24",
     "198.51.100.0/24",
@@ -31,7 +32,7 @@ FOREIGN_PREFIXES = (
     "2a00:1450:400c:c09::1b/128",
 )
 
-# In the environment of what runs in the namespace: its scratch directory.
+# Set in the environment inside the namespace: its scratch directory.
 INSIDE = "CONFORM_SCRATCH"
 
 RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n"
@@ -42,17 +43,17 @@ NSSWITCH = (
 
 
 class NamespaceForbidden(Exception):
-    """This system does not let us have a namespace."""
+    """This system does not allow us to create a namespace."""
 
 
 def inside() -> bool:
-    """Whether enter() has already brought us here."""
+    """Whether this process runs inside the namespace of enter()."""
     return INSIDE in os.environ
 
 
 def enter(command: list[str]) -> int:
     """Runs `command` in fresh user (unless root), network, mount and process namespaces and returns
-    its exit status. Everything that it started dies with it, and everything in scratch() goes.
+    its exit status. Everything that it started ends with it, and everything in scratch() is removed.
     """
     flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:
@@ -71,28 +72,28 @@ def enter(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="conform-") as directory:
         process = subprocess.Popen(
             ["unshare", *flags, "--", *command],
-            # Pytest's own directory is named by the user, who is root to everybody in here.
+            # Pytest names its directory after the user, which is root for all in here.
             env={**os.environ, INSIDE: directory, "PYTEST_DEBUG_TEMPROOT": directory},
             preexec_fn=_die_with_parent,
         )
-        # unshare and the namespace's first process do not heed this signal themselves.
+        # unshare and the namespace's first process ignore this signal.
         signal.signal(signal.SIGTERM, lambda number, frame: process.kill())
         while True:
             try:
                 status = process.wait()
-                return status if status >= 0 else 128 - status  # as shells have it
+                return status if status >= 0 else 128 - status  # as shells report it
             except KeyboardInterrupt:
-                # The child has the same signal from the terminal and ends in its own way.
+                # The child gets the same signal from the terminal and ends by itself.
                 continue
 
 
 def prepare_scratch() -> None:
-    """Puts the scratch directory into memory, once after enter(); gone when the namespace is."""
+    """Mounts the scratch directory in memory, once after enter(); it is gone with the namespace."""
     _run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", os.environ[INSIDE]])
 
 
 def scratch() -> Path:
-    """A new directory for what a lab writes."""
+    """A new directory for a lab's files."""
     directory = Path(tempfile.mkdtemp(prefix="lab-", dir=os.environ.get(INSIDE)))
     directory.chmod(0o755)
     return directory
@@ -103,11 +104,11 @@ def _die_with_parent() -> None:
 
 
 def unshare_here() -> None:
-    """Gives the calling thread, and what it starts from now on, a network and mounts of its own."""
+    """Gives the calling thread, and all that it starts, a network and mounts of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
-    # Without a mount at / it is private already, see private_root.py.
+    # Without a mount at / it is already private, see private_root.py.
     if root_is_a_mount() and libc.mount(None, b"/", None, MS_REC_PRIVATE, None) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
 
@@ -119,8 +120,7 @@ def root_is_a_mount() -> bool:
 
 
 def configure(own_addresses: Iterable[str]) -> None:
-    """Brings the loop-back interface up with the subject's addresses on it and everybody else's
-    routed to it."""
+    """Brings the loopback interface up with the subject's addresses, and routes all others to it."""
     lines = ["link set lo up"]
     for address in own_addresses:
         length = "128 dev lo nodad" if ":" in address else "32 dev lo"
@@ -134,8 +134,8 @@ def configure(own_addresses: Iterable[str]) -> None:
 
 
 def bind_resolver_files(directory: Path) -> list[Path]:
-    """Mounts resolv.conf, hosts and nsswitch.conf of the lab over the system's; returns where, for
-    release()."""
+    """Mounts the lab's resolv.conf, hosts and nsswitch.conf over the system's; returns the mount
+    points, for release()."""
     mounted = []
     for name, text in (
         ("resolv.conf", RESOLV_CONF),
@@ -152,8 +152,8 @@ def bind_resolver_files(directory: Path) -> list[Path]:
 
 
 def release(mounted: Iterable[Path]) -> None:
-    """Unmounts what bind_resolver_files() mounted: nothing can be mounted over a file whose source is
-    gone, and the next lab may be one inside of this namespace."""
+    """Unmounts what bind_resolver_files() mounted: nothing can be mounted over a file whose source
+    is gone, and the next lab may run inside this namespace."""
     for target in mounted:
         _run(["umount", "--lazy", str(target)])
 

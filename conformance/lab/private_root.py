@@ -1,9 +1,9 @@
-"""Runs a command in a mount namespace whose mounts are private although / is none of them.
+"""Runs a command in a mount namespace whose mounts are private although / is not a mount point.
 
-In a chroot, / is a directory of some file system that is mounted out of sight, so the propagation of
-its mounts cannot be changed from inside, and whatever the lab mounts would appear outside as well.
-Entering the namespace that one is in already brings its real root into sight (setns(2)): it is made
-private there, and the chroot is entered again.
+In a chroot, / is a directory of a file system that is mounted where it cannot be seen, so the
+propagation of its mounts cannot be changed from inside, and the lab's mounts would appear outside as
+well. setns(2) into the current namespace leads back to its real root: it is made private there, and
+the chroot is entered again.
 
   unshare --mount --propagation unchanged python3 -m conformance.lab.private_root COMMAND...
 """

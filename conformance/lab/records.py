@@ -1,4 +1,4 @@
-"""What upstream MTAs have on record: connections, and the messages that came over them."""
+"""What upstream MTAs record: connections, and the messages received over them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Message:
     sender_parameters: list[str]
     recipients: list[str]
     content: bytes  # dots unstuffed, CRLF at the end, without the final dot
-    wire: bytes  # as it came, the end-of-data line included
+    wire: bytes  # as received, with the end-of-data line
     accepted: bool = False  # the upstream answered 2xx
     dialogue: Dialogue = field(repr=False, default=None)  # type: ignore[assignment]
 
@@ -58,10 +58,8 @@ class Dialogue:
     tls: str | None = None  # protocol version once STARTTLS is done
     commands: list[bytes] = field(default_factory=list)  # lines without their ends
     messages: list[Message] = field(default_factory=list)
-    received: bytearray = field(
-        default_factory=bytearray
-    )  # in the clear and decrypted, whole
-    unfinished: bytes | None = None  # content that came without an end
+    received: bytearray = field(default_factory=bytearray)  # everything, decrypted
+    unfinished: bytes | None = None  # content without an end of data
     closed: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -77,8 +75,9 @@ class Dialogue:
         return bool(self.commands) and self.commands[-1].upper() == b"QUIT"
 
     def wait_until_closed(self, patience: float) -> None:
-        """Returns once the connection is gone; fails after `patience` seconds."""
+        """Returns once the connection is closed; fails after `patience` seconds."""
         if not self.closed.wait(patience):
             raise ConformanceFailure(
-                "the subject to close its upstream connection", "it is open"
+                f"the connection to {self.host} closed within {patience:g} s",
+                "it is still open",
             )

@@ -1,10 +1,10 @@
-"""What upstream MTAs are told to do: actions, and the stages of the dialogue that they are done at.
+"""Scripts for upstream MTAs: actions, and the stages of the dialogue at which they are done.
 
-A stage is a place in the dialogue where the server has to say or do something:
+A stage is a point in the dialogue at which the server has to reply or act:
 
     connect  ehlo  helo  starttls  mail  rcpt  data  content  end  rset  noop  quit
 
-"content" is the message arriving after 354, "end" the answer to its final dot.
+"content" is the message after 354, "end" the reply to its final dot.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ STAGES = (
 
 
 class Action:
-    """What a server does at a stage instead of its ordinary answer."""
+    """What a server does at a stage instead of sending its ordinary reply."""
 
 
 @dataclass(frozen=True)
 class Say(Action):
-    """Says `data`, in `pieces` TCP segments."""
+    """Sends `data`, in `pieces` TCP segments."""
 
     data: bytes
     pieces: int = 1
@@ -38,7 +38,7 @@ class Say(Action):
 
 @dataclass(frozen=True)
 class Stall(Action):
-    """Says nothing more and keeps the connection open."""
+    """Sends nothing more and keeps the connection open."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class HangUp(Action):
 
 
 class Hold(Action):
-    """Waits until the test releases it; the dialogue then goes on with the next action."""
+    """Waits until the test releases it, then continues with the next action."""
 
     def __init__(self) -> None:
         self._reached = threading.Event()
@@ -57,14 +57,15 @@ class Hold(Action):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wait_until_reached(self, patience: float) -> None:
-        """Returns once a dialogue has come here; fails after `patience` seconds."""
+        """Returns once a dialogue has reached it; fails after `patience` seconds."""
         if not self._reached.wait(patience):
             raise ConformanceFailure(
-                "the upstream dialogue to reach a stage", "it did not"
+                f"an upstream dialogue at the stage that holds it within {patience:g} s",
+                "none reached that stage",
             )
 
     def release(self) -> None:
-        """Lets the dialogue go on."""
+        """Lets the dialogue continue."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._released.set)
         else:
@@ -77,7 +78,7 @@ class Hold(Action):
 
 
 def say(text: str | bytes, pieces: int = 1) -> Say:
-    """A reply, e.g. say("550 5.1.1 no such user"); several lines are separated by line feeds and
+    """A reply, e.g. say("550 5.1.1 no such user"); several lines are divided by line feeds and
     written in full: say("550-one\\n550 two"). `pieces` splits it over that many TCP segments.
     """
     data = text.encode("utf-8") if isinstance(text, str) else text
@@ -85,7 +86,7 @@ def say(text: str | bytes, pieces: int = 1) -> Say:
 
 
 def raw(data: bytes, pieces: int = 1) -> Say:
-    """Exactly these bytes, whatever they are."""
+    """Exactly these bytes."""
     return Say(data, pieces)
 
 

@@ -1,7 +1,7 @@
-"""What everybody said, in the order of time: the client's side, the upstreams' and the DNS server's.
+"""Everything that was sent, in order of time: by clients, upstreams, the DNS server and the subject.
 
-A test has one transcript. Parties add to it from several threads; it is written to a file once, when
-the test is over. Whatever bytes were on the wire, the file is printable text.
+A test has one transcript. Parties add to it from several threads; it is written to a file when the
+test ends. Whatever bytes were on the wire, the file is printable text.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-# A message body is of little use in a transcript beyond its beginning.
-SHOWN_LINES = 60
-SHOWN_LINE_LENGTH = 1100
+# Only the beginning of a message body is of use in a transcript.
+LINES_SHOWN_MAX = 60
+LINE_LENGTH_SHOWN_MAX = 1100
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Event:
 
 
 def printable(data: bytes) -> str:
-    """`data` as one line of text: CRLF shown as nothing at its end, everything odd escaped."""
+    """`data` as one line of text: without a CRLF at its end, other unprintable octets escaped."""
     if data.endswith(b"\r\n"):
         data = data[:-2]
         tail = ""
@@ -40,9 +40,9 @@ def printable(data: bytes) -> str:
         else "\\\\"
         if byte == 92
         else f"\\x{byte:02x}"
-        for byte in data[:SHOWN_LINE_LENGTH]
+        for byte in data[:LINE_LENGTH_SHOWN_MAX]
     )
-    if len(data) > SHOWN_LINE_LENGTH:
+    if len(data) > LINE_LENGTH_SHOWN_MAX:
         text += f"... ({len(data)} octets)"
     return text + tail
 
@@ -62,11 +62,11 @@ class Transcript:
             self._events.append(event)
 
     def remark(self, party: str, text: str) -> None:
-        """Adds something that happened: a connection, a TLS handshake, a DNS answer."""
+        """Adds an event: a connection, a TLS handshake, a DNS answer."""
         self.add(party, "*", text.encode("utf-8", "backslashreplace") + b"\r\n")
 
     def render(self) -> str:
-        """The whole record, one wire line a line."""
+        """The whole record, a line for each line on the wire."""
         with self._lock:
             events = sorted(self._events, key=lambda event: event.at)
         lines = []
@@ -77,11 +77,11 @@ class Transcript:
                 if event.direction == "*"
                 else _split_at_line_feed(event.data)
             )
-            for line in wire[:SHOWN_LINES]:
+            for line in wire[:LINES_SHOWN_MAX]:
                 lines.append(f"{prefix} {event.direction} {printable(line)}")
-            if len(wire) > SHOWN_LINES:
+            if len(wire) > LINES_SHOWN_MAX:
                 lines.append(
-                    f"{prefix} {event.direction} ... {len(wire) - SHOWN_LINES} more lines"
+                    f"{prefix} {event.direction} ... {len(wire) - LINES_SHOWN_MAX} more lines"
                 )
         return "\n".join(lines) + "\n"
 

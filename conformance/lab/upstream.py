@@ -1,8 +1,8 @@
-"""Upstream MTAs: what the subject delivers to. They record every byte, accept everything unless told
-otherwise, and can misbehave at any stage, for everybody or for one recipient.
+"""Upstream MTAs, to which the subject delivers. They record every byte, accept everything unless
+scripted otherwise, and can misbehave at any stage, for all recipients or for one.
 
-Built on aiosmtpd, which parses commands and keeps the session's state; this file replaces what is
-said and when, by the rules of script.py.
+Built on aiosmtpd, which parses commands and keeps the session's state; this file replaces its replies
+and their timing by the rules of script.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from conformance.expect import ConformanceFailure
+from conformance.expect import ConformanceFailure, counted
 from conformance.lab.loop import LoopThread
 from conformance.lab.records import Dialogue, Message
 from conformance.lab.script import (
@@ -36,8 +36,8 @@ from conformance.lab.script import (
 from conformance.lab.transcript import Transcript
 
 # Lines longer than RFC 5321 allows are recorded, not refused.
-LINE_LIMIT = 32 * 1024 * 1024
-# Of MAIL and RCPT, by the extension that brings them (RFC 3461, RFC 4954).
+LINE_MAX = 32 * 1024 * 1024
+# Of MAIL and RCPT, by the extension that defines them (RFC 3461, RFC 4954).
 PARAMETERS = {"DSN": ("RET", "ENVID", "NOTIFY", "ORCPT"), "AUTH": ("AUTH",)}
 END_OF_DATA = b"\r\n.\r\n"
 
@@ -60,7 +60,7 @@ class Upstream:
         self.starttls = False  # whether STARTTLS is offered
         self.patience = patience
         self.on_message: Callable[[Message], None] | None = None
-        # What refuses a message on its merits: the text of the refusal, or None to take it.
+        # Judges each message: returns the refusal, or None to accept.
         self.judge: Callable[[Message], str | None] | None = None
         self.transcript = transcript
         self._tls_context = tls_context
@@ -83,14 +83,14 @@ class Upstream:
         nth: int | None = None,
         after: int = 0,
     ) -> None:
-        """At `stage`, does `actions` in their order instead of the ordinary answer. With `recipient`
-        only while that address is (or, at rcpt, is being made) a recipient of the transaction; with
-        `nth` only the nth time (from 1) the rule's stage is reached. "content" acts once `after`
-        octets of the message have come. A later rule for the same stage goes before an earlier one.
-        After a reply that refuses, the command has had no effect; a rule without a reply is followed
-        by the ordinary answer."""
+        """At `stage`, does `actions` in order instead of sending the ordinary reply. With `recipient`
+        only while that address is (or, at rcpt, is to become) a recipient of the transaction; with
+        `nth` only the nth time (from 1) that the stage is reached. "content" acts once `after` octets
+        of the message have been received. A later rule for a stage takes precedence over an earlier
+        one. A command that is refused has no effect; a rule without a reply is followed by the
+        ordinary one."""
         if stage not in STAGES:
-            raise ValueError(f"no stage '{stage}'")
+            raise ValueError(f"unknown stage '{stage}'")
         rule = Rule(
             stage, actions, recipient.lower() if recipient else None, nth, after
         )
@@ -101,13 +101,13 @@ class Upstream:
         self.starttls = True
 
     def stop_listening(self, family: int | None = None) -> None:
-        """Connections (over IPv4, IPv6 or both) are refused from now on."""
+        """Refuses connections (over IPv4, IPv6 or both) from now on."""
         for address in list(self._servers):
             if family is None or (":" in address) == (family == 6):
                 self._loop.call(self._servers.pop(address).close)
 
     def go_silent(self, family: int | None = None) -> None:
-        """Connection attempts (over IPv4, IPv6 or both) run into nothing: no answer, no refusal."""
+        """Leaves connection attempts (over IPv4, IPv6 or both) unanswered from now on."""
         chosen = [
             a for a in self.addresses if family is None or (":" in a) == (family == 6)
         ]
@@ -125,25 +125,25 @@ class Upstream:
 
     @property
     def messages(self) -> list[Message]:
-        """Every message whose data ended, refused ones too."""
+        """Every message up to its end of data, including refused ones."""
         with self._changed:
             return [
                 message for dialogue in self._dialogues for message in dialogue.messages
             ]
 
     def wait_for_dialogue(self, count: int = 1) -> Dialogue:
-        """The `count`th connection, once it is there."""
+        """The `count`th connection, once it is made."""
         self._wait(
             lambda: len(self._dialogues) >= count,
-            f"{count} connection(s) to {self.name}",
+            f"{counted(count, 'connection')} to {self.name}",
         )
         return self.dialogues[count - 1]
 
     def wait_for_message(self, count: int = 1) -> Message:
-        """The `count`th message, once it has come whole."""
+        """The `count`th message, once it is complete."""
         self._wait(
             lambda: sum(len(d.messages) for d in self._dialogues) >= count,
-            f"{count} message(s) at {self.name}",
+            f"{counted(count, 'message')} at {self.name}",
         )
         return self.messages[count - 1]
 
@@ -168,8 +168,8 @@ class Upstream:
         return [verb for dialogue in self.dialogues for verb in dialogue.verbs]
 
     def wait_until_idle(self) -> None:
-        """Returns once every connection that there has been is closed, at once if there was none (a
-        subject may deliver later)."""
+        """Returns once every connection so far is closed; at once if there was none (the subject may
+        deliver later)."""
         for dialogue in self.dialogues:
             dialogue.wait_until_closed(self.patience)
 
@@ -180,13 +180,13 @@ class Upstream:
         self._loop.run(self._start())
 
     def stop(self) -> None:
-        """Closes everything, connections under way included."""
+        """Closes everything, including open connections."""
         self._loop.run(self._stop())
         for held in self._full:
             held.close()
 
     def choose(self, stage: str, recipients: list[str]) -> tuple[Action, ...] | None:
-        """The actions for a stage just reached, or None for the ordinary answer."""
+        """The actions for a stage just reached, or None for the ordinary reply."""
         chosen = None
         for rule in self._rules:
             if rule.stage != stage:
@@ -200,7 +200,7 @@ class Upstream:
         return chosen
 
     def content_limit(self) -> int | None:
-        """After how many octets of content a script acts, if any does."""
+        """After how many octets of content a script acts, or None."""
         limits = [rule.after for rule in self._rules if rule.stage == "content"]
         return limits[0] if limits else None
 
@@ -208,7 +208,7 @@ class Upstream:
         return self._tls_context()
 
     def note(self, change: Callable[[], None]) -> None:
-        """Makes a change to what tests see, and wakes those waiting for it."""
+        """Makes a change to what tests see, and wakes those that wait for it."""
         with self._changed:
             change()
             self._changed.notify_all()
@@ -226,10 +226,16 @@ class Upstream:
             while not ready():
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                     if time.monotonic() >= deadline:
-                        seen = [dialogue.verbs for dialogue in self._dialogues]
                         raise ConformanceFailure(
-                            what, f"only {seen or 'no connection'}"
+                            f"{what} within {self.patience:g} s", self._seen()
                         )
+
+    def _seen(self) -> str:
+        """The connections so far, by their commands."""
+        if not self._dialogues:
+            return "no connection was made"
+        verbs = [" ".join(d.verbs) or "no command" for d in self._dialogues]
+        return f"{counted(len(verbs), 'connection')}: {'; '.join(verbs)}"
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -247,7 +253,7 @@ class Upstream:
 
 
 class _Handler:
-    """aiosmtpd's hooks: they decide whether a command takes effect."""
+    """aiosmtpd's hooks, which decide whether a command takes effect."""
 
     async def handle_EHLO(
         self,
@@ -338,9 +344,9 @@ class _Handler:
 
 
 class _Connection(SMTP):
-    """One session: aiosmtpd's, with what goes in recorded and what goes out decided by the script."""
+    """One session of aiosmtpd, whose input is recorded and whose replies follow the script."""
 
-    line_length_limit = LINE_LIMIT
+    line_length_limit = LINE_MAX
     command_size_limit = 16384
 
     def __init__(self, upstream: Upstream) -> None:
@@ -360,9 +366,11 @@ class _Connection(SMTP):
         self._content_limit: int | None = None
         self._actions: tuple[Action, ...] | None = None
         self._prepared = False
-        self._held: bytes | None = None  # what came since a script acts in mid-content
+        self._held: bytes | None = (
+            None  # input received while a script acts in mid-content
+        )
 
-    # What comes in
+    # Input
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.dialogue.peer_address:
@@ -396,7 +404,7 @@ class _Connection(SMTP):
     def eof_received(self) -> bool:
         self.upstream.transcript.remark(self._party, "the subject closed")
         super().eof_received()
-        return False  # close this side too, whatever the script was about to do
+        return False  # close this side too, whatever the script would do next
 
     def connection_lost(self, error: Exception | None) -> None:
         self.upstream.transcript.remark(
@@ -410,7 +418,7 @@ class _Connection(SMTP):
             super().connection_lost(error)
 
     def _feed(self, data: bytes) -> None:
-        """Records `data`, and cuts it into commands outside of content."""
+        """Records `data` and, outside of content, divides it into commands."""
         self.dialogue.received += data
         if self._content is not None:
             self._content += data
@@ -425,7 +433,7 @@ class _Connection(SMTP):
         return [r.lower() for r in self.envelope.rcpt_tos] if self.envelope else []
 
     def take_content(self) -> bytes:
-        """The wire form of the content just ended; what came after it is commands again."""
+        """The wire form of the content just ended; what follows it is commands again."""
         whole = bytes(self._content or b"")
         self._content = None
         end = (
@@ -439,11 +447,11 @@ class _Connection(SMTP):
             self._feed(rest)
         return whole[:end]
 
-    # What goes out
+    # Output
 
     async def judgement(self, message: Message) -> Action | None:
-        """The refusal by the upstream's own judge, if it has one that objects. The judge may ask DNS,
-        which lives on this loop, so it works in another thread."""
+        """The refusal by the upstream's own judge, if it has one that refuses. The judge may query DNS,
+        which is served on this loop, so it runs in another thread."""
         if self.upstream.judge is None:
             return None
         text = await self.loop.run_in_executor(None, self.upstream.judge, message)
@@ -452,8 +460,8 @@ class _Connection(SMTP):
     def prepare(
         self, stage: str, recipients: list[str], instead: Action | None = None
     ) -> bool:
-        """Decides what the coming answer at `stage` will be: `instead`, or what the script says. True
-        if it does not refuse."""
+        """Chooses the next reply, at `stage`: `instead`, or by the script. True if it does not
+        refuse."""
         self.stage = stage
         self._actions = (
             (instead,) if instead else self.upstream.choose(stage, recipients)
@@ -467,7 +475,7 @@ class _Connection(SMTP):
         return not any(isinstance(action, (Stall, HangUp)) for action in self._actions)
 
     async def push(self, status: Any) -> None:
-        """Every answer of aiosmtpd comes through here; the script may replace it."""
+        """Sends every reply of aiosmtpd, or what the script has in its place."""
         ordinary = status if isinstance(status, bytes) else status.encode("utf-8")
         if not self._prepared:
             self._actions = (
@@ -492,7 +500,7 @@ class _Connection(SMTP):
         await super().smtp_RCPT(self._without_known_parameters(arg))
 
     def _without_known_parameters(self, arg: str) -> str:
-        """`arg` without parameters of offered extensions that aiosmtpd would refuse."""
+        """`arg` without parameters of offered extensions that aiosmtpd would reject."""
         offered = {line.split()[0].upper() for line in self.upstream.extensions}
         known = {name for word in offered for name in PARAMETERS.get(word, ())}
         words = (arg or "").split(" ")
@@ -530,7 +538,7 @@ class _Connection(SMTP):
             await asyncio.Event().wait()
 
     async def _act_in_content(self, actions: tuple[Action, ...]) -> None:
-        """Reads no further while `actions` are done, and after a Stall never again."""
+        """Stops reading while `actions` are done, and for good after a Stall."""
         transport = self.transport
         if transport is not None:
             transport.pause_reading()
@@ -559,7 +567,7 @@ class _Connection(SMTP):
             self._writer.write(piece)
             await self._writer.drain()
             if action.pieces > 1:
-                # Two segments only if they do not leave in the same turn of the loop.
+                # Sent in the same turn of the loop, they would be one segment.
                 await asyncio.sleep(0.002)
 
     def drop(self, reset: bool) -> None:
@@ -569,7 +577,7 @@ class _Connection(SMTP):
         if transport is None:
             return
         if reset:
-            with contextlib.suppress(OSError):  # it may be closed already
+            with contextlib.suppress(OSError):  # it may already be closed
                 transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
@@ -579,7 +587,7 @@ class _Connection(SMTP):
 
 
 def _fill_backlog(address: str) -> list[socket.socket]:
-    """A listening socket whose queue is full, so that the kernel ignores further SYNs."""
+    """A listening socket with a full queue, so that the kernel ignores further SYNs."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,10 +1,10 @@
-"""The lab of a worker, and the piece of it that belongs to one test.
+"""The lab of a worker, and the part of it that belongs to one test.
 
-A subject learns its routes at its start, so the plan provides one slot for every test: zones that
-nobody else uses, destinations behind them, a sender. The DNS of a slot is made when the test begins,
-and is the test's to change; so are its upstreams.
+A subject reads its routes when it starts, so the plan has one slot for every test: zones that no other
+test uses, their destinations, a sender. The DNS records and upstreams of a slot are created when its
+test begins, and the test may change them.
 
-The zones of slot 17, and where their addresses lead (all of it under .example):
+The zones of slot 17 and their routes (all under .example):
 
     forward-0017        info, other                  -> mailbox, other @destination-0017
                         far                          -> mailbox@elsewhere-0017
@@ -16,8 +16,8 @@ The zones of slot 17, and where their addresses lead (all of it under .example):
     piñata-0017         info                         -> mailbox@destination-0017
     enterprise-0017     info, info @eu.enterprise    -> mailbox@destination-0017
 
-destination and elsewhere have one MX each, on both address families; mañana has the destination's.
-Nothing routes subdomains of forward-0017 (plan "free").
+destination and elsewhere have one MX host each, on both address families; mañana has that of
+destination. No route is in a subdomain of forward-0017 (plan "free").
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
 KEYS = FIXTURES / "keys"
 
-# The page's identity, and the lab's choice of one address of each outbound prefix.
+# The page's identity, and one address of each outbound prefix, chosen by the lab.
 EHLO = "email.cloudflare.net"
 SELECTOR = "2022"
 MX_HOSTS = ((13, "amir"), (86, "linda"), (24, "isaac"))
@@ -55,7 +55,7 @@ SUBJECT_IPV6 = "2405:8100:c000::7"
 DNSBL = "dnsbl.example"
 DNSBL_NAME = "abusixip"
 
-# Always there, for `--shell` and for tests that want nothing of their own.
+# For `--shell` and for tests that need no upstream of their own.
 STANDING_ZONE = "example.com"
 STANDING_DESTINATION = "mailbox.example"
 STANDING_ADDRESSES = ("198.51.100.250", "2001:db8:d:ffff::250")
@@ -69,7 +69,7 @@ def a_label(domain: str) -> str:
 
 
 def slot_zones(slot: int) -> tuple[Zone, ...]:
-    """The zones of a slot, as this file's head describes them."""
+    """The zones of a slot, see the top of this file."""
     n = f"{slot:04d}.example"
     to = f"destination-{n}"
     routes = {
@@ -109,7 +109,7 @@ def slot_zones(slot: int) -> tuple[Zone, ...]:
 
 
 def make_plan(slots: int) -> Plan:
-    """The plan for a subject that is to serve `slots` tests."""
+    """The plan for a subject under `slots` tests."""
     standing = Zone(
         STANDING_ZONE,
         (
@@ -149,7 +149,7 @@ class Lab:
         self.loop = LoopThread()
         self.dns = Nameserver(self.loop)
         self._next_slot = 0
-        self._restart_due = False  # the subject runs as a test wanted it
+        self._restart_due = False  # the subject runs with a test's own plan or date
         self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
         self._clients = itertools.cycle(range(1, 255))
         self._notorious = iter(range(1, 255))
@@ -157,7 +157,7 @@ class Lab:
         self._mounted: list[Path] = []
 
     def start(self) -> None:
-        """Brings everything up; NamespaceForbidden, OSError or SubjectUnavailable where it cannot."""
+        """Starts everything. Raises NamespaceForbidden, OSError or SubjectUnavailable."""
         if self.subject.needs_namespace:
             namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
             self._mounted = namespace.bind_resolver_files(self.directory)
@@ -181,7 +181,7 @@ class Lab:
         self.subject.wait_until_ready()
 
     def stop(self) -> None:
-        """Takes everything down again."""
+        """Stops everything."""
         self.subject.stop()
         if self.standing is not None:
             self.standing.stop()
@@ -191,9 +191,9 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def world(self) -> World:
-        """The next test's piece of the lab, with the subject running at the present date."""
+        """The next test's part of the lab, with the subject running at the present date."""
         if self._next_slot >= self.slots:
-            raise RuntimeError(f"the plan has slots for {self.slots} tests only")
+            raise RuntimeError(f"the plan has slots for only {self.slots} tests")
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
@@ -202,7 +202,7 @@ class Lab:
     def restart_subject(
         self, clock_offset_days: float = 0.0, plan: Plan | None = None
     ) -> None:
-        """Stops the subject if it runs, and starts it at another date, or for another plan."""
+        """Stops the subject if it runs, and starts it at another date or with another plan."""
         if self.subject.running():
             self.subject.stop()
         plan = plan or self.plan
@@ -234,15 +234,15 @@ class Lab:
         return f"192.0.2.{n}", f"2001:db8:c:{slot:x}::{n}"
 
     def notorious_address(self) -> str:
-        """An IPv4 address for a client that is never anybody else's: what a subject has learned of it
-        from a DNSBL must not meet another test."""
+        """An IPv4 address for a client, never used again: a subject may remember what a DNSBL says of
+        it, and that must not affect another test."""
         return f"203.0.113.{next(self._notorious)}"
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Somebody who writes: a domain with SPF (its two addresses pass, all else fails), a DKIM key in
-    DNS under the selector "test", and no DMARC record until the test adds one."""
+    """A sender: a domain with an SPF record (its two addresses pass, all others fail), a DKIM key
+    with the selector "test", and no DMARC record until the test adds one."""
 
     domain: str
     ipv4: str
@@ -261,7 +261,7 @@ class Sender:
     def sign(
         self, message: bytes, headers: Iterable[str] = ("from", "to", "subject")
     ) -> bytes:
-        """`message` with a DKIM signature of the domain on top, made by dkimpy."""
+        """`message` with a DKIM signature of the domain on top, by dkimpy."""
         signature = dkim.sign(
             message,
             b"test",
@@ -274,7 +274,7 @@ class Sender:
 
 
 class World:
-    """What one test has: addresses, its destination's upstream, DNS, clients and a transcript."""
+    """What a test works with: addresses, its destination's upstream, DNS, clients and a transcript."""
 
     def __init__(self, lab: Lab, slot: int) -> None:
         self.lab = lab
@@ -316,42 +316,42 @@ class World:
 
     @property
     def info(self) -> str:
-        """The ordinary forwarded address; it leads to `mailbox`."""
+        """The ordinary forwarded address; its destination is `mailbox`."""
         return self.at("info")
 
     @property
     def other(self) -> str:
-        """Another forwarded address, to the same destination domain."""
+        """Another forwarded address with the same destination domain."""
         return self.at("other")
 
     @property
     def far(self) -> str:
-        """A forwarded address to another destination domain, with `far_upstream`."""
+        """A forwarded address with another destination domain, that of `far_upstream`."""
         return self.at("far")
 
     @property
     def mailbox(self) -> str:
-        """Where `info` leads."""
+        """The destination of `info`."""
         return f"mailbox@{self.destination}"
 
     @property
     def unserved(self) -> str:
-        """An address at a domain that exists and that the subject does not serve."""
+        """An address at a domain that exists but is not served by the subject."""
         return f"someone@{self.destination}"
 
     @property
     def to_gmail(self) -> str:
-        """A forwarded address to gmail.com, whose records are the Postmaster page's example."""
+        """A forwarded address with a destination at gmail.com, the Postmaster page's example."""
         return f"gmail@{STANDING_ZONE}"
 
     @property
     def standing(self) -> Upstream:
-        """The upstream of all tests, which takes the mail for the contact address."""
+        """The upstream that all tests share, which accepts mail for the contact address."""
         assert self.lab.standing is not None
         return self.lab.standing
 
     def message(self, *extra_fields: str, body: str = "Hello.\r\n") -> bytes:
-        """A plain message from the sender; `extra_fields` ("Name: value") stand at its end."""
+        """A plain message from the sender; `extra_fields` ("Name: value") are the last of its header."""
         fields = [
             f"From: Alice <{self.sender.address}>",
             f"To: {a_label_address(self.info)}",
@@ -362,7 +362,7 @@ class World:
         ]
         return ("\r\n".join(fields) + "\r\n\r\n" + body).encode("utf-8")
 
-    # People to talk to
+    # Clients and upstreams
 
     def client(
         self,
@@ -373,7 +373,7 @@ class World:
         early: bytes = b"",
     ) -> Client:
         """A connection to the subject from `source` (default: the sender's address of that family),
-        after banner and EHLO unless `greet` is False. `early` is said at once, before the banner.
+        after banner and EHLO unless `greet` is False. `early` is sent at once, before the banner.
         """
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
@@ -402,7 +402,7 @@ class World:
         return self.lab.notorious_address()
 
     def new_client_addresses(self) -> tuple[str, str]:
-        """An IPv4 and an IPv6 address that nobody has used in this test."""
+        """An IPv4 and an IPv6 address that have not been used in this test."""
         return self.lab.client_addresses(self.slot)
 
     def mx_host(
@@ -414,14 +414,14 @@ class World:
         ipv4: bool = True,
         ipv6: bool = True,
     ) -> Upstream:
-        """Another MX host of `domain`, on a new address of each family wanted, with its records in
+        """Another MX host of `domain`, with a new address of each family wanted and its records in
         DNS. For an upstream without an MX record see `host`."""
         upstream = self.host(f"{label}.{domain}", ipv4=ipv4, ipv6=ipv6)
         self.dns.add(domain, "MX", f"{preference} {upstream.name}.")
         return upstream
 
     def host(self, name: str, *, ipv4: bool = True, ipv6: bool = True) -> Upstream:
-        """An upstream MTA called `name`, with its address records in DNS."""
+        """An upstream MTA named `name`, with its address records in DNS."""
         address4, address6 = self.lab.host_addresses(self.slot)
         addresses = [address4] * ipv4 + [address6] * ipv6
         for address in addresses:
@@ -431,13 +431,13 @@ class World:
         return upstream
 
     def recorded_host(self, name: str, *addresses: str) -> Upstream:
-        """An upstream MTA on addresses that the fixtures' DNS gives to `name`."""
+        """An upstream MTA on the addresses of `name` in the fixtures' zones."""
         upstream = self.lab.upstream(name, list(addresses), self.transcript)
         self._closers.append(upstream.stop)
         return upstream
 
     def no_mx(self, domain: str | None = None) -> None:
-        """Takes the MX records of the destination (or of `domain`) away."""
+        """Removes the MX records of the destination (or of `domain`)."""
         self.dns.remove(domain or self.destination, "MX")
 
     # The subject
@@ -448,20 +448,18 @@ class World:
             raise Unimplemented(capability)
 
     def travel(self, days: float) -> None:
-        """Starts the subject again at a date `days` from now; the next test is back in the present."""
+        """Restarts the subject at a date `days` from now; the next test is in the present again."""
         self.require("clock")
-        self.transcript.remark(
-            "lab", f"the subject starts again {days:+} days from now"
-        )
+        self.transcript.remark("lab", f"restarts the subject {days:+} days from now")
         self.lab.restart_subject(days)
 
     def reconfigure(self, **changes: str) -> None:
-        """Starts the subject again with another plan; the next test has the usual one."""
-        self.transcript.remark("lab", f"the subject starts again with {changes}")
+        """Restarts the subject with another plan; the next test has the usual one."""
+        self.transcript.remark("lab", f"restarts the subject with {changes}")
         self.lab.restart_subject(plan=replace(self.lab.plan, **changes))
 
     def kill_subject(self) -> None:
-        """SIGKILL to the subject."""
+        """Kills the subject (SIGKILL)."""
         self.require("restart")
         self.transcript.remark("lab", "kills the subject")
         self.subject.kill()
@@ -475,7 +473,7 @@ class World:
     def restart_subject(self) -> None:
         """Starts the subject again after kill_subject(), or stops and starts it."""
         self.require("restart")
-        self.transcript.remark("lab", "starts the subject again")
+        self.transcript.remark("lab", "restarts the subject")
         self.lab.restart_subject()
 
     def list_in_dnsbl(self, address: str, answer: str = "127.0.0.2") -> None:
@@ -519,7 +517,7 @@ def a_label_address(address: str) -> str:
 
 
 def publish_key(dns: Nameserver, selector: str, domain: str, public_key: Path) -> None:
-    """Puts a PEM public key where DKIM looks for it, in place of what is there."""
+    """Publishes a PEM public key as a DKIM key record, in place of any other."""
     lines = public_key.read_text(encoding="ascii").splitlines()
     key = "".join(line for line in lines if not line.startswith("-"))
     name = f"{selector}._domainkey.{domain}"

@@ -1,7 +1,7 @@
-"""One run's results: what came of each test, the verdict on each clause, and the exit status.
+"""The results of one run: the outcome of each test, the verdict on each clause, and the exit status.
 
-Every reporter reads this model and nothing else. Its texts may hold whatever a subject sent; a
-reporter escapes them for its own form.
+All reports are made from this model alone. Its texts may contain anything that a subject sent; each
+report escapes them for its own format.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from conformance.clauses import Clause
+from conformance.expect import counted
 
 CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 
@@ -24,9 +25,9 @@ CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 class Outcome(StrEnum):
     """Of a test, and the verdict on a clause: the worst of its tests', in this order.
 
-    A failure is worst: it was seen, whatever else broke. An error says nothing of the subject, so the
-    clause is not known to hold. What is unimplemented or skipped was not seen to hold either: a clause
-    passes only where all its tests do.
+    A failure is worst, since it was observed. An error says nothing about the subject, so the clause
+    is not known to hold. Nor is it if tests are unimplemented or skipped: a clause passes only if all
+    its tests do.
     """
 
     FAIL = "fail"
@@ -38,7 +39,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class TestResult:
-    """What came of one test."""
+    """The result of one test."""
 
     __test__ = False  # pytest: this is not a test
 
@@ -54,10 +55,10 @@ class TestResult:
     details: str | None = None  # a traceback
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
-    lab_failure: bool = False  # nothing could run, and this says why
+    lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
     def facts(self) -> list[tuple[str, str]]:
-        """What there is to say of a failure, in the order in which one reads it."""
+        """The facts of a failure, in reading order."""
         named = [
             ("expected", self.expected),
             ("actual", self.actual),
@@ -80,7 +81,7 @@ class ClauseResult:
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
-        """How many of its tests had which outcome, the worst first."""
+        """The number of its tests by outcome, the worst first."""
         number = Counter(test.outcome for test in self.tests)
         return {outcome: number[outcome] for outcome in Outcome if number[outcome]}
 
@@ -90,14 +91,14 @@ class ClauseResult:
 
     @property
     def tally(self) -> str:
-        """`outcomes` in words, `2 skipped, 7 pass`; nothing where there is but one."""
+        """`outcomes` in words, `2 skipped, 7 pass`; empty if there is only one."""
         if len(self.outcomes) < 2:
             return ""
         return ", ".join(f"{number} {name}" for name, number in self.outcomes.items())
 
     @property
     def reason(self) -> str | None:
-        """Why tests of it said nothing of the subject, where some did not."""
+        """Why some of its tests have no result, if so."""
         if not self.tests:
             return "no test of it ran"
         reasons = dict.fromkeys(
@@ -114,7 +115,7 @@ class ClauseResult:
 
 @dataclass(frozen=True)
 class Waiver:
-    """A failure that is known and, until a date, accepted."""
+    """A known failure that is accepted until a date."""
 
     glob: str
     reason: str
@@ -125,7 +126,7 @@ class Waiver:
 
 
 class WaiverError(Exception):
-    """The waiver file says something that it may not."""
+    """The waiver file has an error."""
 
 
 def load_waivers(path: Path) -> list[Waiver]:
@@ -153,14 +154,9 @@ def load_waivers(path: Path) -> list[Waiver]:
     return waivers
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 clause`, `2 clauses`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 @dataclass
 class Run:
-    """Everything a report says."""
+    """Everything in a report."""
 
     subject: str
     version: str
@@ -174,7 +170,7 @@ class Run:
     failure: str | None = None  # why the lab or the subject could not run
 
     def apply_waivers(self, waivers: Iterable[Waiver], today: datetime.date) -> None:
-        """Puts waivers that have not expired on the failures they cover."""
+        """Applies waivers that have not expired to the failures that they cover."""
         self.waivers = list(waivers)
         for waiver in self.waivers:
             for result in self.clauses:
@@ -191,7 +187,7 @@ class Run:
                     f"the waiver for {waiver.glob} expired on {waiver.until}"
                 )
             elif self.complete and not any(r.waiver is waiver for r in self.clauses):
-                problems.append(f"nothing needs the waiver for {waiver.glob} any more")
+                problems.append(f"the waiver for {waiver.glob} is no longer needed")
         return problems
 
     def failing(self) -> list[ClauseResult]:
@@ -210,13 +206,11 @@ class Run:
         """The exit status in words."""
         status, broken = self.exit_status(today), self.count(Outcome.ERROR)
         if status == USAGE:
-            return "nothing ran: no test asserts any of the clauses selected"
+            return "nothing ran: no test asserts any of the selected clauses"
         if self.failure is not None:
             return "could not run"
         if status == COULD_NOT_RUN:
-            return (
-                f"no verdict: in {counted(broken, 'test')} the harness or the lab broke"
-            )
+            return f"no verdict: the harness or the lab failed in {counted(broken, 'test')}"
         if status == CONFORMS:
             failed = sum(result.verdict == Outcome.FAIL for result in self.clauses)
             note = (
@@ -227,11 +221,11 @@ class Run:
         if failing := len(self.failing()):
             reasons.append(f"{counted(failing, 'gating clause')} failed")
         if problems := len(self.waiver_problems(today)):
-            reasons.append(f"{counted(problems, 'waiver')} out of date")
+            reasons.append(f"{counted(problems, 'waiver')} expired or not needed")
         return f"does not conform: {', '.join(reasons)}"
 
     def exit_status(self, today: datetime.date) -> int:
-        """0 conforms, 1 does not, 2 nothing selected, 3 the lab or the subject could not run."""
+        """0 conforms, 1 does not, 2 no test was selected, 3 the lab or the subject could not run."""
         if self.failure is not None:
             return COULD_NOT_RUN
         if self.failing() or self.waiver_problems(today):
@@ -244,7 +238,7 @@ class Run:
 
 
 def judge(clauses: Iterable[Clause], tests: Iterable[TestResult]) -> list[ClauseResult]:
-    """Sorts tests under the clauses that they name."""
+    """The clauses with the tests that name them."""
     results = list(tests)
     return [
         ClauseResult(clause, [test for test in results if clause.id in test.clauses])

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Reply, World, hang_up, raw, say, stall
-from conformance.lab.client import REPLY_LINE_LIMIT
+from conformance.lab.client import REPLY_LINE_MAX
 from conformance.lab.script import Action
 from conformance.suite.acts import open_transaction
 
@@ -239,13 +239,13 @@ def test_octets_outside_ascii_do_not_reach_the_client(world: World, stage: str) 
 
 
 @clause("ERR-16")
-@pytest.mark.parametrize("length", [REPLY_LINE_LIMIT, REPLY_LINE_LIMIT + 1, 2000])
+@pytest.mark.parametrize("length", [REPLY_LINE_MAX, REPLY_LINE_MAX + 1, 2000])
 def test_no_reply_line_is_longer_than_512_octets(world: World, length: int) -> None:
     text = "550 5.7.1 " + "x" * (length - len("550 5.7.1 ") - 2)
     reply = answer_to(world, "rcpt", say(text))
     expect(reply.code, 550, "the code")
     longest = max(len(line) for line in reply.raw.split(b"\r\n")) + 2
-    expect_true(longest <= REPLY_LINE_LIMIT, "lines of at most 512 octets", longest)
+    expect_true(longest <= REPLY_LINE_MAX, "lines of at most 512 octets", longest)
 
 
 @clause("ERR-17")

@@ -1,4 +1,4 @@
-"""One question to the nameserver, and the reply to it in wire form."""
+"""One question to the nameserver, and the reply in wire form."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MESSAGE_MAX = 65535
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends, and how many seconds later. Without `wire` it sends nothing, and closes
-    the connection that the query came over."""
+    """What the server sends, and after how many seconds. Without `wire` it sends nothing, and
+    closes the TCP connection of the query."""
 
     wire: bytes | None
     delay: float = 0.0
@@ -26,14 +26,14 @@ SILENCE = Reply(None)
 
 @dataclass(frozen=True)
 class Exchange:
-    """A query, and the right response to it."""
+    """A query, and the correct response to it."""
 
     query: dns.message.Message
     response: dns.message.Message
     transport: str  # "udp" or "tcp"
 
     def right(self) -> bytes:
-        """The right response; only its header where it is too long for UDP."""
+        """The correct response; truncated if it is too long for UDP."""
         wire = encode(self.response)
         room = self.query.payload if self.query.edns >= 0 else 0
         if self.transport == "udp" and len(wire) > max(room, UDP_WITHOUT_EDNS):
@@ -53,6 +53,6 @@ class Exchange:
 
 
 def encode(message: dns.message.Message) -> bytes:
-    """The message in wire form, its records in the zone's order: which of several comes first is the
-    zone's to say, and not to be mistaken for a choice of the subject's."""
+    """The message in wire form, with the records in the order of the zone, so that a shuffled answer
+    is not mistaken for a choice by the subject."""
     return message.to_wire(max_size=MESSAGE_MAX, want_shuffle=False)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""The ways in which the answers for a name can go wrong, as real servers' do.
+"""The ways in which answers for a name can be wrong, as those of real servers sometimes are.
 
-Each fault is one class: its docstring says what a resolver sees, its `reply` makes it so out of the
-right response. A new one needs nothing but its class here and a test in
-tests/harness/test_nameserver.py; a test of the suite then says, for example,
+Each fault is one class: its docstring states what a resolver sees, and its `reply` makes that of the
+correct response. A new one only needs its class here and a test in tests/harness/test_nameserver.py.
+A test of the suite uses it like this:
 
     world.dns.fail(world.destination, faults.Late(2.0), "MX")
 """
@@ -26,7 +26,7 @@ TTL = 300
 
 @dataclass(frozen=True)
 class Fault:
-    """The base of all faults. Their fields are what they can be told."""
+    """The base of all faults. Their fields are their parameters."""
 
     def reply(self, exchange: Exchange) -> Reply:
         raise NotImplementedError
@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Drop(Fault):
-    """No answer at all: the resolver's time-out decides."""
+    """No answer: the resolver's time-out decides."""
 
     def reply(self, exchange: Exchange) -> Reply:
         return SILENCE
@@ -46,7 +46,7 @@ class Drop(Fault):
 
 @dataclass(frozen=True)
 class Servfail(Fault):
-    """SERVFAIL: the server cannot get at the zone."""
+    """SERVFAIL: the server cannot load the zone."""
 
     def reply(self, exchange: Exchange) -> Reply:
         return Reply(encode(exchange.empty(dns.rcode.SERVFAIL)))
@@ -62,7 +62,7 @@ class Refused(Fault):
 
 @dataclass(frozen=True)
 class Truncate(Fault):
-    """Over UDP an empty answer with TC set; over TCP the right one."""
+    """An empty answer with TC set over UDP; the correct one over TCP."""
 
     def reply(self, exchange: Exchange) -> Reply:
         if exchange.transport == "udp":
@@ -72,7 +72,7 @@ class Truncate(Fault):
 
 @dataclass(frozen=True)
 class TruncateOnly(Fault):
-    """As Truncate, but TCP connections that ask for the name are closed."""
+    """Like Truncate, but TCP connections that query the name are closed."""
 
     def reply(self, exchange: Exchange) -> Reply:
         if exchange.transport == "udp":
@@ -82,7 +82,7 @@ class TruncateOnly(Fault):
 
 @dataclass(frozen=True)
 class Late(Fault):
-    """The right answer, late."""
+    """The correct answer, late."""
 
     seconds: float
 
@@ -92,7 +92,7 @@ class Late(Fault):
 
 @dataclass(frozen=True)
 class WrongId(Fault):
-    """Only answers with an id that nobody asked with, as a forger's guess has."""
+    """Only answers with the wrong id, like a forger's guess."""
 
     def reply(self, exchange: Exchange) -> Reply:
         exchange.response.id = exchange.query.id ^ 0x5555
@@ -101,7 +101,7 @@ class WrongId(Fault):
 
 @dataclass(frozen=True)
 class WrongQuestion(Fault):
-    """The right id and records, but as the answer to another question."""
+    """The correct id and records, but as the answer to another question."""
 
     def reply(self, exchange: Exchange) -> Reply:
         other = dns.name.from_text("wrong.example.")
@@ -128,7 +128,7 @@ class CnameLoop(Fault):
 
 @dataclass(frozen=True)
 class Referral(Fault):
-    """The name servers of the root and nothing else (RFC 2308 2.2), not authoritative, no recursion."""
+    """Only the name servers of the root (RFC 2308 2.2), not authoritative, without recursion."""
 
     def reply(self, exchange: Exchange) -> Reply:
         response = exchange.empty(dns.rcode.NOERROR)
@@ -140,7 +140,7 @@ class Referral(Fault):
 
 @dataclass(frozen=True)
 class Malformed(Fault):
-    """A right header and question, and `payload` where one record should follow."""
+    """A correct header and question, followed by `payload` in place of a record."""
 
     payload: bytes = b"\xc0\x0c\xc0\x0c\xff"
 

@@ -1,8 +1,8 @@
 """The lab's nameserver: authoritative for everything, over UDP and TCP on 127.0.0.1:53.
 
-It answers from zone files (RFC 1035 master files) and from records that tests add, NXDOMAIN to the
-rest, and per name it can fail as faults.py says. It follows CNAMEs like a recursive server. Not built
-for load: a few thousand answers a second.
+It answers from zone files (RFC 1035 master files) and from records that tests add, and NXDOMAIN for
+other names; for each name it can have a fault of faults.py. It follows CNAMEs like a recursive server.
+It is not built for load: a few thousand answers a second.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from conformance.lab.nameserver.faults import TTL, Fault
 from conformance.lab.nameserver.zone import Found, ZoneData, absolute, text_rdata
 from conformance.lab.transcript import Transcript
 
-# How long a subject may remember that a name is not there (RFC 2308 5): less than it takes until the
-# clients' few IPv4 addresses come round again, as a test may have put one on a DNSBL by then.
+# How long a subject may cache that a name does not exist (RFC 2308 5): less than the time until one of
+# the few client addresses is used again, since a test may have listed it in a DNSBL by then.
 NEGATIVE_TTL = 1
 
 SOA = dns.rrset.from_text(
@@ -40,13 +40,13 @@ SOA = dns.rrset.from_text(
     f"ns.lab.example. postmaster.lab.example. 1 9 9 9 {NEGATIVE_TTL}",
 )
 
-# How many free UDP ports are tried until one is free for TCP as well.
+# How many UDP ports are tried until one is also free for TCP.
 PORTS_TRIED_MAX = 50
 
 
 @dataclass(frozen=True)
 class Query:
-    """One question the server was asked."""
+    """One question to the server."""
 
     at: float  # time.monotonic()
     name: str  # lower case, without the last dot
@@ -56,8 +56,8 @@ class Query:
 
 
 class Nameserver:
-    """The server. Its methods are called from tests' threads; records and faults take effect with the
-    next question. Port 0 is any free one."""
+    """The server. Its methods are called from tests' threads; records and faults take effect with
+    the next question. Port 0 is any free port."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Nameserver:
         self.transcript: Transcript | None = None
 
     def start(self) -> None:
-        """Binds; OSError where that is not possible."""
+        """Binds the port, or raises OSError."""
         self._loop.run(self._start())
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class Nameserver:
 
     @property
     def resolver(self) -> str:
-        """Where it can be asked once it is started: "address:port"."""
+        """Its address once it is started: "address:port"."""
         return f"{self._address}:{self._port}"
 
     # What tests say
@@ -118,14 +118,14 @@ class Nameserver:
         self.add(name, rdtype, *rdata, ttl=ttl)
 
     def fail(self, name: str, fault: Fault, rdtype: str = "ANY") -> None:
-        """From now on answers for `name` (of one type, or of all) have the fault."""
+        """Gives answers for `name` (of one type, or of all) the fault from now on."""
         with self._lock:
             self._zone.fail(name, fault, rdtype)
 
     def queries(
         self, name: str | None = None, rdtype: str | None = None
     ) -> list[Query]:
-        """The questions asked so far, oldest first."""
+        """The questions so far, oldest first."""
         wanted = name.rstrip(".").lower() if name is not None else None
         with self._lock:
             queries = list(self._queries)
@@ -182,7 +182,7 @@ class Nameserver:
             writer.close()
 
     def respond(self, packet: bytes, transport: str) -> Reply:
-        """The reply to a query in wire form; silence to what is none."""
+        """The reply to a query in wire form; silence if it is not a query."""
         try:
             query = dns.message.from_wire(packet)
         except (dns.exception.DNSException, ValueError):
@@ -218,7 +218,7 @@ class Nameserver:
 
 
 def _response(query: dns.message.Message, found: Found) -> dns.message.Message:
-    """The right response."""
+    """The correct response."""
     response = dns.message.make_response(query, recursion_available=True)
     response.flags |= dns.flags.AA
     response.answer.extend(found.aliases)

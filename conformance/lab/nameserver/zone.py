@@ -1,5 +1,5 @@
-"""The records that a nameserver answers from and the names that fail, and how a question is looked
-up in them. It needs no server: models and oracles of the tests ask it directly.
+"""The records of a nameserver, the names that fail, and the lookup of a question in them. No server
+is needed: models and oracles of the tests query it directly.
 """
 
 from __future__ import annotations
@@ -23,32 +23,31 @@ from conformance.lab.nameserver.faults import TTL, Drop, Fault, Refused, Servfai
 ALIASES_MAX = 8  # CNAMEs that are followed for one question
 STRING_MAX = 255  # octets of a TXT record's string (RFC 1035 3.3)
 
-# The faults that fixtures/vectors/README.md knows, in its words.
+# The faults of fixtures/vectors/README.md, by their names there.
 FAULTS = {"DROP": Drop(), "SERVFAIL": Servfail(), "REFUSED": Refused()}
 
 
 class NoAnswer(Exception):
-    """The name fails, or its aliases lead nowhere."""
+    """The name has a fault, or its aliases loop."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a zone has to say to a question."""
+    """A zone's answer to a question."""
 
     aliases: list[dns.rrset.RRset]  # the CNAMEs that were followed, in order
     records: dns.rrset.RRset | None
-    exists: bool  # the last name does, with these records or with others
-    fault: Fault | None  # of the first name that has one
+    exists: bool  # whether the last name has any records
+    fault: Fault | None  # of the first name with one
 
     @property
     def looped(self) -> bool:
-        """More aliases than are followed."""
+        """There are more aliases than are followed."""
         return len(self.aliases) == ALIASES_MAX
 
 
 class ZoneData:
-    """Everything a nameserver knows. A name below which there is another exists; what is not in it
-    does not."""
+    """The data of a nameserver. A name exists if it or a name below it has records."""
 
     def __init__(self) -> None:
         self._records: dict[tuple[dns.name.Name, int], dns.rrset.RRset] = {}
@@ -105,7 +104,7 @@ class ZoneData:
         self._faults[absolute(name), dns.rdatatype.from_text(rdtype)] = fault
 
     def look_up(self, name: dns.name.Name, rdtype: str) -> Found:
-        """The answer to a question, along CNAMEs as a recursive resolver follows them."""
+        """The answer to a question, following CNAMEs like a recursive resolver."""
         current = name.canonicalize()
         wanted = dns.rdatatype.from_text(rdtype)
         aliases: list[dns.rrset.RRset] = []
@@ -127,14 +126,14 @@ class ZoneData:
         return [b"".join(record.strings).decode("latin-1") for record in records]
 
     def exists(self, name: str) -> bool:
-        """Whether there is the name, with whatever records. Raises NoAnswer."""
+        """Whether the name exists, with any records. Raises NoAnswer."""
         return self._answer(name, "ANY").exists
 
     def _answer(self, name: str, rdtype: str) -> Found:
         labels = [label.encode() for label in name.rstrip(".").split(".")]
         try:
             found = self.look_up(dns.name.Name([*labels, b""]), rdtype)
-        except dns.exception.DNSException:  # a name that there cannot be
+        except dns.exception.DNSException:  # not a valid name
             return Found([], None, False, None)
         if found.fault or found.looped:
             raise NoAnswer(f"{name}: {found.fault or 'a loop of aliases'}")
@@ -157,7 +156,7 @@ def absolute(name: str) -> dns.name.Name:
 
 
 def text_rdata(octets: bytes) -> dns.rdata.Rdata:
-    """A TXT record, cut into strings as late as possible."""
+    """A TXT record, in strings as long as possible."""
     starts = range(0, max(len(octets), 1), STRING_MAX)
     return _strings([octets[start : start + STRING_MAX] for start in starts])
 
@@ -183,7 +182,7 @@ def _rdata(rdtype: str, value: Any) -> dns.rdata.Rdata:
 
 
 def _with_ancestors(name: dns.name.Name) -> list[dns.name.Name]:
-    """The name and those above it, but for the root."""
+    """The name and those above it, without the root."""
     names = []
     while name != dns.name.root:
         names.append(name)
