@@ -1,6 +1,6 @@
-"""The conformance suite for forwarding MTAs, and the lab it runs in.
+"""The conformance suite for forwarding MTAs, and the lab in which it runs.
 
-What a test needs is here:
+A test imports from here:
 
     from conformance import clause, expect, expect_reply
 

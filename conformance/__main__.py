@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-INTERRUPTED = 130  # 128 and SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 if __name__ == "__main__":
     try:
-        # Loading takes long enough to be interrupted as well.
+        # Importing takes long enough to be interrupted too.
         from conformance.command import command
 
         status = command()

@@ -1,4 +1,4 @@
-"""Builds the reference relay, which is a subject that comes as source."""
+"""Builds the reference relay, the one subject that comes as source."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from conformance.subjects.base import SubjectUnavailable
 
 DIRECTORY = ROOT / "build"
 
-# What takes longer is announced.
+# A build that takes longer is announced.
 QUIET_S = 2.0
 
 
 def build_reference() -> None:
-    """Brings build/ up to date; SubjectUnavailable, with what the tools said, if it cannot be."""
+    """Brings build/ up to date. Raises SubjectUnavailable with the output of the tools."""
     commands = [["ninja", "-C", str(DIRECTORY)]]
     if not (DIRECTORY / "build.ninja").exists():
         commands.insert(0, ["meson", "setup", str(DIRECTORY), str(ROOT)])
@@ -38,7 +38,7 @@ def build_reference() -> None:
         try:
             said, _ = process.communicate(timeout=None if announced else QUIET_S)
         except subprocess.TimeoutExpired:
-            print("conform: building the relay", file=sys.stderr)
+            print("conform: building the relay ...", file=sys.stderr)
             announced = True
             said, _ = process.communicate()
         if process.returncode != 0:

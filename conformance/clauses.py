@@ -1,11 +1,11 @@
-"""The catalogue of clauses, and the mark by which a test names those that it asserts.
+"""The catalogue of clauses, and the mark with which a test names those that it asserts.
 
 A file of conformance/catalogue/ holds the clauses of one heading:
 
-    order: 10                            # the place of the heading among all, as on the Postmaster page
+    order: 10                            # the heading's position, as on the Postmaster page
     heading: Sender rewriting            # as reports show it
     roles: [relay]                       # optional; of relay, receiver, sender; default [relay]
-    capability: srs                      # optional: what a subject must declare to be held to it
+    capability: srs                      # optional: what a subject must declare to be tested
     clauses:
       - id: SRS-01
         level: documented                # required documented limitation discrepancy recommended choice
@@ -14,8 +14,8 @@ A file of conformance/catalogue/ holds the clauses of one heading:
         quote: rewrites the SMTP envelope sender (`MAIL FROM`) to the forwarding domain
         roles: [relay, sender]           # optional here, like capability: overrides the file's
 
-conformance/sources.py has the forms of a source; conformance/specification.md is what an ANCHOR is
-of, and says which level follows from which source. An id is never changed or reused, nor is an anchor.
+conformance/sources.py has the forms of a source. An ANCHOR is one of conformance/specification.md,
+which also states the level that follows from each source. Ids and anchors are never changed or reused.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _CLAUSE_KEYS = frozenset(
     {"id", "level", "statement", "source", "quote", "roles", "capability"}
 )
 
-# The same in C, several times faster, where PyYAML has been built with it.
+# The same in C, several times faster, if PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CatalogueError(Exception):
-    """A catalogue file says something that it may not."""
+    """A catalogue file has an error."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Clause:
     level: str
     statement: str
     source: str  # "postmaster: HEADING", "decisions: ANCHOR" or "RFC n section"
-    quote: str  # words that stand in the source
+    quote: str  # from the source
     roles: tuple[str, ...]
     capability: str | None
     file: str  # the catalogue file's name without its suffix
@@ -114,21 +114,21 @@ def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
         entry, _CLAUSE_KEYS, {"id", "level", "statement", "source", "quote"}, place
     )
     if not _ID.fullmatch(str(entry["id"])):
-        raise CatalogueError(f"{place}: an id looks like SRS-03")
+        raise CatalogueError(f"{place}: not an id such as SRS-03")
     if entry["level"] not in LEVELS:
         raise CatalogueError(
-            f"{place}: level '{entry['level']}' is none of {', '.join(LEVELS)}"
+            f"{place}: level '{entry['level']}' is not one of {', '.join(LEVELS)}"
         )
     roles = tuple(entry.get("roles", document.get("roles", ["relay"])))
     if not roles or not ROLES.issuperset(roles):
-        raise CatalogueError(f"{place}: roles are of {', '.join(sorted(ROLES))}")
+        raise CatalogueError(f"{place}: roles are not of {', '.join(sorted(ROLES))}")
     try:
         parse_source(str(entry["source"]))
     except ValueError as error:
         raise CatalogueError(f"{place}: {error}") from None
     capability = entry.get("capability", document.get("capability"))
     if capability is not None and capability not in CAPABILITIES:
-        raise CatalogueError(f"{place}: no capability is called '{capability}'")
+        raise CatalogueError(f"{place}: unknown capability '{capability}'")
     return Clause(
         id=entry["id"],
         heading=document["heading"],
@@ -174,7 +174,7 @@ def clauses_of(item: pytest.Item) -> list[str]:
 
 
 def selected(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
-    """Those of `ids` that match one of `globs`, letter case aside; all where there are no globs."""
+    """Those of `ids` that match one of `globs`, in any case; all if there are no globs."""
     patterns = [glob.upper() for glob in globs]
     if not patterns:
         return list(ids)
@@ -186,7 +186,7 @@ def selected(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
 
 
 def unmatched(ids: Iterable[str], globs: Iterable[str]) -> list[str]:
-    """A sentence for each of `globs` that matches none of `ids`, with what may have been meant."""
+    """A message for each of `globs` that matches none of `ids`, with suggestions."""
     known = list(ids)
     areas = dict.fromkeys(f"{name.rpartition('-')[0]}-*" for name in known)
     complaints = []

@@ -1,7 +1,6 @@
-"""The `conform` command: holds an MTA to the clauses of the catalogue.
+"""The `conform` command: tests an MTA against the clauses of the catalogue.
 
-`--help` explains options and exit status. Reports are written in every case from the moment that
-something ran.
+`--help` explains options and exit status. Reports are written whenever a test or the lab has started.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def complain(text: object) -> None:
 
 
 def can_report(settings: Settings) -> bool:
-    """Whether reports can be written, which had better be known before all tests have run."""
+    """Whether reports can be written, checked before the tests run."""
     try:
         settings.transcripts.mkdir(parents=True, exist_ok=True)
         for directory in (settings.transcripts, settings.transcripts.parent):
@@ -56,7 +55,7 @@ def can_report(settings: Settings) -> bool:
                 pass
     except OSError as error:
         complain(
-            f"no report can be written ({error}); name another directory with --report"
+            f"cannot write reports ({error}); choose another directory with --report"
         )
         return False
     return True
@@ -65,7 +64,7 @@ def can_report(settings: Settings) -> bool:
 def unknown_clauses(
     settings: Settings, catalogue: Mapping[str, Clause], waivers: list[Waiver]
 ) -> list[str]:
-    """Whatever names clauses and names none, as sentences."""
+    """A message for each name that matches no clause."""
     broken = [settings.broken_clause] if settings.broken_clause else []
     return (
         [f"-k: {fault}" for fault in unmatched(catalogue, settings.clauses)]
@@ -78,15 +77,15 @@ def unknown_clauses(
 
 
 def show_routes(count: int) -> None:
-    """The routes of a plan for so many tests, for the operator of a --target."""
+    """Prints the routes of a plan for `count` tests, for the operator of a --target."""
     for zone in make_plan(count).zones:
         for route in zone.routes:
             print(f"{route.address} {route.to}")
 
 
 def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
-    """Builds the subject if it needs to be, and makes this process one in a namespace for the lab; the
-    exit status where that is another process, which has done everything, or where it failed.
+    """Builds the subject if needed, and has everything run in a namespace for the lab. Returns the
+    exit status of the process that has done so, or of a failure; None inside the namespace.
     """
     try:
         if namespace.inside():
@@ -100,27 +99,27 @@ def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
         return COULD_NOT_RUN
     except namespace.NamespaceForbidden as error:
         complain(
-            f"namespaces are forbidden here ({error}): run it as root (in a container: "
+            f"namespaces are not allowed here ({error}): run as root (in a container: "
             "with CAP_SYS_ADMIN), or allow them with sysctl kernel.unprivileged_userns_clone=1"
         )
         return COULD_NOT_RUN
     except OSError as error:
-        complain(f"the lab cannot be started: {error}")
+        complain(f"cannot start the lab: {error}")
         return COULD_NOT_RUN
     return None
 
 
 def show(run: Run, settings: Settings, console: Console) -> int:
-    """Writes the reports, shows the one for the console, and returns the exit status."""
+    """Writes the reports, prints the one for the console, and returns the exit status."""
     today, directory = datetime.date.today(), Path(settings.report)
     status = run.exit_status(today)
     try:
         write_files(run, directory, today)
     except OSError as error:
-        complain(f"the reports are not complete: {error}")
+        complain(f"the reports are incomplete: {error}")
         status = COULD_NOT_RUN
     if status == USAGE:
-        complain("no test asserts any of the clauses selected")
+        complain("no test asserts any of the selected clauses")
     else:
         report(run, console, today, settings.verbose, directory)
     return status
@@ -158,14 +157,14 @@ def main(arguments: list[str]) -> int:
     if options.shell:
         return shell.open_shell(settings)
     if settings.shuffle is not None:
-        console.print(f"order of seed {settings.shuffle}", highlight=False)
+        console.print(f"shuffled with seed {settings.shuffle}", highlight=False)
     run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
     run.apply_waivers(waivers, datetime.date.today())
     return show(run, settings, console)
 
 
 def command() -> int:
-    """main() with streams whose reader may go away."""
+    """main() with streams whose reader may close them."""
     replace_standard_streams()
     try:
         status = main(sys.argv[1:])

@@ -11,32 +11,32 @@ from conformance.settings import ROOT, SUITE, Settings
 from conformance.subjects import NAMES
 
 DESCRIPTION = """\
-Holds an MTA that forwards mail to the clauses of conformance/catalogue/, over real SMTP and DNS in
-a lab of its own, and gives a verdict for every clause."""
+Tests an MTA that forwards mail against the clauses of conformance/catalogue/, over real SMTP and DNS
+in a lab of its own, and gives a verdict on every clause."""
 
 EPILOG = """\
 examples:
-  scripts/conform                               the reference relay, which is built first
-  scripts/conform --list -k 'SRS-*'             what the clauses on SRS require
-  scripts/conform -k ERR-05 -v                  one clause, with a line for every test of it
+  scripts/conform                               the reference relay, after building it
+  scripts/conform --list -k 'SRS-*'             the clauses on SRS
+  scripts/conform -k ERR-05 -v                  one clause, with a line for each of its tests
   scripts/conform --subject postfix             Postfix (scripts/setup --subject postfix)
-  scripts/conform --target 127.0.0.1:25         an MTA that already runs here, inside `unshare -n`
+  scripts/conform --target 127.0.0.1:25         an MTA that is already running, inside `unshare -n`
   scripts/conform --shell                       a shell in the lab, to send mail by hand
 
 reports (in reports/, or --report DIR):
-  index.html for a reader, results.json and junit.xml for programs, transcripts/ of each test
+  index.html for readers, results.json and junit.xml for programs, transcripts/ of all tests
 
 exit status:
-  0    the subject conforms: no clause that gates failed
-  1    it does not, or a waiver has expired or is not needed
-  2    wrong usage, or no test was selected; nothing was judged
-  3    the lab or the subject could not run, or the harness broke
-  130  interrupted before the first test, or after the last
-  141  the output's reader went away (`| head`); the reports are complete"""
+  0    the subject conforms: no gating clause failed
+  1    it does not conform, or a waiver has expired or is not needed
+  2    usage error, or no test was selected; there is no verdict
+  3    the lab or the subject could not run, or the harness failed
+  130  interrupted before the first test or after the last one
+  141  standard output was closed (`| head`); the reports are complete"""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """The options; ends the program with status 2 where they are wrong."""
+    """The options; exits with status 2 if they are wrong."""
     parser = argparse.ArgumentParser(
         prog="scripts/conform",
         usage="%(prog)s [option]...",
@@ -45,8 +45,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_subject(parser.add_argument_group("the MTA under test"))
-    _add_selection(parser.add_argument_group("what is run"))
-    _add_manner(parser.add_argument_group("how it is run"))
+    _add_selection(parser.add_argument_group("what to run"))
+    _add_manner(parser.add_argument_group("how to run it"))
     _add_judgement(parser.add_argument_group("verdicts and reports"))
     # For scripts/mutants and for the harness's own tests.
     parser.add_argument(
@@ -55,7 +55,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--suite", default=str(SUITE), help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args(arguments)
     if rest:
-        hint = "" if rest[0].startswith("-") else "; clauses are selected with -k"
+        hint = "" if rest[0].startswith("-") else "; use -k to select clauses"
         parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     for name, value in (
         ("-j", options.jobs),
@@ -74,24 +74,24 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         "--subject",
         choices=NAMES,
         default="reference",
-        help="an MTA that the lab starts: %(choices)s (default: %(default)s)",
+        help="the MTA that the lab starts: %(choices)s (default: %(default)s)",
     )
     whom.add_argument(
         "--target",
         metavar="HOST:PORT",
-        help="an MTA that already runs in this network namespace",
+        help="an MTA that is already running in this network namespace",
     )
     group.add_argument(
         "--client-address-by",
         choices=("none", "proxy", "xclient"),
         default="none",
-        help="how --target learns a client's address: none (from the connection), proxy (PROXY "
-        "protocol), xclient",
+        help="how the client's address is passed to --target: none (it is that of the connection), "
+        "proxy (PROXY protocol), xclient",
     )
     group.add_argument(
         "--binary",
         metavar="PATH",
-        help="of the reference relay, which is not built then",
+        help="the reference relay to test, instead of building it",
     )
 
 
@@ -102,11 +102,14 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         dest="clauses",
-        help="only tests of these clauses, e.g. 'SRS-*'; may be repeated",
+        help="run only the tests of these clauses, e.g. 'SRS-*'; may be repeated",
     )
-    group.add_argument("--list", action="store_true", help="show the clauses and exit")
+    group.add_argument("--list", action="store_true", help="list the clauses and exit")
     group.add_argument(
-        "--routes", type=int, metavar="N", help="show the routes N tests need, and exit"
+        "--routes",
+        type=int,
+        metavar="N",
+        help="print the routes that N tests need, and exit",
     )
     group.add_argument(
         "--repeat", type=int, default=1, metavar="N", help="run every test N times"
@@ -114,10 +117,12 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--first-failure",
         action="store_true",
-        help="end with the first test that fails",
+        help="stop at the first failure",
     )
     group.add_argument(
-        "--shell", action="store_true", help="open a shell in the running lab instead"
+        "--shell",
+        action="store_true",
+        help="open a shell in the running lab instead of running tests",
     )
 
 
@@ -127,7 +132,7 @@ def _add_manner(group: argparse._ArgumentGroup) -> None:
         type=int,
         metavar="N",
         dest="jobs",
-        help="labs at once (default: as many as there is work for, two a CPU at most)",
+        help="number of labs in parallel (default: as many as needed, at most two per CPU)",
     )
     group.add_argument(
         "--shuffle",
@@ -142,10 +147,10 @@ def _add_manner(group: argparse._ArgumentGroup) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="multiplies the lab's patience, for a slow machine",
+        help="multiply the lab's time-outs by X, for a slow machine",
     )
     group.add_argument(
-        "-v", action="store_true", dest="verbose", help="a line for every test"
+        "-v", action="store_true", dest="verbose", help="print a line for every test"
     )
 
 
@@ -154,21 +159,23 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
         "--report",
         default=str(ROOT / "reports"),
         metavar="DIR",
-        help="where reports are written (default: reports)",
+        help="write the reports to DIR (default: reports)",
     )
     group.add_argument(
-        "--strict", action="store_true", help="clauses that only warn gate as well"
+        "--strict",
+        action="store_true",
+        help="let all clauses gate, including those that only warn",
     )
     group.add_argument(
         "--waivers",
         metavar="FILE",
-        help="known failures that are accepted until a date, as YAML: "
+        help="known failures that are accepted until a date, in YAML: "
         "a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}",
     )
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The options in the form in which a run is handed on."""
+    """The options as settings of a run."""
     seed = options.shuffle
     if seed == -1:
         seed = random.SystemRandom().randrange(1_000_000)
@@ -177,7 +184,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         target=options.target,
         client_address_by=options.client_address_by,
         clauses=options.clauses,
-        # A remote subject has one network, so one lab.
+        # A remote subject has one network, and so one lab.
         jobs=1 if options.target else options.jobs,
         shuffle=seed,
         repeat=options.repeat,

@@ -1,8 +1,8 @@
-"""Standard output and standard error of `conform`, whose reader may go away.
+"""Standard output and standard error of `conform`, whose reader may close them.
 
-`conform | head` loses its reader in the middle of a report. What is written after that is dropped,
-so that the run is finished and its reports are complete on disk; the exit status then says that the
-output is not (as a program's that SIGPIPE ended).
+In `conform | head` the pipe is closed in the middle of a report. Further output is discarded, so that
+the run ends normally and its reports are complete on disk; the exit status is that of a program ended
+by SIGPIPE.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import io
 import os
 import sys
 
-READER_GONE = 141  # 128 and SIGPIPE, as shells have it
+READER_GONE = 141  # 128 + SIGPIPE, as shells report it
 
 
 class Output(io.TextIOWrapper):
-    """A text stream on a file descriptor; the first error in writing is kept, and nothing raised."""
+    """A text stream on a file descriptor; the first write error is kept, and none is raised."""
 
     def __init__(self, descriptor: int) -> None:
-        # A descriptor of its own: pytest takes the standard ones for the time of a test.
+        # A descriptor of its own, since pytest replaces the standard ones during a test.
         super().__init__(
             open(os.dup(descriptor), "wb", closefd=False),
             encoding="utf-8",
@@ -43,14 +43,14 @@ class Output(io.TextIOWrapper):
 
     def _give_up(self, error: OSError) -> None:
         self.error = self.error or error
-        # What is still in the buffers has to go somewhere.
+        # The rest of the buffers has to be written somewhere.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
 
 
 def replace_standard_streams() -> None:
-    """Puts an Output in the place of each standard stream that is open."""
+    """Replaces each standard stream that is open by an Output."""
     if sys.stdout is not None:
         sys.stdout = Output(sys.stdout.fileno())
     if sys.stderr is not None:
@@ -58,8 +58,8 @@ def replace_standard_streams() -> None:
 
 
 def status_of_output(status: int, otherwise: int) -> int:
-    """The exit status `status`, unless standard output could not be written: READER_GONE, or
-    `otherwise` with a message where that has another cause."""
+    """`status`, unless standard output could not be written: then READER_GONE, or `otherwise` with a
+    message if there is another cause."""
     output = sys.stdout
     if not isinstance(output, Output):
         return status
@@ -69,7 +69,7 @@ def status_of_output(status: int, otherwise: int) -> int:
     if output.error.errno == errno.EPIPE:
         return READER_GONE
     print(
-        f"conform: standard output cannot be written: {output.error.strerror}",
+        f"conform: cannot write to standard output: {output.error.strerror}",
         file=sys.stderr,
     )
     return otherwise

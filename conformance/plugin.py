@@ -1,7 +1,7 @@
-"""The pytest plugin under `conform`: one lab for every worker, one piece of it for every test, and
-what came of each test as plain data that travels in pytest's own reports.
+"""The pytest plugin of `conform`: a lab for every worker, a part of it for every test, and the result
+of each test as plain data in pytest's own reports.
 
-It is loaded by `conform` (-p conformance.plugin) and not meant for a bare pytest.
+It is loaded by `conform` (-p conformance.plugin), not for use with pytest alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from conformance.settings import ROOT, Settings
 from conformance.subjects import make_subject
 from conformance.subjects.base import Subject, SubjectUnavailable
 
-# Spare places in the plan beyond one for each test.
+# Spare slots in the plan beyond one for each test.
 SPARE_SLOTS = 2
 
 
@@ -36,7 +36,7 @@ class LabFailure(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conform-settings", help="settings of conform, as JSON")
-    # Messages of plain asserts ask for this option of the terminal plugin, which is off.
+    # Plain asserts read this option of the terminal plugin, which is disabled.
     parser.addoption("--verbosity", type=int, dest="verbose", default=0)
 
 
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def reproduce_command(settings: Settings, ids: list[str]) -> str:
-    """A command that runs the tests of a clause again."""
+    """A command that repeats the tests of a clause."""
     words = ["scripts/conform"]
     if settings.target:
         words.append(f"--target {settings.target}")
@@ -77,7 +77,7 @@ class Runner:
             self._subject = make_subject(self.settings)
         return self._subject
 
-    # Which tests run
+    # Selection
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if self.settings.repeat > 1:
@@ -103,7 +103,7 @@ class Runner:
             if needed and needed not in self.subject.capabilities:
                 raise Unimplemented(needed)
 
-    # What they run in
+    # Fixtures
 
     @pytest.fixture(scope="session")
     def lab(self, request: pytest.FixtureRequest) -> Iterator[Lab]:
@@ -124,7 +124,7 @@ class Runner:
 
     @pytest.fixture
     def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:
-        """This test's piece of the lab."""
+        """This test's part of the lab."""
         try:
             world = lab.world()
         except SubjectUnavailable as error:
@@ -137,16 +137,16 @@ class Runner:
         world.transcript.write(path, f"{request.node.name}\nclauses: {ids}")
         errors = lab.loop.take_errors()
         if errors:
-            raise RuntimeError("in the lab's own thread: " + "\n".join(errors))
+            raise RuntimeError("in the lab's thread: " + "\n".join(errors))
 
     def _transcript_path(self, item: pytest.Item) -> Path:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")
         if name != item.name:
-            # Parameters may differ only in what a file name cannot show.
+            # Parameters may differ only in characters that are not in the file name.
             name = f"{name[:140]}-{zlib.crc32(item.name.encode()):08x}"
         return self.settings.transcripts / f"{item.path.stem}.{name}.txt"
 
-    # What came of them
+    # Results
 
     @pytest.hookimpl(hookwrapper=True)  # type: ignore[misc]
     def pytest_runtest_makereport(
@@ -154,7 +154,7 @@ class Runner:
     ) -> Generator[None, Any, None]:
         report = (yield).get_result()
         if call.when == "call" or call.excinfo is not None:
-            # ASCII text is the one thing that every way of handing reports on leaves alone.
+            # ASCII text passes unchanged through every way of transferring reports.
             report.conform = json.dumps(asdict(self._result(item, call)))
             report.longrepr, report.sections = None, []
 
@@ -202,7 +202,7 @@ class Runner:
 
 
 def title_of(item: pytest.Item) -> str:
-    """A test's name as the sentence that it is."""
+    """A test's name as a sentence."""
     name, _, parameters = item.name.removeprefix("test_").partition("[")
     sentence = name.replace("_", " ")
     return f"{sentence} [{parameters}" if parameters else sentence

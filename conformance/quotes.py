@@ -1,9 +1,9 @@
-"""The texts that clauses cite, cut into their sections, and whether a quote is in one.
+"""The texts that clauses cite, by section, and the check that a quote is in its section.
 
 The decisions are in this repository. The Postmaster page and the RFCs are not: they are read from a
-folder that has them as `spec/postmaster.md` and `rfc/rfc5321.txt`, or without those two folders;
-by default from `shared` beside the checkout. Quotes from a text that is not there cannot be checked,
-and `Texts.has()` says so.
+folder that contains them as `spec/postmaster.md` and `rfc/rfc5321.txt`, with or without those two
+subfolders; by default `shared` next to the checkout. Quotes from a missing text cannot be checked, see
+`Texts.has()`.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ ANCHOR = re.compile(r'<a id="([^"]*)"></a>')
 
 
 def anchors(specification: Path = SPECIFICATION) -> list[str]:
-    """The anchors of the decisions, in their order, each as often as it occurs."""
+    """The anchors of the decisions, in order, with any duplicates."""
     return ANCHOR.findall(specification.read_text(encoding="utf-8"))
 
 
 def _flat(text: str) -> str:
-    """`text` with every run of white space as one space, and words broken at hyphens joined."""
+    """`text` with every run of white space as one space, and words joined that a line break divides
+    after a hyphen."""
     return re.sub(r"- (?=[a-z])", "-", " ".join(text.split()))
 
 
 def _cut(text: str, heading: re.Pattern[str]) -> dict[str, str]:
-    """Sections by their heading, each up to the next heading of any depth."""
+    """Sections by heading, each up to the next heading of any level."""
     marks = list(heading.finditer(text))
     sections: dict[str, str] = {}
     for mark, following in zip(marks, [*marks[1:], None]):
@@ -48,12 +49,12 @@ def _cut(text: str, heading: re.Pattern[str]) -> dict[str, str]:
 
 
 def _decisions(text: str) -> dict[str, str]:
-    """The decisions by their anchor. A heading ends the decision before it."""
+    """The decisions by anchor. A heading ends the preceding decision."""
     return _cut(re.sub(r"^#+ .*$", '<a id=""></a>', text, flags=re.M), ANCHOR)
 
 
 class Texts:
-    """The cited texts: the decisions, and what there is in a folder."""
+    """The cited texts: the decisions, and those in a folder."""
 
     def __init__(
         self, folder: Path = SHARED, specification: Path = SPECIFICATION
@@ -62,7 +63,7 @@ class Texts:
         self._specification = specification
 
     def path(self, work: str) -> Path | None:
-        """Where the text of a work is, if it is there."""
+        """The file with the text of a work, if there is one."""
         if work == "decisions":
             return self._specification
         name = (
@@ -92,9 +93,9 @@ class Texts:
         return _cut(_PAGE_FOOT.sub("\n", text), _RFC_HEADING)
 
     def objection(self, source: Source, quote: str) -> str | None:
-        """Why `quote` is not a quote from `source`, or None if it is one."""
+        """Why `quote` is not from `source`, or None if it is."""
         if not self.has(source):
-            return f"there is no text of {source.work}"
+            return f"the text of {source.work} is missing"
         section = self._sections(source.work).get(source.place)
         if section is None:
             kind = "anchor" if source.work == "decisions" else "section"

@@ -1,4 +1,5 @@
-"""Runs the suite with pytest: in this process where one lab does, else in workers with a lab each."""
+"""Runs the suite with pytest: in this process if one lab is enough, otherwise in workers with a lab
+each."""
 
 from __future__ import annotations
 
@@ -25,11 +26,10 @@ ENDINGS = (
     pytest.ExitCode.NO_TESTS_COLLECTED,
 )
 
-# A worker costs a second of CPU time before its first test. Unless -j says otherwise there is one
-# lab, in this process, for at most so many tests, and for as long as they have not come to so many
-# seconds; what is left then is shared out.
-TESTS_FOR_ONE_LAB = 100
-SECONDS_FOR_ONE_LAB = 2.0
+# A worker needs a second of CPU time before its first test. So without -j, one lab in this process
+# runs at most so many tests, for at most so many seconds; the rest is distributed to workers.
+ONE_LAB_TESTS_MAX = 100
+ONE_LAB_SECONDS_MAX = 2.0
 
 
 class Collector:
@@ -50,7 +50,7 @@ class Collector:
             self.failure = self.failure or result.reason
         elif result.id not in self.tests:
             self._progress.add(result)
-        # A teardown that breaks outweighs the test's own outcome.
+        # An error in teardown outweighs the test's own outcome.
         self.tests[result.id] = result
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -63,7 +63,7 @@ class Collector:
         self._progress.expect(len(self.tests) + len(ids))
 
     def pytest_keyboard_interrupt(self, excinfo: object) -> None:
-        self.failure = self.failure or "ended early: interrupted"
+        self.failure = self.failure or "interrupted before the end"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -74,12 +74,12 @@ class Collector:
 
     def pytest_testnodedown(self, node: object, error: object) -> None:
         if error:
-            self.failure = self.failure or f"a worker ended: {error}"
+            self.failure = self.failure or f"a worker died: {error}"
 
 
 class OneLab:
-    """A pytest plugin for the session in this process: it leaves to workers what is too much for one
-    lab, in `left` the number of tests and in `done` the ids of those that have been run.
+    """A pytest plugin for the session in this process, which leaves to workers what is too much for
+    one lab: `left` is the number of remaining tests, `done` the ids of those that have run.
     """
 
     def __init__(self, jobs: int | None) -> None:
@@ -91,7 +91,7 @@ class OneLab:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._items = session.items
-        enough = TESTS_FOR_ONE_LAB if self._jobs is None else 1
+        enough = ONE_LAB_TESTS_MAX if self._jobs is None else 1
         if self._jobs != 1 and len(self._items) > enough and not session.testsfailed:
             self._leave_the_rest()
 
@@ -102,19 +102,19 @@ class OneLab:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self.done.append(nodeid)
         several_left = len(self._items) - len(self.done) > 1
-        if self._jobs is None and several_left and self._seconds > SECONDS_FOR_ONE_LAB:
+        if self._jobs is None and several_left and self._seconds > ONE_LAB_SECONDS_MAX:
             self._leave_the_rest()
 
     def _leave_the_rest(self) -> None:
         self.left = len(self._items) - len(self.done)
-        # What pytest iterates over: it finds nothing more to run.
+        # Pytest iterates over this list, and ends.
         del self._items[len(self.done) :]
 
 
 def run_tests(
     settings: Settings, chosen: list[Clause], complete: bool, console: Console
 ) -> Run:
-    """Runs the suite and returns everything there is to report."""
+    """Runs the suite and returns all that is to be reported."""
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     progress = Progress(console, settings.verbose)
     collector = Collector(progress)
@@ -124,7 +124,10 @@ def run_tests(
         version = make_subject(settings).version()
         ending = _run_pytest(settings, collector)
         if ending not in ENDINGS:
-            failure = collector.failure or f"pytest ended early: {ending}"
+            failure = (
+                collector.failure
+                or f"pytest ended before the end of the tests: {ending}"
+            )
     except SubjectUnavailable as error:
         failure = str(error)
     finally:
@@ -144,7 +147,7 @@ def run_tests(
 
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:
-    """Returns pytest's exit status; one that is not in ENDINGS says that tests are missing."""
+    """Returns pytest's exit status; if it is not in ENDINGS, tests are missing."""
     one_lab = OneLab(settings.jobs)
     ending = _session(settings, [collector, one_lab])
     failed = ending == pytest.ExitCode.TESTS_FAILED
@@ -154,9 +157,9 @@ def _run_pytest(settings: Settings, collector: Collector) -> int:
         or (failed and settings.first_failure)
     ):
         return ending
-    # Most of the time a lab waits.
-    most = settings.jobs or 2 * len(os.sched_getaffinity(0))
-    workers = [f"-n{min(most, one_lab.left)}", "--dist=load"]
+    # A lab mostly waits.
+    jobs_max = settings.jobs or 2 * len(os.sched_getaffinity(0))
+    workers = [f"-n{min(jobs_max, one_lab.left)}", "--dist=load"]
     return _session(replace(settings, done=one_lab.done), [collector], *workers)
 
 

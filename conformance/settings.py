@@ -1,4 +1,4 @@
-"""What one run of `conform` was asked for, in a form that worker processes can be handed."""
+"""The settings of a run of `conform`, in a form that can be passed to worker processes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ class Settings:
 
     subject: str = "reference"
     target: str | None = None  # HOST:PORT of a remote subject
-    client_address_by: str = "none"  # how a remote subject learns a client's address
+    client_address_by: str = (
+        "none"  # how a client's address is passed to a remote subject
+    )
     clauses: list[str] = field(default_factory=list)  # globs; empty: all
-    jobs: int | None = 1  # labs at once; None: as many as there is work for
+    jobs: int | None = 1  # labs in parallel; None: as many as needed
     shuffle: int | None = None  # the seed
     repeat: int = 1
     timeout_scale: float = 1.0
@@ -30,7 +32,7 @@ class Settings:
     broken_clause: str | None = None  # --break for the reference relay
     first_failure: bool = False
     suite: str = str(SUITE)
-    done: list[str] = field(default_factory=list)  # tests that have been run already
+    done: list[str] = field(default_factory=list)  # tests that have already run
 
     @property
     def transcripts(self) -> Path:

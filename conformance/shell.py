@@ -1,4 +1,4 @@
-"""`conform --shell`: a shell in the running lab, with a hint of what to type."""
+"""`conform --shell`: a shell in the running lab, with examples of commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from conformance.subjects import make_subject
 from conformance.subjects.base import SubjectUnavailable
 
 HINT = """\
-The lab runs; nothing outside of it can be reached. Leave with "exit".
+The lab is running; nothing outside it can be reached. Leave it with "exit".
 
   {subject} listens on {ipv4} and {ipv6}, port 25.
-  A message is forwarded:
+  This message is forwarded:
     swaks --server {ipv4} --from alice@sender.example --to info@example.com
-  and lies, as it arrived at {destination}, in {directory}/mail/ .
-  An upstream's refusal comes back in-session:
+  and stored, as it arrived at {destination}, in {directory}/mail/ .
+  This one is refused by the upstream, in the same session:
     swaks --server {ipv4} --from alice@sender.example --to rejected@example.com
   DNS answers on 127.0.0.1:
     dig MX example.com

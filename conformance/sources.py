@@ -1,4 +1,4 @@
-"""What a clause's source names, and the address at which it is read.
+"""The source of a clause, and its URL.
 
 A source has one of three forms:
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 POSTMASTER_URL = "https://developers.cloudflare.com/email-routing/postmaster/"
 
-# Reports hold a copy of the decisions beside them, so that a link to one needs no network.
+# Reports contain a copy of the decisions, so that links to them need no network.
 DECISIONS_URL = "specification.html"
 
 _FORM = re.compile(
@@ -44,11 +44,12 @@ class Source:
 
 
 def parse_source(text: str) -> Source:
-    """The source that `text` names; ValueError where it has none of the three forms."""
+    """The source that `text` names. Raises ValueError if it does not have one of the three forms."""
     form = _FORM.fullmatch(text)
     if form is None:
         raise ValueError(
-            f"source '{text}' is not like 'RFC 5321 4.1', 'postmaster: HEADING' or 'decisions: ANCHOR'"
+            f"source '{text}' must have the form 'RFC 5321 4.1', 'postmaster: HEADING' or "
+            "'decisions: ANCHOR'"
         )
     if form["rfc"]:
         return Source(form["rfc"], form["section"])
@@ -58,5 +59,5 @@ def parse_source(text: str) -> Source:
 
 
 def _slug(heading: str) -> str:
-    """The anchor that the Postmaster page, like most of its kind, gives to a heading."""
+    """The anchor of a heading on the Postmaster page."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

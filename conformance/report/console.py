@@ -1,4 +1,4 @@
-"""The report on a terminal, and in plain text where there is none."""
+"""The report on a terminal, or in plain text elsewhere."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _BAD = (Outcome.FAIL, Outcome.ERROR)
 
 Part = str | Text | tuple[str, str]  # text, or text with a style
 
-# The column at which texts begin, and those of a failure that are copied and so never folded.
+# The column at which texts begin, and the facts of a failure that are never folded, to be copied.
 _MARGIN = 16
 _COPIED = ("where", "transcript", "again")
 
-# What a subject said is shown up to here; the transcript has the rest.
+# Text from a subject is shown up to this length; the transcript has the rest.
 SHOWN_LENGTH = 1500
 
-# On a terminal; the reports have all of them.
+# On a terminal; the reports have all.
 FAILURES_SHOWN = 25
 
-# When a log has its first line of progress, and how long after that the next ones.
+# Seconds to the first line of progress in a log, and between the next ones.
 FIRST_LINE_S = 2.0
 NEXT_LINE_S = 10.0
 
 
 def shown(text: str) -> str:
-    """`text` as a terminal may have it, and no more than a screen of it."""
+    """`text` made safe for a terminal, and shortened to a screenful."""
     return shortened(visible(text), SHOWN_LENGTH)
 
 
 class Progress:
-    """How far the tests are: one line that is written over on a terminal; elsewhere, unless there is a
-    line for every test, a line on standard error now and then."""
+    """The progress of the tests: on a terminal one line that is overwritten; elsewhere, unless there
+    is a line for every test, a line on standard error now and then."""
 
     def __init__(self, console: Console, verbose: bool) -> None:
         self._console = console
@@ -59,7 +59,7 @@ class Progress:
         self._rewrites = (
             console.is_terminal and not console.is_dumb_terminal and not verbose
         )
-        self._errors = sys.stderr  # pytest takes its name for the time of a test
+        self._errors = sys.stderr  # pytest replaces sys.stderr during a test
         self._started = time.monotonic()
         self._total = 0
         self._done = 0
@@ -71,7 +71,7 @@ class Progress:
             threading.Thread(target=self._log, daemon=True).start()
 
     def expect(self, total: int) -> None:
-        """Sets how many tests there will be."""
+        """Sets the number of tests."""
         self._total = total
 
     def add(self, test: TestResult) -> None:
@@ -85,7 +85,7 @@ class Progress:
             self._rewrite(self._state())
 
     def clear(self) -> None:
-        """Removes the line, and writes no more."""
+        """Removes the line, and ends."""
         self._over.set()
         if self._rewrites:
             self._rewrite("")
@@ -115,10 +115,10 @@ def report(
     verbose: bool,
     directory: Path,
 ) -> None:
-    """Verdicts by heading, failures in full, and last the conclusion; the report's files are in
+    """Verdicts by heading, failures in full, and the conclusion; the report's files are in
     `directory`.
 
-    A log has a line for every clause; on a terminal those that say the same stand together.
+    A log has a line for every clause; on a terminal, clauses with the same verdict share a line.
     """
     page = nearby(directory / "index.html")
     brief = console.is_terminal and not verbose
@@ -137,7 +137,7 @@ def report(
 
 
 def list_clauses(clauses: list[Clause], console: Console) -> None:
-    """The catalogue, or what is chosen of it."""
+    """Prints the catalogue, or a selection of it."""
     for heading, group in groupby(clauses, key=lambda clause: clause.heading):
         _line(console)
         _line(console, (heading, "bold"))
@@ -148,12 +148,12 @@ def list_clauses(clauses: list[Clause], console: Console) -> None:
 
 
 def _line(console: Console, *parts: Part) -> None:
-    """One line, as long as it is."""
+    """One line, not folded."""
     console.print(Text.assemble(*parts), highlight=False, soft_wrap=True)
 
 
 def _beside(console: Console, name: Part, *parts: Part, fold: bool = True) -> None:
-    """`name` and, hanging beside it, text of one or more lines; only on a terminal is it folded."""
+    """`name` with text of one or more lines beside it, folded on a terminal only."""
     text = Text.assemble(*parts)
     if console.is_terminal and fold:
         lines = text.wrap(console, max(console.width - _MARGIN, 20))
@@ -184,7 +184,7 @@ def _print_verdicts(
 
 
 def _note(result: ClauseResult, strict: bool) -> str:
-    """What is to be known beside the verdict."""
+    """Further facts on the verdict."""
     notes = [result.tally, shown(result.reason or "")]
     if result.verdict == Outcome.FAIL and result.waiver:
         reason = shown(result.waiver.reason)
@@ -196,7 +196,7 @@ def _note(result: ClauseResult, strict: bool) -> str:
 
 
 def _failed(run: Run) -> list[tuple[Clause | None, TestResult]]:
-    """Every test that failed or broke, with the first selected clause that it names."""
+    """Every test with a failure or an error, with the first selected clause that it names."""
     chosen = {result.clause.id: result.clause for result in run.clauses}
     return [
         (next((chosen[name] for name in test.clauses if name in chosen), None), test)

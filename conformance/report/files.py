@@ -1,5 +1,5 @@
-"""The files of a report: results.json (see the package's own text for its keys) and junit.xml for
-programs, index.html for a reader, and the decisions that clauses cite as specification.html."""
+"""The files of a report: results.json (the package's docstring has its keys) and junit.xml for
+programs, index.html for readers, and the decisions that clauses cite as specification.html."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conformance.sources import DECISIONS_URL
 
 SCHEMA = 1
 
-# XML 1.0 2.2: everything but these cannot stand in a document, not even escaped.
+# XML 1.0 2.2: characters that a document cannot contain, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -32,7 +32,7 @@ def write_files(run: Run, directory: Path, today: datetime.date) -> None:
 
 
 def to_json(run: Run, today: datetime.date) -> str:
-    """The whole model; ASCII only, so that nothing in it can hurt a reader."""
+    """The whole model; ASCII only, so that nothing in it can harm a reader."""
     document = {
         "schema": SCHEMA,
         "subject": run.subject,
@@ -70,7 +70,7 @@ def _without_nothing(mapping: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_junit(run: Run) -> bytes:
-    """One test case a test, as the JUnit schema of Jenkins and GitLab has it."""
+    """A test case for each test, in the JUnit schema of Jenkins and GitLab."""
     suite = ElementTree.Element(
         "testsuite",
         {

@@ -1,9 +1,9 @@
-"""The report for a reader: one HTML file that needs nothing else, and runs nothing; and the
-decisions that its clauses cite, in another.
+"""The report for readers: one HTML file without scripts or external resources; and another with the
+decisions that its clauses cite.
 
-Failures come first, in full and with their transcripts; then every clause under its heading. Whatever
-a subject sent is text here: the template escapes everything, and a policy in the document forbids
-scripts and anything from elsewhere. The transcripts of the rest are linked.
+Failures come first, in full and with their transcripts, then all clauses by heading. Anything that a
+subject sent is text: the template escapes everything, and a policy in the document forbids scripts and
+external resources. The other transcripts are linked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 from conformance.report.text import shortened, visible
 from conformance.sources import parse_source
 
-# A report has to open on a phone whatever went wrong: together these stay below 2 MB.
+# A report should open on a phone, however many failures it has: together these stay below 2 MB.
 FACT_LENGTH = 1_500
 TRANSCRIPT_LENGTH = 16_000
 FACTS_SIZE = 350_000
@@ -38,18 +38,18 @@ BAD = (Outcome.FAIL, Outcome.ERROR)
 
 
 class Room:
-    """How much may still be written, in octets of HTML."""
+    """The space left for text, in octets of HTML."""
 
     def __init__(self, size: int) -> None:
         self._left = size
 
     def take(self, text: str, length: int) -> str:
-        """As much of `text` as `length` and what is left allow."""
+        """As much of `text` as `length` and the space left allow."""
         text = visible(text)
         shown = shortened(text, length)
         size = len(str(escape(shown)).encode())
         if size > self._left:
-            # An octet of text is at most six of HTML ("&#34;" and the like).
+            # An octet of text is at most six octets of HTML ("&#34;").
             shown = shortened(text, self._left // 6)
             size = len(str(escape(shown)).encode())
         self._left = max(0, self._left - size)
@@ -58,7 +58,7 @@ class Room:
 
 @dataclass
 class Failure:
-    """A test that failed or broke, as the report shows it."""
+    """A failure or an error of a test, for the report."""
 
     number: int
     test: TestResult
@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass
 class Row:
-    """A clause and what there is to see of its tests."""
+    """A clause, and what is shown of its tests."""
 
     result: ClauseResult
     failures: list[Failure]
@@ -77,7 +77,7 @@ class Row:
 
     @property
     def left_out(self) -> int:
-        """Tests that are in results.json only."""
+        """The number of tests that are only in results.json."""
         shown = len(self.failures) + len(self.shown_above) + len(self.others)
         return len(self.result.tests) - shown
 
@@ -87,9 +87,9 @@ class Row:
 
 
 def to_html(run: Run, directory: Path, today: datetime.date) -> str:
-    """The report as it stands in `directory`, where the transcripts are."""
+    """The report in `directory`, where the transcripts are."""
     failures = _failures(run, directory)
-    # What gates is read first.
+    # Those that gate come first.
     results = sorted(run.clauses, key=lambda result: not result.gates(run.strict))
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
     environment = _environment()
@@ -122,7 +122,7 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
 
 
 def to_specification(run: Run) -> str:
-    """The decisions with their anchors, and beside each the run's clauses that cite it."""
+    """The decisions with their anchors, each with the clauses of the run that cite it."""
     citing: dict[str, list[str]] = {}
     for result in run.clauses:
         source = parse_source(result.clause.source)
@@ -139,7 +139,7 @@ def to_specification(run: Run) -> str:
 
 
 def _anchor(name: str, clauses: list[str]) -> str:
-    """An anchor that can be seen and copied, and links to the clauses."""
+    """A visible anchor that can be copied, with links to the clauses."""
     links = "".join(
         f' <a href="index.html#{clause}">{clause}</a>' for clause in clauses
     )
@@ -161,7 +161,7 @@ def _environment() -> Environment:
 def _rows(
     results: Iterable[ClauseResult], failures: dict[str, Failure]
 ) -> Iterator[Row]:
-    """A row for each result, each failure in full in the first that has it."""
+    """A row for each result, with each failure in full in its first row."""
     shown: set[int] = set()
     left = ALL_TESTS_SHOWN
     for result in results:
@@ -179,7 +179,7 @@ def _rows(
 
 
 def _failures(run: Run, directory: Path) -> dict[str, Failure]:
-    """Every failure by its test's id, with as much of each as there is room for."""
+    """Every failure by its test's id, as far as there is space."""
     facts, transcripts = Room(FACTS_SIZE), Room(TRANSCRIPTS_SIZE)
     return {
         test.id: Failure(
@@ -197,7 +197,7 @@ def _failures(run: Run, directory: Path) -> dict[str, Failure]:
 
 
 def _beginning(test: TestResult, directory: Path) -> str:
-    """A test's transcript from its beginning, one character longer than what is shown of it."""
+    """The beginning of a test's transcript, one character longer than what is shown."""
     if test.transcript is None:
         return ""
     path = directory / test.transcript
@@ -209,6 +209,6 @@ def _beginning(test: TestResult, directory: Path) -> str:
 
 
 def _counts(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
-    """How many there are of each, the worst first."""
+    """The number of each, the worst first."""
     counter = Counter(outcomes)
     return [(outcome, counter[outcome]) for outcome in Outcome if counter[outcome]]

@@ -1,4 +1,4 @@
-"""What a subject said, made fit to be shown: nothing in it acts on a terminal or hides from a reader."""
+"""Text from a subject, made safe to show: nothing in it controls a terminal or is invisible."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def visible(text: str) -> str:
-    """`text` with control characters, bidirectional overrides, lone surrogates and the like written
-    out; line feeds stay."""
+    """`text` with control characters, bidirectional overrides, lone surrogates and the like escaped;
+    line feeds are kept."""
     return "".join(
         char
         if char.isprintable() or char == "\n"
@@ -17,11 +17,11 @@ def visible(text: str) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """The beginning of `text`, with a mark where something is left out."""
+    """The beginning of `text`, with a mark if the rest is omitted."""
     return text if len(text) <= length else text[:length] + " ..."
 
 
 def nearby(path: Path) -> str:
-    """`path` as one would type it here: relative, if it is below the working directory."""
+    """`path` as typed here: relative if it is below the working directory."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -20,7 +20,7 @@ def make_subject(settings: Settings) -> Subject:
         from conformance.subjects.postfix import Postfix
 
         return Postfix()
-    raise SubjectUnavailable(f"no subject is called '{settings.subject}'")
+    raise SubjectUnavailable(f"unknown subject '{settings.subject}'")
 
 
 NAMES = ("reference", "postfix")

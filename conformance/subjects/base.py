@@ -1,7 +1,7 @@
-"""What the suite may ask of an MTA under test, whichever it is.
+"""The interface of an MTA under test.
 
-An adapter says how to find the MTA's version, write its configuration for the lab's plan, start it,
-know that it is ready, and stop it. Tests see nothing of it but this interface.
+An adapter finds the MTA's version, writes its configuration for the lab's plan, starts it, waits until
+it is ready, and stops it. Tests use only this interface.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 # What a subject may declare; a clause that needs one which is not declared is "unimplemented".
 CAPABILITIES = {
     "srs": "rewrites the reverse-path by the Sender Rewriting Scheme",
-    "in-session": "answers the client with what the upstream answered",
+    "in-session": "relays the upstream's replies to the client in the same session",
     "starttls": "offers STARTTLS to clients",
-    "upstream-starttls": "uses STARTTLS where an upstream offers it",
+    "upstream-starttls": "uses STARTTLS if the upstream offers it",
     "ipv6": "listens on and delivers over IPv6",
-    "idn": "serves internationalised domains in U-label form",
+    "idn": "serves internationalized domains in U-label form",
     "postmaster": "accepts postmaster without a domain and at every served domain",
     "session-limits": "limits the sessions of one client address to Limits.sessions_per_client",
     "memory-budget": "refuses messages that would not fit its memory with 452",
-    "plans": "refuses a configuration that its zones' plans do not allow",
-    "provisioning": "prints the records of a zone, and checks those of a live one",
+    "plans": "rejects a configuration that its zones' plans do not allow",
+    "provisioning": "prints the records of a zone, and checks those of a live zone",
     "limits": "has the limits of the reference configuration (see Limits)",
     "timeouts": "runs with the short time-outs that it declares (see Timeouts)",
     "restart": "can be killed and started again within a test",
@@ -44,7 +44,7 @@ CAPABILITIES = {
     "dkim-verify": "verifies DKIM signatures and records the results",
     "dkim-sign": "signs what it forwards",
     "dmarc": "enforces DMARC",
-    "dmarc-options": "can be run with either edition of DMARC, and refusing at quarantine",
+    "dmarc-options": "can be run with either edition of DMARC, and with quarantine as a refusal",
     "arc-seal": "validates and extends the Authenticated Received Chain",
     "authres": "writes Authentication-Results and removes forged ones",
 }
@@ -65,7 +65,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the subject is to be configured for; the same for every subject."""
+    """The configuration wanted of the subject; the same for every subject."""
 
     zones: tuple[Zone, ...]
     contact: str  # where mail for postmaster goes
@@ -80,7 +80,7 @@ class Plan:
     ipv4: str  # where it listens, and sends from
     ipv6: str
     port: int = 25
-    proxy_port: int = 2525  # a listener for the PROXY protocol, if it has that
+    proxy_port: int = 2525  # a listener for the PROXY protocol, if there is one
     dmarc_edition: str = "rfc9989"  # or "rfc7489"
     dmarc_quarantine: str = "forward"  # or "reject"
 
@@ -95,13 +95,13 @@ class Timeouts:
     upstream_command: float = 300
     upstream_data_end: float = 600
     recipient: float = (
-        300  # everything upstream up to the answer to RCPT, all hosts together
+        300  # everything upstream up to the reply to RCPT, for all hosts together
     )
     dns: float = 10
 
 
-# Short enough that stalls are tested in seconds, long enough for a busy machine; for subjects that can
-# be configured so.
+# Short enough to test stalls in seconds, long enough for a busy machine; for subjects that can be
+# configured so.
 SHORT_TIMEOUTS = Timeouts(
     client_command=3,
     client_data=3,
@@ -152,7 +152,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
-        """Sends the group a signal and reaps it; SIGKILL to what is left after `patience`."""
+        """Sends the group a signal and reaps it; after `patience` seconds, SIGKILL."""
         if self._process is None:
             return
         for wanted in (number, signal.SIGKILL):
@@ -164,7 +164,7 @@ class Process:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Stops the group for a while; connections made meanwhile wait for it in the kernel."""
+        """Suspends the group; meanwhile, connections wait in the kernel."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
         try:
@@ -174,7 +174,7 @@ class Process:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The end of a log, for a message about a failure."""
+    """The end of a log, for an error message."""
     if not log.exists():
         return ""
     text = log.read_text(encoding="utf-8", errors="backslashreplace")
@@ -186,7 +186,7 @@ class SubjectUnavailable(Exception):
 
 
 class Subject(ABC):
-    """One MTA under test. A worker has one, and it lives as long as the worker."""
+    """One MTA under test. Each worker has one for its whole life."""
 
     name = "subject"
     capabilities: frozenset[str] = frozenset()
@@ -202,11 +202,11 @@ class Subject(ABC):
 
     @abstractmethod
     def version(self) -> str:
-        """The MTA's name and version as it gives them; SubjectUnavailable if it is not there."""
+        """The MTA's name and version as it reports them. Raises SubjectUnavailable."""
 
     @abstractmethod
     def configure(self, plan: Plan, directory: Path) -> None:
-        """Writes everything it needs under `directory`."""
+        """Writes the configuration below `directory`."""
 
     @abstractmethod
     def start(self, clock_offset_days: float = 0.0) -> None:
@@ -214,7 +214,7 @@ class Subject(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Stops it in good order."""
+        """Shuts it down."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -222,19 +222,19 @@ class Subject(ABC):
 
     @abstractmethod
     def running(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is running."""
 
     @abstractmethod
     def diagnosis(self) -> str:
-        """The end of its logs, shown where it could not start or died; tests never look at it."""
+        """The end of its logs, shown if it could not start or died; tests never read it."""
 
     def held(self) -> AbstractContextManager[None]:
-        """A while in which it does nothing, if it can be had: what a client says then is certain to
-        be there before the banner."""
+        """A context in which it is suspended, if possible, so that what a client sends is certain to
+        arrive before the banner."""
         return nullcontext()
 
     def provision(self, domain: str) -> str:
-        """The records that it adds to a zone, in master-file form ("provisioning")."""
+        """The records that a zone needs, in master-file form ("provisioning")."""
         raise NotImplementedError
 
     def check_zone(self, domain: str) -> bool:
@@ -257,15 +257,15 @@ class Subject(ABC):
         return self.plan.port
 
     def preamble(self, client: str, server: str, port: int) -> bytes:
-        """What a connection from `client` has to begin with, before SMTP."""
+        """What has to be sent first on a connection from `client`, before SMTP."""
         return b""
 
     def introduce(self, client: Client, source: str) -> None:
-        """Tells the MTA a client's address where the connection does not show it; the banner is
-        still to be read afterwards."""
+        """Passes a client's address to the MTA if the connection does not show it; the banner is read
+        afterwards."""
 
     def wait_until_ready(self) -> None:
-        """Returns once it greets a client; SubjectUnavailable if it does not in time, or dies."""
+        """Returns once it greets a client. Raises SubjectUnavailable if it does not in time, or dies."""
         deadline = time.monotonic() + self.start_patience
         while time.monotonic() < deadline:
             try:
@@ -281,7 +281,9 @@ class Subject(ABC):
                 pass
             if not self.running():
                 raise SubjectUnavailable(
-                    f"{self.name} ended at its start\n{self.diagnosis()}"
+                    f"{self.name} exited during its start\n{self.diagnosis()}"
                 )
             time.sleep(0.02)
-        raise SubjectUnavailable(f"{self.name} does not answer\n{self.diagnosis()}")
+        raise SubjectUnavailable(
+            f"{self.name} sent no greeting within {self.start_patience:g} s\n{self.diagnosis()}"
+        )

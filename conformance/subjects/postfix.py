@@ -1,9 +1,9 @@
 """Debian's Postfix with postsrsd, configured as an operator would for forwarding.
 
-Virtual aliases route, postsrsd rewrites senders, a DNSBL is asked. Mail is queued: recipients are not
-probed upstream (reject_unverified_recipient) before they are accepted, since that answers in words of
-Postfix's own and says nothing about the message. SPF, DKIM, DMARC and ARC would need further daemons
-and are not declared. postfix.md says how it fares, and why.
+Virtual aliases are the routes, postsrsd rewrites senders, a DNSBL is queried. Mail is queued:
+recipients are not probed upstream (reject_unverified_recipient) before they are accepted, since the
+reply would be in Postfix's own words and says nothing about the message. SPF, DKIM, DMARC and ARC would
+need further daemons and are not declared. postfix.md explains its failures.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POSTSRSD = "/usr/sbin/postsrsd"
 SRS_PORTS = (10001, 10002)
 
 
-# No chroots: the lab's directories are the instance's own already.
+# No chroots: the lab's directories already belong to this instance alone.
 MASTER_CF = """\
 {port}    inet  n  -  n  -      -  smtpd
 cleanup   unix  n  -  n  -      0  cleanup
@@ -57,7 +57,7 @@ scache    unix  -  -  n  -      1  scache
 postlog   unix-dgram n - n -    1  postlogd
 """
 
-# Answers of a DNSBL that list a client; those in 127.255.0.0/16 are its error codes.
+# Answers of a DNSBL that list a client; those in 127.255.0.0/16 are error codes.
 LISTING = "127.[0..254].[0..255].[0..255]"
 
 # Recipients that are judged by their form: postmaster is never refused for a DNSBL, and nobody

@@ -62,9 +62,9 @@ class Reference(Subject):
                 [self.binary, "--version"], capture_output=True, text=True, timeout=10
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            why = error.strerror if isinstance(error, OSError) else "it says nothing"
+            why = error.strerror if isinstance(error, OSError) else "no output"
             raise SubjectUnavailable(
-                f"{self.binary} cannot be run ({why}); build it, or name another "
+                f"cannot run {self.binary} ({why}); build it, or choose another "
                 "with --binary"
             ) from error
         return result.stdout.strip()

@@ -1,9 +1,9 @@
-"""An MTA that runs already, at --target HOST:PORT.
+"""An MTA that is already running, at --target HOST:PORT.
 
-It has to share a network namespace of its own with conform (`unshare -n`, or a container without a
-network), be configured for the routes that `conform --routes N` prints, and ask DNS at 127.0.0.1; conform
-brings DNS, upstream MTAs and the clients' addresses. An MTA that is reached through something that
-hides those addresses is told them by the PROXY protocol or by XCLIENT.
+It has to share a network namespace with conform (`unshare -n`, or a container without a network), be
+configured for the routes that `conform --routes N` prints, and query DNS at 127.0.0.1; conform provides
+DNS, upstream MTAs and the clients' addresses. If these addresses are hidden from the MTA, they are
+passed by the PROXY protocol or by XCLIENT.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from conformance.expect import ConformanceFailure
 from conformance.lab.client import Client
 from conformance.subjects.base import CAPABILITIES, Plan, Subject, SubjectUnavailable
 
-# What needs a hand on the process, on its clock or on its configuration.
+# Capabilities that need access to the process, its clock or its configuration.
 OUT_OF_REACH = {
     "restart",
     "clock",
@@ -29,7 +29,7 @@ OUT_OF_REACH |= {"plans", "provisioning", "proxy-protocol"}
 
 
 class Remote(Subject):
-    """Only ever talked to."""
+    """An MTA reached only by SMTP."""
 
     name = "remote"
     needs_namespace = False
@@ -52,19 +52,19 @@ class Remote(Subject):
     def version(self) -> str:
         if _has_a_way_out():
             raise SubjectUnavailable(
-                "--target would bring the lab's addresses into this network; start conform and the "
-                "MTA in a network namespace of their own (unshare -n, or a container without one)"
+                "--target would add the lab's addresses to this network; start conform and the MTA in "
+                "a network namespace of their own (unshare -n, or a container without a network)"
             )
         return f"at {self._host}:{self._port}"
 
     def configure(self, plan: Plan, directory: Path) -> None:
-        """Nothing: its operator has."""
+        """Nothing: its operator has configured it."""
 
     def start(self, clock_offset_days: float = 0.0) -> None:
-        """Nothing: it runs."""
+        """Nothing: it is running."""
 
     def stop(self) -> None:
-        """Nothing: it goes on."""
+        """Nothing: it keeps running."""
 
     def kill(self) -> None:
         raise NotImplementedError
@@ -101,7 +101,7 @@ class Remote(Subject):
 
 
 def _has_a_way_out() -> bool:
-    """Whether there is a network here other than the loop-back interface."""
+    """Whether there is a network interface other than loopback."""
     shown = subprocess.run(
         ["ip", "-o", "link", "show", "up"], capture_output=True, text=True
     )
