@@ -83,7 +83,7 @@ def test_every_key_is_explained_with_its_values_and_its_default() -> None:
     assert "spf.engine" not in done.stdout
 
 
-def test_the_engine_that_was_removed_is_refused_with_what_to_do(config: Path) -> None:
+def test_the_removed_engine_setting_is_refused_with_advice(config: Path) -> None:
     with config.open("a", encoding="utf-8") as file:
         file.write("spf: {engine: native}\n")
     done = run("check-config", str(config))
@@ -105,14 +105,14 @@ def test_a_dnsbl_needs_the_page_that_its_refusal_refers_to(config: Path) -> None
     )
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.yaml"
     done = run("check-config", str(missing))
     assert done.returncode == USAGE
     assert done.stderr == f"{missing}: No such file or directory\n"
 
 
-def test_a_taken_address_keeps_the_relay_from_starting(config: Path) -> None:
+def test_the_relay_does_not_start_on_an_address_in_use(config: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config.write_text(GOOD.format(port=port, to="a@up.example"), encoding="utf-8")

@@ -73,12 +73,12 @@ def test_needs(world): world.require("flying")
     assert run.status == 1
 
 
-def test_a_failing_test_weighs_more_than_a_passing_one(conform: Conform) -> None:
+def test_a_failing_test_outweighs_a_passing_one(conform: Conform) -> None:
     run = conform(PASSING + FAILING.replace(GATING[1], GATING[0]))
     assert run.verdict(GATING[0]) == "fail"
 
 
-def test_a_teardown_that_breaks_is_an_error(conform: Conform) -> None:
+def test_an_exception_in_teardown_is_an_error(conform: Conform) -> None:
     run = conform(
         """
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_the_last_line_counts_tests(conform: Conform) -> None:
     assert run.output.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
 
 
-def test_a_failure_is_shown_with_all_that_is_needed(conform: Conform) -> None:
+def test_a_failure_is_shown_with_everything_needed(conform: Conform) -> None:
     run = conform(FAILING)
     (failure,) = [test for test in run.results["tests"] if test["outcome"] == "fail"]
     for shown in ("a number: 2", GATING[1], failure["transcript"], f"-k {GATING[1]}"):
@@ -184,7 +184,7 @@ def test_a_failure_is_shown_with_all_that_is_needed(conform: Conform) -> None:
     assert (run.report / failure["transcript"]).exists()
 
 
-def test_a_report_that_cannot_be_written_is_known_before_any_test_runs(
+def test_a_report_that_cannot_be_written_is_reported_before_any_test_runs(
     conform: Conform,
 ) -> None:
     run = conform(PASSING, "--report", __file__)
@@ -193,7 +193,9 @@ def test_a_report_that_cannot_be_written_is_known_before_any_test_runs(
     assert run.output == ""
 
 
-def test_the_html_report_is_written_whatever_comes_of_a_run(conform: Conform) -> None:
+def test_the_html_report_is_written_whatever_the_outcome_of_a_run(
+    conform: Conform,
+) -> None:
     run = conform(PASSING + FAILING)
     assert run.status == 1
     page = run.report / "index.html"
@@ -203,12 +205,12 @@ def test_the_html_report_is_written_whatever_comes_of_a_run(conform: Conform) ->
     assert "could not run" in page.read_text()
 
 
-def test_repeat_runs_every_test_that_often(conform: Conform) -> None:
+def test_repeat_runs_every_test_n_times(conform: Conform) -> None:
     run = conform(PASSING + FAILING, "--repeat", "3", jobs="2")
     assert run.output.splitlines()[-1] == "3 passed, 3 failed, 0 skipped"
 
 
-def test_shuffle_tells_its_seed_and_loses_nothing(conform: Conform) -> None:
+def test_shuffle_prints_its_seed_and_loses_no_test(conform: Conform) -> None:
     run = conform(PASSING + FAILING, "--shuffle", "7")
     assert "seed 7" in run.output
     assert run.output.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
@@ -240,20 +242,20 @@ def test_an_expired_waiver_fails(conform: Conform, tmp_path: Path) -> None:
     assert "expired" in run.output
 
 
-def test_a_waiver_that_nothing_needs_fails(conform: Conform, tmp_path: Path) -> None:
+def test_a_waiver_that_is_not_needed_fails(conform: Conform, tmp_path: Path) -> None:
     run = conform(PASSING, "--waivers", waiver(tmp_path, GATING[1], 1))
     assert run.status == 1
-    assert "nothing needs the waiver" in run.output
+    assert "is no longer needed" in run.output
 
 
-def test_a_waiver_outside_of_the_selection_is_left_alone(
+def test_a_waiver_outside_the_selection_is_ignored(
     conform: Conform, tmp_path: Path
 ) -> None:
     path = waiver(tmp_path, GATING[1], 1)
     assert conform(PASSING, "-k", GATING[0], "--waivers", path).status == 0
 
 
-def test_a_waiver_file_that_is_wrong_is_a_usage_error(
+def test_an_invalid_waiver_file_is_a_usage_error(
     conform: Conform, tmp_path: Path
 ) -> None:
     path = tmp_path / "waivers.yaml"
@@ -282,7 +284,7 @@ def running_mta(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("by", ["none", "proxy", "xclient"])
-def test_an_mta_that_runs_already_is_talked_to(
+def test_a_running_mta_can_be_tested(
     conform: Conform, running_mta: str, by: str
 ) -> None:
     suite = PASSING.replace("pass\n", "world.client().quit()\n") + FAILING
@@ -295,20 +297,20 @@ def test_an_mta_that_runs_already_is_talked_to(
     assert run.status == 1
 
 
-def test_a_target_that_is_none_is_status_3(conform: Conform) -> None:
+def test_an_invalid_target_is_status_3(conform: Conform) -> None:
     assert conform(PASSING, "--target", "127.0.0.1:2501").status == 3
     assert conform(PASSING, "--target", "nonsense").status == 3
 
 
-def test_an_interrupted_run_is_no_verdict(conform: Conform) -> None:
+def test_an_interrupted_run_has_no_verdict(conform: Conform) -> None:
     run = conform(
         PASSING + FAILING.replace("(world):", "(world): raise KeyboardInterrupt #")
     )
     assert run.status == 3
-    assert "ended early" in run.output
+    assert "before the end" in run.output
 
 
-def test_where_namespaces_are_forbidden_it_says_so_in_one_line(
+def test_forbidden_namespaces_are_reported_in_one_line(
     conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbidding = tmp_path / "bin" / "unshare"
@@ -320,10 +322,10 @@ def test_where_namespaces_are_forbidden_it_says_so_in_one_line(
     monkeypatch.setenv("PATH", f"{forbidding.parent}:{os.environ['PATH']}")
     run = conform(PASSING)
     assert run.status == 3
-    assert "forbidden" in run.errors and run.errors.count("\n") == 1
+    assert "not allowed" in run.errors and run.errors.count("\n") == 1
 
 
-def test_scripts_conform_says_what_it_takes(conform: Conform) -> None:
+def test_scripts_conform_explains_its_options(conform: Conform) -> None:
     run = conform(PASSING, "--help")
     assert run.status == 0
     for option in ("--subject", "--target", "--shuffle", "--waivers", "--shell"):

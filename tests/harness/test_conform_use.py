@@ -98,13 +98,13 @@ def test_one_test_is_run_without_workers(conform: Conform, jobs: str | None) -> 
     assert run.output.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
 
 
-def test_there_are_no_more_workers_than_tests(conform: Conform) -> None:
+def test_there_are_never_more_workers_than_tests(conform: Conform) -> None:
     suite = "import os\n" + PASSING.replace("pass\n", f'assert {WORKERS} == "2"\n')
     run = conform(suite, "--repeat", "2", jobs="4")
     assert run.output.splitlines()[-1] == "2 passed, 0 failed, 0 skipped"
 
 
-def test_a_few_tests_share_one_lab_and_many_are_shared_out(conform: Conform) -> None:
+def test_a_few_tests_share_one_lab_and_many_are_distributed(conform: Conform) -> None:
     suite = "import os\n" + PASSING.replace("pass\n", f"assert {WORKERS} is None\n")
     few = conform(suite, "--repeat", "20", jobs=None)
     assert few.output.splitlines()[-1] == "20 passed, 0 failed, 0 skipped"
@@ -112,7 +112,7 @@ def test_a_few_tests_share_one_lab_and_many_are_shared_out(conform: Conform) -> 
     assert many.output.splitlines()[-1] == "0 passed, 101 failed, 0 skipped"
 
 
-def test_what_takes_long_is_shared_out_each_test_once_and_progress_shown(
+def test_slow_tests_are_distributed_once_each_and_progress_is_shown(
     conform: Conform,
 ) -> None:
     # The first test alone takes longer than one lab is left to itself.
@@ -133,7 +133,7 @@ def test_that_may_be_slow(world, number):
     assert run.errors
 
 
-def test_the_first_failure_is_the_last_test_where_one_lab_does(
+def test_the_first_failure_is_the_last_test_in_a_single_lab(
     conform: Conform,
 ) -> None:
     run = conform(FAILING + PASSING, "--first-failure", jobs=None)
@@ -168,14 +168,14 @@ def without_reader(tmp_path: Path, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [["--list"], ["--help"], ["--routes", "1"]])
-def test_a_reader_that_goes_away_ends_a_list_quietly(
+def test_a_closed_pipe_ends_a_list_quietly(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     assert without_reader(tmp_path, *arguments) == (141, "")
 
 
 @pytest.mark.parametrize("arguments", [[], ["-v"], ["--shuffle"]], ids=" ".join)
-def test_a_reader_that_goes_away_does_not_cost_the_reports(
+def test_a_closed_pipe_does_not_affect_the_reports(
     tmp_path: Path, arguments: list[str]
 ) -> None:
     status, errors = without_reader(tmp_path, *arguments)
@@ -188,7 +188,7 @@ def test_a_reader_that_goes_away_does_not_cost_the_reports(
     assert (report / "results.json").exists() and (report / "index.html").exists()
 
 
-def test_output_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "conformance", "--list"]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -212,15 +212,15 @@ def test_every_glob_must_match(conform: Conform) -> None:
     assert conform(PASSING, "--list", "-k", NAMES[0], "-k", typo).status == 2
 
 
-def test_a_clause_id_without_its_option_is_answered_with_the_option(
+def test_a_clause_id_without_its_option_gets_a_hint_to_the_option(
     conform: Conform,
 ) -> None:
     run = conform(PASSING, NAMES[0])
     assert run.status == 2
-    assert "selected with -k" in run.errors
+    assert "use -k" in run.errors
 
 
-def test_an_unknown_subject_is_answered_with_those_that_are_known(
+def test_an_unknown_subject_is_refused_with_the_known_ones(
     conform: Conform,
 ) -> None:
     run = conform(PASSING, "--subject", "nonesuch")
@@ -238,7 +238,7 @@ def test_an_unknown_subject_is_answered_with_those_that_are_known(
     ],
     ids=["no such clause", "a time of day", "no text", "no YAML"],
 )
-def test_a_wrong_waiver_file_is_refused_before_anything_runs(
+def test_an_invalid_waiver_file_is_refused_before_anything_runs(
     conform: Conform, tmp_path: Path, text: bytes, complaint: str
 ) -> None:
     path = tmp_path / "waivers.yaml"
@@ -249,7 +249,7 @@ def test_a_wrong_waiver_file_is_refused_before_anything_runs(
     assert not run.report.exists()
 
 
-def test_a_report_that_cannot_be_written_in_the_end_is_said_in_one_line(
+def test_a_report_that_cannot_be_written_at_the_end_is_reported_in_one_line(
     conform: Conform, tmp_path: Path
 ) -> None:
     (tmp_path / "report" / "index.html").mkdir(parents=True)
@@ -261,7 +261,7 @@ def test_a_report_that_cannot_be_written_in_the_end_is_said_in_one_line(
 @pytest.mark.parametrize(
     "target", ["nonsense", "127.0.0.1:0", "127.0.0.1:65536", ":25"]
 )
-def test_a_wrong_target_is_answered_with_a_right_one(
+def test_an_invalid_target_is_refused_with_an_example(
     conform: Conform, target: str
 ) -> None:
     run = conform(PASSING, "--target", target)

@@ -44,7 +44,7 @@ def test_every_link_of_a_document_leads_somewhere(name: str) -> None:
     assert broken(ROOT / name) == []
 
 
-def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
     document = tmp_path / "README.md"
     (tmp_path / "there").touch()
     document.write_text(

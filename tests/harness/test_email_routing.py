@@ -25,7 +25,7 @@ def names(settings: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def test_the_reference_runs_in_the_lab_under_the_names_of_the_example() -> None:
+def test_the_reference_runs_in_the_lab_with_the_names_of_the_example() -> None:
     assert names(configuration(make_plan(1))) == names(SERVICE)
 
 

@@ -86,7 +86,7 @@ def paragraph_of(key: Key) -> str:
 
 
 @pytest.mark.parametrize("key", keys(), ids=str)
-def test_the_manual_gives_each_key_with_its_words_and_its_default(key: Key) -> None:
+def test_the_manual_describes_each_key_with_its_values_and_default(key: Key) -> None:
     text = paragraph_of(key)
     assert text, "it has no place in the manual"
     required = re.search(r"^Required( in this section)?[.;]", text, re.MULTILINE)
@@ -99,7 +99,7 @@ def test_the_manual_gives_each_key_with_its_words_and_its_default(key: Key) -> N
         assert re.search(rf"\b{match[2]}\b", text), key.default
 
 
-def test_the_manual_names_no_key_that_the_relay_does_not_know() -> None:
+def test_the_manual_names_no_key_unknown_to_the_relay() -> None:
     page = (MANUAL / "fairlead.yaml.5").read_text(encoding="utf-8")
     named = re.findall(r"^\.It Ic (\w+)", page, re.MULTILINE)
     known = {word for key in keys() for word in re.findall(r"\w+", key.name)}

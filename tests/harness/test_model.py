@@ -37,7 +37,7 @@ def write(directory: Path, text: str) -> Path:
     return directory
 
 
-def test_a_catalogue_is_read_in_its_order(tmp_path: Path) -> None:
+def test_a_catalogue_is_read_in_order(tmp_path: Path) -> None:
     write(tmp_path, GOOD.replace("order: 1", "order: 2"))
     (tmp_path / "two.yaml").write_text(GOOD.replace("AB-01", "ZZ-01"))
     clauses = load_catalogue(tmp_path)
@@ -55,29 +55,33 @@ def test_a_catalogue_is_read_in_its_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("AB-01", "ab-1", "an id looks like"),
+        ("AB-01", "ab-1", "not an id such as SRS-03"),
         ("required", "important", "level"),
         ("source: RFC 5321 4.4", "origin: RFC 5321 4.4", "unknown key 'origin'"),
         ("    source: RFC 5321 4.4\n", "", "'source' is missing"),
-        ("source: RFC 5321 4.4", "source: RFC 5321", "source 'RFC 5321' is not like"),
+        (
+            "source: RFC 5321 4.4",
+            "source: RFC 5321",
+            "source 'RFC 5321' must have the form",
+        ),
         (
             "    quote: some words\n",
             "    quote: some words\n    roles: [cook]\n",
             "roles",
         ),
-        ("order: 1\n", "order: 1\ncapability: flying\n", "no capability"),
+        ("order: 1\n", "order: 1\ncapability: flying\n", "unknown capability"),
         ("heading: A heading\n", "", "'heading' is missing"),
         ("clauses:\n", "clauses: none\nothers:\n", "unknown key 'others'"),
     ],
 )
-def test_a_wrong_catalogue_is_refused_by_name(
+def test_an_invalid_catalogue_is_refused_with_its_file_and_clause(
     tmp_path: Path, old: str, new: str, complaint: str
 ) -> None:
     with pytest.raises(CatalogueError, match=complaint):
         load_catalogue(write(tmp_path, GOOD.replace(old, new)))
 
 
-def test_an_id_is_given_once(tmp_path: Path) -> None:
+def test_an_id_is_unique(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     (tmp_path / "two.yaml").write_text(GOOD)
     with pytest.raises(CatalogueError, match="AB-01 is also in one.yaml"):
@@ -102,7 +106,7 @@ def test_globs_select_clauses(globs: list[str], expected: list[str]) -> None:
     ("glob", "hint"),
     [("SRS-3", "SRS-03"), ("srs", "SRS-*"), ("SSR-*", "SRS-*"), ("SRS-O3", "SRS-03")],
 )
-def test_a_glob_that_matches_nothing_is_named_with_what_is_near(
+def test_a_glob_that_matches_nothing_is_named_with_suggestions(
     glob: str, hint: str
 ) -> None:
     (complaint,) = unmatched(["SRS-03", "EAI-01"], ["eai-*", glob])
@@ -138,7 +142,7 @@ def test_the_verdict_on_a_clause_is_the_worst_of_its_tests(
     assert list(result.outcomes) == order
 
 
-def test_a_clause_says_why_tests_of_it_said_nothing(tmp_path: Path) -> None:
+def test_a_clause_explains_why_its_tests_have_no_result(tmp_path: Path) -> None:
     clause = load_catalogue(write(tmp_path, GOOD))["AB-01"]
 
     def a_test(outcome: str, reason: str | None = None) -> TestResult:
@@ -170,7 +174,7 @@ def test_a_transcript_shows_every_octet(data: bytes, shown: str) -> None:
     assert printable(data) == shown
 
 
-def test_a_transcript_is_in_the_order_of_time() -> None:
+def test_a_transcript_is_in_order_of_time() -> None:
     transcript = Transcript()
     transcript.add("client", ">", b"one\r\ntwo\r\n")
     transcript.remark("dns", "three")
@@ -178,7 +182,7 @@ def test_a_transcript_is_in_the_order_of_time() -> None:
     assert words == ["one", "two", "three"]
 
 
-def test_notes_on_subjects_name_clauses_that_there_are() -> None:
+def test_notes_on_subjects_name_existing_clauses() -> None:
     for notes in SUBJECTS.glob("*.md"):
         named = set(re.findall(r"\b[A-Z][A-Z0-9]*-[0-9]{2}\b", notes.read_text()))
         assert named <= set(load_catalogue()), notes.name

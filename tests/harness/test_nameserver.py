@@ -57,7 +57,7 @@ def texts(message: dns.message.Message) -> list[str]:
 
 
 @pytest.mark.parametrize("tcp", [False, True])
-def test_it_answers_what_it_was_told(server: Nameserver, tcp: bool) -> None:
+def test_it_answers_with_its_records(server: Nameserver, tcp: bool) -> None:
     server.add("a.example", "MX", "10 mx1.a.example.", "20 mx2.a.example.")
     assert texts(ask("A.Example", "MX", tcp=tcp)) == [
         "10 mx1.a.example.",
@@ -65,11 +65,11 @@ def test_it_answers_what_it_was_told(server: Nameserver, tcp: bool) -> None:
     ]
 
 
-def test_names_out_of_its_zones_do_not_exist(server: Nameserver) -> None:
+def test_names_outside_its_zones_do_not_exist(server: Nameserver) -> None:
     assert ask("b.example").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_a_name_without_the_type_exists(server: Nameserver) -> None:
+def test_a_name_without_records_of_the_type_exists(server: Nameserver) -> None:
     response = ask("a.example", "MX")
     assert (response.rcode(), response.answer) == (dns.rcode.NOERROR, [])
 
@@ -86,14 +86,14 @@ def test_aliases_are_followed(server: Nameserver) -> None:
     assert texts(ask("alias.example")) == ["192.0.2.1", "a.example."]
 
 
-def test_an_alias_of_a_name_that_fails_fails(server: Nameserver) -> None:
+def test_an_alias_of_a_failing_name_fails(server: Nameserver) -> None:
     server.add("alias.example", "CNAME", "a.example.")
     server.fail("a.example", faults.Servfail(), "A")
     assert ask("alias.example").rcode() == dns.rcode.SERVFAIL
     assert ask("alias.example", "MX").rcode() == dns.rcode.NOERROR
 
 
-def test_records_are_answered_in_the_order_they_were_added(server: Nameserver) -> None:
+def test_records_are_in_the_order_in_which_they_were_added(server: Nameserver) -> None:
     hosts = [f"{n}.example." for n in (5, 2, 9, 1, 7, 3)]
     server.add("pointer.example", "PTR", *hosts)
     for _ in range(3):
@@ -101,7 +101,7 @@ def test_records_are_answered_in_the_order_they_were_added(server: Nameserver) -
         assert [rdata.to_text() for rdata in rrset] == hosts
 
 
-def test_port_0_is_a_free_one_for_both_transports(loop: LoopThread) -> None:
+def test_port_0_is_free_for_both_transports(loop: LoopThread) -> None:
     servers = [Nameserver(loop, ADDRESS, 0) for _ in range(2)]
     try:
         for server in servers:
@@ -119,7 +119,7 @@ def test_port_0_is_a_free_one_for_both_transports(loop: LoopThread) -> None:
             server.stop()
 
 
-def test_a_zone_may_have_the_form_of_the_vectors(loop: LoopThread) -> None:
+def test_a_zone_can_be_given_in_the_form_of_the_vectors(loop: LoopThread) -> None:
     zone = ZoneData.from_mapping(
         {
             "a.example": {"MX": ["10 b.example", "5 c.example"], "A": "SERVFAIL"},
@@ -149,14 +149,14 @@ def test_a_zone_may_have_the_form_of_the_vectors(loop: LoopThread) -> None:
     assert rcode("other.example", "A") == dns.rcode.NXDOMAIN
 
 
-def test_set_replaces_and_remove_takes_away(server: Nameserver) -> None:
+def test_set_replaces_and_remove_removes(server: Nameserver) -> None:
     server.set("a.example", "A", "192.0.2.2")
     assert texts(ask("a.example")) == ["192.0.2.2"]
     server.remove("a.example", "A")
     assert ask("a.example").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_long_texts_are_cut_into_strings(server: Nameserver) -> None:
+def test_long_texts_are_divided_into_strings(server: Nameserver) -> None:
     server.add_text("t.example", 'a"\\' + "x" * 300)
     (rdata,) = ask("t.example", "TXT", tcp=True).answer[0]
     assert b"".join(rdata.strings) == b'a"\\' + b"x" * 300  # type: ignore[attr-defined]
@@ -169,7 +169,7 @@ def test_an_answer_too_long_for_udp_is_truncated(server: Nameserver) -> None:
     assert len(ask("big.example", "TXT", tcp=True).answer[0]) == 10
 
 
-def test_every_question_is_on_record(server: Nameserver) -> None:
+def test_every_question_is_recorded(server: Nameserver) -> None:
     ask("a.example")
     ask("b.example", "MX", tcp=True)
     seen = [(q.name, q.rdtype, q.transport, q.outcome) for q in server.queries()]
@@ -180,20 +180,20 @@ def test_every_question_is_on_record(server: Nameserver) -> None:
     assert len(server.queries("b.example", "MX")) == 1
 
 
-def test_every_fault_has_its_sentence_and_a_test_here() -> None:
+def test_every_fault_has_a_docstring_and_a_test_here() -> None:
     tested = Path(__file__).read_text()
     for fault in faults.Fault.__subclasses__():
         assert (fault.__doc__ or "").endswith("."), fault
         assert f"faults.{fault.__name__}(" in tested, fault
 
 
-def test_drop_says_nothing(server: Nameserver) -> None:
+def test_drop_sends_no_answer(server: Nameserver) -> None:
     server.fail("a.example", faults.Drop())
     with pytest.raises(dns.exception.Timeout):
         ask("a.example", patience=0.2)
 
 
-def test_a_fault_may_be_for_one_type_only(server: Nameserver) -> None:
+def test_a_fault_can_be_for_one_type_only(server: Nameserver) -> None:
     server.fail("a.example", faults.Servfail(), "MX")
     assert ask("a.example", "MX").rcode() == dns.rcode.SERVFAIL
     assert ask("a.example", "A").rcode() == dns.rcode.NOERROR
@@ -204,7 +204,7 @@ def test_refused(server: Nameserver) -> None:
     assert ask("a.example").rcode() == dns.rcode.REFUSED
 
 
-def test_truncate_gives_the_whole_over_tcp_only(server: Nameserver) -> None:
+def test_truncate_sends_the_whole_answer_over_tcp_only(server: Nameserver) -> None:
     server.fail("a.example", faults.Truncate())
     response = ask("a.example")
     assert response.flags & dns.flags.TC and not response.answer
@@ -218,7 +218,7 @@ def test_truncate_only_drops_tcp(server: Nameserver) -> None:
         ask("a.example", tcp=True)
 
 
-def test_late_is_late(server: Nameserver) -> None:
+def test_late_answers_after_its_delay(server: Nameserver) -> None:
     server.fail("a.example", faults.Late(0.3))
     with pytest.raises(dns.exception.Timeout):
         ask("a.example", patience=0.1)
@@ -254,14 +254,14 @@ def test_malformed(server: Nameserver) -> None:
         dns.message.from_wire(answer)
 
 
-def test_a_loop_of_aliases(server: Nameserver) -> None:
+def test_cname_loop(server: Nameserver) -> None:
     server.fail("a.example", faults.CnameLoop())
     response = ask("a.example")
     targets = {rrset.name.to_text(): rrset[0].to_text() for rrset in response.answer}
     assert targets == {"a.example.": "alias.example.", "alias.example.": "a.example."}
 
 
-def test_a_referral_names_servers_and_knows_nothing(server: Nameserver) -> None:
+def test_a_referral_has_name_servers_and_no_answer(server: Nameserver) -> None:
     server.fail("a.example", faults.Referral())
     response = ask("a.example")
     assert response.rcode() == dns.rcode.NOERROR and not response.answer
@@ -283,7 +283,7 @@ def test_garbage_is_not_answered(server: Nameserver, packet: bytes) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
-def test_the_recorded_zones_load_as_the_page_has_them(loop: LoopThread) -> None:
+def test_the_recorded_zones_load_and_match_the_page(loop: LoopThread) -> None:
     server = Nameserver(loop, ADDRESS, PORT)
     for path in sorted((FIXTURES / "zones").glob("*.zone")):
         server.load(path)
@@ -334,7 +334,7 @@ def record(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def test_a_recording_is_a_zone_file_of_the_lab(
+def test_a_recording_is_a_zone_file_for_the_lab(
     resolvable: Nameserver, loop: LoopThread, tmp_path: Path
 ) -> None:
     resolvable.add("r.example", "MX", "10 mx.r.example.", ttl=77)
@@ -356,7 +356,7 @@ def test_a_recording_is_a_zone_file_of_the_lab(
         (["../a", "MX"], 2),
     ],
 )
-def test_what_cannot_be_recorded_is_said_so(
+def test_what_cannot_be_recorded_is_reported(
     resolvable: Nameserver, tmp_path: Path, arguments: list[str], status: int
 ) -> None:
     assert record(tmp_path, *arguments).returncode == status

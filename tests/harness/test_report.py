@@ -159,7 +159,7 @@ def test_a_decision_that_no_clause_cites_is_shown_too() -> None:
     assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
 
 
-def test_whatever_is_referred_to_is_here_or_in_the_same_directory_or_a_source(
+def test_every_link_is_internal_or_to_the_same_directory_or_to_a_source(
     tmp_path: Path,
 ) -> None:
     test = a_test(1, "fail")
@@ -177,7 +177,7 @@ def test_whatever_is_referred_to_is_here_or_in_the_same_directory_or_a_source(
     assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
 
 
-def test_a_failure_stands_before_all_clauses_in_full(tmp_path: Path) -> None:
+def test_failures_come_before_all_clauses_and_in_full(tmp_path: Path) -> None:
     test = a_test(2, "fail")
     test.transcript = "transcript.txt"
     (tmp_path / test.transcript).write_text("client > EHLO there\n")
@@ -188,7 +188,7 @@ def test_a_failure_stands_before_all_clauses_in_full(tmp_path: Path) -> None:
     assert "Statement 1." not in failed and "Statement 1." in table
 
 
-def test_what_gates_is_shown_before_what_warns(tmp_path: Path) -> None:
+def test_gating_failures_come_before_those_that_only_warn(tmp_path: Path) -> None:
     clauses = [clause(1, "choice"), clause(2)]
     document = page(a_run(clauses, [a_test(1, "fail"), a_test(2, "fail")]), tmp_path)
     shown = [name for name in document.ids if name.startswith("failed-")]
@@ -196,7 +196,7 @@ def test_what_gates_is_shown_before_what_warns(tmp_path: Path) -> None:
     assert "does not gate" in document.text
 
 
-def test_a_test_of_two_clauses_is_shown_once_and_referred_to(tmp_path: Path) -> None:
+def test_a_test_of_two_clauses_is_shown_once_and_linked(tmp_path: Path) -> None:
     test = a_test(1, "fail")
     test.clauses.append("AB-02")
     document = page(a_run([clause(1), clause(2)], [test]), tmp_path)
@@ -204,12 +204,12 @@ def test_a_test_of_two_clauses_is_shown_once_and_referred_to(tmp_path: Path) -> 
     assert "#test-1" in document.references
 
 
-def test_failures_of_no_selected_clause_are_not_lost(tmp_path: Path) -> None:
+def test_failures_outside_the_selected_clauses_are_not_lost(tmp_path: Path) -> None:
     text = page(a_run([clause(1)], [a_test(9, "fail", "stray")]), tmp_path).text
     assert "title stray" in text
 
 
-def test_hostile_octets_are_text_that_can_be_seen(tmp_path: Path) -> None:
+def test_hostile_octets_are_visible_text(tmp_path: Path) -> None:
     tests = [a_test(number, outcome, HOSTILE) for number, outcome in enumerate(Outcome)]
     path = tmp_path / "transcripts" / "it.txt"
     path.parent.mkdir()
@@ -239,7 +239,7 @@ def test_hostile_octets_are_text_that_can_be_seen(tmp_path: Path) -> None:
         ([], None, "nothing ran"),
     ],
 )
-def test_the_report_says_what_it_comes_to(
+def test_the_report_states_the_conclusion(
     tmp_path: Path, tests: list[str], failure: str | None, words: str
 ) -> None:
     run = a_run([clause(1)], [a_test(1, outcome) for outcome in tests], failure)
@@ -280,7 +280,7 @@ def test_every_key_of_the_results_is_described(tmp_path: Path) -> None:
     assert document["clauses"][0]["outcomes"] == {"fail": 1, "skipped": 1}
 
 
-def test_a_clause_whose_tests_differ_counts_them(tmp_path: Path) -> None:
+def test_a_clause_with_mixed_outcomes_counts_them(tmp_path: Path) -> None:
     tests = [a_test(1, "pass"), a_test(1, "pass"), a_test(1, "skipped", "no network")]
     run = a_run([clause(1)], tests)
     for text in (page(run, tmp_path).text, "\n".join(shown(run, 80, tty=False))):
@@ -301,11 +301,11 @@ MIXED = a_run(
 
 
 @pytest.mark.parametrize("tty", [False, True])
-def test_the_counts_are_the_last_line_and_alone(tty: bool) -> None:
+def test_the_counts_alone_are_the_last_line(tty: bool) -> None:
     assert shown(MIXED, 30, tty=tty)[-1] == "2 passed, 1 failed, 0 skipped"
 
 
-def test_a_terminal_has_what_passed_together_and_a_log_a_line_for_each() -> None:
+def test_a_terminal_groups_passed_clauses_and_a_log_has_a_line_for_each() -> None:
     assert any("AB-01 AB-02" in line for line in shown(MIXED, 80, tty=True))
     for lines in (
         shown(MIXED, 80, tty=False),

@@ -231,7 +231,7 @@ def serve(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_broken_configuration_is_not_served_and_the_line_is_named(
+def test_an_invalid_configuration_is_not_served_and_the_line_is_named(
     tmp_path: Path,
 ) -> None:
     done = serve(tmp_path, "hostname: mx.relay.example\nlisten: nonsense\n")
@@ -247,7 +247,7 @@ def test_an_address_in_use_is_named(relay: Relay) -> None:
     assert f"{HOST} port {relay.port}" in done.stderr
 
 
-def test_a_user_that_does_not_exist_is_not_become(relay: Relay) -> None:
+def test_an_unknown_user_prevents_the_start(relay: Relay) -> None:
     relay.settings["user"] = "nobody-of-that-name"
     relay.write()
     done = serve(relay.path.parent, relay.path.read_text())
@@ -256,7 +256,7 @@ def test_a_user_that_does_not_exist_is_not_become(relay: Relay) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_the_relay_serves_as_the_user_it_is_told(relay: Relay) -> None:
+def test_the_relay_runs_as_the_configured_user(relay: Relay) -> None:
     relay.settings["user"] = "nobody"
     relay.path.parent.chmod(0o755)
     relay.start()
@@ -266,7 +266,7 @@ def test_the_relay_serves_as_the_user_it_is_told(relay: Relay) -> None:
     assert "0" not in uids[1:]
 
 
-def test_the_log_has_a_line_a_mail_and_none_of_its_content(
+def test_the_log_has_a_line_per_mail_without_its_content(
     relay: Relay, connect: Connect
 ) -> None:
     relay.start()
@@ -354,7 +354,7 @@ def test_the_log_says_why_tls_failed(
     ],
     ids=["v1", "v2"],
 )
-def test_the_client_is_the_one_the_proxy_names(
+def test_the_client_is_the_one_that_the_proxy_names(
     relay: Relay, connect: Connect, header: bytes
 ) -> None:
     relay.start()
@@ -372,21 +372,21 @@ def test_the_client_is_the_one_the_proxy_names(
     [b"EHLO client.example\r\n", b"PROXY TCP4 192.0.2.7\r\n", b"\0" * 200],
     ids=["SMTP", "cut", "NUL"],
 )
-def test_who_begins_without_a_proxy_header_is_told_nothing(
+def test_a_client_without_a_proxy_header_gets_no_reply(
     relay: Relay, connect: Connect, first: bytes
 ) -> None:
     relay.start()
     assert connect(relay.proxied, first).stream.read() == b""
 
 
-def test_nobody_but_a_listed_proxy_is_believed(relay: Relay, connect: Connect) -> None:
+def test_only_a_listed_proxy_is_trusted(relay: Relay, connect: Connect) -> None:
     relay.settings["listen"][1]["proxy_protocol_from"] = ["192.0.2.0/24"]
     relay.start()
     client = connect(relay.proxied, b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n")
     assert client.stream.read() == b""
 
 
-def test_a_reload_serves_new_sessions_and_leaves_open_ones_alone(
+def test_a_reload_applies_to_new_sessions_and_not_to_open_ones(
     relay: Relay, connect: Connect
 ) -> None:
     relay.start()
@@ -400,7 +400,7 @@ def test_a_reload_serves_new_sessions_and_leaves_open_ones_alone(
     assert old.ask("HELO client.example") == "250 mx.relay.example"
 
 
-def test_an_invalid_new_file_leaves_the_old_one_in_force(
+def test_an_invalid_new_file_leaves_the_old_configuration_in_force(
     relay: Relay, connect: Connect
 ) -> None:
     relay.start()
@@ -410,7 +410,7 @@ def test_an_invalid_new_file_leaves_the_old_one_in_force(
     assert connect(relay.port).reply().startswith("220 mx.relay.example ")
 
 
-def test_the_end_lets_a_mail_under_way_finish_and_nothing_new_begin(
+def test_shutdown_lets_a_mail_in_progress_finish_and_starts_no_new_one(
     relay: Relay, connect: Connect, sink: Sink
 ) -> None:
     relay.start()
@@ -432,7 +432,7 @@ def test_the_end_lets_a_mail_under_way_finish_and_nothing_new_begin(
     assert relay.wait() == 0
 
 
-def test_a_mail_that_outlasts_the_drain_is_not_acknowledged(
+def test_a_mail_that_outlasts_the_drain_is_not_accepted(
     relay: Relay, connect: Connect, sink: Sink
 ) -> None:
     relay.settings["timeouts"]["drain"] = 1
@@ -448,7 +448,7 @@ def test_a_mail_that_outlasts_the_drain_is_not_acknowledged(
     assert relay.wait() == 0
 
 
-def test_a_log_that_nobody_reads_does_not_stop_the_mail(relay: Relay) -> None:
+def test_a_log_that_is_not_read_does_not_stop_mail(relay: Relay) -> None:
     relay.write()
     command = [fairlead(), "serve", "-c", str(relay.path)]
     relay.process = subprocess.Popen(command, stderr=subprocess.PIPE)

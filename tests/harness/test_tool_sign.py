@@ -107,7 +107,7 @@ def test_dkimpy_accepts_the_signature(
     assert not dkim.verify(forged, dnsfunc=look_up)
 
 
-def test_the_message_below_the_signature_stays_as_it_was() -> None:
+def test_the_message_below_the_signature_is_unchanged() -> None:
     for message in (MESSAGE, MESSAGE.replace(b"\n", b"\r\n")):
         signed = sign(RSA_KEY, "rsa", message)
         assert signed.endswith(message)

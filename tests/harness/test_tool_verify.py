@@ -138,7 +138,7 @@ def test_a_refusal_has_its_reply_and_its_clause(command: list[str]) -> None:
     assert found["dmarc"]["disposition"] == "reject"
 
 
-def test_a_failure_of_dns_is_answered_451(command: list[str]) -> None:
+def test_a_dns_failure_is_a_451(command: list[str]) -> None:
     found = verify(command, message("me@slow.example"))
     assert found["reply"].startswith("451 4.7.0 ")
 
@@ -167,7 +167,7 @@ def test_two_from_fields_are_refused_and_dmarc_is_not_evaluated(
         ("postmaster@example.com", "192.0.2.7", None, "postmaster@up.example"),
     ],
 )
-def test_a_recipient_tells_its_route_and_the_block_lists(
+def test_a_recipient_adds_its_route_and_the_block_lists(
     command: list[str], recipient: str, ip: str, reply: str | None, route: str | None
 ) -> None:
     found = verify(
@@ -261,12 +261,12 @@ def test_a_sender_that_the_relay_refuses_leaves_nothing_to_evaluate(
     assert found["spf"] is None and found["authentication_results"] is None
 
 
-def test_two_from_fields_are_the_clause_that_says_so(command: list[str]) -> None:
+def test_two_from_fields_are_refused_by_their_own_clause(command: list[str]) -> None:
     found = verify(command, b"From: a@none.example\n" + message("b@none.example"))
     assert found["clause"] == "DMARC-11"
 
 
-def test_a_block_list_that_does_not_answer_is_said_to_be_silent(
+def test_a_block_list_that_does_not_answer_is_reported_as_unanswered(
     command: list[str],
 ) -> None:
     options = ["--ip", "192.0.2.8", "--rcpt-to", "info@example.com"]
@@ -320,7 +320,7 @@ def test_a_wrong_command_line_ends_with_2(
     assert done.stderr and not done.stdout
 
 
-def test_an_absent_message_ends_with_3(command: list[str]) -> None:
+def test_a_missing_message_ends_with_3(command: list[str]) -> None:
     done = subprocess.run(
         [*command, "--ip", "192.0.2.1", "/nonexistent"], capture_output=True, timeout=60
     )

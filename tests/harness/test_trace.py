@@ -86,13 +86,13 @@ def clause(name: str, source: str = "RFC 5321 4.1", quote: str = "waits") -> Cla
         ("RFC 5321 4.1", "The client waits for re-plies."),
     ],
 )
-def test_a_quote_is_found_over_line_and_page_ends(
+def test_a_quote_is_found_across_line_and_page_breaks(
     texts: Texts, source: str, quote: str
 ) -> None:
     assert texts.objection(parse_source(source), quote) is None
 
 
-def test_texts_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
+def test_texts_may_be_in_the_folder_itself(tmp_path: Path) -> None:
     texts = write_texts(tmp_path, {"postmaster.md": PAGE, "rfc5321.txt": RFC})
     for source in ("postmaster: Spam", "RFC 5321 4.1"):
         assert texts.has(parse_source(source))
@@ -108,10 +108,10 @@ def test_texts_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
         ("decisions: sender", "None.", "no anchor sender"),
         ("RFC 5321 4.2", "waits", "does not say"),
         ("RFC 5321 4.3", "waits", "no section"),
-        ("RFC 9999 1", "waits", "no text"),
+        ("RFC 9999 1", "waits", "is missing"),
     ],
 )
-def test_a_quote_from_elsewhere_is_objected_to(
+def test_a_quote_that_is_not_in_its_source_is_refused(
     texts: Texts, source: str, quote: str, reason: str
 ) -> None:
     assert reason in (texts.objection(parse_source(source), quote) or "")
@@ -135,7 +135,7 @@ def test_a_quote_from_elsewhere_is_objected_to(
         ),
     ],
 )
-def test_a_source_has_an_address(source: str, url: str) -> None:
+def test_a_source_has_a_url(source: str, url: str) -> None:
     assert parse_source(source).url == url
 
 
@@ -143,12 +143,12 @@ def test_a_source_has_an_address(source: str, url: str) -> None:
     "source",
     ["RFC 5321", "RFC 4.1", "decisions: SMTP errors", "decisions:", "page: Spam", ""],
 )
-def test_a_source_of_no_known_form_is_refused(source: str) -> None:
-    with pytest.raises(ValueError, match="is not like"):
+def test_a_source_of_unknown_form_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="must have the form"):
         parse_source(source)
 
 
-def test_macros_in_comments_are_no_decisions(trace: ModuleType) -> None:
+def test_macros_in_comments_are_not_decisions(trace: ModuleType) -> None:
     code = (
         "/* CLAUSE(SRS_01, a) */\n// CLAUSE(SRS_02, b)\nif (CLAUSE(SRS_03, c) ||\n"
         "    CLAUSE(\n        DLG_04, d))\n"
@@ -197,9 +197,7 @@ def test_a_test_names_its_clauses_by_its_decorator(
     ]
 
 
-def test_everything_that_does_not_fit_is_a_fault(
-    trace: ModuleType, texts: Texts
-) -> None:
+def test_every_inconsistency_is_a_fault(trace: ModuleType, texts: Texts) -> None:
     catalogue = {
         name: clause(name, quote=quote)
         for name, quote in (("A-01", "waits"), ("A-02", "waits"), ("A-03", "sleeps"))
@@ -223,7 +221,7 @@ def test_everything_that_does_not_fit_is_a_fault(
     ]
 
 
-def test_a_quote_without_its_text_is_counted_and_no_fault(
+def test_a_quote_without_its_text_is_counted_and_not_a_fault(
     trace: ModuleType, tmp_path: Path
 ) -> None:
     texts = write_texts(tmp_path, {"rfc/rfc5321.txt": RFC})
@@ -244,7 +242,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_texts_that_were_promised_and_are_not_there_are_faults(tmp_path: Path) -> None:
+def test_texts_that_were_requested_and_are_missing_are_faults(tmp_path: Path) -> None:
     trace = run("--quiet", "--texts", str(tmp_path))
     assert trace.returncode == 1
     assert f"{tmp_path} has no text of RFC 5321" in trace.stderr
@@ -260,13 +258,13 @@ def test_one_clause_is_shown_with_its_source_its_code_and_its_tests() -> None:
     assert {"source", "listed", "code", "test"} <= kinds
 
 
-def test_a_clause_that_does_not_exist_is_named() -> None:
+def test_an_unknown_clause_is_named() -> None:
     trace = run("SMUG-03", "NONE-01")
     assert trace.returncode == 2
     assert "NONE-01" in trace.stderr
 
 
-def test_an_anchor_occurs_once(trace: ModuleType) -> None:
+def test_an_anchor_is_unique(trace: ModuleType) -> None:
     assert trace.repeated(["a", "b", "a"]) == [
         "specification.md: anchor a occurs 2 times"
     ]

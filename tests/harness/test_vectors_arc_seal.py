@@ -73,7 +73,7 @@ def tags(raw: bytes, name: str, empty: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
-def test_the_new_set_says_what_it_has_to(case: Case, sealed: dict[str, Any]) -> None:
+def test_the_new_set_has_the_required_tags(case: Case, sealed: dict[str, Any]) -> None:
     outcome = sealed[case.id]
     if isinstance(outcome, Exception):
         raise outcome
@@ -98,7 +98,7 @@ def test_the_new_set_says_what_it_has_to(case: Case, sealed: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
-def test_the_sealed_message_is_judged_alike_by_others(
+def test_other_implementations_agree_on_the_sealed_message(
     case: Case, sealed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if case.test.get("unchanged"):
@@ -123,7 +123,7 @@ def dkimpy_text(case: Case, name: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
-def test_a_seal_over_a_failed_chain_covers_its_own_set_alone(
+def test_a_seal_over_a_failed_chain_covers_only_its_own_set(
     case: Case, sealed: dict[str, Any]
 ) -> None:
     """RFC 8617 5.1.2, which no verdict shows: such a chain fails whatever the signature."""

@@ -76,7 +76,7 @@ def test_the_tool_gives_what_the_vector_expects(
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
-def test_the_vector_follows_from_the_text(case: Case) -> None:
+def test_the_vector_follows_from_the_rfcs(case: Case) -> None:
     verdict = derive(case)
     derived = {
         "result": verdict.result,
@@ -114,6 +114,6 @@ def test_tool_and_derivation_agree_on_everything(
     )
 
 
-def test_there_are_enough_cases_and_each_names_its_section() -> None:
+def test_there_are_enough_cases_and_each_cites_its_section() -> None:
     assert len(CASES) >= 60
     assert all(case.test["section"] for case in CASES)

@@ -33,7 +33,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def test_the_generators_write_all_files_of_their_folders_and_no_others(
+def test_the_generators_write_exactly_the_files_of_their_folders(
     generated: Path,
 ) -> None:
     written = {name_of(path) for path in generated.glob("*/*")}
@@ -41,7 +41,9 @@ def test_the_generators_write_all_files_of_their_folders_and_no_others(
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_file_is_what_its_generator_writes(path: Path, generated: Path) -> None:
+def test_a_file_is_identical_to_the_output_of_its_generator(
+    path: Path, generated: Path
+) -> None:
     assert path.read_bytes() == (generated / name_of(path)).read_bytes()
 
 
@@ -62,7 +64,7 @@ def pairs(node: Any) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_a_file_says_a_long_field_or_body_once(path: Path) -> None:
+def test_a_file_contains_a_long_field_or_body_once(path: Path) -> None:
     places: dict[str, set[int]] = defaultdict(set)
     for node in message_nodes(path):
         for unit in divide(node.value):
@@ -91,7 +93,7 @@ OCTETS = {
 }
 
 
-def test_messages_keep_every_octet(tmp_path: Path) -> None:
+def test_messages_are_unchanged_octet_by_octet(tmp_path: Path) -> None:
     path = tmp_path / "octets.yaml"
     zone = {"example.com": {"A": "192.0.2.1"}}
     tests = {name: {"message": message_text(o)} for name, o in OCTETS.items()}
@@ -100,4 +102,4 @@ def test_messages_keep_every_octet(tmp_path: Path) -> None:
         read = yaml.load(path.read_text(encoding="utf-8"), loader)
         found = {n: message_octets(t["message"]) for n, t in read["tests"].items()}
         assert found == OCTETS
-    test_a_file_says_a_long_field_or_body_once(path)
+    test_a_file_contains_a_long_field_or_body_once(path)

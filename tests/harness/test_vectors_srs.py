@@ -74,6 +74,6 @@ def test_the_expected_hash_and_timestamp_are_those_of_the_scheme(case: Case) -> 
         assert parts[1] == timestamp(case.test["time"])
 
 
-def test_there_are_vectors_for_both_ways() -> None:
+def test_there_are_vectors_for_both_directions() -> None:
     assert sum("forward" in case.test for case in CASES) > 30
     assert sum("reverse" in case.test for case in CASES) > 30

@@ -92,7 +92,7 @@ def test_verify_gives_the_reply_and_the_clause_of_the_relay(
     assert not differing, json.dumps(differing[:5], indent=1)
 
 
-def test_what_verify_would_forward_is_refused_for_what_it_cannot_know(
+def test_a_refusal_that_verify_does_not_report_is_beyond_its_input(
     findings: list[dict[str, Any]],
 ) -> None:
     unexplained = [

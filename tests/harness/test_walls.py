@@ -67,7 +67,7 @@ def test_every_folder_of_the_relay_is_on_the_map() -> None:
 
 
 @pytest.mark.parametrize("place", sorted(BELOW))
-def test_only_what_lies_below_can_be_included(place: str) -> None:
+def test_only_lower_layers_can_be_included(place: str) -> None:
     command, directory = compilers()[place]
     wrong = []
     for other, header in headers().items():

@@ -36,7 +36,7 @@ def zone_of(domain: str, *options: str) -> dict[str, dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize("domain", ["example.com", "piñata.es", "Example.CO.UK"])
-def test_what_zone_prints_is_in_order_for_check_zone(domain: str) -> None:
+def test_check_zone_finds_the_output_of_zone_in_order(domain: str) -> None:
     zone: dict[str, object] = dict(zone_of(domain, *SERVICE))
     zone["_spf.mx.cloudflare.net"] = {"TXT": "v=spf1 ip4:104.30.0.0/20 ~all"}
     with resolving(zone) as resolver:
@@ -48,7 +48,7 @@ def test_what_zone_prints_is_in_order_for_check_zone(domain: str) -> None:
     assert report["spf_lookups"] == 1
 
 
-def test_another_service_sets_its_own_names() -> None:
+def test_another_service_uses_its_own_names() -> None:
     options = ("--mx", "10:mx.example.net", "--spf-include", "_spf.example.net")
     zone: dict[str, object] = dict(zone_of("example.com", *options))
     zone["_spf.example.net"] = {"TXT": "v=spf1 -all"}
@@ -79,7 +79,7 @@ def test_the_resolver_of_the_configuration_is_asked_unless_an_option_names_one(
     assert {finding["fault"] for finding in other["findings"]} == {"unknown"}
 
 
-def test_an_option_stands_in_for_a_key_of_the_configuration() -> None:
+def test_an_option_overrides_a_key_of_the_configuration() -> None:
     records = zone_of("example.com", *SERVICE, "--mx", "10:mx.example.net")
     assert records["example.com."] == {
         "MX": ["10 mx.example.net."],
@@ -118,7 +118,7 @@ def test_without_a_service_the_missing_key_is_named(
     assert done.stderr.decode() == f"fairlead: {command}: records need {missing}\n"
 
 
-def test_a_configuration_without_the_names_is_said_to_lack_the_key(
+def test_a_configuration_without_a_name_is_refused_with_the_missing_key(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "fairlead.yaml"
@@ -168,7 +168,7 @@ def test_each_fault_is_named_with_its_record() -> None:
         ("example.com", "example.org"),
     ],
 )
-def test_a_domain_that_is_no_zone_and_other_mistakes_are_usage_errors(
+def test_a_domain_that_is_not_a_zone_and_other_mistakes_are_usage_errors(
     arguments: tuple[str, ...],
 ) -> None:
     done = run_fairlead("zone", *SERVICE, *arguments)
