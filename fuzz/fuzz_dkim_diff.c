@@ -7,6 +7,7 @@
 #include "author.h"
 #include "base64.h"
 #include "clock.h"
+#include "one_answer.h"
 #include "oracle.h"
 #include "rfc8463.h"
 #include "signature.h"
@@ -15,21 +16,6 @@
 #include <string.h>
 
 enum { INPUT_MAX = 8192 };
-
-struct one_answer {
-    struct dns dns;
-    struct dns_record record;
-};
-
-static void answer_always(struct dns *self, struct arena *arena, struct bytes name,
-                          enum dns_type type, double deadline, struct dns_answer *answer)
-{
-    const struct one_answer *one = (const struct one_answer *)self;
-    (void)arena, (void)name, (void)type, (void)deadline;
-    *answer = (struct dns_answer){.status = DNS_OK, .count = 1, .records = &one->record};
-    if (bytes_equal(one->record.text, BYTES("!")))
-        dns_answer_fail(answer, "the input says so");
-}
 
 /* The library takes C strings, and lone CRs mean nothing (RFC 5322 2.2); SMTP brings neither. */
 static bool is_usable(struct bytes text)

@@ -2,19 +2,7 @@
 #include "fuzz.h"
 
 #include "key_record.h"
-
-struct one_answer {
-    struct dns dns;
-    struct dns_record record;
-};
-
-static void answer_always(struct dns *self, struct arena *arena, struct bytes name,
-                          enum dns_type type, double deadline, struct dns_answer *answer)
-{
-    const struct one_answer *one = (const struct one_answer *)self;
-    (void)arena, (void)name, (void)type, (void)deadline;
-    *answer = (struct dns_answer){.status = DNS_OK, .count = 1, .records = &one->record};
-}
+#include "one_answer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,22 +2,7 @@
  * text, and reading it again changes nothing. */
 #include "fuzz.h"
 
-#include "reply.h"
-
-static enum reply_progress read_reply(struct arena *arena, struct bytes text, struct reply *reply)
-{
-    struct reply_reader reader;
-    enum reply_progress progress = REPLY_MORE;
-    reply_start(&reader, arena);
-    while (progress == REPLY_MORE && text.n > 0) {
-        size_t end = bytes_find(text, '\n');
-        struct bytes line = end == BYTES_NOT_FOUND ? text : bytes_first(text, end + 1);
-        progress = reply_take_line(&reader, line);
-        text = bytes_from(text, line.n);
-    }
-    *reply = reader.reply;
-    return progress;
-}
+#include "read_reply.h"
 
 static void check_text(struct bytes written)
 {

@@ -1,22 +1,7 @@
 /* Unit tests of relay/mail/authres: reading, writing, and recognising forged fields (RFC 8601). */
+#include "arena_fixture.h"
 #include "authres.h"
 #include "unit.h"
-
-static struct arena *arena;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    return arena ? 0 : -1;
-}
-
-static int drop_arena(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static struct authres parsed(const char *value)
 {

@@ -92,66 +92,68 @@ static void a_client_names_itself_by_a_domain_or_a_literal(void **state)
     }
 }
 
+static const struct {
+    struct bytes argument;
+    enum command_error error;
+    const char *sender, *parameter;
+    uint64_t size;
+    enum body_type body;
+} mail_cases[] = {
+    {BYTES_INIT("FROM:<a@b>"), 0, "a@b", "", 0, 0},
+    {BYTES_INIT("from:<>"), 0, "", "", 0, 0},
+    {BYTES_INIT("FROM: <a@b>"), 0, "a@b", "", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE=1000"), 0, "a@b", "SIZE", 1000, 0},
+    {BYTES_INIT("FROM:<a@b>  size=0   body=8bitmime"), 0, "a@b", "body", 0, BODY_8BITMIME},
+    {BYTES_INIT("FROM:<a@b> BODY=7BIT SIZE=7"), 0, "a@b", "SIZE", 7, BODY_7BIT},
+    {BYTES_INIT("FROM:<a@b> SIZE=99999999999999999999"), 0, "a@b", "SIZE", UINT64_MAX, 0},
+    {BYTES_INIT("FROM:<\"> SIZE=9\"@b> SIZE=1"), 0, "\"> SIZE=9\"@b", "SIZE", 1, 0},
+    {BYTES_INIT("FROM:  <a@b>"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
+    {BYTES_INIT("FROM :<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("FROM<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("TO:<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:a@b"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<postmaster>"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<a@b_c>"), COMMAND_BAD_DOMAIN, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<\xc3\xb1@b>"), COMMAND_NON_ASCII_LOCAL, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<a@b>SIZE=1"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<a@b>\tSIZE=1"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE="), COMMAND_SYNTAX, NULL, "SIZE", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE=-1"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE=1x"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
+    {BYTES_INIT("FROM:<a@b> SIZE=100000000000000000000"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0,
+     0},
+    {BYTES_INIT("FROM:<a@b> SIZE=1 SIZE=1"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
+    {BYTES_INIT("FROM:<a@b> BODY=BINARYMIME"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
+    {BYTES_INIT("FROM:<a@b> BODY"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
+    {BYTES_INIT("FROM:<a@b> BODY=7BIT BODY=7BIT"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
+    {BYTES_INIT("FROM:<a@b> RET=HDRS"), COMMAND_UNKNOWN_PARAMETER, NULL, "RET", 0, 0},
+    {BYTES_INIT("FROM:<a@b> AUTH=<>"), COMMAND_UNKNOWN_PARAMETER, NULL, "AUTH", 0, 0},
+    {BYTES_INIT("FROM:<a@b> X-Y"), COMMAND_UNKNOWN_PARAMETER, NULL, "X-Y", 0, 0},
+    {BYTES_INIT("FROM:<a@b> smtputf8"), COMMAND_SMTPUTF8_PARAMETER, NULL, "smtputf8", 0, 0},
+    {BYTES_INIT("FROM:<a@b> -X"), COMMAND_SYNTAX, NULL, "-X", 0, 0},
+    {BYTES_INIT("FROM:<a@b> =1"), COMMAND_SYNTAX, NULL, "", 0, 0},
+    {BYTES_INIT("FROM:<a@b> X=a=b"), COMMAND_SYNTAX, NULL, "X", 0, 0},
+    {BYTES_INIT("FROM:<a@b> X=\xff"), COMMAND_SYNTAX, NULL, "X", 0, 0},
+    {BYTES_INIT("FROM:<a@b> \xff"), COMMAND_SYNTAX, NULL, "\xff", 0, 0},
+};
+
 static void mail_takes_a_reverse_path_and_known_parameters(void **state)
 {
     (void)state;
-    static const struct {
-        struct bytes argument;
-        enum command_error error;
-        const char *sender, *parameter;
-        uint64_t size;
-        enum body_type body;
-    } cases[] = {
-        {BYTES_INIT("FROM:<a@b>"), 0, "a@b", "", 0, 0},
-        {BYTES_INIT("from:<>"), 0, "", "", 0, 0},
-        {BYTES_INIT("FROM: <a@b>"), 0, "a@b", "", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE=1000"), 0, "a@b", "SIZE", 1000, 0},
-        {BYTES_INIT("FROM:<a@b>  size=0   body=8bitmime"), 0, "a@b", "body", 0, BODY_8BITMIME},
-        {BYTES_INIT("FROM:<a@b> BODY=7BIT SIZE=7"), 0, "a@b", "SIZE", 7, BODY_7BIT},
-        {BYTES_INIT("FROM:<a@b> SIZE=99999999999999999999"), 0, "a@b", "SIZE", UINT64_MAX, 0},
-        {BYTES_INIT("FROM:<\"> SIZE=9\"@b> SIZE=1"), 0, "\"> SIZE=9\"@b", "SIZE", 1, 0},
-        {BYTES_INIT("FROM:  <a@b>"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
-        {BYTES_INIT("FROM :<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("FROM<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("TO:<a@b>"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:a@b"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<postmaster>"), COMMAND_BAD_ADDRESS, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<a@b_c>"), COMMAND_BAD_DOMAIN, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<\xc3\xb1@b>"), COMMAND_NON_ASCII_LOCAL, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<a@b>SIZE=1"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<a@b>\tSIZE=1"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE="), COMMAND_SYNTAX, NULL, "SIZE", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE=-1"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE=1x"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE=100000000000000000000"), COMMAND_BAD_PARAMETER, NULL, "SIZE",
-         0, 0},
-        {BYTES_INIT("FROM:<a@b> SIZE=1 SIZE=1"), COMMAND_BAD_PARAMETER, NULL, "SIZE", 0, 0},
-        {BYTES_INIT("FROM:<a@b> BODY=BINARYMIME"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
-        {BYTES_INIT("FROM:<a@b> BODY"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
-        {BYTES_INIT("FROM:<a@b> BODY=7BIT BODY=7BIT"), COMMAND_BAD_PARAMETER, NULL, "BODY", 0, 0},
-        {BYTES_INIT("FROM:<a@b> RET=HDRS"), COMMAND_UNKNOWN_PARAMETER, NULL, "RET", 0, 0},
-        {BYTES_INIT("FROM:<a@b> AUTH=<>"), COMMAND_UNKNOWN_PARAMETER, NULL, "AUTH", 0, 0},
-        {BYTES_INIT("FROM:<a@b> X-Y"), COMMAND_UNKNOWN_PARAMETER, NULL, "X-Y", 0, 0},
-        {BYTES_INIT("FROM:<a@b> smtputf8"), COMMAND_SMTPUTF8_PARAMETER, NULL, "smtputf8", 0, 0},
-        {BYTES_INIT("FROM:<a@b> -X"), COMMAND_SYNTAX, NULL, "-X", 0, 0},
-        {BYTES_INIT("FROM:<a@b> =1"), COMMAND_SYNTAX, NULL, "", 0, 0},
-        {BYTES_INIT("FROM:<a@b> X=a=b"), COMMAND_SYNTAX, NULL, "X", 0, 0},
-        {BYTES_INIT("FROM:<a@b> X=\xff"), COMMAND_SYNTAX, NULL, "X", 0, 0},
-        {BYTES_INIT("FROM:<a@b> \xff"), COMMAND_SYNTAX, NULL, "\xff", 0, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof mail_cases / sizeof *mail_cases; i++) {
         struct arena *arena = arena_new(0);
         struct mail_arguments mail;
-        enum command_error error = command_parse_mail(arena, cases[i].argument, &mail);
-        if (error != cases[i].error)
-            fail_msg("%.*s: %d, not %d", BYTES_ARG(cases[i].argument), error, cases[i].error);
-        assert_bytes(mail.parameter, cases[i].parameter);
+        enum command_error error = command_parse_mail(arena, mail_cases[i].argument, &mail);
+        if (error != mail_cases[i].error)
+            fail_msg("%.*s: %d, not %d", BYTES_ARG(mail_cases[i].argument), error,
+                     mail_cases[i].error);
+        assert_bytes(mail.parameter, mail_cases[i].parameter);
         if (error == COMMAND_OK) {
-            assert_bytes(address_write(arena, &mail.sender), cases[i].sender);
-            assert_true(mail.size == cases[i].size);
-            assert_int_equal(mail.body, cases[i].body);
+            assert_bytes(address_write(arena, &mail.sender), mail_cases[i].sender);
+            assert_true(mail.size == mail_cases[i].size);
+            assert_int_equal(mail.body, mail_cases[i].body);
         }
         arena_free(arena);
     }

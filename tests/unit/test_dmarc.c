@@ -1,4 +1,5 @@
 /* Unit tests of relay/auth/dmarc: records, discovery, alignment, policy (RFC 9989, RFC 7489). */
+#include "arena_fixture.h"
 #include "dmarc.h"
 #include "fake_dns.h"
 #include "unit.h"
@@ -9,22 +10,6 @@
 #define N DMARC_POLICY_NONE
 #define Q DMARC_POLICY_QUARANTINE
 #define R DMARC_POLICY_REJECT
-
-static struct arena *arena;
-
-static int make_arena(void **state)
-{
-    (void)state;
-    arena = arena_new(0);
-    return arena ? 0 : -1;
-}
-
-static int drop_arena(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static const char *const world[] = {
     "_dmarc.reject.example TXT v=DMARC1; p=reject",

@@ -1,5 +1,6 @@
 /* Unit tests of dns/packet.c: questions as written, answers as judged and read, hostile ones too.
  */
+#include "arena_fixture.h"
 #include "dns_wire.h"
 #include "packet.h"
 #include "unit.h"
@@ -15,16 +16,23 @@ static struct dns_question question(const char *name, enum dns_type type)
     return asked;
 }
 
-/* Reads the packet, given in a block of its exact size, and frees it. */
-static void read_and_free(struct arena *arena, struct buffer *packet, const char *name,
-                          enum dns_type type, struct dns_reply *reply)
+/* Reads the packet into `reply_arena`, given in a block of its exact size, and frees it. */
+static struct dns_reply read_into(struct arena *reply_arena, struct buffer *packet,
+                                  const char *name, enum dns_type type)
 {
     struct dns_question asked = question(name, type);
+    struct dns_reply reply;
     char *exact = malloc(packet->n + 1);
     memcpy(exact, packet->p, packet->n);
-    dns_reply_read(arena, (struct bytes){exact, packet->n}, &asked, reply);
+    dns_reply_read(reply_arena, (struct bytes){exact, packet->n}, &asked, &reply);
     free(exact);
     buffer_free(packet);
+    return reply;
+}
+
+static struct dns_reply read_and_free(struct buffer *packet, const char *name, enum dns_type type)
+{
+    return read_into(arena, packet, name, type);
 }
 
 static void a_question_is_written_with_and_without_edns(void **state)
@@ -71,29 +79,24 @@ static void only_a_packet_that_repeats_id_and_question_is_an_answer(void **state
         {ID, WIRE_RESPONSE | 9, "example.com", DNS_A, DNS_REPLY_FAILED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, cases[i].id, cases[i].flags, cases[i].name, cases[i].type);
-        read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+        struct dns_reply reply = read_and_free(&packet, "example.com", DNS_A);
         assert_int_equal(reply.kind, cases[i].kind);
         if (reply.kind == DNS_REPLY_FAILED)
             assert_non_null(reply.answer.problem);
-        arena_free(arena);
     }
 }
 
 static void records_are_read_in_order_and_only_those_of_the_name_asked(void **state)
 {
     (void)state;
-    struct arena *arena = arena_new(0);
     struct buffer packet;
-    struct dns_reply reply;
     wire_start(&packet, ID, WIRE_RESPONSE, "example.com", DNS_A);
     wire_a(&packet, "evil.example", 300, "192.0.2.66");
     wire_a(&packet, "Example.COM", 300, "192.0.2.2");
     wire_a(&packet, "example.com", 60, "192.0.2.1");
-    read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+    struct dns_reply reply = read_and_free(&packet, "example.com", DNS_A);
     assert_int_equal(reply.kind, DNS_REPLY_FINAL);
     assert_int_equal(reply.answer.status, DNS_OK);
     assert_int_equal(reply.answer.count, 2);
@@ -101,7 +104,6 @@ static void records_are_read_in_order_and_only_those_of_the_name_asked(void **st
     assert_int_equal(reply.answer.records[1].address.octet[3], 1);
     assert_int_equal(reply.answer.ttl, 60);
     assert_bytes(reply.answer.canonical_name, "example.com");
-    arena_free(arena);
 }
 
 static void each_type_is_read_into_its_fields(void **state)
@@ -138,46 +140,38 @@ static void each_type_is_read_into_its_fields(void **state)
          "\\255b"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, WIRE_RESPONSE, "example.com", cases[i].type);
         wire_record(&packet, WIRE_ANSWER, "example.com", cases[i].type, 300, cases[i].data);
-        read_and_free(arena, &packet, "example.com", cases[i].type, &reply);
+        struct dns_reply reply = read_and_free(&packet, "example.com", cases[i].type);
         assert_int_equal(reply.answer.status, DNS_OK);
         assert_int_equal(reply.answer.records[0].preference, cases[i].preference);
         assert_bytes(reply.answer.records[0].text, cases[i].text);
-        arena_free(arena);
     }
 }
 
 static void aliases_are_followed_inside_the_answer_in_any_order(void **state)
 {
     (void)state;
-    struct arena *arena = arena_new(0);
     struct buffer packet;
-    struct dns_reply reply;
     wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
     wire_a(&packet, "c.example", 300, "192.0.2.1");
     wire_cname(&packet, "b.example", 20, "C.example");
     wire_cname(&packet, "www.example", 300, "b.example");
-    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    struct dns_reply reply = read_and_free(&packet, "www.example", DNS_A);
     assert_int_equal(reply.answer.status, DNS_OK);
     assert_int_equal(reply.answer.ttl, 20);
     assert_int_equal(reply.aliases, 2);
     assert_bytes(reply.answer.canonical_name, "C.example");
-    arena_free(arena);
 }
 
 static void an_alias_without_its_target_asks_for_another_question(void **state)
 {
     (void)state;
-    struct arena *arena = arena_new(0);
     struct buffer packet;
-    struct dns_reply reply;
     wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
     wire_cname(&packet, "www.example", 20, "b.example");
-    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    struct dns_reply reply = read_and_free(&packet, "www.example", DNS_A);
     assert_int_equal(reply.kind, DNS_REPLY_ALIAS);
     assert_int_equal(reply.answer.ttl, 20);
     assert_int_equal(reply.next.n, sizeof "\x01"
@@ -187,26 +181,22 @@ static void an_alias_without_its_target_asks_for_another_question(void **state)
     wire_start(&packet, ID, WIRE_RESPONSE, "www.example", DNS_A);
     wire_cname(&packet, "www.example", 20, "b.example");
     wire_soa(&packet, "example", 300, 60);
-    read_and_free(arena, &packet, "www.example", DNS_A, &reply);
+    reply = read_and_free(&packet, "www.example", DNS_A);
     assert_int_equal(reply.kind, DNS_REPLY_FINAL);
     assert_int_equal(reply.answer.status, DNS_NODATA);
     assert_bytes(reply.answer.canonical_name, "b.example");
-    arena_free(arena);
 }
 
 static void a_loop_of_aliases_is_a_failure(void **state)
 {
     (void)state;
-    struct arena *arena = arena_new(0);
     struct buffer packet;
-    struct dns_reply reply;
     wire_start(&packet, ID, WIRE_RESPONSE, "a.example", DNS_A);
     wire_cname(&packet, "a.example", 300, "b.example");
     wire_cname(&packet, "b.example", 300, "a.example");
-    read_and_free(arena, &packet, "a.example", DNS_A, &reply);
+    struct dns_reply reply = read_and_free(&packet, "a.example", DNS_A);
     assert_int_equal(reply.kind, DNS_REPLY_FAILED);
     assert_int_equal(reply.answer.status, DNS_TEMPFAIL);
-    arena_free(arena);
 }
 
 static void negative_answers_live_as_long_as_their_soa_says(void **state)
@@ -227,17 +217,14 @@ static void negative_answers_live_as_long_as_their_soa_says(void **state)
         {3, true, 300, UINT32_MAX, 0, DNS_NXDOMAIN},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, WIRE_RESPONSE | cases[i].rcode, "example.com", DNS_A);
         if (cases[i].soa)
             wire_soa(&packet, "com", cases[i].soa_ttl, cases[i].minimum);
-        read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+        struct dns_reply reply = read_and_free(&packet, "example.com", DNS_A);
         assert_int_equal(reply.kind, DNS_REPLY_FINAL);
         assert_int_equal(reply.answer.status, cases[i].status);
         assert_int_equal(reply.answer.ttl, cases[i].ttl);
-        arena_free(arena);
     }
 }
 
@@ -279,20 +266,17 @@ static void a_negative_answer_is_told_from_a_referral(void **state)
         {WIRE_NO_RECURSION | NXDOMAIN, NULL, "", DNS_TEMPFAIL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, cases[i].flags, "www.example.com", DNS_MX);
         if (cases[i].soa)
             wire_soa(&packet, cases[i].soa, 300, 60);
         if (cases[i].ns)
             wire_ns(&packet, cases[i].ns, 300, "ns.example.net");
-        read_and_free(arena, &packet, "www.example.com", DNS_MX, &reply);
+        struct dns_reply reply = read_and_free(&packet, "www.example.com", DNS_MX);
         if (reply.answer.status != cases[i].status)
             fail_msg("case %zu: status %d", i, (int)reply.answer.status);
         assert_int_equal(reply.kind,
                          cases[i].status == DNS_TEMPFAIL ? DNS_REPLY_FAILED : DNS_REPLY_FINAL);
-        arena_free(arena);
     }
 }
 
@@ -312,18 +296,15 @@ static void an_answer_about_other_names_does_not_deny_the_name_asked(void **stat
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         enum dns_type type = cases[i].rcode ? DNS_A : DNS_MX;
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, WIRE_RESPONSE | cases[i].rcode, "example.com", type);
         wire_a(&packet, cases[i].owner, 300, "192.0.2.1");
         if (cases[i].soa)
             wire_soa(&packet, "com", 300, 60);
-        read_and_free(arena, &packet, "example.com", type, &reply);
+        struct dns_reply reply = read_and_free(&packet, "example.com", type);
         if (reply.answer.status != cases[i].status)
             fail_msg("case %zu: status %d", i, (int)reply.answer.status);
         assert_int_equal(reply.answer.count, 0);
-        arena_free(arena);
     }
 }
 
@@ -342,20 +323,17 @@ static void a_referral_or_a_foreign_soa_after_an_alias_leaves_its_target_open(vo
         {WIRE_RESPONSE, "example.com", "example.com"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, cases[i].flags, "www.example.com", DNS_MX);
         wire_cname(&packet, "www.example.com", 20, "b.example.net");
         if (cases[i].soa)
             wire_soa(&packet, cases[i].soa, 300, 60);
         if (cases[i].ns)
             wire_ns(&packet, cases[i].ns, 300, "ns.example.net");
-        read_and_free(arena, &packet, "www.example.com", DNS_MX, &reply);
+        struct dns_reply reply = read_and_free(&packet, "www.example.com", DNS_MX);
         if (reply.kind != DNS_REPLY_ALIAS)
             fail_msg("case %zu: kind %d", i, (int)reply.kind);
         assert_int_equal(reply.answer.ttl, 20);
-        arena_free(arena);
     }
 }
 
@@ -382,14 +360,11 @@ static void records_of_the_wrong_size_are_a_failure(void **state)
         {DNS_PTR, {"\x40", 1}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct arena *arena = arena_new(0);
         struct buffer packet;
-        struct dns_reply reply;
         wire_start(&packet, ID, WIRE_RESPONSE, "example.com", cases[i].type);
         wire_record(&packet, WIRE_ANSWER, "example.com", cases[i].type, 300, cases[i].data);
-        read_and_free(arena, &packet, "example.com", cases[i].type, &reply);
+        struct dns_reply reply = read_and_free(&packet, "example.com", cases[i].type);
         assert_int_equal(reply.kind, DNS_REPLY_FAILED);
-        arena_free(arena);
     }
 }
 
@@ -406,24 +381,18 @@ static void a_packet_truncated_anywhere_or_with_any_octet_changed_is_harmless(vo
     wire_soa(&whole, "example", 300, 60);
     wire_record(&whole, WIRE_ADDITIONAL, "", 41, 0, BYTES(""));
     for (size_t cut = 0; cut <= whole.n; cut++) {
-        struct arena *arena = arena_new(0);
         struct buffer part = {0};
-        struct dns_reply reply;
         buffer_add(&part, (struct bytes){whole.p, cut});
         if (part.n > 0)
-            read_and_free(arena, &part, "www.example", DNS_TXT, &reply);
-        arena_free(arena);
+            (void)read_and_free(&part, "www.example", DNS_TXT);
     }
     for (size_t at = 0; at < whole.n; at++) {
         static const char values[] = {0, 1, 0x3f, 0x40, (char)0x80, (char)0xc0, (char)0xff};
         for (size_t i = 0; i < sizeof values; i++) {
-            struct arena *arena = arena_new(0);
             struct buffer changed = {0};
-            struct dns_reply reply;
             buffer_add(&changed, buffer_bytes(&whole));
             changed.p[at] = values[i];
-            read_and_free(arena, &changed, "www.example", DNS_TXT, &reply);
-            arena_free(arena);
+            (void)read_and_free(&changed, "www.example", DNS_TXT);
         }
     }
     buffer_free(&whole);
@@ -432,15 +401,14 @@ static void a_packet_truncated_anywhere_or_with_any_octet_changed_is_harmless(vo
 static void too_little_memory_is_a_failure(void **state)
 {
     (void)state;
-    struct arena *arena = arena_new(16);
+    struct arena *small = arena_new(16);
     struct buffer packet;
-    struct dns_reply reply;
     wire_start(&packet, ID, WIRE_RESPONSE, "example.com", DNS_A);
     wire_a(&packet, "example.com", 300, "192.0.2.2");
-    read_and_free(arena, &packet, "example.com", DNS_A, &reply);
+    struct dns_reply reply = read_into(small, &packet, "example.com", DNS_A);
     assert_int_equal(reply.kind, DNS_REPLY_FAILED);
     assert_string_equal(reply.answer.problem, "out of memory");
-    arena_free(arena);
+    arena_free(small);
 }
 
 int main(void)
@@ -461,5 +429,5 @@ int main(void)
         cmocka_unit_test(a_packet_truncated_anywhere_or_with_any_octet_changed_is_harmless),
         cmocka_unit_test(too_little_memory_is_a_failure),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_arena, drop_arena);
 }

@@ -1,80 +1,65 @@
 /* Unit tests of reading and writing SMTP replies. */
-#include "reply.h"
+#include "read_reply.h"
 #include "unit.h"
 
-/* Feeds the lines of `text`, each ended by LF, until the reply is done. */
-static enum reply_progress read_reply(struct arena *arena, struct bytes text, struct reply *reply)
-{
-    struct reply_reader reader;
-    enum reply_progress progress = REPLY_MORE;
-    reply_start(&reader, arena);
-    while (progress == REPLY_MORE && text.n > 0) {
-        size_t end = bytes_find(text, '\n');
-        struct bytes line = end == BYTES_NOT_FOUND ? text : bytes_first(text, end + 1);
-        text = bytes_from(text, line.n);
-        progress = reply_take_line(&reader, line);
-    }
-    *reply = reader.reply;
-    return progress;
-}
+static const struct {
+    struct bytes text;
+    enum reply_progress progress;
+    int code;
+    const char *enhanced;
+    size_t lines;
+    const char *last;
+} replies[] = {
+    {BYTES_INIT("250 2.1.0 Ok\r\n"), REPLY_COMPLETE, 250, "2.1.0", 1, "2.1.0 Ok"},
+    {BYTES_INIT("250\r\n"), REPLY_COMPLETE, 250, "", 1, ""},
+    {BYTES_INIT("250"), REPLY_COMPLETE, 250, "", 1, ""},
+    {BYTES_INIT("250 \n"), REPLY_COMPLETE, 250, "", 1, ""},
+    {BYTES_INIT("250-a\r\n250-\r\n250 c\r\n"), REPLY_COMPLETE, 250, "", 3, "c"},
+    {BYTES_INIT("250-a\r\n250\r\n"), REPLY_COMPLETE, 250, "", 2, ""},
+    {BYTES_INIT("571 5.7.1 no\r\n"), REPLY_COMPLETE, 571, "5.7.1", 1, "5.7.1 no"},
+    {BYTES_INIT("550 5.1.1\r\n"), REPLY_COMPLETE, 550, "5.1.1", 1, "5.1.1"},
+    {BYTES_INIT("550 5.199.255 x"), REPLY_COMPLETE, 550, "5.199.255", 1, "5.199.255 x"},
+    {BYTES_INIT("550 4.1.1 x"), REPLY_COMPLETE, 550, "", 1, "4.1.1 x"},
+    {BYTES_INIT("354 3.0.0 x"), REPLY_COMPLETE, 354, "", 1, "3.0.0 x"},
+    {BYTES_INIT("550 5.1 x"), REPLY_COMPLETE, 550, "", 1, "5.1 x"},
+    {BYTES_INIT("550 5.01.1 x"), REPLY_COMPLETE, 550, "", 1, "5.01.1 x"},
+    {BYTES_INIT("550 5.1.1000 x"), REPLY_COMPLETE, 550, "", 1, "5.1.1000 x"},
+    {BYTES_INIT("550 5.1.1x"), REPLY_COMPLETE, 550, "", 1, "5.1.1x"},
+    {BYTES_INIT("550 5.1.1.1"), REPLY_COMPLETE, 550, "", 1, "5.1.1.1"},
+    {BYTES_INIT("550 5"), REPLY_COMPLETE, 550, "", 1, "5"},
+    {BYTES_INIT("550 a\rb\r\n"), REPLY_COMPLETE, 550, "", 1, "a\rb"},
+    {BYTES_INIT("550 \xff\x1b[2J"), REPLY_COMPLETE, 550, "", 1, "\xff\x1b[2J"},
+    {BYTES_INIT("250-a\r\n"), REPLY_MORE, 250, "", 1, "a"},
+    {BYTES_INIT("\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("25"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("2500 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("250x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("250\tx"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("250\0x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT(" 250 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("-50 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("100 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("000 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("600 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("HTTP/1.1 400 Bad Request\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("\x16\x03\x01\x02"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("250-a\r\n550 b\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+    {BYTES_INIT("250-a\r\nb\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
+};
 
 static void whatever_an_upstream_says_is_a_reply_or_is_not(void **state)
 {
     (void)state;
-    static const struct {
-        struct bytes text;
-        enum reply_progress progress;
-        int code;
-        const char *enhanced;
-        size_t lines;
-        const char *last;
-    } cases[] = {
-        {BYTES_INIT("250 2.1.0 Ok\r\n"), REPLY_COMPLETE, 250, "2.1.0", 1, "2.1.0 Ok"},
-        {BYTES_INIT("250\r\n"), REPLY_COMPLETE, 250, "", 1, ""},
-        {BYTES_INIT("250"), REPLY_COMPLETE, 250, "", 1, ""},
-        {BYTES_INIT("250 \n"), REPLY_COMPLETE, 250, "", 1, ""},
-        {BYTES_INIT("250-a\r\n250-\r\n250 c\r\n"), REPLY_COMPLETE, 250, "", 3, "c"},
-        {BYTES_INIT("250-a\r\n250\r\n"), REPLY_COMPLETE, 250, "", 2, ""},
-        {BYTES_INIT("571 5.7.1 no\r\n"), REPLY_COMPLETE, 571, "5.7.1", 1, "5.7.1 no"},
-        {BYTES_INIT("550 5.1.1\r\n"), REPLY_COMPLETE, 550, "5.1.1", 1, "5.1.1"},
-        {BYTES_INIT("550 5.199.255 x"), REPLY_COMPLETE, 550, "5.199.255", 1, "5.199.255 x"},
-        {BYTES_INIT("550 4.1.1 x"), REPLY_COMPLETE, 550, "", 1, "4.1.1 x"},
-        {BYTES_INIT("354 3.0.0 x"), REPLY_COMPLETE, 354, "", 1, "3.0.0 x"},
-        {BYTES_INIT("550 5.1 x"), REPLY_COMPLETE, 550, "", 1, "5.1 x"},
-        {BYTES_INIT("550 5.01.1 x"), REPLY_COMPLETE, 550, "", 1, "5.01.1 x"},
-        {BYTES_INIT("550 5.1.1000 x"), REPLY_COMPLETE, 550, "", 1, "5.1.1000 x"},
-        {BYTES_INIT("550 5.1.1x"), REPLY_COMPLETE, 550, "", 1, "5.1.1x"},
-        {BYTES_INIT("550 5.1.1.1"), REPLY_COMPLETE, 550, "", 1, "5.1.1.1"},
-        {BYTES_INIT("550 5"), REPLY_COMPLETE, 550, "", 1, "5"},
-        {BYTES_INIT("550 a\rb\r\n"), REPLY_COMPLETE, 550, "", 1, "a\rb"},
-        {BYTES_INIT("550 \xff\x1b[2J"), REPLY_COMPLETE, 550, "", 1, "\xff\x1b[2J"},
-        {BYTES_INIT("250-a\r\n"), REPLY_MORE, 250, "", 1, "a"},
-        {BYTES_INIT("\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("25"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("2500 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("250x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("250\tx"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("250\0x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT(" 250 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("-50 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("100 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("000 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("600 x"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("HTTP/1.1 400 Bad Request\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("\x16\x03\x01\x02"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("250-a\r\n550 b\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-        {BYTES_INIT("250-a\r\nb\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
         struct arena *arena = arena_new(0);
         struct reply reply;
-        if (read_reply(arena, cases[i].text, &reply) != cases[i].progress)
-            fail_msg("case %zu: %.*s", i, BYTES_ARG(cases[i].text));
-        if (cases[i].progress != REPLY_UNPARSABLE) {
-            assert_int_equal(reply.code, cases[i].code);
-            assert_bytes(reply.enhanced, cases[i].enhanced);
-            assert_int_equal(reply.line_count, cases[i].lines);
-            assert_bytes(reply.lines[reply.line_count - 1], cases[i].last);
+        if (read_reply(arena, replies[i].text, &reply) != replies[i].progress)
+            fail_msg("case %zu: %.*s", i, BYTES_ARG(replies[i].text));
+        if (replies[i].progress != REPLY_UNPARSABLE) {
+            assert_int_equal(reply.code, replies[i].code);
+            assert_bytes(reply.enhanced, replies[i].enhanced);
+            assert_int_equal(reply.line_count, replies[i].lines);
+            assert_bytes(reply.lines[reply.line_count - 1], replies[i].last);
         }
         arena_free(arena);
     }
