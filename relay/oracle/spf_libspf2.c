@@ -68,8 +68,8 @@ static const char *library_text(struct arena *arena, struct bytes text, bool exp
 static bool has_too_many_macros(struct bytes explanation)
 {
     size_t macros = 0;
-    for (size_t i = 0; i + 1 < explanation.n; i++)
-        macros += explanation.p[i] == '%' && explanation.p[i + 1] == '{';
+    for (size_t i = 0; i < explanation.n; i++)
+        macros += explanation.p[i] == '%'; /* others divide the text as macros do */
     return macros > MACROS_MAX;
 }
 
