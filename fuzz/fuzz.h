@@ -1,4 +1,4 @@
-/* What a fuzz target implements. It must be silent, leak nothing and end soon, whatever it gets. */
+/* The interface of a fuzz target. It must be silent, not leak, and end soon, whatever the input. */
 #ifndef FAIRLEAD_FUZZ_H
 #define FAIRLEAD_FUZZ_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* What must hold for every input; a crash is what a fuzzer reports. */
+/* A condition that must hold for every input: the fuzzer reports a crash. */
 static inline void require(bool holds)
 {
     if (!holds)

@@ -1,5 +1,5 @@
-/* Envelope paths of any octets: an address that is read is within the limits, and written it reads
- * as the same address. */
+/* Envelope paths of any octets: an address that is parsed is within the limits, and what is written
+ * parses as the same address. */
 #include "fuzz.h"
 
 #include "address.h"

@@ -1,5 +1,5 @@
 /* Whole messages through DKIM and ARC: verified, sealed and verified again. A sealed message has
- * one set more, whose own signatures verify. */
+ * one more set, whose signatures verify. */
 #include "fuzz.h"
 
 #include "arc.h"

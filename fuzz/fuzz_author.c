@@ -1,5 +1,5 @@
-/* Messages of any octets: their parts are the whole of them, and an author domain that is found is
- * one that can be looked up, in its one form. */
+/* Messages of any octets: their parts add up to the message, and an author domain that is found can
+ * be looked up and is in normal form. */
 #include "fuzz.h"
 
 #include "author.h"

@@ -1,5 +1,5 @@
-/* Authentication-Results fields of any octets: what is read can be written and read again, and a
- * field is recognised as its own author's. */
+/* Authentication-Results fields of any octets: what is parsed can be written and parsed again, and
+ * a field is recognized by its authserv-id. */
 #include "fuzz.h"
 
 #include "authres.h"

@@ -1,5 +1,5 @@
-/* Canonicalisation of any message: what is canonical stays as it is when done again, the body hash
- * is that of the canonical body, and a selection takes every field once. */
+/* Canonicalization of any message: it is idempotent, the body hash is that of the canonical body,
+ * and a selection takes every field once. */
 #include "fuzz.h"
 
 #include "body_hash.h"

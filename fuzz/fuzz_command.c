@@ -1,4 +1,4 @@
-/* SMTP command lines of any octets: what is read of one points into it, and says what it is. */
+/* SMTP command lines of any octets: the parts of a command point into its line and add up to it. */
 #include "fuzz.h"
 
 #include "command.h"

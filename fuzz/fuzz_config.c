@@ -1,5 +1,5 @@
-/* A configuration file of any octets: it is either taken, and every route it has is then found, or
- * refused with at least one line that says why. */
+/* A configuration file of any octets: it is either accepted, and every route in it is found, or
+ * rejected with at least one line of explanation. */
 #include "fuzz.h"
 
 #include "config.h"

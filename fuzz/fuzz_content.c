@@ -1,5 +1,6 @@
-/* The content of DATA, cut into two pieces anywhere: where it ends does not depend on the cut, the
- * end is CRLF "." CRLF and no other, and what was taken goes out and comes back unchanged. */
+/* The content of DATA, divided anywhere into two pieces: its end does not depend on the division
+ * and is CRLF "." CRLF only, and an accepted message is unchanged when it is sent and read again.
+ */
 #include "fuzz.h"
 
 #include "content.h"

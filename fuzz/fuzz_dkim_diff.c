@@ -1,7 +1,7 @@
 /* DKIM natively against libopendkim. The input's first line is the key record, to which the public
  * key is added where it ends in "p="; the second one is the tags of a signature without bh= and b=,
- * which are made here; the rest is a message. What is signed so passes with both, and what a key or
- * a message makes of it is the same, but where libopendkim is known to depart from RFC 6376. */
+ * which are made here; the rest is a message. Such a signature passes with both, and has the same
+ * result with any key or message, except where libopendkim is known to depart from RFC 6376. */
 #include "fuzz.h"
 
 #include "author.h"

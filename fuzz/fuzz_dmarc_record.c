@@ -1,5 +1,5 @@
-/* DMARC records of any octets, in both editions: what is read keeps to its ranges, and a record
- * without the "v=DMARC1" it has to begin with is none. */
+/* DMARC records of any octets, in both editions: values are within their ranges, and text that does
+ * not begin with "v=DMARC1" is not a record. */
 #include "fuzz.h"
 
 #include "dmarc_record.h"

@@ -1,5 +1,5 @@
-/* Fuzzes the reading of DNS answers to a question for www.example. The first octet chooses the type
- * asked for, and the question takes the packet's id, so that the sections are reached. */
+/* DNS packets of any octets, as answers to a question for www.example. The first octet chooses the
+ * type, and the question has the packet's id, so that the sections are reached. */
 #include "fuzz.h"
 #include "packet.h"
 

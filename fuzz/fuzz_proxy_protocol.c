@@ -1,4 +1,4 @@
-/* Fuzzes the PROXY protocol reader: whatever comes, it takes no more than the header. */
+/* PROXY headers of any octets: never more than the header is consumed. */
 #include "fuzz.h"
 #include "proxy_protocol.h"
 

@@ -1,5 +1,5 @@
-/* Upstream replies of any octets: what is handed on is a reply of lines within the limit, in plain
- * text, and reading it again changes nothing. */
+/* Upstream replies of any octets: what is passed to the client is a reply in plain text with lines
+ * within the limit, and parsing it again changes nothing. */
 #include "fuzz.h"
 
 #include "read_reply.h"
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         reply_adapt_for_client(&reply);
         reply_write(&first, &reply);
         check_text(buffer_bytes(&first));
-        /* Folding may have made more lines than a reply may have. */
+        /* Folding may have exceeded the number of lines in a reply. */
         if (read_reply(arena, buffer_bytes(&first), &again) == REPLY_COMPLETE) {
             require(again.code == reply.code);
             reply_write(&second, &again);

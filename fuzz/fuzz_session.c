@@ -1,5 +1,5 @@
-/* A client that sends any octets: the session ends, and everything it says is SMTP replies. DNS
- * knows no name, so no upstream is ever reached and no message is ever taken. */
+/* A client that sends any octets: the session ends, and all its output is SMTP replies. DNS has no
+ * names, so no upstream is ever reached and no message ever accepted. */
 #include "fuzz.h"
 
 #include "log.h"

@@ -1,5 +1,5 @@
-/* Senders of any octets: a rewritten one is a valid address and comes back the same; an address
- * that claims to be rewritten is judged, whatever it holds. */
+/* Senders of any octets: a rewritten one is a valid address and is reversed to the original; any
+ * address that claims to be rewritten has a result. */
 #include "fuzz.h"
 
 #include "srs.h"

@@ -1,4 +1,5 @@
-/* Tag lists and base64 of any octets: what is read keeps the grammar, and base64 comes back. */
+/* Tag lists and base64 of any octets: what is parsed follows the grammar, and base64 round-trips.
+ */
 #include "fuzz.h"
 
 #include "base64.h"
