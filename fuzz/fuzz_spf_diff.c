@@ -342,7 +342,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     zone.lines = input;
     if (bytes_find(request.helo, '\0') != BYTES_NOT_FOUND ||
         bytes_find(request.mail_from, '\0') != BYTES_NOT_FOUND)
-        return 0; /* SMTP brings none (RFC 5321 4.5.2), and the library takes C strings */
+        return 0; /* not in SMTP (RFC 5321 4.5.2), and the library takes C strings */
+    if (bytes_find(request.helo, '@') != BYTES_NOT_FOUND)
+        return 0; /* not in a HELO name (RFC 5321 4.1.1.1); the library takes what follows it */
     struct comparison comparison = {.zone = &zone, .request = &request};
     struct arena *arena = arena_new(0);
     spf_check(&zone.dns, arena, &request, &comparison.native);

@@ -23,8 +23,10 @@
 
 enum {
     SECONDS_MAX = 20, /* RFC 7208 4.6.4 */
-    MACROS_MAX = 40   /* in an explanation: the library's buffer of 511 octets holds 42 macros with
-                         text between them, 12 octets for each pair */
+    /* The library divides an explanation at each percent sign, into a buffer of 511 octets. A macro
+       and the text before it take 12 octets for "a%{s}", and more for a longer text. */
+    EXPLANATION_MAX = 500,
+    PERCENT_OCTETS = 8
 };
 
 /* The library's DNS layer for one evaluation; freed by its owner, never by the library. */
@@ -65,12 +67,12 @@ static const char *library_text(struct arena *arena, struct bytes text, bool exp
     return string;
 }
 
-static bool has_too_many_macros(struct bytes explanation)
+static bool overruns_library(struct bytes explanation)
 {
-    size_t macros = 0;
+    size_t percent_signs = 0;
     for (size_t i = 0; i < explanation.n; i++)
-        macros += explanation.p[i] == '%'; /* others divide the text as macros do */
-    return macros > MACROS_MAX;
+        percent_signs += explanation.p[i] == '%';
+    return percent_signs > 0 && explanation.n + PERCENT_OCTETS * percent_signs > EXPLANATION_MAX;
 }
 
 /* A TXT record for the library; a malformed one for an explanation that would overrun its buffer.
@@ -79,7 +81,7 @@ static const char *text_record(struct arena *arena, struct bytes text)
 {
     if (spf_is_record(text))
         return library_text(arena, text, false);
-    return has_too_many_macros(text) ? "%" : library_text(arena, text, true);
+    return overruns_library(text) ? "%" : library_text(arena, text, true);
 }
 
 static bool put_library_text(SPF_dns_rr_t *rr, int i, const char *text)
