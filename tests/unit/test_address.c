@@ -118,7 +118,7 @@ static const struct {
     {BYTES_INIT("<a@\xc3>"), ADDRESS_BAD_DOMAIN},
 };
 
-static void hostile_paths_are_refused_for_what_is_wrong_with_them(void **state)
+static void hostile_paths_are_refused_with_their_error(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof hostile_paths / sizeof *hostile_paths; i++)
@@ -155,7 +155,7 @@ static enum address_error with_lengths(size_t local, size_t domain)
     return error;
 }
 
-static void lengths_are_limited_as_rfc_5321_4_5_3_1_has_it(void **state)
+static void lengths_are_limited_by_rfc_5321_4_5_3_1(void **state)
 {
     (void)state;
     assert_int_equal(with_lengths(64, 63), ADDRESS_OK);
@@ -168,7 +168,7 @@ static void lengths_are_limited_as_rfc_5321_4_5_3_1_has_it(void **state)
     assert_int_equal(with_lengths(300, 10), ADDRESS_TOO_LONG);
 }
 
-static void a_mailbox_alone_takes_no_brackets_and_no_rest(void **state)
+static void a_mailbox_alone_has_no_brackets_and_nothing_after_it(void **state)
 {
     (void)state;
     static const char *const refused[] = {"",     "<a@b>", "a",     "a@",    "@b",    "a@b ",
@@ -183,7 +183,7 @@ static void a_mailbox_alone_takes_no_brackets_and_no_rest(void **state)
     arena_free(arena);
 }
 
-static void an_address_has_one_written_form_whatever_its_form_was(void **state)
+static void an_address_has_one_written_form(void **state)
 {
     (void)state;
     static const struct {
@@ -209,7 +209,7 @@ static void an_address_has_one_written_form_whatever_its_form_was(void **state)
     arena_free(arena);
 }
 
-static void a_path_without_memory_says_so(void **state)
+static void a_path_fails_without_memory(void **state)
 {
     (void)state;
     for (size_t limit = 1; limit < 64; limit += 16) {
@@ -228,11 +228,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_are_read_by_the_grammar_and_written_back),
-        cmocka_unit_test(hostile_paths_are_refused_for_what_is_wrong_with_them),
-        cmocka_unit_test(lengths_are_limited_as_rfc_5321_4_5_3_1_has_it),
-        cmocka_unit_test(a_mailbox_alone_takes_no_brackets_and_no_rest),
-        cmocka_unit_test(an_address_has_one_written_form_whatever_its_form_was),
-        cmocka_unit_test(a_path_without_memory_says_so),
+        cmocka_unit_test(hostile_paths_are_refused_with_their_error),
+        cmocka_unit_test(lengths_are_limited_by_rfc_5321_4_5_3_1),
+        cmocka_unit_test(a_mailbox_alone_has_no_brackets_and_nothing_after_it),
+        cmocka_unit_test(an_address_has_one_written_form),
+        cmocka_unit_test(a_path_fails_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

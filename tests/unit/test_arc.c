@@ -88,7 +88,7 @@ static void a_message_without_arc_fields_has_no_chain(void **state)
     arena_free(arena);
 }
 
-static void chains_of_one_to_fifty_sets_pass_and_fifty_is_the_end(void **state)
+static void chains_of_one_to_fifty_sets_pass_and_fifty_is_the_maximum(void **state)
 {
     (void)state;
     static const unsigned counts[] = {1, 2, 3, 10, 49, 50, 51};
@@ -132,7 +132,7 @@ static void every_changed_link_breaks_the_chain(void **state)
     arena_free(arena);
 }
 
-static void a_chain_that_fails_is_sealed_over_the_new_set_alone_and_then_no_more(void **state)
+static void a_failed_chain_is_sealed_over_the_new_set_only_and_not_extended_again(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -183,7 +183,7 @@ static void a_body_changed_between_two_sealers_moves_the_oldest_pass(void **stat
     arena_free(arena);
 }
 
-static void a_dns_failure_is_permanent_but_told_apart(void **state)
+static void a_dns_failure_is_permanent_but_distinguished(void **state)
 {
     (void)state;
     static const char *const silent[] = {"brisbane._domainkey.football.example.com TXT !TEMPFAIL",
@@ -214,11 +214,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_without_arc_fields_has_no_chain),
-        cmocka_unit_test(chains_of_one_to_fifty_sets_pass_and_fifty_is_the_end),
+        cmocka_unit_test(chains_of_one_to_fifty_sets_pass_and_fifty_is_the_maximum),
         cmocka_unit_test(every_changed_link_breaks_the_chain),
-        cmocka_unit_test(a_chain_that_fails_is_sealed_over_the_new_set_alone_and_then_no_more),
+        cmocka_unit_test(a_failed_chain_is_sealed_over_the_new_set_only_and_not_extended_again),
         cmocka_unit_test(a_body_changed_between_two_sealers_moves_the_oldest_pass),
-        cmocka_unit_test(a_dns_failure_is_permanent_but_told_apart),
+        cmocka_unit_test(a_dns_failure_is_permanent_but_distinguished),
         cmocka_unit_test(arc_fields_and_authentication_results_are_never_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

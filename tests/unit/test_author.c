@@ -66,7 +66,7 @@ static void one_author_in_every_form_of_the_grammar_is_found(void **state)
     CHECK(cases);
 }
 
-static void what_only_looks_like_an_author_is_none(void **state)
+static void what_only_looks_like_an_author_is_not_one(void **state)
 {
     (void)state;
     static const struct field_case cases[] = {
@@ -90,7 +90,7 @@ static void what_only_looks_like_an_author_is_none(void **state)
     CHECK(cases);
 }
 
-static void several_author_domains_are_told_apart_from_one(void **state)
+static void several_author_domains_are_distinguished_from_one(void **state)
 {
     (void)state;
     static const struct field_case cases[] = {
@@ -182,7 +182,7 @@ static void hostile_fields_are_malformed(void **state)
     }
 }
 
-static void long_and_deep_fields_end_soon_and_stay_in_bounds(void **state)
+static void long_and_deep_fields_are_parsed_fast_and_within_bounds(void **state)
 {
     (void)state;
     static const struct {
@@ -281,10 +281,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_author_in_every_form_of_the_grammar_is_found),
-        cmocka_unit_test(what_only_looks_like_an_author_is_none),
-        cmocka_unit_test(several_author_domains_are_told_apart_from_one),
+        cmocka_unit_test(what_only_looks_like_an_author_is_not_one),
+        cmocka_unit_test(several_author_domains_are_distinguished_from_one),
         cmocka_unit_test(hostile_fields_are_malformed),
-        cmocka_unit_test(long_and_deep_fields_end_soon_and_stay_in_bounds),
+        cmocka_unit_test(long_and_deep_fields_are_parsed_fast_and_within_bounds),
         cmocka_unit_test(more_domains_than_there_is_room_for_are_still_several),
         cmocka_unit_test(a_message_has_one_from_field_and_no_disguised_one),
         cmocka_unit_test(an_author_without_memory_is_not_found),

@@ -64,7 +64,7 @@ static void no_results_are_read_as_none(void **state)
         assert_int_equal(parsed(values[i]).result_count, 0);
 }
 
-static void what_the_field_forgives_is_forgiven(void **state)
+static void tolerated_forms_are_accepted(void **state)
 {
     (void)state;
     struct authres authres = parsed("mx.example; dkim=pass header.i=@x.example header.b=A/b+c==;"
@@ -78,7 +78,7 @@ static void what_the_field_forgives_is_forgiven(void **state)
     assert_bytes(authres.results[2].properties[0].value, "<>");
 }
 
-static void what_is_no_field_is_refused(void **state)
+static void an_invalid_field_is_refused(void **state)
 {
     (void)state;
     static const struct bytes values[] = {
@@ -113,7 +113,7 @@ static void what_is_no_field_is_refused(void **state)
     }
 }
 
-static void values_are_quoted_where_the_grammar_wants_it(void **state)
+static void values_are_quoted_where_the_grammar_requires_it(void **state)
 {
     (void)state;
     static const struct {
@@ -289,7 +289,7 @@ static void the_fields_of_one_id_are_merged_in_their_order(void **state)
                                              " smtp.mfrom=jqd@d1.example; dmarc=pass");
 }
 
-static void hostile_octets_are_survived(void **state)
+static void hostile_octets_are_harmless(void **state)
 {
     (void)state;
     static const char alphabet[] = "a;=.\"\\(/ )\r\n\t1@\0\xff";
@@ -312,16 +312,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_field_with_everything_is_read),
         cmocka_unit_test(no_results_are_read_as_none),
-        cmocka_unit_test(what_the_field_forgives_is_forgiven),
-        cmocka_unit_test(what_is_no_field_is_refused),
-        cmocka_unit_test(values_are_quoted_where_the_grammar_wants_it),
+        cmocka_unit_test(tolerated_forms_are_accepted),
+        cmocka_unit_test(an_invalid_field_is_refused),
+        cmocka_unit_test(values_are_quoted_where_the_grammar_requires_it),
         cmocka_unit_test(what_is_written_can_be_read_back),
         cmocka_unit_test(lines_are_folded_before_78_octets),
         cmocka_unit_test(every_spelling_of_our_id_is_a_claim),
         cmocka_unit_test(another_id_is_no_claim),
         cmocka_unit_test(ids_are_compared_in_a_labels),
         cmocka_unit_test(the_fields_of_one_id_are_merged_in_their_order),
-        cmocka_unit_test(hostile_octets_are_survived),
+        cmocka_unit_test(hostile_octets_are_harmless),
     };
     return cmocka_run_group_tests(tests, make_arena, drop_arena);
 }

@@ -21,7 +21,7 @@ static void cutting_visits_every_part_even_empty_ones(void **state)
     assert_int_equal(parts, 4);
 }
 
-static void numbers_take_digits_only_and_never_overflow(void **state)
+static void numbers_consist_of_digits_and_never_overflow(void **state)
 {
     (void)state;
     uint64_t value = 7;
@@ -175,7 +175,7 @@ static void a_cursor_reads_up_to_its_first_error_and_keeps_that(void **state)
     assert_string_equal(c.problem, "first");
 }
 
-static void utf8_is_what_rfc_3629_has_and_nothing_else(void **state)
+static void utf8_is_exactly_that_of_rfc_3629(void **state)
 {
     (void)state;
     static const struct {
@@ -216,7 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cutting_visits_every_part_even_empty_ones),
-        cmocka_unit_test(numbers_take_digits_only_and_never_overflow),
+        cmocka_unit_test(numbers_consist_of_digits_and_never_overflow),
         cmocka_unit_test(slices_are_found_and_compared_without_case),
         cmocka_unit_test(an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset),
         cmocka_unit_test(an_arena_takes_over_a_buffer_and_its_failure),
@@ -225,7 +225,7 @@ int main(void)
         cmocka_unit_test(prefixes_match_on_their_bits),
         cmocka_unit_test(json_escapes_whatever_could_break_a_line_or_a_terminal),
         cmocka_unit_test(a_cursor_reads_up_to_its_first_error_and_keeps_that),
-        cmocka_unit_test(utf8_is_what_rfc_3629_has_and_nothing_else),
+        cmocka_unit_test(utf8_is_exactly_that_of_rfc_3629),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

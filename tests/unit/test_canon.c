@@ -99,7 +99,7 @@ static void bodies_are_canonicalised(void **state)
     }
 }
 
-static void a_body_larger_than_what_is_gathered_comes_out_whole(void **state)
+static void a_body_larger_than_the_buffer_is_complete(void **state)
 {
     (void)state;
     char body[5000];
@@ -161,7 +161,7 @@ int main(void)
         cmocka_unit_test(fields_are_canonicalised),
         cmocka_unit_test(the_signature_field_loses_the_value_of_b_and_its_line_end),
         cmocka_unit_test(bodies_are_canonicalised),
-        cmocka_unit_test(a_body_larger_than_what_is_gathered_comes_out_whole),
+        cmocka_unit_test(a_body_larger_than_the_buffer_is_complete),
         cmocka_unit_test(fields_are_chosen_from_the_bottom_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void lines_are_divided_into_verb_and_argument(void **state)
     }
 }
 
-static void control_characters_are_no_command(void **state)
+static void control_characters_are_not_a_command(void **state)
 {
     (void)state;
     static const struct bytes lines[] = {
@@ -139,7 +139,7 @@ static const struct {
     {BYTES_INIT("FROM:<a@b> \xff"), COMMAND_SYNTAX, NULL, "\xff", 0, 0},
 };
 
-static void mail_takes_a_reverse_path_and_known_parameters(void **state)
+static void mail_accepts_a_reverse_path_and_known_parameters(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof mail_cases / sizeof *mail_cases; i++) {
@@ -159,7 +159,7 @@ static void mail_takes_a_reverse_path_and_known_parameters(void **state)
     }
 }
 
-static void rcpt_takes_a_forward_path_and_no_parameter(void **state)
+static void rcpt_accepts_a_forward_path_and_no_parameter(void **state)
 {
     (void)state;
     static const struct {
@@ -188,7 +188,7 @@ static void rcpt_takes_a_forward_path_and_no_parameter(void **state)
     }
 }
 
-static void arguments_without_memory_say_so(void **state)
+static void arguments_fail_without_memory(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(8);
@@ -204,11 +204,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_divided_into_verb_and_argument),
-        cmocka_unit_test(control_characters_are_no_command),
+        cmocka_unit_test(control_characters_are_not_a_command),
         cmocka_unit_test(a_client_names_itself_by_a_domain_or_a_literal),
-        cmocka_unit_test(mail_takes_a_reverse_path_and_known_parameters),
-        cmocka_unit_test(rcpt_takes_a_forward_path_and_no_parameter),
-        cmocka_unit_test(arguments_without_memory_say_so),
+        cmocka_unit_test(mail_accepts_a_reverse_path_and_known_parameters),
+        cmocka_unit_test(rcpt_accepts_a_forward_path_and_no_parameter),
+        cmocka_unit_test(arguments_fail_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -455,7 +455,7 @@ static void a_bad_key_or_certificate_is_refused_by_line_and_key(void **state)
     }
 }
 
-static void an_empty_secret_file_is_no_secret(void **state)
+static void an_empty_secret_file_has_no_secret(void **state)
 {
     (void)state;
     assert_config_errors(config_path,
@@ -467,7 +467,7 @@ static void an_empty_secret_file_is_no_secret(void **state)
                          "f.yaml:4: srs: no secret: give srs.secrets or srs.secret_file\n");
 }
 
-static void a_file_that_is_not_there_is_an_error(void **state)
+static void a_missing_file_is_an_error(void **state)
 {
     (void)state;
     struct buffer errors = {0};
@@ -476,7 +476,7 @@ static void a_file_that_is_not_there_is_an_error(void **state)
     buffer_free(&errors);
 }
 
-static void a_tool_may_do_without_the_files_it_names(void **state)
+static void a_tool_can_load_it_without_the_files_that_it_names(void **state)
 {
     (void)state;
     struct buffer errors = {0};
@@ -515,9 +515,9 @@ int main(void)
         cmocka_unit_test(a_bad_value_is_refused_by_line_and_key),
         cmocka_unit_test(a_bad_zone_or_route_is_refused_by_line_and_key),
         cmocka_unit_test(a_bad_key_or_certificate_is_refused_by_line_and_key),
-        cmocka_unit_test(an_empty_secret_file_is_no_secret),
-        cmocka_unit_test(a_file_that_is_not_there_is_an_error),
-        cmocka_unit_test(a_tool_may_do_without_the_files_it_names),
+        cmocka_unit_test(an_empty_secret_file_has_no_secret),
+        cmocka_unit_test(a_missing_file_is_an_error),
+        cmocka_unit_test(a_tool_can_load_it_without_the_files_that_it_names),
         cmocka_unit_test(a_configuration_lives_until_its_last_reference),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

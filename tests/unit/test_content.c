@@ -63,7 +63,7 @@ static void only_crlf_dot_crlf_ends_the_data(void **state)
     }
 }
 
-static void transparency_dots_come_off_and_everything_else_stays(void **state)
+static void transparency_dots_are_removed_and_everything_else_is_kept(void **state)
 {
     (void)state;
     for (size_t step = 1; step < 30; step++) {
@@ -76,7 +76,7 @@ static void transparency_dots_come_off_and_everything_else_stays(void **state)
     }
 }
 
-static void limits_are_noticed_while_reading_and_nothing_more_is_stored(void **state)
+static void limits_are_checked_while_reading_and_nothing_more_is_stored(void **state)
 {
     (void)state;
     struct outcome big =
@@ -107,7 +107,7 @@ static void add_run(void *context, struct bytes run)
     buffer_add(context, run);
 }
 
-static void stuffing_and_reading_give_back_the_same_message(void **state)
+static void stuffing_and_reading_return_the_same_message(void **state)
 {
     (void)state;
     struct bytes message = BYTES(".a\r\n..b\r\nc.\r\n\r\n.\r\nd\r\n");
@@ -130,9 +130,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_crlf_dot_crlf_ends_the_data),
-        cmocka_unit_test(transparency_dots_come_off_and_everything_else_stays),
-        cmocka_unit_test(limits_are_noticed_while_reading_and_nothing_more_is_stored),
-        cmocka_unit_test(stuffing_and_reading_give_back_the_same_message),
+        cmocka_unit_test(transparency_dots_are_removed_and_everything_else_is_kept),
+        cmocka_unit_test(limits_are_checked_while_reading_and_nothing_more_is_stored),
+        cmocka_unit_test(stuffing_and_reading_return_the_same_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

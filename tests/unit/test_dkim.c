@@ -67,7 +67,7 @@ static void the_example_of_rfc_8463_passes_twice(void **state)
     arena_free(arena);
 }
 
-static void what_dns_says_of_the_key_decides(void **state)
+static void the_key_record_decides(void **state)
 {
     (void)state;
     static const struct {
@@ -129,7 +129,7 @@ static void the_record_of_the_page_is_read(void **state)
     arena_free(arena);
 }
 
-static void a_malformed_record_says_what_is_wrong_with_it(void **state)
+static void a_malformed_record_has_its_reason(void **state)
 {
     (void)state;
     static const char *const table[] = {"s._domainkey.example.com TXT v=DKIM1; h=sha256", NULL};
@@ -213,9 +213,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_of_rfc_8463_passes_twice),
-        cmocka_unit_test(what_dns_says_of_the_key_decides),
+        cmocka_unit_test(the_key_record_decides),
         cmocka_unit_test(the_record_of_the_page_is_read),
-        cmocka_unit_test(a_malformed_record_says_what_is_wrong_with_it),
+        cmocka_unit_test(a_malformed_record_has_its_reason),
         cmocka_unit_test(signatures_past_the_eighth_are_not_verified),
         cmocka_unit_test(what_is_signed_here_verifies_here),
         cmocka_unit_test(a_key_that_cannot_sign_is_refused_with_its_reason),

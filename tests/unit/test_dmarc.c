@@ -225,7 +225,7 @@ static void an_aligned_pass_of_either_kind_is_enough(void **state)
     CHECK(cases);
 }
 
-static void strict_alignment_takes_the_very_domain_only(void **state)
+static void strict_alignment_requires_the_same_domain(void **state)
 {
     (void)state;
     static const struct outcome_case cases[] = {
@@ -293,7 +293,7 @@ static void a_walk_takes_eight_queries_at_most(void **state)
     assert_int_equal(fake.queries, 2);
 }
 
-static void subdomains_are_under_sp_and_names_that_do_not_exist_under_np(void **state)
+static void sp_applies_to_subdomains_and_np_to_names_that_do_not_exist(void **state)
 {
     (void)state;
     static const struct outcome_case cases[] = {
@@ -317,7 +317,7 @@ static void subdomains_are_under_sp_and_names_that_do_not_exist_under_np(void **
     assert_int_equal(evaluate(0, "unknown.parent.example", NULL, NULL, 0).at_stake, REJECT);
 }
 
-static void several_records_are_none(void **state)
+static void several_records_count_as_none(void **state)
 {
     (void)state;
     static const struct outcome_case cases[] = {
@@ -363,7 +363,7 @@ static void testing_and_sampling_lower_the_disposition_one_step(void **state)
     assert_true(outcome.lowered);
 }
 
-static void a_failure_of_dns_decides_nothing(void **state)
+static void a_dns_failure_leaves_the_result_open(void **state)
 {
     (void)state;
     static const struct {
@@ -397,7 +397,7 @@ static void a_failure_of_dns_decides_nothing(void **state)
     }
 }
 
-static void names_too_long_to_ask_for_have_no_record(void **state)
+static void names_too_long_to_query_have_no_record(void **state)
 {
     (void)state;
     char name[251];
@@ -416,15 +416,15 @@ int main(void)
         cmocka_unit_test(each_edition_knows_its_own_tags),
         cmocka_unit_test(a_malformed_tag_leaves_the_default),
         cmocka_unit_test(an_aligned_pass_of_either_kind_is_enough),
-        cmocka_unit_test(strict_alignment_takes_the_very_domain_only),
+        cmocka_unit_test(strict_alignment_requires_the_same_domain),
         cmocka_unit_test(the_tree_walk_finds_the_organization),
         cmocka_unit_test(a_walk_takes_eight_queries_at_most),
-        cmocka_unit_test(subdomains_are_under_sp_and_names_that_do_not_exist_under_np),
-        cmocka_unit_test(several_records_are_none),
+        cmocka_unit_test(sp_applies_to_subdomains_and_np_to_names_that_do_not_exist),
+        cmocka_unit_test(several_records_count_as_none),
         cmocka_unit_test(an_unusable_record_is_a_permanent_error_unless_reports_are_wanted),
         cmocka_unit_test(testing_and_sampling_lower_the_disposition_one_step),
-        cmocka_unit_test(a_failure_of_dns_decides_nothing),
-        cmocka_unit_test(names_too_long_to_ask_for_have_no_record),
+        cmocka_unit_test(a_dns_failure_leaves_the_result_open),
+        cmocka_unit_test(names_too_long_to_query_have_no_record),
     };
     return cmocka_run_group_tests(tests, make_arena, drop_arena);
 }

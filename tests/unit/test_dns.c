@@ -13,7 +13,7 @@ static const char *const zone[] = {
     NULL,
 };
 
-static void a_name_is_asked_only_if_it_fits_the_wire(void **state)
+static void a_name_is_queried_only_if_it_fits_the_wire_format(void **state)
 {
     (void)state;
     static const struct {
@@ -41,7 +41,7 @@ static void a_name_is_asked_only_if_it_fits_the_wire(void **state)
     arena_free(arena);
 }
 
-static void a_name_of_253_octets_is_asked_and_one_of_254_is_not(void **state)
+static void a_name_of_253_octets_is_queried_and_one_of_254_is_not(void **state)
 {
     (void)state;
     char name[254];
@@ -125,8 +125,8 @@ the_fake_distinguishes_missing_types_from_missing_names_and_follows_aliases(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_is_asked_only_if_it_fits_the_wire),
-        cmocka_unit_test(a_name_of_253_octets_is_asked_and_one_of_254_is_not),
+        cmocka_unit_test(a_name_is_queried_only_if_it_fits_the_wire_format),
+        cmocka_unit_test(a_name_of_253_octets_is_queried_and_one_of_254_is_not),
         cmocka_unit_test(an_arena_that_runs_out_gives_a_temporary_failure),
         cmocka_unit_test(a_memo_asks_each_question_once_even_when_it_failed),
         cmocka_unit_test(

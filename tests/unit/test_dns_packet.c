@@ -229,7 +229,7 @@ static void negative_answers_live_as_long_as_their_soa_says(void **state)
 }
 
 /* RFC 2308 2.1 and 2.2, and what looks like a negative answer without being one. */
-static void a_negative_answer_is_told_from_a_referral(void **state)
+static void a_negative_answer_is_distinguished_from_a_referral(void **state)
 {
     (void)state;
     enum { NXDOMAIN = 3 };
@@ -422,7 +422,7 @@ int main(void)
         cmocka_unit_test(an_alias_without_its_target_asks_for_another_question),
         cmocka_unit_test(a_loop_of_aliases_is_a_failure),
         cmocka_unit_test(negative_answers_live_as_long_as_their_soa_says),
-        cmocka_unit_test(a_negative_answer_is_told_from_a_referral),
+        cmocka_unit_test(a_negative_answer_is_distinguished_from_a_referral),
         cmocka_unit_test(an_answer_about_other_names_does_not_deny_the_name_asked),
         cmocka_unit_test(a_referral_or_a_foreign_soa_after_an_alias_leaves_its_target_open),
         cmocka_unit_test(records_of_the_wrong_size_are_a_failure),

@@ -32,7 +32,7 @@ static struct bytes listed(struct dns *dns, const char *client, double deadline)
     return listing.status == DNSBL_LISTED ? listing.name : BYTES("");
 }
 
-static void a_list_that_does_not_answer_is_told_from_one_that_does_not_list(void **state)
+static void a_list_that_does_not_answer_is_distinguished_from_one_that_does_not_list(void **state)
 {
     (void)state;
     static const char *const silent[] = {"2.2.0.192.two.example * !TEMPFAIL", NULL};
@@ -99,7 +99,7 @@ static void wait_for_lists(void *argument)
         fiber_sleep_until(clock_monotonic() + 0.01);
 }
 
-static void lists_are_asked_at_once_and_not_waited_for_beyond_the_deadline(void **state)
+static void lists_are_queried_in_parallel_until_the_deadline(void **state)
 {
     (void)state;
     struct slow_dns slow = {.fake = FAKE_DNS(zone)};
@@ -111,8 +111,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_list_that_lists_the_address_is_named),
-        cmocka_unit_test(a_list_that_does_not_answer_is_told_from_one_that_does_not_list),
-        cmocka_unit_test(lists_are_asked_at_once_and_not_waited_for_beyond_the_deadline),
+        cmocka_unit_test(a_list_that_does_not_answer_is_distinguished_from_one_that_does_not_list),
+        cmocka_unit_test(lists_are_queried_in_parallel_until_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

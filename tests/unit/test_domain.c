@@ -72,7 +72,7 @@ static const struct {
     {BYTES_INIT("a\xed\xa0\x80.es"), NULL},
 };
 
-static void names_have_one_form_or_none(void **state)
+static void a_name_has_one_normal_form_or_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof normalised_names / sizeof *normalised_names; i++) {
@@ -86,7 +86,7 @@ static void names_have_one_form_or_none(void **state)
     }
 }
 
-static void names_to_look_up_may_be_what_dns_has_though_hosts_may_not(void **state)
+static void names_to_look_up_may_have_labels_that_hosts_may_not(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -163,7 +163,7 @@ static void labels_hold_what_their_grammar_allows(void **state)
     assert_int_equal(domain_count_labels((struct bytes){NULL, 0}), 0);
 }
 
-static void literals_say_their_family(void **state)
+static void literals_state_their_family(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
@@ -195,7 +195,7 @@ static void literals_say_their_family(void **state)
     }
 }
 
-static void within_means_on_a_label_border(void **state)
+static void within_means_at_a_label_boundary(void **state)
 {
     (void)state;
     assert_true(domain_is_within(BYTES("example.com"), BYTES("example.com")));
@@ -208,12 +208,12 @@ static void within_means_on_a_label_border(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_have_one_form_or_none),
-        cmocka_unit_test(names_to_look_up_may_be_what_dns_has_though_hosts_may_not),
+        cmocka_unit_test(a_name_has_one_normal_form_or_is_refused),
+        cmocka_unit_test(names_to_look_up_may_have_labels_that_hosts_may_not),
         cmocka_unit_test(labels_and_names_are_limited_in_their_ascii_form),
         cmocka_unit_test(labels_hold_what_their_grammar_allows),
-        cmocka_unit_test(literals_say_their_family),
-        cmocka_unit_test(within_means_on_a_label_border),
+        cmocka_unit_test(literals_state_their_family),
+        cmocka_unit_test(within_means_at_a_label_boundary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,7 +177,7 @@ static void starts_many(void *argument)
     }
 }
 
-static void hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again(void **state)
+static void hundreds_of_fibers_run_at_once_and_their_stacks_are_reused(void **state)
 {
     (void)state;
     unsigned ended = 0;
@@ -205,7 +205,7 @@ int main(void)
         cmocka_unit_test(a_watch_outlasts_the_wait_and_is_idle_without_a_waiter),
         cmocka_unit_test(wake_ups_count_once_and_a_cancelled_fiber_waits_no_more),
         cmocka_unit_test(a_wake_up_before_the_wait_is_kept_for_it),
-        cmocka_unit_test(hundreds_of_fibers_live_side_by_side_and_their_stacks_are_used_again),
+        cmocka_unit_test(hundreds_of_fibers_run_at_once_and_their_stacks_are_reused),
         cmocka_unit_test(a_run_that_cannot_end_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,7 @@ static void a_nul_does_not_end_a_name_or_a_value(void **state)
     arena_free(arena);
 }
 
-static void odd_ends_lose_no_octet(void **state)
+static void unusual_line_ends_lose_no_octet(void **state)
 {
     (void)state;
     static const struct {
@@ -168,7 +168,7 @@ int main(void)
         cmocka_unit_test(fields_and_body_are_divided_at_the_first_empty_line),
         cmocka_unit_test(every_first_line_gives_the_field_it_is),
         cmocka_unit_test(a_nul_does_not_end_a_name_or_a_value),
-        cmocka_unit_test(odd_ends_lose_no_octet),
+        cmocka_unit_test(unusual_line_ends_lose_no_octet),
         cmocka_unit_test(fields_are_found_and_counted_without_case),
         cmocka_unit_test(a_parse_without_memory_fails),
         cmocka_unit_test(files_with_bare_line_feeds_become_crlf_and_nothing_else_changes),

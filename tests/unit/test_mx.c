@@ -142,7 +142,7 @@ static void an_address_literal_is_its_own_candidate(void **state)
     assert_order("[IPv6:2001:db8::9]", "[IPv6:2001:db8::9] 2001:db8::9, end");
 }
 
-static void hosts_without_address_are_passed_over(void **state)
+static void hosts_without_addresses_are_skipped(void **state)
 {
     (void)state;
     assert_order("absent-hosts.example", "end");
@@ -220,7 +220,7 @@ int main(void)
         cmocka_unit_test(a_domain_without_mx_is_its_own_host),
         cmocka_unit_test(what_dns_says_at_first_is_told_apart),
         cmocka_unit_test(an_address_literal_is_its_own_candidate),
-        cmocka_unit_test(hosts_without_address_are_passed_over),
+        cmocka_unit_test(hosts_without_addresses_are_skipped),
         cmocka_unit_test(a_failing_lookup_of_one_host_leaves_the_others),
         cmocka_unit_test(the_relay_itself_ends_the_list),
         cmocka_unit_test(a_later_host_is_not_looked_up_before_its_turn),

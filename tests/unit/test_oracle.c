@@ -4,7 +4,7 @@
 #include "spf_zone.h"
 #include "unit.h"
 
-static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void **state)
+static void libspf2_agrees_and_evaluates_loopback_clients_too(void **state)
 {
     (void)state;
     static const struct {
@@ -47,7 +47,7 @@ static void libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(libspf2_agrees_where_it_can_and_has_no_free_ride_for_loopback),
+        cmocka_unit_test(libspf2_agrees_and_evaluates_loopback_clients_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static void without_a_user_only_new_privileges_are_forbidden(void **state)
     assert_true(in_child(stays_who_it_is));
 }
 
-static void without_root_only_the_present_user_is_accepted(void **state)
+static void without_root_only_the_current_user_is_accepted(void **state)
 {
     (void)state;
     if (geteuid() != 0)
@@ -91,7 +91,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(root_becomes_the_user_irrevocably),
         cmocka_unit_test(without_a_user_only_new_privileges_are_forbidden),
-        cmocka_unit_test(without_root_only_the_present_user_is_accepted),
+        cmocka_unit_test(without_root_only_the_current_user_is_accepted),
         cmocka_unit_test(an_unknown_user_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

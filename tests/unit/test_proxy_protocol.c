@@ -53,7 +53,7 @@ static void a_header_gives_the_clients_address(void **state)
     }
 }
 
-static void a_part_of_a_header_asks_for_no_more_than_the_header_has(void **state)
+static void a_partial_header_requests_no_more_than_the_header(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -139,7 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_gives_the_clients_address),
-        cmocka_unit_test(a_part_of_a_header_asks_for_no_more_than_the_header_has),
+        cmocka_unit_test(a_partial_header_requests_no_more_than_the_header),
         cmocka_unit_test(reading_consumes_the_header_and_nothing_after_it),
         cmocka_unit_test(anything_but_a_header_is_malformed),
         cmocka_unit_test(a_header_that_never_ends_is_a_lost_connection),

@@ -55,7 +55,7 @@ static void the_field_says_from_by_with_id_and_for(void **state)
                           "\tfor <info@example.com>; Mon, 23 Nov 2026 14:25:23 +0000\r\n");
 }
 
-static void the_protocol_and_the_client_are_told_as_they_were(void **state)
+static void the_protocol_and_the_client_are_stated_as_they_were(void **state)
 {
     (void)state;
     struct received received = sample;
@@ -75,7 +75,7 @@ static void the_protocol_and_the_client_are_told_as_they_were(void **state)
                             "\r\n");
 }
 
-static void a_quoted_recipient_is_not_torn_and_long_names_get_lines_of_their_own(void **state)
+static void a_quoted_recipient_is_not_folded_and_long_names_have_lines_of_their_own(void **state)
 {
     (void)state;
     char helo[255], recipient[250];
@@ -98,7 +98,7 @@ static void a_quoted_recipient_is_not_torn_and_long_names_get_lines_of_their_own
     arena_free(arena);
 }
 
-static void a_field_without_memory_is_none(void **state)
+static void without_memory_there_is_no_field(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(100);
@@ -111,9 +111,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_are_in_utc_and_never_in_the_locales_names),
         cmocka_unit_test(the_field_says_from_by_with_id_and_for),
-        cmocka_unit_test(the_protocol_and_the_client_are_told_as_they_were),
-        cmocka_unit_test(a_quoted_recipient_is_not_torn_and_long_names_get_lines_of_their_own),
-        cmocka_unit_test(a_field_without_memory_is_none),
+        cmocka_unit_test(the_protocol_and_the_client_are_stated_as_they_were),
+        cmocka_unit_test(a_quoted_recipient_is_not_folded_and_long_names_have_lines_of_their_own),
+        cmocka_unit_test(without_memory_there_is_no_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static const struct {
     {BYTES_INIT("250-a\r\nb\r\n"), REPLY_UNPARSABLE, 0, NULL, 0, NULL},
 };
 
-static void whatever_an_upstream_says_is_a_reply_or_is_not(void **state)
+static void output_of_an_upstream_is_a_reply_or_is_rejected(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
@@ -90,7 +90,7 @@ static void a_line_that_is_too_long_is_cut(void **state)
     arena_free(arena);
 }
 
-static void a_reply_without_memory_is_unparsable_and_the_arena_says_why(void **state)
+static void a_reply_without_memory_is_unparsable_and_the_arena_has_failed(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(64);
@@ -114,7 +114,7 @@ static void assert_handed_on(struct bytes in, const char *expected)
     arena_free(arena);
 }
 
-static void every_line_is_handed_on_cleaned_of_what_could_break_the_dialogue(void **state)
+static void every_line_is_passed_on_without_what_could_break_the_dialogue(void **state)
 {
     (void)state;
     assert_handed_on(BYTES("550-5.7.1 one\n550-\n550 5.7.1\ttwo"),
@@ -191,11 +191,11 @@ static void the_extensions_of_an_ehlo_reply_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whatever_an_upstream_says_is_a_reply_or_is_not),
+        cmocka_unit_test(output_of_an_upstream_is_a_reply_or_is_rejected),
         cmocka_unit_test(a_reply_that_never_ends_is_cut_off),
         cmocka_unit_test(a_line_that_is_too_long_is_cut),
-        cmocka_unit_test(a_reply_without_memory_is_unparsable_and_the_arena_says_why),
-        cmocka_unit_test(every_line_is_handed_on_cleaned_of_what_could_break_the_dialogue),
+        cmocka_unit_test(a_reply_without_memory_is_unparsable_and_the_arena_has_failed),
+        cmocka_unit_test(every_line_is_passed_on_without_what_could_break_the_dialogue),
         cmocka_unit_test(a_421_becomes_a_451_since_only_the_upstream_closes),
         cmocka_unit_test(a_line_over_the_limit_continues_without_losing_text),
         cmocka_unit_test(the_extensions_of_an_ehlo_reply_are_found),

@@ -302,7 +302,7 @@ static void act_servfail(struct world *world)
     assert_int_equal(world->second.over_udp, 1);
 }
 
-static void a_failure_of_every_server_is_temporary_and_none_is_asked_twice(void **state)
+static void a_failure_of_every_server_is_temporary_and_none_is_queried_twice(void **state)
 {
     (void)state;
     in_world(act_servfail, "servfail", "servfail");
@@ -338,7 +338,7 @@ static void act_forged_then_silent(struct world *world)
     assert_int_equal(world->first.over_udp, 2);
 }
 
-static void a_server_of_which_only_forgeries_were_seen_is_asked_again(void **state)
+static void a_server_seen_only_in_forgeries_is_queried_again(void **state)
 {
     (void)state;
     in_world(act_forged_then_silent, "forgeries-only", "servfail");
@@ -352,7 +352,7 @@ static void act_silence(struct world *world)
     assert_int_equal(world->second.over_udp, 2);
 }
 
-static void silent_servers_are_asked_again_and_then_given_up(void **state)
+static void silent_servers_are_queried_again_and_then_given_up(void **state)
 {
     (void)state;
     in_world(act_silence, "silent", "silent");
@@ -367,7 +367,7 @@ static void act_without_edns(struct world *world)
     assert_int_equal(world->second.over_udp, 0);
 }
 
-static void a_server_without_edns_is_asked_without_it(void **state)
+static void a_server_without_edns_is_queried_without_it(void **state)
 {
     (void)state;
     in_world(act_without_edns, NULL, NULL);
@@ -428,7 +428,7 @@ static void act_together(struct world *world)
     assert_int_equal(world->first.over_udp, 1);
 }
 
-static void the_same_question_at_the_same_time_is_asked_once(void **state)
+static void concurrent_identical_questions_are_sent_once(void **state)
 {
     (void)state;
     in_world(act_together, NULL, NULL);
@@ -502,14 +502,14 @@ int main(void)
         cmocka_unit_test(a_truncated_answer_is_fetched_over_tcp),
         cmocka_unit_test(answers_with_a_wrong_id_or_question_are_ignored),
         cmocka_unit_test(a_server_that_is_silent_failing_lame_or_malformed_is_skipped),
-        cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_asked_twice),
+        cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_queried_twice),
         cmocka_unit_test(referrals_from_every_server_are_a_temporary_failure),
-        cmocka_unit_test(a_server_of_which_only_forgeries_were_seen_is_asked_again),
-        cmocka_unit_test(silent_servers_are_asked_again_and_then_given_up),
-        cmocka_unit_test(a_server_without_edns_is_asked_without_it),
+        cmocka_unit_test(a_server_seen_only_in_forgeries_is_queried_again),
+        cmocka_unit_test(silent_servers_are_queried_again_and_then_given_up),
+        cmocka_unit_test(a_server_without_edns_is_queried_without_it),
         cmocka_unit_test(aliases_are_followed_and_loops_are_a_failure),
         cmocka_unit_test(positive_and_negative_answers_are_cached_but_not_those_with_ttl_zero),
-        cmocka_unit_test(the_same_question_at_the_same_time_is_asked_once),
+        cmocka_unit_test(concurrent_identical_questions_are_sent_once),
         cmocka_unit_test(a_caller_whose_deadline_passes_gets_a_failure_and_a_later_one_the_answer),
         cmocka_unit_test(a_resolver_freed_during_a_lookup_ends_it_and_closes_its_socket),
         cmocka_unit_test(without_servers_every_question_fails),

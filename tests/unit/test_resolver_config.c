@@ -83,7 +83,7 @@ static void servers_beyond_the_maximum_are_ignored(void **state)
     assert_int_equal(config.server_count, RESOLVER_SERVERS_MAX);
 }
 
-static void without_servers_it_is_localhost(void **state)
+static void without_servers_localhost_is_queried(void **state)
 {
     (void)state;
     static const char *const cases[] = {"", "nameserver\n", "options timeout:0 attempts:x"};
@@ -107,7 +107,7 @@ int main(void)
         cmocka_unit_test(a_malformed_server_is_refused),
         cmocka_unit_test(resolv_conf_gives_servers_and_options),
         cmocka_unit_test(servers_beyond_the_maximum_are_ignored),
-        cmocka_unit_test(without_servers_it_is_localhost),
+        cmocka_unit_test(without_servers_localhost_is_queried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

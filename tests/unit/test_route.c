@@ -99,7 +99,7 @@ static void local_parts_are_compared_whole_by_content_without_case(void **state)
     ASSERT_LOOKUPS(state, lookups);
 }
 
-static void a_catch_all_takes_what_has_no_route_of_its_own(void **state)
+static void a_catch_all_accepts_what_has_no_route_of_its_own(void **state)
 {
     static const struct lookup lookups[] = {
         {"<anybody@catch.example>", "all@up.example"}, {"<\"\"@catch.example>", "all@up.example"},
@@ -126,7 +126,7 @@ static void only_routed_subdomains_of_enterprise_zones_are_served(void **state)
     assert_false(route_serves(routing_of(*state), BYTES("")));
 }
 
-static void domains_that_are_not_served_are_told_apart(void **state)
+static void domains_that_are_not_served_are_distinguished(void **state)
 {
     static const struct lookup lookups[] = {
         {"<info@up.example>", "not served"},         {"<info@example.net>", "not served"},
@@ -161,7 +161,7 @@ static void postmaster_goes_to_the_contact(void **state)
     ASSERT_LOOKUPS(state, lookups);
 }
 
-static void an_address_in_srs_form_takes_no_mail(void **state)
+static void an_address_in_srs_form_accepts_no_mail(void **state)
 {
     static const struct lookup lookups[] = {
         {"<SRS0=abcd=xy=example.net=alice@example.com>", "SRS"},
@@ -175,7 +175,7 @@ static void an_address_in_srs_form_takes_no_mail(void **state)
     ASSERT_LOOKUPS(state, lookups);
 }
 
-static void a_route_tells_the_forwarding_domain_and_its_overflow(void **state)
+static void a_route_has_the_forwarding_domain_and_its_overflow(void **state)
 {
     struct arena *arena = arena_new(0);
     struct address address;
@@ -228,13 +228,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(local_parts_are_compared_whole_by_content_without_case),
-        cmocka_unit_test(a_catch_all_takes_what_has_no_route_of_its_own),
+        cmocka_unit_test(a_catch_all_accepts_what_has_no_route_of_its_own),
         cmocka_unit_test(only_routed_subdomains_of_enterprise_zones_are_served),
-        cmocka_unit_test(domains_that_are_not_served_are_told_apart),
+        cmocka_unit_test(domains_that_are_not_served_are_distinguished),
         cmocka_unit_test(domains_match_in_every_form),
         cmocka_unit_test(postmaster_goes_to_the_contact),
-        cmocka_unit_test(an_address_in_srs_form_takes_no_mail),
-        cmocka_unit_test(a_route_tells_the_forwarding_domain_and_its_overflow),
+        cmocka_unit_test(an_address_in_srs_form_accepts_no_mail),
+        cmocka_unit_test(a_route_has_the_forwarding_domain_and_its_overflow),
         cmocka_unit_test(a_hundred_thousand_routes_are_all_found),
     };
     return cmocka_run_group_tests(tests, load, release);

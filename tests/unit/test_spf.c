@@ -85,7 +85,7 @@ static void helo_is_checked_for_the_null_reverse_path(void **state)
     arena_free(arena);
 }
 
-static void an_explanation_is_the_domain_s_or_the_default(void **state)
+static void an_explanation_is_that_of_the_domain_or_the_default(void **state)
 {
     (void)state;
     static const struct {
@@ -227,7 +227,7 @@ static struct bytes no_name(void *context, struct bytes domain)
     return BYTES("unknown");
 }
 
-static void macros_expand_as_the_rfc_s_own_examples(void **state)
+static void macros_expand_as_in_the_examples_of_the_rfc(void **state)
 {
     (void)state;
     static const struct {
@@ -285,7 +285,7 @@ static void a_long_name_loses_labels_on_the_left(void **state)
     arena_free(arena);
 }
 
-static void an_expansion_without_measure_is_no_name(void **state)
+static void an_excessive_expansion_is_not_a_name(void **state)
 {
     (void)state;
     static char local[1000], text[4 * 1000 + 1];
@@ -315,7 +315,7 @@ static void keep_deadline(struct dns *self, struct arena *arena, struct bytes na
     dns_answer_fail(answer, "too late");
 }
 
-static void the_dns_has_twenty_seconds_in_all(void **state)
+static void all_lookups_together_have_twenty_seconds(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -337,7 +337,7 @@ static struct bytes received(struct buffer *out, const struct spf_request *asked
     return buffer_bytes(out);
 }
 
-static void received_spf_quotes_what_is_no_dot_atom(void **state)
+static void received_spf_quotes_what_is_not_a_dot_atom(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -395,14 +395,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_outcome_names_result_mechanism_and_counts),
         cmocka_unit_test(helo_is_checked_for_the_null_reverse_path),
-        cmocka_unit_test(an_explanation_is_the_domain_s_or_the_default),
+        cmocka_unit_test(an_explanation_is_that_of_the_domain_or_the_default),
         cmocka_unit_test(a_record_is_refused_for_any_error_anywhere),
         cmocka_unit_test(only_a_whole_version_makes_an_spf_record),
-        cmocka_unit_test(macros_expand_as_the_rfc_s_own_examples),
+        cmocka_unit_test(macros_expand_as_in_the_examples_of_the_rfc),
         cmocka_unit_test(a_long_name_loses_labels_on_the_left),
-        cmocka_unit_test(an_expansion_without_measure_is_no_name),
-        cmocka_unit_test(the_dns_has_twenty_seconds_in_all),
-        cmocka_unit_test(received_spf_quotes_what_is_no_dot_atom),
+        cmocka_unit_test(an_excessive_expansion_is_not_a_name),
+        cmocka_unit_test(all_lookups_together_have_twenty_seconds),
+        cmocka_unit_test(received_spf_quotes_what_is_not_a_dot_atom),
         cmocka_unit_test(nothing_from_outside_can_break_received_spf),
         cmocka_unit_test(an_exhausted_arena_is_a_temporary_error),
     };

@@ -113,7 +113,7 @@ static enum srs_error reversed(struct arena *arena, const char *rewritten, int64
     return error;
 }
 
-static void a_rewritten_address_goes_back_or_says_why_not(void **state)
+static void a_rewritten_address_is_reversed_or_has_an_error(void **state)
 {
     (void)state;
     static const struct {
@@ -181,7 +181,7 @@ static void an_address_expires_after_the_maximal_age_round_the_end_of_the_calend
     }
 }
 
-static void whatever_is_rewritten_comes_back_the_same(void **state)
+static void every_rewritten_address_is_reversed_to_the_original(void **state)
 {
     (void)state;
     static const char *const senders[] = {
@@ -207,7 +207,7 @@ static void whatever_is_rewritten_comes_back_the_same(void **state)
     }
 }
 
-static void a_time_before_1970_and_a_lack_of_memory_do_no_harm(void **state)
+static void a_time_before_1970_and_lack_of_memory_are_harmless(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -227,11 +227,11 @@ int main(void)
         cmocka_unit_test(a_sender_becomes_an_address_at_the_forwarding_domain),
         cmocka_unit_test(only_a_whole_srs_form_counts_as_one),
         cmocka_unit_test(a_local_part_of_64_octets_is_kept_and_a_longer_one_is_replaced),
-        cmocka_unit_test(a_rewritten_address_goes_back_or_says_why_not),
+        cmocka_unit_test(a_rewritten_address_is_reversed_or_has_an_error),
         cmocka_unit_test(
             an_address_expires_after_the_maximal_age_round_the_end_of_the_calendar_too),
-        cmocka_unit_test(whatever_is_rewritten_comes_back_the_same),
-        cmocka_unit_test(a_time_before_1970_and_a_lack_of_memory_do_no_harm),
+        cmocka_unit_test(every_rewritten_address_is_reversed_to_the_original),
+        cmocka_unit_test(a_time_before_1970_and_lack_of_memory_are_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static double soon(void)
     return clock_monotonic() + 5;
 }
 
-static void lines_come_with_their_ends_whatever_those_are(void **state)
+static void lines_are_read_with_their_ends_of_any_kind(void **state)
 {
     (void)state;
     struct buffer output = {0};
@@ -547,7 +547,7 @@ static void connects(void *argument)
     assert_int_equal(error, ECONNREFUSED);
 }
 
-static void a_connection_comes_from_the_address_asked_for_or_fails_with_a_reason(void **state)
+static void a_connection_has_the_requested_source_or_fails_with_a_reason(void **state)
 {
     (void)state;
     assert_true(fiber_run(connects, NULL));
@@ -556,7 +556,7 @@ static void a_connection_comes_from_the_address_asked_for_or_fails_with_a_reason
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_come_with_their_ends_whatever_those_are),
+        cmocka_unit_test(lines_are_read_with_their_ends_of_any_kind),
         cmocka_unit_test(a_line_over_the_limit_is_discarded_to_its_end),
         cmocka_unit_test(memory_streams_write_at_once_and_read_in_pieces),
         cmocka_unit_test(a_dialogue_waits_for_its_lines_and_keeps_what_a_deadline_cut),
@@ -572,7 +572,7 @@ int main(void)
         cmocka_unit_test(writing_under_tls_to_a_peer_that_is_gone_is_a_status_not_a_signal),
         cmocka_unit_test(a_peer_that_leaves_in_the_handshake_is_a_closed_stream),
         cmocka_unit_test(a_handshake_has_a_deadline),
-        cmocka_unit_test(a_connection_comes_from_the_address_asked_for_or_fails_with_a_reason),
+        cmocka_unit_test(a_connection_has_the_requested_source_or_fails_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

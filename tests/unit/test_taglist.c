@@ -71,7 +71,7 @@ static void a_list_that_does_not_is_refused_whole(void **state)
     }
 }
 
-static void more_tags_than_anybody_writes_are_refused(void **state)
+static void an_excessive_number_of_tags_is_refused(void **state)
 {
     (void)state;
     char text[8 * (TAGLIST_MAX + 1) + 1];
@@ -140,7 +140,7 @@ static void base64_is_decoded_with_white_space_and_without_anything_else(void **
     arena_free(arena);
 }
 
-static void base64_comes_back_as_it_went_out(void **state)
+static void base64_round_trips(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
@@ -162,10 +162,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_that_follows_the_grammar_is_read),
         cmocka_unit_test(a_list_that_does_not_is_refused_whole),
-        cmocka_unit_test(more_tags_than_anybody_writes_are_refused),
+        cmocka_unit_test(an_excessive_number_of_tags_is_refused),
         cmocka_unit_test(elements_between_colons_lose_their_white_space),
         cmocka_unit_test(base64_is_decoded_with_white_space_and_without_anything_else),
-        cmocka_unit_test(base64_comes_back_as_it_went_out),
+        cmocka_unit_test(base64_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
