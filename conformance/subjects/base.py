@@ -151,16 +151,25 @@ class Process:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
-        """Sends the group a signal and reaps it; after `patience` seconds, SIGKILL."""
+    @property
+    def pid(self) -> int:
+        """Of the daemon, while it has been started and not stopped."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> int | None:
+        """Sends the group a signal and reaps it; after `patience` seconds, SIGKILL. Returns the
+        daemon's exit status, negative if a signal ended it, None if there was no daemon."""
         if self._process is None:
-            return
+            return None
         for wanted in (number, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, wanted)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
+        status = self._process.returncode
         self._process = None
+        return status
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -1,0 +1,254 @@
+"""`attack`: hostile and merely heavy load on the reference relay, beside a client that behaves.
+
+`--help` explains options, columns and exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from load import attacks, idle
+from load.attacks.base import Attack, Field
+from load.enter import FAILED, USAGE, enter
+from load.figures import (
+    HEADINGS,
+    UNITS,
+    Figures,
+    Service,
+    Usage,
+    judge,
+    row,
+    table,
+)
+from load.good_client import GoodClient
+from load.ground import Ground
+from load.names import Zone
+from load.relay import BINARY
+
+EPILOG = """\
+Each attack meets a fresh relay with default limits (where an attack is about something else, with
+more sessions), in a network of its own. Beside it a good client says NOOP every 5 ms in one session
+and sends a small message every 50 ms; the same without an attack is the quiet row.
+
+held   the longest time, in CPU time, that the relay's loop computed between two waits: for so
+       long nobody else is served. Bound: 10 ms; 50 ms with messages of 25 MB.
+NOOP, mail  what the good client waited for an answer, and for a message from the connection to the
+       last reply: median, 99th percentile, the longest, in ms. What it would have asked while it
+       waited is counted in. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is over
+       --floor.
+failed mails of the good client that were not taken. Bound: none.
+RSS, peak  the relay's memory during the attack, and its high-water mark. Bound: 320 MiB.
+files  the descriptors that it had open.
+
+Exit status: 0 within all bounds, 1 past one of them, 2 usage, 3 could not be run.
+
+examples:
+  scripts/attack                        all of them: some minutes
+  scripts/attack rsa-exponent --seconds 30
+  scripts/attack --idle 10000           memory of a session that does nothing
+  scripts/attack --quick --json out.json
+"""
+QUICK_SECONDS, SECONDS = 1.0, 8.0
+QUIET_QUICK_SECONDS = 3.0
+IDLE_QUICK = 500
+QUIET = "quiet"
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="attack",
+        description="Attacks the reference relay, and fails where the attack is felt.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="only these attacks")
+    made.add_argument("--list", action="store_true", help="name and explain them all")
+    made.add_argument(
+        "--seconds", type=_positive, metavar="N", help="of each attack (default: 8)"
+    )
+    made.add_argument(
+        "--quick",
+        action="store_true",
+        help="the short form: fewer attacks, a second each, and the memory of 500 idle sessions",
+    )
+    made.add_argument(
+        "--idle",
+        type=_count,
+        metavar="N",
+        help="instead of attacks: memory of N idle sessions, by what they did before",
+    )
+    made.add_argument(
+        "--floor",
+        type=_positive,
+        default=10.0,
+        metavar="MS",
+        help="a p99 of the good client up to this is never too long (default: 10)",
+    )
+    made.add_argument("--json", type=Path, metavar="FILE", help="the figures as well")
+    made.add_argument(
+        "--binary", type=Path, metavar="FILE", help="a relay other than build-bench's"
+    )
+    return made
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not more than 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not at least 1")
+    return value
+
+
+def chosen(options: argparse.Namespace) -> list[Attack]:
+    """The attacks that were asked for. SystemExit where there is no such."""
+    known = attacks.named()
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        complain(f"no attack '{unknown[0]}'; --list names them all")
+        raise SystemExit(USAGE)
+    if options.names:
+        return [known[name] for name in options.names]
+    return [attack for attack in known.values() if attack.quick or not options.quick]
+
+
+def complain(text: object) -> None:
+    print(f"attack: {text}", file=sys.stderr, flush=True)
+
+
+class Quiet(Attack):
+    """Nothing but the good client."""
+
+    def run(self, field: Field) -> None:
+        field.pause(field.seconds)
+
+
+def measure(
+    ground: Ground,
+    attack: Attack,
+    seconds: float,
+    quick: bool,
+    quiet: Service | None,
+    floor_ms: float,
+) -> Figures:
+    """One attack on a relay of its own."""
+    zone = Zone()
+    attack.zone(zone)
+    with ground.relay(zone, attack.routes(), attack.settings, attack.log_is_read) as (
+        relay,
+        crew,
+        questions,
+    ):
+        assert relay.meter is not None
+        field = Field(relay, crew, questions, seconds, quick)
+        attack.prepare(field)
+        warm_up(GoodClient(crew))
+        relay.reset_peak()
+        relay.meter.reset()
+        client = GoodClient(crew)
+        cpu_before = relay.cpu_s()
+        field.deadline = time.monotonic() + seconds
+        client.start()
+        attack.run(field)
+        service = client.stop()
+        field.sample()
+        attack.conclude(field)
+        _, peak = relay.memory_kib()
+        usage = Usage(
+            relay.meter.held_ms,
+            relay.cpu_s() - cpu_before,
+            field.rss_kib,
+            peak,
+            field.descriptors,
+        )
+        broken = (
+            judge(service, usage, quiet, attack.bounds_with(floor_ms)) if quiet else []
+        )
+        broken += field.broken
+        if not relay.running:
+            broken.append(f"the relay ended\n{relay.diagnosis()}")
+        elif (status := relay.stop()) != 0:
+            broken.append(f"at SIGTERM the relay ended with status {status}")
+    return Figures(attack.name or QUIET, service, usage, broken, field.notes)
+
+
+def warm_up(client: GoodClient) -> None:
+    """What the good client needs is in the relay's cache."""
+    client.start()
+    time.sleep(0.1)
+    client.stop()
+
+
+def run_attacks(ground: Ground, options: argparse.Namespace) -> list[Figures]:
+    """All of them, the quiet row first; each is announced, and told when it is done."""
+    wanted = chosen(options)
+    seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
+    complain(f"{ground.cores}; no attack yet")
+    quiet_seconds = max(seconds, QUIET_QUICK_SECONDS)
+    rows = [measure(ground, Quiet(), quiet_seconds, False, None, options.floor)]
+    for number, attack in enumerate(wanted, 1):
+        complain(f"{number}/{len(wanted)} {attack.name}: {attack.sentence}")
+        figures = measure(
+            ground, attack, seconds, options.quick, rows[0].service, options.floor
+        )
+        for note in figures.notes:
+            complain(f"    {note}")
+        for phrase in figures.broken:
+            complain(f"    FAILED: {phrase}")
+        rows.append(figures)
+    return rows
+
+
+def show(rows: Sequence[Figures]) -> str:
+    quiet = rows[0].service
+    cells = [row(rows[0], None), *(row(figures, quiet) for figures in rows[1:])]
+    return table([HEADINGS, UNITS, *cells])
+
+
+def inside(options: argparse.Namespace) -> int:
+    """The run itself, in the namespace; the exit status."""
+    ground = Ground.prepare((options.binary or BINARY).resolve())
+    result: dict[str, Any] = {"cores": str(ground.cores)}
+    failed = False
+    if options.idle is None:
+        rows = run_attacks(ground, options)
+        print(show(rows))
+        result["attacks"] = [figures.to_json() for figures in rows]
+        failed = any(figures.broken for figures in rows)
+    if options.idle or (options.quick and not options.names):
+        states = idle.measure(ground, options.idle or IDLE_QUICK, complain)
+        print(idle.show(states))
+        result["idle"] = [state.to_json() for state in states]
+        failed = failed or any(state.broken for state in states)
+    print(f"placed: {ground.cores}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return FAILED if failed else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(arguments)
+    if options.list:
+        known = attacks.named()
+        width = max(len(name) for name in known)
+        for name, attack in known.items():
+            print(f"{name:{width}}  {attack.sentence}")
+        return 0
+    chosen(options)
+    return enter("load.attack", arguments, options.binary, lambda: inside(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
