@@ -27,7 +27,7 @@ from load.figures import (
     table,
 )
 from load.good_client import GoodClient
-from load.ground import Ground
+from load.ground import Ground, Scene
 from load.names import Zone
 from load.relay import BINARY
 
@@ -45,6 +45,9 @@ NOOP, mail  what the good client waited for an answer, and for a message from th
 failed mails of the good client that were not taken. Bound: none.
 RSS, peak  the relay's memory during the attack, and its high-water mark. Bound: 320 MiB.
 files  the descriptors that it had open.
+busy, waits  the CPU time that the relay used, and the time that it wanted to and another process had
+       its core, in s. Where it waits, the machine is busy with something else, and p99 and ratio
+       are too; held is CPU time, and is not.
 
 Exit status: 0 within all bounds, 1 past one of them, 2 usage, 3 could not be run.
 
@@ -145,19 +148,19 @@ def measure(
     """One attack on a relay of its own."""
     zone = Zone()
     attack.zone(zone)
-    with ground.relay(zone, attack.routes(), attack.settings, attack.log_is_read) as (
-        relay,
-        crew,
-        questions,
-    ):
+    scene = Scene(
+        zone, attack.routes(), attack.settings, log_is_read=attack.log_is_read
+    )
+    with ground.stand(scene) as stand:
+        relay, crew = stand.relay, stand.crew
         assert relay.meter is not None
-        field = Field(relay, crew, questions, seconds, quick)
+        field = Field(relay, crew, stand.questions, seconds, quick)
         attack.prepare(field)
         warm_up(GoodClient(crew))
         relay.reset_peak()
         relay.meter.reset()
         client = GoodClient(crew)
-        cpu_before = relay.cpu_s()
+        cpu_before, waited_before = relay.cpu_s()
         field.deadline = time.monotonic() + seconds
         client.start()
         attack.run(field)
@@ -165,9 +168,11 @@ def measure(
         field.sample()
         attack.conclude(field)
         _, peak = relay.memory_kib()
+        cpu, waited = relay.cpu_s()
         usage = Usage(
             relay.meter.held_ms,
-            relay.cpu_s() - cpu_before,
+            cpu - cpu_before,
+            waited - waited_before,
             field.rss_kib,
             peak,
             field.descriptors,

@@ -78,6 +78,7 @@ class Usage:
 
     held_ms: float  # the longest that the loop computed between two waits
     cpu_s: float
+    waited_s: float  # for its core, which another process had
     rss_kib: int
     peak_kib: int  # the high-water mark
     descriptors: int
@@ -160,9 +161,11 @@ HEADINGS = (
     "RSS",
     "peak",
     "files",
+    "busy",
+    "waits",
     "",
 )
-UNITS = ("", "ms", "ms", "", "ms", "", "mails", "MiB", "MiB", "", "")
+UNITS = ("", "ms", "ms", "", "ms", "", "mails", "MiB", "MiB", "", "s", "s", "")
 
 
 def row(figures: Figures, quiet: Service | None) -> list[str]:
@@ -179,6 +182,8 @@ def row(figures: Figures, quiet: Service | None) -> list[str]:
         f"{usage.rss_kib / KIB_PER_MIB:.0f}",
         f"{usage.peak_kib / KIB_PER_MIB:.0f}",
         str(usage.descriptors),
+        f"{usage.cpu_s:.1f}",
+        f"{usage.waited_s:.1f}",
         "FAILED" if figures.broken else "",
     ]
 

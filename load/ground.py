@@ -4,9 +4,9 @@ nameserver, upstreams and a relay, all of them new."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,36 @@ from load.wait import wait_for_port
 
 # Of the pipe that a log goes into which nobody reads.
 LOG = "relay.log"
+
+# Beside those of an attack.
+ROUTES = {
+    "info@example.com": "info@sink.example",
+    "load@example.com": "load@sink.example",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one attack needs."""
+
+    zone: Zone = field(default_factory=Zone)
+    routes: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # beside the usual ones
+    upstreams: Sequence[
+        tuple[Any, ...]
+    ] = ()  # beside the sink: a function, its arguments
+    answers_are_kept: bool = True  # by the nameserver
+    log_is_read: bool = True
+    metered: bool = True
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What runs."""
+
+    relay: Relay
+    crew: Crew
+    questions: Counter  # to the nameserver
 
 
 @dataclass(frozen=True)
@@ -39,50 +69,38 @@ class Ground:
         return cls(directory, Cores.share(sorted(os.sched_getaffinity(0))), binary)
 
     @contextmanager
-    def relay(
-        self,
-        zone: Zone,
-        routes: Mapping[str, str],
-        settings: Mapping[str, Any],
-        log_is_read: bool = True,
-    ) -> Iterator[tuple[Relay, Crew, Counter]]:
-        """A relay that runs, those who serve it, and the count of the questions to its nameserver;
-        all ended afterwards."""
+    def stand(self, scene: Scene) -> Iterator[Stand]:
+        """Nameserver, upstreams and relay run; all are ended afterwards."""
         crew, questions = Crew(self.cores), Counter()
         log = self.directory / LOG
         log.unlink(missing_ok=True)
         pipe = -1
-        if not log_is_read:
+        if not scene.log_is_read:
             os.mkfifo(log)
             pipe = os.open(log, os.O_RDWR | os.O_NONBLOCK)
-        common_records(zone)
+        common_records(scene.zone)
         relay = Relay(
             self.directory,
-            configuration(common_routes(routes), settings),
+            configuration({**ROUTES, **scene.routes}, scene.settings),
             self.binary,
             self.cores.relay,
+            scene.metered,
         )
         try:
-            crew.service(names.serve, zone, questions)
+            crew.service(names.serve, scene.zone, questions, scene.answers_are_kept)
             crew.service(sink.serve)
+            for upstream, *arguments in scene.upstreams:
+                crew.service(upstream, *arguments)
             wait_for_port("127.0.0.1", 53)
             wait_for_port(sink.ADDRESS, sink.PORT)
             relay.start()
-            yield relay, crew, questions
+            yield Stand(relay, crew, questions)
         finally:
             if relay.running:
                 relay.kill()
             crew.stop()
             if pipe >= 0:
                 os.close(pipe)
-
-
-def common_routes(more: Mapping[str, str]) -> dict[str, str]:
-    return {
-        "info@example.com": "info@sink.example",
-        "load@example.com": "load@sink.example",
-        **more,
-    }
 
 
 def common_records(zone: Zone) -> None:

@@ -12,8 +12,7 @@ from load.attacks.base import RECIPIENT, sources
 from load.crew import Counter, Crew, raise_descriptors
 from load.figures import table
 from load.good_client import MESSAGE, SENDER
-from load.ground import Ground
-from load.names import Zone
+from load.ground import Ground, Scene
 from load.relay import Relay
 from load.wire import END, Wire
 
@@ -101,7 +100,8 @@ def measure_one(
 ) -> State:
     limit = sessions + 100
     settings = {"limits": {"sessions": limit, "sessions_per_client": limit}}
-    with ground.relay(Zone(), {}, settings) as (relay, crew, _):
+    with ground.stand(Scene(settings=settings)) as stand:
+        relay, crew = stand.relay, stand.crew
         with Wire("192.0.2.10") as wire:  # what one message needs is there once
             bring(wire, "mail")
             wire.say("QUIT")

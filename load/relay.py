@@ -205,9 +205,10 @@ class Relay:
             return len(os.listdir(f"/proc/{self.pid}/fd"))
         return 0
 
-    def cpu_s(self) -> float:
+    def cpu_s(self) -> tuple[float, float]:
+        """CPU time used, and time spent waiting for a core (kernel's sched-stats.rst)."""
         with suppress(OSError):
-            stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8")
-            user, system = stat.rpartition(")")[2].split()[11:13]
-            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-        return 0.0
+            stat = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii")
+            used, waited, _ = stat.split()
+            return int(used) / 1e9, int(waited) / 1e9
+        return 0.0, 0.0

@@ -114,10 +114,13 @@ class DnsKeys(Holding):
         return Signer("keys.example", f"k{number}", RSA_1024)
 
     def zone(self, zone: Zone) -> None:
-        last = self.signatures + self.sets - 1
-        names = [self.signer(number).record[0] for number in range(last)]
+        # The newest set is looked at first, so the oldest one's key is the last to be asked for.
+        last = self.signatures
+        count = self.signatures + self.sets
+        names = [self.signer(n).record[0] for n in range(count) if n != last]
         strings = " ".join('"' + "x" * 250 + '"' for _ in range(4))
-        zone.share(names, "TXT", [f'"{n}" {strings}' for n in range(62)])
+        key = f'"{self.signer(0).record[1]}"'
+        zone.share(names, "TXT", [key, *(f'"v=spf1 {n}" {strings}' for n in range(62))])
         zone.fail(self.signer(last).record[0], Drop())
 
     def message(self) -> Mail:

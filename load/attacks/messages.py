@@ -32,7 +32,9 @@ def plain(body: bytes = b"Here they are.\r\n") -> Mail:
     return replace(mail(HEADER, ""), body=body)
 
 
-def send_message(deadline: float, wired: bytes, sent: Counter, failed: Counter) -> None:
+def send_message(
+    deadline: float, wired: bytes, sent: Counter, taken: Counter, failed: Counter
+) -> None:
     """The same message (dot-stuffed, with its end) again and again, once at least."""
     while True:
         try:
@@ -40,7 +42,8 @@ def send_message(deadline: float, wired: bytes, sent: Counter, failed: Counter) 
                 wire.greet()
                 wire.envelope(SENDER, RECIPIENT)
                 wire.socket.sendall(wired)
-                wire.reply()
+                if wire.reply().startswith("250"):
+                    taken.add()
                 sent.add()
         except OSError:
             failed.add()
@@ -54,6 +57,7 @@ class OneMessage(Attack):
 
     def __init__(self) -> None:
         self.sent = Counter()
+        self.taken = Counter()
         self.failed = Counter()
         self.wired = b""
 
@@ -64,14 +68,15 @@ class OneMessage(Attack):
         self.wired = stuffed(self.message())
 
     def run(self, field: Field) -> None:
-        field.load(send_message, self.wired, self.sent, self.failed)
+        field.load(send_message, self.wired, self.sent, self.taken, self.failed)
         field.wait()
 
     def conclude(self, field: Field) -> None:
         octets = len(self.wired)
-        field.notes.append(f"{self.sent.value} messages of {octets} octets answered")
-        if self.failed.value:
-            field.notes.append(f"{self.failed.value} not")
+        field.notes.append(
+            f"{self.sent.value} messages of {octets} octets answered, "
+            f"{self.taken.value} with 250; {self.failed.value} not answered"
+        )
 
 
 class RsaExponent(OneMessage):
@@ -125,11 +130,13 @@ class BodyLengths(OneMessage):
     def message(self) -> bytes:
         # The hashes are those of another body: what they cost is known only when they are computed.
         made = plain()
+        body = repeated(b"x" + b" " * 70 + b"y\r\n")
+        canonical = body.count(b"\n") * len(b"x y\r\n")
         for number in range(LENGTHS):
-            made = signed(made, self.signer, LARGE - 4096 * number)
+            made = signed(made, self.signer, canonical - 100 * number)
         for number in range(LENGTHS):
-            made = sealed(made, self.signer, LARGE - 4096 * (LENGTHS + number))
-        return replace(made, body=repeated(b"x" + b" " * 70 + b"y\r\n")).octets
+            made = sealed(made, self.signer, canonical - 100 * (LENGTHS + number))
+        return replace(made, body=body).octets
 
 
 class BodyLines(OneMessage):
@@ -191,14 +198,17 @@ class HeaderSignatures(OneMessage):
         return field.encode() * 1000 + plain().octets
 
 
-def send_large(deadline: float, number: int, wired: bytes, replies: Counter) -> None:
+def send_large(
+    deadline: float, number: int, wired: bytes, sent: Counter, taken: Counter
+) -> None:
     """One message, and how it was answered: taken or not."""
     with suppress(OSError), Wire(f"203.0.113.{number + 1}", 120) as wire:
         wire.greet()
         wire.envelope(SENDER, RECIPIENT)
         wire.socket.sendall(wired)
         if wire.reply().startswith("250"):
-            replies.add(1, number)
+            taken.add(1, number)
+        sent.add(1, number)
 
 
 class LargeMessages(OneMessage):
@@ -214,5 +224,5 @@ class LargeMessages(OneMessage):
     def run(self, field: Field) -> None:
         field.deadline += 60  # they end when they are answered
         for number in range(self.count):
-            field.load(send_large, number, self.wired, self.sent)
+            field.load(send_large, number, self.wired, self.sent, self.taken)
         field.wait()

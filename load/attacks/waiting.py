@@ -84,20 +84,15 @@ class Recipients(Attack):
     """Messages to a hundred recipients each."""
 
     name = "recipients"
-    count = 100
-    messages = 1_000_000
 
     def __init__(self) -> None:
         self.sent = Counter()
 
     def routes(self) -> Mapping[str, str]:
-        return {
-            f"r{number}@example.com": f"r{number}@sink.example"
-            for number in range(self.count)
-        }
+        return {f"{name}@example.com": f"{name}@sink.example" for name in NAMES}
 
     def run(self, field: Field) -> None:
-        field.load(many_recipients, self.count, self.messages, self.sent)
+        field.load(many_recipients, self.sent)
         field.wait()
 
     def conclude(self, field: Field) -> None:
@@ -105,8 +100,7 @@ class Recipients(Attack):
 
 
 class LogUnread(Recipients):
-    """Messages to 45 recipients each, while the pipe that the relay logs into is not read."""
+    """Messages to a hundred recipients each, while the pipe that the relay logs into is not read."""
 
     name = "log-unread"
-    count = 45
     log_is_read = False
