@@ -196,22 +196,26 @@ def warm_up(client: GoodClient) -> None:
 
 
 def run_attacks(ground: Ground, options: argparse.Namespace) -> list[Figures]:
-    """All of them, the quiet row first; each is announced, and told when it is done."""
+    """The quiet row and one for each attack; each is announced. What is interrupted shows what there
+    was until then."""
     wanted = chosen(options)
     seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
     complain(f"{ground.cores}; no attack yet")
     quiet_seconds = max(seconds, QUIET_QUICK_SECONDS)
     rows = [measure(ground, Quiet(), quiet_seconds, False, None, options.floor)]
-    for number, attack in enumerate(wanted, 1):
-        complain(f"{number}/{len(wanted)} {attack.name}: {attack.sentence}")
-        figures = measure(
-            ground, attack, seconds, options.quick, rows[0].service, options.floor
-        )
-        for note in figures.notes:
-            complain(f"    {note}")
-        for phrase in figures.broken:
-            complain(f"    FAILED: {phrase}")
-        rows.append(figures)
+    try:
+        for number, attack in enumerate(wanted, 1):
+            complain(f"{number}/{len(wanted)} {attack.name}: {attack.sentence}")
+            figures = measure(
+                ground, attack, seconds, options.quick, rows[0].service, options.floor
+            )
+            for note in figures.notes:
+                complain(f"    {note}")
+            for phrase in figures.broken:
+                complain(f"    FAILED: {phrase}")
+            rows.append(figures)
+    finally:
+        print(show(rows), flush=True)
     return rows
 
 
@@ -228,7 +232,6 @@ def inside(options: argparse.Namespace) -> int:
     failed = False
     if options.idle is None:
         rows = run_attacks(ground, options)
-        print(show(rows))
         result["attacks"] = [figures.to_json() for figures in rows]
         failed = any(figures.broken for figures in rows)
     if options.idle or (options.quick and not options.names):
@@ -252,7 +255,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name:{width}}  {attack.sentence}")
         return 0
     chosen(options)
-    return enter("load.attack", arguments, options.binary, lambda: inside(options))
+    return enter(
+        "load.attack",
+        arguments,
+        options.binary,
+        ["load/libloop_meter.so"],
+        lambda: inside(options),
+    )
 
 
 if __name__ == "__main__":

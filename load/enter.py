@@ -12,17 +12,18 @@ from conformance.subjects.base import SubjectUnavailable
 
 FAILED, USAGE, COULD_NOT_RUN = 1, 2, 3
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
-TARGETS = ("relay/fairlead", "load/libloop_meter.so")
+RELAY = "relay/fairlead"  # in the build directory
 
 
 def enter(
     module: str,
     arguments: Sequence[str],
     binary: Path | None,
+    targets: Sequence[str],
     inside: Callable[[], int],
 ) -> int:
-    """Builds the relay, unless `binary` is another, and runs `module` again with the same arguments in
-    a namespace; there, runs `inside`. Returns the exit status."""
+    """Builds `targets`, and the relay unless `binary` is another, and runs `module` again with the same
+    arguments in a namespace; there, runs `inside`. Returns the exit status."""
     command = module.rpartition(".")[2]
     try:
         if namespace.inside():
@@ -30,7 +31,9 @@ def enter(
         if binary is not None and not binary.is_file():
             print(f"{command}: {binary}: no such file", file=sys.stderr)
             return USAGE
-        build_release(*TARGETS)
+        wanted = [*targets, *([RELAY] if binary is None else [])]
+        if wanted:
+            build_release(*wanted)
         return namespace.enter([sys.executable, "-m", module, *arguments])
     except SubjectUnavailable as error:
         print(f"{command}: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@ nameserver, upstreams and a relay, all of them new."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from load.names import Zone
 from load.relay import IPV4, IPV6, Relay, configuration
 from load.wait import wait_for_port
 
-# Of the pipe that a log goes into which nobody reads.
 LOG = "relay.log"
+# Of a pipe that nobody reads: room for short lines, and for less than a long one.
+PIPE_OCTETS = 16384
 
 # Beside those of an attack.
 ROUTES = {
@@ -78,6 +80,7 @@ class Ground:
         if not scene.log_is_read:
             os.mkfifo(log)
             pipe = os.open(log, os.O_RDWR | os.O_NONBLOCK)
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_OCTETS)
         common_records(scene.zone)
         relay = Relay(
             self.directory,

@@ -333,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if not 1 <= options.workers <= 100:
         parser().error("--workers must be 1 to 100")
-    return enter("load.soak", arguments, options.binary, lambda: inside(options))
+    return enter("load.soak", arguments, options.binary, [], lambda: inside(options))
 
 
 if __name__ == "__main__":
