@@ -1,13 +1,15 @@
 """The well-behaved client, whose time and mail nobody may spend: one session that says NOOP at a steady
 pace, and a small message at another, each in a process of its own.
 
-What it measures is an answer's time since the command was sent. figures.with_omitted() adds what it
-would have measured while it waited.
+What it measures is an answer's time since the command was sent, less the time for which it or the
+relay was ready to run and had no core: that is the machine's, not the relay's. figures.with_omitted()
+adds what it would have measured while it waited.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,47 +46,76 @@ class Record:
     failures: list[str] = field(default_factory=list)
 
 
+class Stopwatch:
+    """Time in which neither this process nor another one waited for a core."""
+
+    def __init__(self, other: int) -> None:
+        self._files = [
+            os.open(f"/proc/{pid}/schedstat", os.O_RDONLY) for pid in ("self", other)
+        ]
+        self._began, self._waited = 0.0, 0
+        self.start()
+
+    def start(self) -> None:
+        self._waited = self._waits_ns()
+        self._began = time.monotonic()
+
+    @property
+    def began(self) -> float:
+        return self._began
+
+    def milliseconds(self) -> float:
+        passed = time.monotonic() - self._began
+        waited = self._waits_ns() - self._waited
+        return max(0.0, passed * 1000 - waited / 1e6)
+
+    def _waits_ns(self) -> int:
+        """The kernel's sched-stats.rst: time running, time waiting, time slices."""
+        return sum(int(os.pread(file, 100, 0).split()[1]) for file in self._files)
+
+
 def _pace(interval: float, began: float) -> None:
     """Until the next one is due."""
     time.sleep(max(0.0, began + interval - time.monotonic()))
 
 
-def say_noop(stop: Event, record: Record) -> None:
+def say_noop(stop: Event, record: Record, watch: Stopwatch) -> None:
     """One session's worth of NOOPs."""
     with Wire(NOOP_SOURCE, PATIENCE_S) as wire:
         wire.greet()
         for _ in range(NOOPS_PER_SESSION):
             if stop.is_set():
                 break
-            began = time.monotonic()
+            watch.start()
             wire.expect("250", "NOOP")
-            record.milliseconds.append((time.monotonic() - began) * 1000)
-            _pace(NOOP_INTERVAL_S, began)
+            record.milliseconds.append(watch.milliseconds())
+            _pace(NOOP_INTERVAL_S, watch.began)
         wire.say("QUIT")
 
 
-def send_mail(stop: Event, record: Record) -> None:
+def send_mail(stop: Event, record: Record, watch: Stopwatch) -> None:
     """One message, from the connection to the answer to its end."""
-    began = time.monotonic()
+    watch.start()
     with Wire(MAIL_SOURCE, PATIENCE_S) as wire:
         wire.greet()
         wire.envelope(SENDER, RECIPIENT)
         wire.socket.sendall(MESSAGE + END[2:])
         wire.expect("250")
-        record.milliseconds.append((time.monotonic() - began) * 1000)
+        record.milliseconds.append(watch.milliseconds())
         wire.say("QUIT")
-    _pace(MAIL_INTERVAL_S, began)
+    _pace(MAIL_INTERVAL_S, watch.began)
 
 
-def _work(
-    act: Callable[[Event, Record], None], stop: Event, result: Connection
-) -> None:
-    record = Record()
+Act = Callable[[Event, Record, Stopwatch], None]
+
+
+def _work(act: Act, stop: Event, relay: int, result: Connection) -> None:
+    record, watch = Record(), Stopwatch(relay)
     while not stop.is_set():
         record.attempts += 1
         began = time.monotonic()
         try:
-            act(stop, record)
+            act(stop, record, watch)
         except Unexpected as error:
             record.failures.append(str(error))
         except OSError as error:
@@ -98,15 +129,16 @@ def _work(
 class GoodClient:
     """Both of them, from start() to stop()."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, relay: int) -> None:
         self._crew = crew
+        self._relay = relay  # its process id
         self._stop = PROCESSES.Event()
         self._results: list[Connection] = []
 
     def start(self) -> None:
         for act in (say_noop, send_mail):
             receiver, sender = multiprocessing.Pipe(duplex=False)
-            self._crew.service(_work, act, self._stop, sender)
+            self._crew.service(_work, act, self._stop, self._relay, sender)
             sender.close()
             self._results.append(receiver)
 

@@ -66,7 +66,7 @@ BROKEN_CONFIGURATIONS: tuple[bytes, ...] = (
     b"hostname: mx.example.com\nunknown: 1\n",
     b"\0\xff",
 )
-QUICK_MINUTES = 0.2
+QUICK_MINUTES = 0.1
 LAST_ANSWERS_S = 70.0  # after the deadline clients wait for what is due
 SETTLE_S = 3.0  # after the last client the relay closes what it has open
 
@@ -80,7 +80,7 @@ class Pace:
     kill: float
 
 
-STEADY, QUICK = Pace(10.0, 10.0, 45.0), Pace(2.0, 1.0, 2.5)
+STEADY, QUICK = Pace(10.0, 10.0, 45.0), Pace(2.0, 0.5, 1.4)
 
 
 @dataclass
@@ -123,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--minutes", type=_positive, metavar="N", help="default: 5")
     made.add_argument(
-        "--quick", action="store_true", help="the short form: 12 seconds, faster faults"
+        "--quick", action="store_true", help="the short form: 6 seconds, faster faults"
     )
     made.add_argument("--seed", type=int, metavar="N", help="default: a new one")
     made.add_argument(

@@ -75,6 +75,7 @@ class ConnectReset(ConnectFlood):
     """Connections that are reset at once."""
 
     name = "connect-reset"
+    quick = False
     manner = "reset"
 
 
@@ -82,6 +83,7 @@ class ConnectBanner(ConnectFlood):
     """Connections that are closed after the banner."""
 
     name = "connect-banner"
+    quick = False
     manner = "banner"
 
 
@@ -89,6 +91,7 @@ class ConnectOneAddress(ConnectFlood):
     """Connections that are closed at once, from one address beyond its limit of sessions."""
 
     name = "connect-one-address"
+    quick = False
     settings = {}
     addresses = 1
 
@@ -170,6 +173,7 @@ class HalfOpenTlsShort(HalfOpenTls):
     """A thousand sessions that send seven octets of a ClientHello, then nothing."""
 
     name = "half-open-tls-short"
+    quick = False
     octets = 7
 
 
@@ -185,6 +189,7 @@ class TlsHandshakes(Attack):
     """TLS handshakes without end."""
 
     name = "tls-handshakes"
+    quick = False
 
     def __init__(self) -> None:
         self.made = Counter()
@@ -216,6 +221,7 @@ class TlsRecords(Attack):
     """A message in TLS records of one octet each."""
 
     name = "tls-records"
+    quick = False
 
     def __init__(self) -> None:
         self.sent = Counter()

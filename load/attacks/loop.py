@@ -114,6 +114,7 @@ class PipelinedNoop(Burst):
     """NOOP by the thousand in one burst."""
 
     name = "pipelined-noop"
+    quick = False
 
     def burst(self, count: int) -> bytes:
         return b"NOOP\r\n" * count * 6
@@ -143,6 +144,7 @@ class ReloadComments(Reload):
     """SIGHUP, with 50 MB of comments in the configuration."""
 
     name = "reload-comments"
+    quick = False
 
     def write(self, field: Field) -> None:
         field.relay.write_configuration(field.relay.settings, comments=50_000_000)

@@ -76,6 +76,7 @@ class DnsAddresses(Holding):
     addresses."""
 
     name = "dns-addresses"
+    quick = False
 
     def zone(self, zone: Zone) -> None:
         hosts = [f"h{number}.addresses.example" for number in range(9)]

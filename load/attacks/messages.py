@@ -114,6 +114,7 @@ class RsaLarge(RsaExponent):
     """The same by the costliest key that is taken: RSA-4096 with a public exponent of 32 bits."""
 
     name = "rsa-4096"
+    quick = False
     modulus_bits, exponent_bits = 4096, 32
 
 
@@ -143,6 +144,7 @@ class BodyLines(OneMessage):
     """Messages of 25 MB that have nothing but lines of two dots, which are the slowest to canonicalise."""
 
     name = "body-dots"
+    quick = False
     bounds = Bounds(held_ms=HELD_LARGE_MAX_MS)
     line = b"..\r\n"
 
@@ -154,6 +156,7 @@ class BodyPlain(BodyLines):
     """Messages of 25 MB of ordinary text."""
 
     name = "body-plain"
+    quick = False
     line = b"The quick brown fox jumps over the lazy dog, and once more, and again.\r\n"
 
 
@@ -176,6 +179,7 @@ class HeaderFields(OneMessage):
     """Messages of 200 KB of header fields, each with another Authentication-Results."""
 
     name = "header-results"
+    quick = False
 
     def message(self) -> bytes:
         fields = field_of(
@@ -189,6 +193,7 @@ class HeaderSignatures(OneMessage):
     """Messages of a thousand DKIM-Signature fields."""
 
     name = "header-signatures"
+    quick = False
 
     def message(self) -> bytes:
         field = (

@@ -50,6 +50,7 @@ class SilentDns(Waiting):
     """A thousand sessions whose MAIL waits for the SPF record from a nameserver that is silent."""
 
     name = "silent-dns"
+    quick = False
     commands = ["MAIL FROM:<a@silent.example>"]
 
     def zone(self, zone: Zone) -> None:
@@ -88,6 +89,7 @@ class Recipients(Attack):
     """Messages to a hundred recipients each."""
 
     name = "recipients"
+    quick = False
 
     def __init__(self) -> None:
         self.sent = Counter()
@@ -107,4 +109,5 @@ class LogUnread(Recipients):
     """Messages to a hundred recipients each, while the pipe that the relay logs into is not read."""
 
     name = "log-unread"
+    quick = True
     log_is_read = False
