@@ -2,7 +2,8 @@
 
 A client sees a 2xx to the end of DATA if and only if an upstream has taken that very message with a
 2xx. The only deviation that SMTP permits is its own: the upstream took it and the client's connection
-was lost before the reply came. So nothing is lost, nothing is taken twice, nothing is altered.
+was lost before the reply came. So nothing is lost, nothing is taken twice, nothing is altered; and
+where nobody is at fault, nothing is refused.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class Told:
     whole: bool  # the end of data was sent
     recipients: tuple[str, ...]  # that were granted
     dialogue: tuple[str, ...] = ()
+    faultless: bool = (
+        False  # neither its client nor its upstream nor its names have a fault
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def violation(told: Told | None, taken: list[Taken]) -> str | None:
             return f"the client was told {told.code}, and no upstream took it"
         if told.code // 100 != 2 and taken:
             return f"the client was told {told.code}, and an upstream took it"
+    if told.faultless and told.code is not None and told.code // 100 != 2:
+        return f"it was refused with {told.code}, and there is nothing wrong with it"
     if taken and sorted(taken[0].recipients) != sorted(told.recipients):
         return f"it was granted for {told.recipients}, taken for {taken[0].recipients}"
     return None
@@ -159,6 +165,7 @@ class Ledger:
                     record["code"],
                     record["whole"],
                     tuple(record["recipients"]),
+                    faultless=record["faultless"],
                 )
                 self._told[told.id] = told
                 self._count(told)

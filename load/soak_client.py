@@ -16,8 +16,9 @@ from load.wire import Wire
 PATIENCE_S = 60.0
 STEPS = ("greeting", "MAIL", "RCPT", "DATA", "the middle", "the end", "the reply")
 DYING = 0.3  # the share of clients that do
+GOOD_SENDER = "ann@sender.example"
 SENDERS = {
-    "ann@sender.example": 80,
+    GOOD_SENDER: 80,
     "": 5,
     "ann@shaky.example": 10,
     "ann@servfail.example": 3,
@@ -71,6 +72,16 @@ class Attempt:
             self.whole,
             tuple(f"{r}@{self.destination}" for r in self.granted),
             tuple(said),
+            self.faultless,
+        )
+
+    @property
+    def faultless(self) -> bool:
+        """Whether it has to be granted, unless the relay itself is killed."""
+        return (
+            self.destination == GOOD
+            and self.sender in ("", GOOD_SENDER)
+            and self.dies_at is None
         )
 
 

@@ -13,7 +13,7 @@ from load.ledger import Journal, Taken, examine
 from load.sink import BACKLOG, END_OF_DATA, PORT, REPLIES
 
 STAGES = ("banner", "ehlo", "mail", "rcpt", "data", "content", "end")
-ACTS = ("refuse", "defer", "close", "reset", "stall", "garbage", "partial")
+ACTS = ("refuse", "defer", "close", "reset", "stall", "garbage", "partial", "early")
 SHARE = 0.7  # of the occasions on which one that fails does
 # Longer than the relay waits for anything, so it has given up when the connection ends.
 STALL_S = 14.0
@@ -32,11 +32,14 @@ SAID = {
     "garbage": (
         b"hello\r\n",
         b"999 what\r\n",
-        b"250\r\n251 mixed\r\n"[:3] + b"\xff\x00\r\n",
+        b"250\xff\x00\r\n",
         b"25",
         b"250-" + b"x" * 3000 + b"\r\n",
     ),
     "partial": (b"25",),
+    "early": (
+        b"250 2.0.0 taken\r\n",
+    ),  # before it was asked, or what was not asked for
 }
 
 
@@ -55,6 +58,8 @@ def hosts() -> list[Host]:
     found = [Host(GOOD, "198.51.100.30")]
     for act in ACTS:
         for stage in STAGES:
+            if (act, stage) == ("early", "end"):
+                continue  # nothing can be too early there
             found.append(
                 Host(
                     f"{act}-{stage}.example",
@@ -166,9 +171,8 @@ class Upstream(asyncio.Protocol):
         self._transport.write(reply)
 
     def _note(self, direction: str, said: bytes) -> None:
-        self._dialogue.append(
-            f"{direction} {said.decode('ascii', 'backslashreplace')[:200]}"
-        )
+        text = said.decode("ascii", "backslashreplace").rstrip("\r")
+        self._dialogue.append(f"{direction} {text[:200]}".replace("\r\n", " | "))
 
 
 def serve(journal: Path, seed: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def taken(intact: bool = True, recipients: tuple[str, ...] = TO) -> Taken:
 )
 def test_what_smtp_permits_is_no_violation(said: Told, upstreams: list[Taken]) -> None:
     assert violation(said, upstreams) is None
+
+
+def test_a_refusal_without_anybodys_fault_is_a_violation() -> None:
+    faultless = replace(told(451), faultless=True)
+    assert "nothing wrong" in (violation(faultless, []) or "")
+    killed = replace(told(None), faultless=True)
+    assert violation(killed, []) is None
 
 
 @pytest.mark.parametrize(
@@ -203,10 +211,9 @@ def test_an_upstream_reads_a_message_in_pieces_of_any_size(
 @pytest.mark.parametrize(
     "act, stage",
     [
-        (act, stage)
-        for act in soak_upstream.ACTS
-        for stage in soak_upstream.STAGES
-        if act != "stall"
+        (host.act, host.stage)
+        for host in soak_upstream.hosts()[1:]
+        if host.act != "stall"
     ],
 )
 def test_an_upstream_that_fails_takes_nothing(
@@ -221,7 +228,7 @@ def test_an_upstream_that_fails_takes_nothing(
         if stage in ("banner", "ehlo", "mail", "rcpt", "data") and b"DATA" in line:
             break
     assert list(journal.news()) == []
-    assert b"taken" not in wire.written
+    assert act == "early" or b"taken" not in wire.written
 
 
 def test_the_relay_takes_the_configuration_of_a_soak(tmp_path: Path) -> None:
