@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, metavar="N", help="default: a new one")
     made.add_argument(
-        "--workers", type=int, default=6, metavar="N", help="clients at once (6)"
+        "--workers", type=int, default=16, metavar="N", help="clients at once (16)"
     )
     made.add_argument("--json", type=Path, metavar="FILE", help="the summary as well")
     made.add_argument(
