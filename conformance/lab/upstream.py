@@ -21,6 +21,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from conformance.expect import ConformanceFailure, counted
+from conformance.lab.backlog import fill_backlog
 from conformance.lab.loop import LoopThread
 from conformance.lab.records import Dialogue, Message
 from conformance.lab.script import (
@@ -113,7 +114,7 @@ class Upstream:
         ]
         self.stop_listening(family)
         for address in chosen:
-            self._full += _fill_backlog(address)
+            self._full += fill_backlog(address)
 
     # What tests see
 
@@ -584,22 +585,6 @@ class _Connection(SMTP):
             transport.abort()
         else:
             transport.close()
-
-
-def _fill_backlog(address: str) -> list[socket.socket]:
-    """A listening socket with a full queue, so that the kernel ignores further SYNs."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, 25))
-    listener.listen(0)
-    held = [listener]
-    for _ in range(4):
-        client = socket.socket(family, socket.SOCK_STREAM)
-        client.setblocking(False)
-        client.connect_ex((address, 25))
-        held.append(client)
-    return held
 
 
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
