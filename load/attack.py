@@ -15,7 +15,7 @@ from typing import Any
 
 from load import attacks, idle
 from load.attacks.base import Attack, Field
-from load.enter import FAILED, USAGE, enter
+from load.enter import FAILED, USAGE, count, enter, positive
 from load.figures import (
     HEADINGS,
     HELD_MAX_MS,
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("names", nargs="*", metavar="NAME", help="only these attacks")
     made.add_argument("--list", action="store_true", help="name and explain them all")
     made.add_argument(
-        "--seconds", type=_positive, metavar="N", help="of each attack (default: 8)"
+        "--seconds", type=positive, metavar="N", help="of each attack (default: 8)"
     )
     made.add_argument(
         "--quick",
@@ -84,13 +84,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--idle",
-        type=_count,
+        type=count,
         metavar="N",
         help="instead of attacks: memory of N idle sessions, by what they did before",
     )
     made.add_argument(
         "--floor",
-        type=_positive,
+        type=positive,
         metavar="MS",
         help="a p99 of the good client up to this is never too long (default: 10; in the short "
         "form, which has few figures, 100)",
@@ -100,20 +100,6 @@ def parser() -> argparse.ArgumentParser:
         "--binary", type=Path, metavar="FILE", help="a relay other than build-bench's"
     )
     return made
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not more than 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not at least 1")
-    return value
 
 
 def chosen(options: argparse.Namespace) -> list[Attack]:

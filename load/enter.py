@@ -1,7 +1,9 @@
-"""How `attack` and `soak` come into a namespace of their own, and what their exit status means."""
+"""What the commands `attack` and `soak` have in common: numbers among their options, what their exit
+status means, and how they come into a namespace of their own."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +15,22 @@ from conformance.subjects.base import SubjectUnavailable
 FAILED, USAGE, COULD_NOT_RUN = 1, 2, 3
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
 RELAY = "relay/fairlead"  # in the build directory
+
+
+def positive(text: str) -> float:
+    """An option's number that is more than 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not more than 0")
+    return value
+
+
+def count(text: str) -> int:
+    """An option's whole number that is at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not at least 1")
+    return value
 
 
 def enter(

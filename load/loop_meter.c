@@ -28,9 +28,9 @@ struct meter {
 typedef int wait_function(int, struct epoll_event *, int, int);
 
 static struct meter unread; /* where there is no file */
-static struct meter *meter;
+static struct meter *meter = &unread;
 static wait_function *next_wait;
-static uint64_t began_ns;
+static uint64_t began_ns; /* 0 before the first wait */
 
 static uint64_t cpu_ns(void)
 {
@@ -39,28 +39,28 @@ static uint64_t cpu_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static struct meter *open_meter(void)
+/* Before main(), as the program may forbid itself to open files later. */
+__attribute__((constructor)) static void prepare(void)
 {
     const char *path = getenv("LOOP_METER");
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return &unread;
-    void *mapped = mmap(NULL, sizeof(struct meter), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    return mapped == MAP_FAILED ? &unread : mapped;
+    if (fd >= 0) {
+        void *mapped = mmap(NULL, sizeof *meter, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (mapped != MAP_FAILED)
+            meter = mapped;
+        close(fd);
+    }
+    /* POSIX promises that this works; ISO C has no conversion. */
+    void *symbol = dlsym(RTLD_NEXT, "epoll_wait");
+    if (!symbol)
+        abort();
+    memcpy(&next_wait, &symbol, sizeof next_wait);
 }
 
 static void round_ends(void)
 {
-    if (!meter) {
-        meter = open_meter();
-        /* POSIX promises that this works; ISO C has no conversion. */
-        void *symbol = dlsym(RTLD_NEXT, "epoll_wait");
-        if (!symbol)
-            abort();
-        memcpy(&next_wait, &symbol, sizeof next_wait);
+    if (began_ns == 0)
         return;
-    }
     uint64_t held = cpu_ns() - began_ns;
     atomic_fetch_add(&meter->rounds, 1);
     atomic_fetch_add(&meter->held_ns, held);

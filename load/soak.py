@@ -19,7 +19,7 @@ from conformance.lab.nameserver.faults import Drop, Servfail
 from conformance.subjects.base import SubjectUnavailable
 from load import soak_client, soak_upstream
 from load.crew import Crew
-from load.enter import FAILED, enter
+from load.enter import FAILED, count, enter, positive
 from load.figures import KIB_PER_MIB
 from load.ground import Ground, Scene
 from load.ledger import Journal, Ledger
@@ -67,6 +67,7 @@ BROKEN_CONFIGURATIONS: tuple[bytes, ...] = (
     b"hostname: mx.example.com\nunknown: 1\n",
     b"\0\xff",
 )
+WORKERS_MAX = 200  # each has an address of its own
 SHOWN_MAX = 5  # violations, with their transcripts
 QUICK_MINUTES = 0.1
 LAST_ANSWERS_S = 70.0  # after the deadline clients wait for what is due
@@ -123,13 +124,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--minutes", type=_positive, metavar="N", help="default: 5")
+    made.add_argument("--minutes", type=positive, metavar="N", help="default: 5")
     made.add_argument(
         "--quick", action="store_true", help="the short form: 6 seconds, faster faults"
     )
     made.add_argument("--seed", type=int, metavar="N", help="default: a new one")
     made.add_argument(
-        "--workers", type=int, default=16, metavar="N", help="clients at once (16)"
+        "--workers", type=count, default=16, metavar="N", help="clients at once (16)"
     )
     made.add_argument("--json", type=Path, metavar="FILE", help="the summary as well")
     made.add_argument(
@@ -139,13 +140,6 @@ def parser() -> argparse.ArgumentParser:
         help="a relay other than build-bench's, such as one with sanitizers",
     )
     return made
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not more than 0")
-    return value
 
 
 def complain(text: object) -> None:
@@ -320,7 +314,7 @@ def show(outcome: Outcome) -> str:
     lines += [
         f"{outcome.seconds:.0f} s with seed {outcome.seed}: "
         + ", ".join(
-            f"{count} {name.replace('_', ' ')}" for name, count in counts.items()
+            f"{number} {name.replace('_', ' ')}" for name, number in counts.items()
         ),
         f"{outcome.reloads} reloads, every second one broken; {outcome.kills} kills",
         f"start of the second half: {outcome.start}",
@@ -333,8 +327,8 @@ def show(outcome: Outcome) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(arguments)
-    if not 1 <= options.workers <= 100:
-        parser().error("--workers must be 1 to 100")
+    if options.workers > WORKERS_MAX:
+        parser().error(f"--workers is at most {WORKERS_MAX}")
     return enter("load.soak", arguments, options.binary, [], lambda: inside(options))
 
 

@@ -159,7 +159,8 @@ class Process:
 
     def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> int | None:
         """Sends the group a signal and reaps it; after `patience` seconds, SIGKILL. Returns the
-        daemon's exit status, negative if a signal ended it, None if there was no daemon."""
+        daemon's exit status, negative if a signal ended it, None if there was no daemon.
+        """
         if self._process is None:
             return None
         for wanted in (number, signal.SIGKILL):

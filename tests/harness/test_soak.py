@@ -247,7 +247,8 @@ def test_the_relay_takes_the_configuration_of_a_soak(tmp_path: Path) -> None:
     "arguments, said",
     [
         (["--minutes", "0"], "'0' is not more than 0"),
-        (["--workers", "0"], "--workers must be 1 to 100"),
+        (["--workers", "0"], "'0' is not at least 1"),
+        (["--workers", "201"], "--workers is at most 200"),
         (["--seed", "x"], "--seed"),
         (["--binary", "/nowhere"], "/nowhere: no such file"),
     ],
