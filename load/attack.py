@@ -41,8 +41,8 @@ held   the longest time, in CPU time, that the relay's loop computed between two
        long nobody else is served. Bound: 10 ms; 50 ms with messages of 25 MB.
 NOOP, mail  what the good client waited for an answer, and for a message from the connection to the
        last reply: median, 99th percentile, the longest, in ms. What it would have asked while it
-       waited is counted in; time for which it or the relay had no core to run on is not, as
-       that is the machine's. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is over
+       waited is counted in; time for which it, the relay or its upstream had no core to run
+       on is not, as that is the machine's. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is over
        --floor.
 failed mails of the good client that were not taken. Bound: none.
 RSS, peak  the relay's memory during the attack, and its high-water mark. Bound: 320 MiB.
@@ -140,19 +140,18 @@ def measure(
         zone, attack.routes(), attack.settings, log_is_read=attack.log_is_read
     )
     with ground.stand(scene) as stand:
-        relay, crew = stand.relay, stand.crew
+        relay = stand.relay
         assert relay.meter is not None
-        field = Field(relay, crew, stand.questions, seconds, quick)
+        field = Field(relay, stand.crew, stand.questions, seconds, quick)
         attack.prepare(field)
-        warm_up(GoodClient(crew, relay.pid))
+        warm_up(stand.client)
         relay.reset_peak()
         relay.meter.reset()
-        client = GoodClient(crew, relay.pid)
         cpu_before, waited_before = relay.cpu_s()
         field.deadline = time.monotonic() + seconds
-        client.start()
+        stand.client.start()
         attack.run(field)
-        service = client.stop()
+        service = stand.client.stop()
         field.sample()
         attack.conclude(field)
         _, peak = relay.memory_kib()

@@ -100,9 +100,11 @@ class Crew:
         self._all: list[multiprocessing.process.BaseProcess] = []
         self._load: list[multiprocessing.process.BaseProcess] = []
 
-    def service(self, target: Callable[..., None], *arguments: Any) -> None:
-        """Starts somebody who serves until stop()."""
-        self._start(target, arguments, self.cores.service, 0)
+    def service(self, target: Callable[..., None], *arguments: Any) -> int:
+        """Starts somebody who serves until stop(); the process id."""
+        process = self._start(target, arguments, self.cores.service, 0)
+        assert process.pid is not None
+        return process.pid
 
     def load(self, target: Callable[..., None], *arguments: Any) -> None:
         """Starts somebody who makes load and ends by himself."""

@@ -1,9 +1,9 @@
 """The well-behaved client, whose time and mail nobody may spend: one session that says NOOP at a steady
 pace, and a small message at another, each in a process of its own.
 
-What it measures is an answer's time since the command was sent, less the time for which it or the
-relay was ready to run and had no core: that is the machine's, not the relay's. figures.with_omitted()
-adds what it would have measured while it waited.
+What it measures is an answer's time since the command was sent, less the time for which it, the
+relay or the upstream of its messages was ready to run and had no core: that is the machine's, not the
+relay's. figures.with_omitted() adds what it would have measured while it waited.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -47,11 +47,11 @@ class Record:
 
 
 class Stopwatch:
-    """Time in which neither this process nor another one waited for a core."""
+    """Time in which neither this process nor one of the others waited for a core."""
 
-    def __init__(self, other: int) -> None:
+    def __init__(self, others: Sequence[int]) -> None:
         self._files = [
-            os.open(f"/proc/{pid}/schedstat", os.O_RDONLY) for pid in ("self", other)
+            os.open(f"/proc/{pid}/schedstat", os.O_RDONLY) for pid in ("self", *others)
         ]
         self._began, self._waited = 0.0, 0
         self.start()
@@ -109,8 +109,8 @@ def send_mail(stop: Event, record: Record, watch: Stopwatch) -> None:
 Act = Callable[[Event, Record, Stopwatch], None]
 
 
-def _work(act: Act, stop: Event, relay: int, result: Connection) -> None:
-    record, watch = Record(), Stopwatch(relay)
+def _work(act: Act, stop: Event, others: Sequence[int], result: Connection) -> None:
+    record, watch = Record(), Stopwatch(others)
     while not stop.is_set():
         record.attempts += 1
         began = time.monotonic()
@@ -129,16 +129,18 @@ def _work(act: Act, stop: Event, relay: int, result: Connection) -> None:
 class GoodClient:
     """Both of them, from start() to stop()."""
 
-    def __init__(self, crew: Crew, relay: int) -> None:
+    def __init__(self, crew: Crew, others: Sequence[int]) -> None:
         self._crew = crew
-        self._relay = relay  # its process id
+        self._others = others  # process ids of those whose waits do not count
         self._stop = PROCESSES.Event()
         self._results: list[Connection] = []
 
     def start(self) -> None:
+        self._stop.clear()
+        self._results.clear()
         for act in (say_noop, send_mail):
             receiver, sender = multiprocessing.Pipe(duplex=False)
-            self._crew.service(_work, act, self._stop, self._relay, sender)
+            self._crew.service(_work, act, self._stop, self._others, sender)
             sender.close()
             self._results.append(receiver)
 

@@ -14,6 +14,7 @@ from typing import Any
 from conformance.lab import namespace
 from load import names, sink
 from load.crew import Cores, Counter, Crew
+from load.good_client import RECIPIENT, GoodClient
 from load.names import Zone
 from load.relay import IPV4, IPV6, Relay, configuration
 from load.wait import wait_for_port
@@ -24,7 +25,7 @@ PIPE_OCTETS = 16384
 
 # Beside those of an attack.
 ROUTES = {
-    "info@example.com": "info@sink.example",
+    RECIPIENT: "info@good-sink.example",
     "load@example.com": "load@sink.example",
 }
 
@@ -51,6 +52,7 @@ class Stand:
     relay: Relay
     crew: Crew
     questions: Counter  # to the nameserver
+    client: GoodClient
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,19 @@ class Ground:
         )
         try:
             crew.service(names.serve, scene.zone, questions, scene.answers_are_kept)
-            crew.service(sink.serve)
+            crew.service(
+                sink.serve, {sink.ADDRESS: sink.Sink, sink.MUTE_ADDRESS: sink.Mute}
+            )
+            good_sink = crew.service(sink.serve, {sink.GOOD_ADDRESS: sink.Sink})
             for upstream, *arguments in scene.upstreams:
                 crew.service(upstream, *arguments)
             wait_for_port("127.0.0.1", 53)
-            wait_for_port(sink.ADDRESS, sink.PORT)
+            for address in (sink.ADDRESS, sink.GOOD_ADDRESS):
+                wait_for_port(address, sink.PORT)
             relay.start()
-            yield Stand(relay, crew, questions)
+            yield Stand(
+                relay, crew, questions, GoodClient(crew, [relay.pid, good_sink])
+            )
         finally:
             if relay.running:
                 relay.kill()
@@ -111,3 +119,4 @@ def common_records(zone: Zone) -> None:
     zone.text("sender.example", "v=spf1 ip4:192.0.2.0/24 -all")
     zone.text("_dmarc.sender.example", "v=DMARC1; p=none")
     zone.host("sink.example", sink.ADDRESS)
+    zone.host("good-sink.example", sink.GOOD_ADDRESS)

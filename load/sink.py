@@ -11,6 +11,8 @@ from typing import cast
 
 ADDRESS = "198.51.100.26"
 MUTE_ADDRESS = "198.51.100.27"
+# The good client's messages go to one of their own, so that its waits are not the load's.
+GOOD_ADDRESS = "198.51.100.28"
 PORT = 25
 BACKLOG = 4096
 
@@ -76,12 +78,12 @@ class Mute(asyncio.Protocol):
     """Takes the connection, and that is all."""
 
 
-def serve() -> None:
-    """The process: listens until it is ended."""
+def serve(listeners: dict[str, type[asyncio.Protocol]]) -> None:
+    """The process: listens on each address until it is ended."""
 
     async def listen() -> None:
         loop = asyncio.get_running_loop()
-        for protocol, address in ((Sink, ADDRESS), (Mute, MUTE_ADDRESS)):
+        for address, protocol in listeners.items():
             await loop.create_server(protocol, address, PORT, backlog=BACKLOG)
         await asyncio.Event().wait()
 
