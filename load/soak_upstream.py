@@ -17,6 +17,8 @@ ACTS = ("refuse", "defer", "close", "reset", "stall", "garbage", "partial", "ear
 SHARE = 0.7  # of the occasions on which one that fails does
 # Longer than the relay waits for anything, so it has given up when the connection ends.
 STALL_S = 14.0
+# For which one that has answered too early still takes octets.
+LINGER_S = 1.0
 GOOD = "good.example"
 
 VERBS = {
@@ -58,8 +60,8 @@ def hosts() -> list[Host]:
     found = [Host(GOOD, "198.51.100.30")]
     for act in ACTS:
         for stage in STAGES:
-            if (act, stage) == ("early", "end"):
-                continue  # nothing can be too early there
+            if act == "early" and stage != "data":
+                continue
             found.append(
                 Host(
                     f"{act}-{stage}.example",
@@ -162,6 +164,8 @@ class Upstream(asyncio.Protocol):
             asyncio.get_running_loop().call_later(STALL_S, self._transport.abort)
         elif act == "reset":
             self._transport.abort()
+        elif act == "early":
+            asyncio.get_running_loop().call_later(LINGER_S, self._transport.close)
         elif self._over:
             self._transport.close()
         return True

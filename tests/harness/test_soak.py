@@ -213,7 +213,7 @@ def test_an_upstream_reads_a_message_in_pieces_of_any_size(
     [
         (host.act, host.stage)
         for host in soak_upstream.hosts()[1:]
-        if host.act != "stall"
+        if host.act not in ("stall", "early")
     ],
 )
 def test_an_upstream_that_fails_takes_nothing(
@@ -228,7 +228,7 @@ def test_an_upstream_that_fails_takes_nothing(
         if stage in ("banner", "ehlo", "mail", "rcpt", "data") and b"DATA" in line:
             break
     assert list(journal.news()) == []
-    assert act == "early" or b"taken" not in wire.written
+    assert b"taken" not in wire.written
 
 
 def test_the_relay_takes_the_configuration_of_a_soak(tmp_path: Path) -> None:
