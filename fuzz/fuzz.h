@@ -5,13 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A condition that must hold for every input: the fuzzer reports a crash. */
-static inline void require(bool holds)
+#define require(condition) ((condition) ? (void)0 : require_failed(#condition, __FILE__, __LINE__))
+
+_Noreturn static inline void require_failed(const char *condition, const char *file, int line)
 {
-    if (!holds)
-        abort();
+    fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);
+    abort();
 }
 
 /* libFuzzer's entry point; returns 0. */

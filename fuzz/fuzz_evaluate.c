@@ -191,7 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(evaluate_message(arena, &request, &evaluation));
     check_dmarc(&evaluation, &spf);
     check_results(arena, &evaluation);
-    forward(arena, &world, &request, &evaluation);
+    if (evaluation.refusal.kind == REFUSAL_NONE)
+        forward(arena, &world, &request, &evaluation);
     arena_free(arena);
     return 0;
 }

@@ -117,7 +117,7 @@ static unsigned take_reply(struct bytes *output)
         require(code == 0 || code == number);
         require(end == 3 || line.p[3] == ' ' || line.p[3] == '-');
         for (size_t i = 3; i < end; i++)
-            require(ascii_is_printable(line.p[i]));
+            require(ascii_is_printable(line.p[i]) || line.p[i] == '\t'); /* RFC 5321 4.2 */
         code = (unsigned)number;
         more = end > 3 && line.p[3] == '-';
         *output = bytes_from(*output, end + 2);

@@ -94,7 +94,7 @@ static void take_packet(void)
 static void check_question(struct bytes asked)
 {
     static const char one_question[] = {1, 0, 0, 1, 0, 0, 0, 0, 0};
-    require(asked.n >= HEADER + 6 && asked.n <= DNS_QUESTION_MAX);
+    require(asked.n >= HEADER + 5 && asked.n <= DNS_QUESTION_MAX);
     require(bytes_equal((struct bytes){asked.p + 2, sizeof one_question},
                         (struct bytes){one_question, sizeof one_question}));
     size_t at = HEADER;
