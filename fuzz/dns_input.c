@@ -69,13 +69,24 @@ static void look_up(struct dns_input *input, struct bytes name, enum dns_type ty
     input->many_answers = input->many_answers || answer->count > 10;
 }
 
+/* A question that was asked before is one for the resolver's cache. */
+static void count_question(struct dns_input *input, struct bytes name, enum dns_type type)
+{
+    uint64_t hash = bytes_hash_nocase(name) + (uint64_t)type;
+    for (size_t i = 0; i < input->question_count; i++)
+        if (input->questions[i] == hash)
+            return;
+    if (input->question_count < DNS_INPUT_QUESTIONS_MAX)
+        input->questions[input->question_count++] = hash;
+}
+
 static void query(struct dns *self, struct arena *arena, struct bytes name, enum dns_type type,
                   double deadline, struct dns_answer *answer)
 {
     struct dns_input *input = (struct dns_input *)self;
     struct dns_record *records = arena_alloc_array(arena, DNS_INPUT_ANSWERS_MAX, sizeof *records);
     (void)deadline;
-    input->questions++;
+    count_question(input, name, type);
     *answer = (struct dns_answer){.ttl = 300, .canonical_name = name};
     if (!records) {
         dns_answer_fail(answer, "out of memory");

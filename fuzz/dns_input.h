@@ -6,14 +6,16 @@
 
 #include "dns.h"
 
-enum { DNS_INPUT_ANSWERS_MAX = 16, DNS_INPUT_TEXTS_MAX = 32 };
+enum { DNS_INPUT_ANSWERS_MAX = 16, DNS_INPUT_TEXTS_MAX = 32, DNS_INPUT_QUESTIONS_MAX = 512 };
 
 struct dns_input {
     struct dns dns;
     struct bytes lines;
     struct bytes texts[DNS_INPUT_TEXTS_MAX]; /* TXT records that were answered */
     size_t text_count;
-    unsigned questions;
+    /* Different questions, by their hashes; to be set to 0 at will. */
+    size_t question_count;
+    uint64_t questions[DNS_INPUT_QUESTIONS_MAX];
     bool failed;       /* a question met a failure */
     bool many_answers; /* more than ten */
 };

@@ -1,98 +1,15 @@
 /* SPF natively against libspf2, over one DNS. The input's first three lines are the client's
- * address, HELO and the reverse-path; each further one is a record, `name TYPE value`, the name `*`
- * standing for every name that has no line of its own; `!` as value is a failure of DNS. The
- * results are the same, but where libspf2 is known to depart from RFC 7208. */
+ * address, HELO and the reverse-path; the rest is records (dns_input.h). The results are the same,
+ * but where libspf2 is known to depart from RFC 7208. */
+#include "dns_input.h"
 #include "fuzz.h"
 #include "oracle.h"
-#include <stdio.h>
-#include <string.h>
 
-enum { INPUT_MAX = 4096, ANSWERS_MAX = 16, TEXTS_MAX = 32 };
-
-struct zone {
-    struct dns dns;
-    struct bytes lines;
-    struct bytes texts[TEXTS_MAX]; /* TXT records that were answered */
-    size_t text_count;
-    bool failed;       /* a question met a failure */
-    bool many_answers; /* more than ten */
-};
-
-static const struct {
-    const char *name;
-    enum dns_type type;
-} types[] = {{"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"PTR", DNS_PTR}, {"TXT", DNS_TXT}};
-
-static bool is_type(struct bytes text, enum dns_type type)
-{
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (types[i].type == type)
-            return bytes_equal(text, bytes_of(types[i].name));
-    return false;
-}
-
-/* False for an address of the other family, and for what is none. */
-static bool read_record(struct bytes value, enum dns_type type, struct dns_record *record)
-{
-    *record = (struct dns_record){.text = value};
-    if (type == DNS_TXT)
-        return true;
-    if (type == DNS_A || type == DNS_AAAA)
-        return ip_parse(value, &record->address) &&
-               record->address.length == (type == DNS_A ? 4 : 16);
-    return value.n > 0;
-}
-
-static void look_up(struct zone *zone, struct bytes name, enum dns_type type,
-                    struct dns_record *records, struct dns_answer *answer)
-{
-    answer->status = DNS_NXDOMAIN;
-    for (struct bytes rest = zone->lines; rest.p && answer->count < ANSWERS_MAX;) {
-        struct bytes value = bytes_cut(&rest, '\n');
-        struct bytes owner = bytes_cut(&value, ' ');
-        struct bytes kind = bytes_cut(&value, ' ');
-        if (!bytes_equal_nocase(owner, name))
-            continue;
-        if (answer->status == DNS_NXDOMAIN)
-            answer->status = DNS_NODATA;
-        if (!is_type(kind, type))
-            continue;
-        if (bytes_equal(value, BYTES("!"))) {
-            dns_answer_fail(answer, "the input says so");
-            zone->failed = true;
-            return;
-        }
-        if (!read_record(value, type, &records[answer->count]))
-            continue;
-        answer->count++;
-        if (type == DNS_TXT && zone->text_count < TEXTS_MAX)
-            zone->texts[zone->text_count++] = value;
-    }
-    if (answer->count > 0)
-        answer->status = DNS_OK;
-    answer->records = records;
-    zone->many_answers = zone->many_answers || answer->count > 10;
-}
-
-static void query(struct dns *self, struct arena *arena, struct bytes name, enum dns_type type,
-                  double deadline, struct dns_answer *answer)
-{
-    struct zone *zone = (struct zone *)self;
-    struct dns_record *records = arena_alloc_array(arena, ANSWERS_MAX, sizeof *records);
-    (void)deadline;
-    *answer = (struct dns_answer){.ttl = 300, .canonical_name = name};
-    if (!records) {
-        dns_answer_fail(answer, "out of memory");
-        return;
-    }
-    look_up(zone, name, type, records, answer);
-    if (answer->status == DNS_NXDOMAIN)
-        look_up(zone, BYTES("*"), type, records, answer);
-}
+enum { INPUT_MAX = 4096 };
 
 /* One input through both. */
 struct comparison {
-    const struct zone *zone;
+    const struct dns_input *dns;
     const struct spf_request *request;
     struct spf_outcome native, library;
 };
@@ -108,8 +25,8 @@ static bool has(struct bytes text, const char *part)
 
 static bool any_text(const struct comparison *comparison, bool (*test)(struct bytes text))
 {
-    for (size_t i = 0; i < comparison->zone->text_count; i++)
-        if (test(comparison->zone->texts[i]))
+    for (size_t i = 0; i < comparison->dns->text_count; i++)
+        if (test(comparison->dns->texts[i]))
             return true;
     return false;
 }
@@ -167,14 +84,14 @@ static bool has_ptr(struct bytes text)
 /* 5.5: a failure of DNS while it validates names is its temperror. */
 static bool fails_with_ptr(const struct comparison *comparison)
 {
-    return comparison->zone->failed && comparison->library.result == SPF_TEMPERROR &&
+    return comparison->dns->failed && comparison->library.result == SPF_TEMPERROR &&
            any_text(comparison, has_ptr);
 }
 
 /* 4.6.4: more than ten names of a client are its permerror, not ignored. */
 static bool refuses_many_names(const struct comparison *comparison)
 {
-    return comparison->zone->many_answers && comparison->library.result == SPF_PERMERROR &&
+    return comparison->dns->many_answers && comparison->library.result == SPF_PERMERROR &&
            any_text(comparison, has_ptr);
 }
 
@@ -234,8 +151,8 @@ static bool leaves_names_long(const struct comparison *comparison)
     enum { NAME_MAX_OCTETS = 253, LONGEST_ADDRESS = 63 };
     const struct spf_request *request = comparison->request;
     size_t longest = request->mail_from.n + request->helo.n + LONGEST_ADDRESS;
-    for (size_t i = 0; i < comparison->zone->text_count; i++)
-        for (struct bytes text = comparison->zone->texts[i]; text.p;) {
+    for (size_t i = 0; i < comparison->dns->text_count; i++)
+        for (struct bytes text = comparison->dns->texts[i]; text.p;) {
             struct bytes word = bytes_cut(&text, ' ');
             size_t length = word.n;
             for (; word.n > 0; word = bytes_from(word, 1))
@@ -332,23 +249,23 @@ static void show(const struct comparison *comparison)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = {(const char *)data, size};
-    struct zone zone = {.dns.query = query};
+    struct dns_input dns;
     struct spf_request request = {.receiver = BYTES("mx.example.net"),
                                   .default_explanation = BYTES("DEFAULT")};
     if (size > INPUT_MAX || !ip_parse(bytes_cut(&input, '\n'), &request.client))
         return 0;
     request.helo = bytes_cut(&input, '\n');
     request.mail_from = bytes_cut(&input, '\n');
-    zone.lines = input;
+    dns_input_start(&dns, input);
     if (bytes_find(request.helo, '\0') != BYTES_NOT_FOUND ||
         bytes_find(request.mail_from, '\0') != BYTES_NOT_FOUND)
         return 0; /* not in SMTP (RFC 5321 4.5.2), and the library takes C strings */
     if (bytes_find(request.helo, '@') != BYTES_NOT_FOUND)
         return 0; /* not in a HELO name (RFC 5321 4.1.1.1); the library takes what follows it */
-    struct comparison comparison = {.zone = &zone, .request = &request};
+    struct comparison comparison = {.dns = &dns, .request = &request};
     struct arena *arena = arena_new(0);
-    spf_check(&zone.dns, arena, &request, &comparison.native);
-    spf_libspf2(&zone.dns, arena, &request, &comparison.library);
+    spf_check(&dns.dns, arena, &request, &comparison.native);
+    spf_libspf2(&dns.dns, arena, &request, &comparison.library);
     if (!is_same(&comparison) && !is_known(&comparison)) {
         show(&comparison);
         abort();

@@ -33,17 +33,21 @@ enum stream_status __wrap_stream_start_tls_client(struct stream *stream, SSL_CTX
 
 /* ---- The server that watches ---- */
 
-static bool is_command(struct bytes command)
+static const char *const verbs[] = {
+    [PEER_EHLO] = "EHLO ",       [PEER_HELO] = "HELO ",     [PEER_STARTTLS] = "STARTTLS",
+    [PEER_MAIL] = "MAIL FROM:<", [PEER_RCPT] = "RCPT TO:<", [PEER_DATA] = "DATA",
+    [PEER_RSET] = "RSET",        [PEER_QUIT] = "QUIT",
+};
+
+static enum peer_command read_command(struct bytes command)
 {
-    static const char *const verbs[] = {"EHLO ",     "HELO ", "STARTTLS", "MAIL FROM:<",
-                                        "RCPT TO:<", "DATA",  "RSET",     "QUIT"};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+    for (enum peer_command i = PEER_EHLO; i <= PEER_QUIT; i++) {
         struct bytes verb = bytes_of(verbs[i]);
         bool has_argument = !ascii_is_alpha(verb.p[verb.n - 1]);
         if (bytes_starts_with_nocase(command, verb) && (has_argument || command.n == verb.n))
-            return true;
+            return i;
     }
-    return false;
+    require_failed("a command is known", __FILE__, __LINE__);
 }
 
 /* One whole command, and no other before its answer, but for QUIT, which is said at any time. */
@@ -54,11 +58,8 @@ static void take_command(struct peer *peer, struct bytes octets)
     require(bytes_equal(bytes_from(octets, command.n), BYTES("\r\n")));
     for (size_t i = 0; i < command.n; i++)
         require(ascii_is_printable(command.p[i]));
-    require(is_command(command));
-    require((peer->state == PEER_READY && peer->turn.n == 0) ||
-            bytes_equal(command, BYTES("QUIT")));
-    peer->is_data = bytes_equal(command, BYTES("DATA"));
-    peer->is_starttls = bytes_equal(command, BYTES("STARTTLS"));
+    peer->command = read_command(command);
+    require((peer->state == PEER_READY && peer->turn.n == 0) || peer->command == PEER_QUIT);
     peer->state = PEER_ASKED;
 }
 
@@ -107,27 +108,38 @@ static void take_message(struct peer *peer)
     peer->state = PEER_READY;
     if (peer->on_message)
         peer->on_message(peer, content, peer->code / 100 == 2);
+    peer->recipients = 0;
+}
+
+/* What the answer to a command means. */
+static void conclude_command(struct peer *peer)
+{
+    int class = peer->code / 100;
+    bool is_data = peer->command == PEER_DATA;
+    peer->state = class == (is_data ? 2 : 3) ? PEER_BROKEN : PEER_READY;
+    if (is_data && class == 3) {
+        peer->state = PEER_CONTENT;
+        peer->content = peer->sent.n;
+    } else if (peer->command == PEER_STARTTLS && class == 2) {
+        peer->state = PEER_TLS;
+    } else if (peer->command == PEER_RCPT) {
+        peer->recipients += class == 2;
+    } else if (!is_data) {
+        peer->recipients = 0;
+    }
 }
 
 /* The last line of a reply was read. */
 static void conclude_reply(struct peer *peer)
 {
-    bool was_asked = peer->state == PEER_ASKED;
-    if (peer->state == PEER_FINAL) {
+    if (peer->state == PEER_FINAL)
         take_message(peer);
-    } else if (peer->state == PEER_CONTENT) {
+    else if (peer->state == PEER_ASKED)
+        conclude_command(peer);
+    else if (peer->state == PEER_BANNER && peer->code / 100 != 3)
+        peer->state = PEER_READY;
+    else
         peer->state = PEER_BROKEN; /* it spoke out of turn */
-    } else if (was_asked && peer->is_data && peer->code / 100 == 3) {
-        peer->state = PEER_CONTENT;
-        peer->content = peer->sent.n;
-    } else if (was_asked && peer->is_starttls && peer->code / 100 == 2) {
-        peer->state = PEER_TLS;
-    } else if (was_asked && peer->is_data && peer->code / 100 == 2) {
-        peer->state = PEER_BROKEN;
-    } else {
-        bool is_due = was_asked || peer->state == PEER_BANNER;
-        peer->state = is_due && peer->code / 100 != 3 ? PEER_READY : PEER_BROKEN;
-    }
 }
 
 /* RFC 5321 4.2. */
@@ -191,8 +203,7 @@ struct stream *__wrap_stream_connect(const struct ip *host, uint16_t port, const
     peer->seen = 0;
     peer->turn = BYTES("");
     peer->in_reply = false;
-    peer->is_data = false;
-    peer->is_starttls = false;
+    peer->recipients = 0;
     peer->state = PEER_BANNER;
     peer->stream = stream_from_memory(BYTES(""), &peer->sent);
     require(peer->stream != NULL);

@@ -26,6 +26,17 @@ enum peer_state {
     PEER_BROKEN   /* no reply: nothing more may come */
 };
 
+enum peer_command {
+    PEER_EHLO,
+    PEER_HELO,
+    PEER_STARTTLS,
+    PEER_MAIL,
+    PEER_RCPT,
+    PEER_DATA,
+    PEER_RSET,
+    PEER_QUIT
+};
+
 struct peer {
     /* What the target wants to know, NULL or not; `context` is the target's. */
     void (*on_message)(struct peer *peer, struct bytes content, bool accepted);
@@ -37,7 +48,8 @@ struct peer {
     struct stream *stream;     /* NULL: not connected */
     struct buffer sent;        /* over this connection, flushed or not */
     size_t seen;               /* of it */
-    bool is_data, is_starttls; /* the last command */
+    enum peer_command command; /* the last */
+    unsigned recipients;       /* accepted in the transaction that is open */
     size_t content;            /* where it begins in `sent` */
     int code;                  /* of the last reply; 0: there is none, or not an SMTP reply */
     bool in_reply;             /* a line of more to come was read */
