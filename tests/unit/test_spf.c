@@ -376,6 +376,26 @@ static void nothing_from_outside_can_break_received_spf(void **state)
     arena_free(arena);
 }
 
+/* RFC 5322 3.2.2: a line of nothing but blanks may end the header for who reads it. */
+static void blanks_make_no_blank_line_in_received_spf(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct buffer out = {0};
+    struct spf_request asked =
+        request("192.0.2.1", "\"a                                                            "
+                             "                                                              "
+                             "b\"@no.example");
+    struct spf_verdict verdict;
+    spf_check(&fake.dns, arena, &asked, &verdict);
+    assert_bytes(bytes_first(received(&out, &asked, &verdict), 97),
+                 "Received-SPF: none (mx.example.net: domain of \"a b\"@no.example has no SPF\r\n"
+                 " policy for 192.0.2.1)");
+    buffer_free(&out);
+    arena_free(arena);
+}
+
 static void an_exhausted_arena_is_a_temporary_error(void **state)
 {
     (void)state;
@@ -404,6 +424,7 @@ int main(void)
         cmocka_unit_test(all_lookups_together_have_twenty_seconds),
         cmocka_unit_test(received_spf_quotes_what_is_not_a_dot_atom),
         cmocka_unit_test(nothing_from_outside_can_break_received_spf),
+        cmocka_unit_test(blanks_make_no_blank_line_in_received_spf),
         cmocka_unit_test(an_exhausted_arena_is_a_temporary_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

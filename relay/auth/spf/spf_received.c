@@ -99,8 +99,11 @@ static void add_comment(struct field *field, const struct spf_request *request,
     buffer_printf(&comment, "%s%s%s)", sentences[outcome->result].between, client,
                   sentences[outcome->result].after);
     struct bytes rest = buffer_bytes(&comment);
-    while (rest.p)
-        add_field_word(field, bytes_cut(&rest, ' '));
+    while (rest.p) {
+        struct bytes word = bytes_cut(&rest, ' ');
+        if (word.n > 0) /* a folded line has more than blanks in it: RFC 5322 3.2.2 */
+            add_field_word(field, word);
+    }
     field->out->failed |= comment.failed;
     buffer_free(&comment);
 }
