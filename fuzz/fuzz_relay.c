@@ -27,17 +27,20 @@ enum {
     CLIENT_LINE_MAX = 512 /* octets with CRLF: RFC 5321 4.5.3.1.5 */
 };
 
-static const char yaml[] = "hostname: mx.example.net\n"
-                           "listen: [{address: 127.0.0.1, port: 25}]\n"
-                           "postmaster: {address: p@mail.example}\n"
-                           "srs: {secrets: [a secret for fuzzing]}\n"
-                           "zones:\n"
-                           "  - domain: example.com\n"
-                           "    routes:\n"
-                           "      - {address: info@example.com, to: d@mail.example}\n"
-                           "      - {address: other@example.com, to: d@other.example}\n"
-                           "      - {address: literal@example.com, to: \"d@[192.0.2.26]\"}\n"
-                           "      - {address: \"*@example.com\", to: e@mail.example}\n";
+static const char yaml[] =
+    "hostname: mx.example.net\n"
+    "listen: [{address: 127.0.0.1, port: 25}]\n"
+    "postmaster: {address: p@mail.example, page: \"https://mail.example/\"}\n"
+    "dnsbl:\n"
+    "  lists: [{zone: bl.example, name: one}, {zone: bl2.example, name: two}]\n"
+    "srs: {secrets: [a secret for fuzzing]}\n"
+    "zones:\n"
+    "  - domain: example.com\n"
+    "    routes:\n"
+    "      - {address: info@example.com, to: d@mail.example}\n"
+    "      - {address: other@example.com, to: d@other.example}\n"
+    "      - {address: literal@example.com, to: \"d@[192.0.2.26]\"}\n"
+    "      - {address: \"*@example.com\", to: e@mail.example}\n";
 
 static const int64_t NOW = 1700000000;
 
