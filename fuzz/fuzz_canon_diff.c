@@ -1,4 +1,4 @@
-/* Canonicalisation against a second implementation that is as plain as RFC 6376 3.4 is: line by
+/* Canonicalisation against a second implementation, which is as plain as RFC 6376 3.4: line by
  * line, each step by itself. The input is a message; the fields are what the relay's parser makes
  * of it. */
 #include "fuzz.h"

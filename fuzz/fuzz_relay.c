@@ -1,5 +1,5 @@
-/* The whole relay between a client, an upstream and DNS that all come from the input, three parts
- * with a line "%%" between them (parts.h):
+/* The whole relay between a client, an upstream and DNS, all of them from the input. Its parts have
+ * a line "%%" between them (parts.h):
  *
  *     DNS            records (dns_input.h)
  *     upstream       the script of its turns (peer.h)

@@ -1,3 +1,4 @@
+/* Inputs of several parts. See parts.h. */
 #include "parts.h"
 
 struct bytes parts_cut(struct bytes *rest)

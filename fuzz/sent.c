@@ -54,7 +54,7 @@ static struct bytes first_field(struct bytes text)
     }
 }
 
-/* A field's name, "" where it has none of the relay's. */
+/* Which of the relay's own fields it is; OWN_FIELDS if it is another. */
 static size_t own_index(struct bytes field)
 {
     for (size_t i = 0; i < OWN_FIELDS; i++)
