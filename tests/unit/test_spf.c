@@ -381,15 +381,15 @@ static void blanks_make_no_blank_line_in_received_spf(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(0);
-    struct fake_dns fake = FAKE_DNS(zone);
+    struct fake_dns fake = FAKE_DNS(spf_zone);
     struct buffer out = {0};
     struct spf_request asked =
         request("192.0.2.1", "\"a                                                            "
                              "                                                              "
                              "b\"@no.example");
-    struct spf_verdict verdict;
-    spf_check(&fake.dns, arena, &asked, &verdict);
-    assert_bytes(bytes_first(received(&out, &asked, &verdict), 97),
+    struct spf_outcome outcome;
+    spf_check(&fake.dns, arena, &asked, &outcome);
+    assert_bytes(bytes_first(received(&out, &asked, &outcome), 97),
                  "Received-SPF: none (mx.example.net: domain of \"a b\"@no.example has no SPF\r\n"
                  " policy for 192.0.2.1)");
     buffer_free(&out);
