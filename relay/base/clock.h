@@ -1,4 +1,5 @@
-/* The two clocks: wall time for what goes into messages, monotonic time for deadlines. */
+/* The clocks: wall time for what goes into messages, monotonic time for deadlines, processor time
+ * for the share of the loop that one fiber may have. */
 #ifndef FAIRLEAD_CLOCK_H
 #define FAIRLEAD_CLOCK_H
 
@@ -12,5 +13,8 @@ void clock_fix(int64_t unix_time);
 
 /* Seconds from an arbitrary origin, never going back; for deadlines. */
 double clock_monotonic(void);
+
+/* Seconds of processor time that this thread has used. Costs a system call. */
+double clock_processor(void);
 
 #endif

@@ -55,6 +55,10 @@ enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MAX = 128 };
  * frame does not skip it, and whole pages whatever their size. */
 enum { GUARD_SIZE = 64 * 1024, MAPPING_SIZE = GUARD_SIZE + STACK_SIZE };
 
+/* Seconds of processor time after which a round of the loop ends for fibers that ask
+ * (specification.md#bounds-loop allows 10 ms, and what is done between two questions is added). */
+static const double ROUND_SHARE = 0.003;
+
 struct fiber {
     ucontext_t entry; /* where it begins */
     bool entered;
@@ -77,7 +81,7 @@ struct fiber {
     bool woken;
     bool cancelled;
 
-    struct fiber *next_idle;
+    struct fiber *next; /* in the pool, or among those that have yielded */
 };
 
 static struct ev_loop *loop;
@@ -87,6 +91,17 @@ static struct fiber *previous;
 static struct fiber *idle;
 static unsigned idle_count;
 
+/* Fibers that have yielded, in the order in which they continue, and the timer that is due as long
+ * as there are any. */
+static struct {
+    struct fiber *first, *last;
+    ev_timer turn;
+    unsigned round; /* of the loop, whose share is being counted */
+    double began;   /* processor time, when a fiber first asked in this round */
+} yielded;
+
+static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events);
+
 struct ev_loop *fiber_loop(void)
 {
     if (!loop) {
@@ -94,6 +109,10 @@ struct ev_loop *fiber_loop(void)
          * without MSG_NOSIGNAL. */
         signal(SIGPIPE, SIG_IGN);
         loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+        yielded.round = ~0U;
+        ev_init(&yielded.turn, on_turn);
+        /* What has become readable comes before those that yielded. */
+        ev_set_priority(&yielded.turn, EV_MINPRI);
     }
     return loop;
 }
@@ -167,7 +186,7 @@ static void collect(struct fiber *fiber)
         fiber_free(fiber);
         return;
     }
-    fiber->next_idle = idle;
+    fiber->next = idle;
     idle = fiber;
     idle_count++;
 }
@@ -256,7 +275,7 @@ bool fiber_start(fiber_function *function, void *argument)
 {
     struct fiber *fiber = idle;
     if (fiber) {
-        idle = fiber->next_idle;
+        idle = fiber->next;
         idle_count--;
     } else {
         fiber = fiber_loop() ? fiber_new() : NULL;
@@ -359,6 +378,53 @@ void fiber_watch_end(struct fiber_watch *watch)
 {
     if (loop)
         ev_io_stop(loop, &watch->io);
+}
+
+static bool round_is_used_up(void)
+{
+    double now = clock_processor();
+    if (yielded.round != ev_iteration(loop)) {
+        yielded.round = ev_iteration(loop);
+        yielded.began = now;
+    }
+    return now - yielded.began >= ROUND_SHARE;
+}
+
+/* In the next round of the loop. */
+static void arm_turn(void)
+{
+    if (ev_is_active(&yielded.turn))
+        return;
+    ev_timer_set(&yielded.turn, 0., 0.);
+    ev_timer_start(loop, &yielded.turn);
+}
+
+/* At least one fiber continues in each round, however full that was. */
+static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events)
+{
+    (void)self_loop, (void)watcher, (void)events;
+    do {
+        struct fiber *fiber = yielded.first;
+        yielded.first = fiber->next;
+        resume(fiber, FIBER_READY);
+    } while (yielded.first && !round_is_used_up());
+    if (yielded.first)
+        arm_turn();
+}
+
+void fiber_yield(void)
+{
+    struct fiber *self = current;
+    if (self == &root || !round_is_used_up())
+        return;
+    self->next = NULL;
+    if (yielded.first)
+        yielded.last->next = self;
+    else
+        yielded.first = self;
+    yielded.last = self;
+    arm_turn();
+    switch_to(self->resumer, false);
 }
 
 enum fiber_event fiber_sleep_until(double deadline)

@@ -42,6 +42,12 @@ void fiber_watch_begin(struct fiber_watch *watch, int fd);
 enum fiber_event fiber_wait_watch(struct fiber_watch *watch, int events, double deadline);
 void fiber_watch_end(struct fiber_watch *watch);
 
+/* For work that may be long and never waits, to be called between its parts of a millisecond or so:
+ * once the current round of the loop has used its share of processor time, the other fibers get
+ * their turn first. Never ends a wait early, also when the fiber is cancelled. Outside fibers it
+ * does nothing. OpenSSL's queue of errors is the thread's: it is to be empty. */
+void fiber_yield(void);
+
 /* Waits until the monotonic time `deadline`. */
 enum fiber_event fiber_sleep_until(double deadline);
 

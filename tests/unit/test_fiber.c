@@ -197,6 +197,97 @@ static void a_run_that_cannot_end_is_reported(void **state)
     assert_false(fiber_run(waits_for_no_event, NULL));
 }
 
+/* Far more than a round's share, and an end for a loop that does not turn. */
+static const double BURNED_MAX = 2;
+
+static void works(double seconds)
+{
+    for (double end = clock_processor() + seconds; clock_processor() < end;)
+        continue;
+}
+
+struct labour {
+    bool other_ran;
+    unsigned alternations;
+    const char *last;
+};
+
+static void runs_once_later(void *argument)
+{
+    struct labour *labour = argument;
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    labour->other_ran = true;
+}
+
+static void works_until_another_has_run(void *argument)
+{
+    struct labour *labour = argument;
+    fiber_start(runs_once_later, labour);
+    for (double end = clock_processor() + BURNED_MAX;
+         !labour->other_ran && clock_processor() < end;) {
+        works(0.001);
+        fiber_yield();
+    }
+}
+
+static void long_work_that_yields_lets_the_loop_turn(void **state)
+{
+    (void)state;
+    struct labour labour = {0};
+    assert_true(fiber_run(works_until_another_has_run, &labour));
+    assert_true(labour.other_ran);
+}
+
+static void takes_turns(struct labour *labour, const char *name)
+{
+    for (int i = 0; i < 40; i++) {
+        labour->alternations += labour->last != name ? 1 : 0;
+        labour->last = name;
+        works(0.001);
+        fiber_yield();
+    }
+}
+
+static void second_worker(void *argument)
+{
+    takes_turns(argument, "second");
+}
+
+static void first_worker(void *argument)
+{
+    fiber_start(second_worker, argument);
+    takes_turns(argument, "first");
+    fiber_sleep_until(clock_monotonic() + 0.001);
+}
+
+static void fibers_that_yield_take_turns(void **state)
+{
+    (void)state;
+    struct labour labour = {0};
+    assert_true(fiber_run(first_worker, &labour));
+    assert_true(labour.alternations >= 10);
+}
+
+static void yields_after_little_work(void *argument)
+{
+    struct labour *labour = argument;
+    fiber_start(runs_once_later, labour);
+    fiber_yield();
+    fiber_yield();
+    assert_false(labour->other_ran);
+    fiber_cancel(fiber_self());
+    works(0.01);
+    fiber_yield(); /* a fiber that is cancelled still has work to end */
+}
+
+static void little_work_does_not_give_up_the_loop(void **state)
+{
+    (void)state;
+    struct labour labour = {0};
+    fiber_yield(); /* nor does anything outside fibers */
+    assert_true(fiber_run(yields_after_little_work, &labour));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +298,9 @@ int main(void)
         cmocka_unit_test(a_wake_up_before_the_wait_is_kept_for_it),
         cmocka_unit_test(hundreds_of_fibers_run_at_once_and_their_stacks_are_reused),
         cmocka_unit_test(a_run_that_cannot_end_is_reported),
+        cmocka_unit_test(long_work_that_yields_lets_the_loop_turn),
+        cmocka_unit_test(fibers_that_yield_take_turns),
+        cmocka_unit_test(little_work_does_not_give_up_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
