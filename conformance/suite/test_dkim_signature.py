@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import dns.zonefile
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Message, World
@@ -16,6 +19,7 @@ from conformance.suite.verifiers import (
     dkim_verdicts,
     key_record,
     own_domain,
+    public_key_record,
     results,
     sign,
     signatures,
@@ -26,6 +30,41 @@ ED25519 = (KEYS / "test-sender-ed25519.pem").read_bytes()
 RSA768 = (KEYS / "test-vectors-rsa768.pem").read_bytes()
 SEVEN_DAYS_S = 7 * 86400
 MOST_VERIFIED = 8
+
+
+def publish_key(world: World, domain: str) -> None:
+    """The key that sign() uses, at another domain than the sender's."""
+    record = key_record((KEYS / "test-sender-rsa2048.pem").read_bytes())
+    world.dns.add_text(f"test._domainkey.{domain}", record)
+
+
+def private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    assert isinstance(key, rsa.RSAPrivateKeyWithSerialization)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+
+
+def rsa_key_with_exponent(bits: int) -> bytes:
+    """The private key, in PEM, to a public exponent of so many bits."""
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    p, q = numbers.p, numbers.q
+    e = (1 << bits) - 1
+    while math.gcd(e, (p - 1) * (q - 1)) != 1:
+        e -= 2
+    d = pow(e, -1, (p - 1) * (q - 1))
+    chosen = rsa.RSAPrivateNumbers(
+        p,
+        q,
+        d,
+        rsa.rsa_crt_dmp1(d, p),
+        rsa.rsa_crt_dmq1(d, q),
+        numbers.iqmp,
+        rsa.RSAPublicNumbers(e, p * q),
+    )
+    return private_pem(chosen.private_key())
 
 
 def own_signature(world: World, message: Message) -> dict[str, str]:
@@ -227,6 +266,70 @@ def test_a_signature_past_its_expiry_is_no_pass(world: World) -> None:
     world.travel(8)
     again = results(forward(world, message=arrived.content)).dkim()
     expect_true(again[own_domain(world)] != "pass", "no pass after eight days", again)
+
+
+@clause("DKIM-18", "DKIM-08")
+@pytest.mark.parametrize(("bits", "result"), [(32, "pass"), (33, "permerror")])
+def test_a_public_exponent_of_more_than_32_bits_is_a_permerror(
+    world: World, bits: int, result: str
+) -> None:
+    key = rsa_key_with_exponent(bits)
+    world.dns.add_text(f"e._domainkey.{world.sender.domain}", key_record(key))
+    message = sign(world.message(), world.sender.domain, selector="e", key=key)
+    expect(result_for(world, message), result, "the DKIM result")
+
+
+@clause("DKIM-19")
+def test_the_third_value_of_l_is_recorded_as_policy(world: World) -> None:
+    message = world.message(body="")
+    for n in range(4):
+        message += b"One more line.\r\n"
+        publish_key(world, f"s{n}.{world.sender.domain}")
+        message = sign(message, f"s{n}.{world.sender.domain}", length=True)
+    whole = results(forward(world, message=message)).of("dkim")
+    expect(whole.count("pass"), 3, "the number of passes, one over the whole body")
+    expect(whole.count("policy"), 1, "the number of results policy")
+
+
+@clause("DKIM-19")
+def test_signatures_with_the_same_l_are_all_verified(world: World) -> None:
+    message = world.message()
+    for n in range(4):
+        publish_key(world, f"s{n}.{world.sender.domain}")
+        message = sign(message, f"s{n}.{world.sender.domain}", length=True)
+    message += b"One more line.\r\n"
+    outcomes = results(forward(world, message=message)).of("dkim")
+    expect(outcomes, ["pass"] * 4, "the DKIM results")
+
+
+@clause("DKIM-20")
+@pytest.mark.parametrize(("size", "result"), [(8192, "pass"), (8193, "permerror")])
+def test_a_key_record_of_more_than_8_kib_is_a_permerror(
+    world: World, size: int, result: str
+) -> None:
+    record = key_record((KEYS / "test-sender-rsa2048.pem").read_bytes()) + "; n="
+    world.dns.add_text(f"big._domainkey.{world.sender.domain}", record.ljust(size, "x"))
+    message = sign(world.message(), world.sender.domain, selector="big")
+    expect(result_for(world, message), result, "the DKIM result")
+
+
+@clause("DKIM-21")
+def test_an_rsa_key_of_more_than_4096_bits_is_a_permerror(world: World) -> None:
+    numbers = rsa.RSAPublicNumbers(65537, 1 << 4096 | 1)
+    world.dns.add_text(
+        f"long._domainkey.{world.sender.domain}",
+        public_key_record(numbers.public_key()),
+    )
+    message = sign(world.message(), world.sender.domain, selector="long")
+    expect(result_for(world, message), "permerror", "the DKIM result")
+
+
+@clause("DKIM-21")
+def test_an_rsa_key_of_4096_bits_is_a_pass(world: World) -> None:
+    key = private_pem(rsa.generate_private_key(65537, 4096))
+    world.dns.add_text(f"long._domainkey.{world.sender.domain}", key_record(key))
+    message = sign(world.message(), world.sender.domain, selector="long", key=key)
+    expect(result_for(world, message), "pass", "the DKIM result")
 
 
 @clause("DKIM-17")

@@ -202,6 +202,21 @@ def test_two_records_are_a_permerror(world: World) -> None:
     expect(recorded(world), "permerror", "the SPF result")
 
 
+@clause("SPF-13")
+@pytest.mark.parametrize("where", ["record", "include"])
+@pytest.mark.parametrize(("size", "result"), [(8192, "pass"), (8193, "permerror")])
+def test_a_record_of_more_than_8_kib_is_a_permerror(
+    world: World, size: int, result: str, where: str
+) -> None:
+    big = "v=spf1 +all x=".ljust(size, "x")
+    if where == "record":
+        publish(world, big)
+    else:
+        world.dns.add_text(f"big.{world.sender.domain}", big)
+        publish(world, f"v=spf1 include:big.{world.sender.domain} -all")
+    expect(recorded(world), result, "the SPF result")
+
+
 @clause("SPF-11", "DMARC-14")
 def test_a_fail_alone_does_not_refuse_the_mail(world: World) -> None:
     expect(recorded(world, world.new_client_addresses()[0]), "fail", "the SPF result")

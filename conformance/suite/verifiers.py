@@ -14,6 +14,7 @@ import dns.resolver
 import spf
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PUBLIC_KEY_TYPES
 from cryptography.exceptions import InvalidSignature
 
 from conformance import expect_true
@@ -197,6 +198,11 @@ def ed25519_seed(pem: bytes) -> bytes:
 def key_record(pem: bytes, kind: str = "rsa") -> str:
     """The DKIM key record for a private key."""
     public = serialization.load_pem_private_key(pem, None).public_key()
+    return public_key_record(public, kind)
+
+
+def public_key_record(public: PUBLIC_KEY_TYPES, kind: str = "rsa") -> str:
+    """The DKIM key record for a public key."""
     if kind == "ed25519":
         data = public.public_bytes(
             serialization.Encoding.Raw, serialization.PublicFormat.Raw

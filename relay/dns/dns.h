@@ -31,6 +31,11 @@ enum dns_status {
                    */
 };
 
+/* Octets of text of an SPF, DKIM or DMARC record that is read at all
+ * (specification.md#bounds-keys). What people publish has some hundreds; reading more costs time,
+ * and the client chooses the domain. */
+enum { DNS_POLICY_TEXT_MAX = 8 * 1024 };
+
 struct dns_record {
     struct bytes text;   /* TXT: the strings concatenated; PTR, NS, CNAME, MX: the name,
                             without the final dot, as presented (empty: the root) */

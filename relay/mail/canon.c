@@ -11,22 +11,14 @@ static bool ends_with_crlf(struct bytes b)
     return b.n >= 2 && b.p[b.n - 2] == '\r' && b.p[b.n - 1] == '\n';
 }
 
-/* Gathers small pieces, since a call of the sink costs as much as hashing some dozens of octets and
- * a body may consist of nothing but blanks between single letters. */
-struct gather {
-    struct canon_sink sink;
-    size_t n;
-    char octets[1024];
-};
-
-static void gather_flush(struct gather *gather)
+static void gather_flush(struct canon_gather *gather)
 {
     if (gather->n > 0)
         gather->sink.take(gather->sink.context, (struct bytes){gather->octets, gather->n});
     gather->n = 0;
 }
 
-static void gather_add(struct gather *gather, struct bytes piece)
+static void gather_add(struct canon_gather *gather, struct bytes piece)
 {
     if (gather->n + piece.n > sizeof gather->octets)
         gather_flush(gather);
@@ -38,7 +30,7 @@ static void gather_add(struct gather *gather, struct bytes piece)
     }
 }
 
-static void gather_add_char(struct gather *gather, char c)
+static void gather_add_char(struct canon_gather *gather, char c)
 {
     if (gather->n == sizeof gather->octets)
         gather_flush(gather);
@@ -47,7 +39,7 @@ static void gather_add_char(struct gather *gather, char c)
 
 /* A field value being relaxed (3.4.2), in one piece or in two. */
 struct relaxing {
-    struct gather *gather;
+    struct canon_gather *gather;
     bool begun; /* something that is not white space has been seen */
     bool blank; /* white space has been seen since */
 };
@@ -71,7 +63,7 @@ static void relax_value(struct relaxing *value, struct bytes piece)
 }
 
 /* The field without its final CRLF, in the two pieces that the cut leaves. */
-static void relax_field(struct bytes head, struct bytes tail, struct gather *gather)
+static void relax_field(struct bytes head, struct bytes tail, struct canon_gather *gather)
 {
     size_t colon = bytes_find(head, ':');
     struct bytes name = bytes_first(head, colon);
@@ -94,7 +86,7 @@ static struct bytes without_crlf(struct bytes raw)
 
 void canon_field(enum canon canon, struct bytes raw, struct canon_sink sink)
 {
-    struct gather gather = {.sink = sink};
+    struct canon_gather gather = {.sink = sink};
     if (canon == CANON_RELAXED)
         relax_field(without_crlf(raw), (struct bytes){NULL, 0}, &gather);
     else
@@ -106,7 +98,7 @@ void canon_field(enum canon canon, struct bytes raw, struct canon_sink sink)
 void canon_signature_field(enum canon canon, struct bytes raw, struct bytes cut,
                            struct canon_sink sink)
 {
-    struct gather gather = {.sink = sink};
+    struct canon_gather gather = {.sink = sink};
     struct bytes field = without_crlf(raw);
     size_t start = (size_t)(cut.p - raw.p);
     struct bytes head = bytes_first(field, start), tail = bytes_from(field, start + cut.n);
@@ -119,64 +111,100 @@ void canon_signature_field(enum canon canon, struct bytes raw, struct bytes cut,
     gather_flush(&gather);
 }
 
-static void simple_body(struct bytes body, struct gather *gather)
+void canon_body_start(struct canon_body *state, enum canon canon, struct bytes body,
+                      struct canon_sink sink)
 {
-    while (ends_with_crlf(body))
-        body.n -= 2;
-    gather_add(gather, body);
-    gather_add(gather, crlf);
+    *state = (struct canon_body){
+        .canon = canon, .body = body, .end = body.n, .at = body.n, .gather.sink = sink};
 }
 
-/* Without the lines at the end that hold nothing but blanks. */
-static struct bytes without_blank_lines(struct bytes body)
+/* Backwards over the lines at the end that hold nothing, or in relaxed form nothing but blanks. */
+static void find_end(struct canon_body *state, size_t octets)
 {
-    for (;;) {
-        struct bytes rest = without_crlf(body);
-        while (rest.n > 0 && ascii_is_blank(rest.p[rest.n - 1]))
-            rest.n--;
-        if (rest.n > 0 && !ends_with_crlf(rest))
-            return body; /* its last line has something in it */
-        if (rest.n == body.n)
-            return body;
-        body = rest;
+    const size_t stop = state->at > octets ? state->at - octets : 0;
+    while (!state->end_found && state->at >= stop) {
+        struct bytes before = bytes_first(state->body, state->at);
+        if (state->canon == CANON_RELAXED && before.n > 0 &&
+            ascii_is_blank(before.p[before.n - 1])) {
+            state->at--;
+        } else if (before.n == 0 || ends_with_crlf(before)) {
+            state->end = before.n;
+            state->end_found = before.n == 0;
+            state->at -= before.n == 0 ? 0 : 2;
+        } else {
+            state->end_found = true; /* a line with something in it, up to `end` */
+        }
     }
+    if (state->end_found)
+        state->at = 0;
 }
 
-static void relaxed_body(struct bytes body, struct gather *gather)
+/* The blanks from `run` to `at`: at the end of a line they vanish, elsewhere they become one SP. */
+static void end_run(struct canon_body *state)
 {
-    body = without_blank_lines(body);
-    size_t taken = 0;
-    for (size_t i = 0; i < body.n;) {
-        if (!ascii_is_blank(body.p[i])) {
-            i++;
+    const char *p = state->body.p;
+    const size_t run = state->run, at = state->at;
+    bool at_line_end =
+        at == state->end || (p[at] == '\r' && at + 1 < state->end && p[at + 1] == '\n');
+    if (!at_line_end && at - run == 1 && p[run] == ' ')
+        return; /* it stays as it is */
+    gather_add(&state->gather, (struct bytes){p + state->taken, run - state->taken});
+    if (!at_line_end)
+        gather_add_char(&state->gather, ' ');
+    state->taken = at;
+}
+
+static void relax_body(struct canon_body *state, size_t octets)
+{
+    const char *p = state->body.p;
+    const size_t stop = octets < state->end - state->at ? state->at + octets : state->end;
+    for (; state->at < stop; state->at++) {
+        if (ascii_is_blank(p[state->at]))
             continue;
-        }
-        size_t end = i;
-        while (end < body.n && ascii_is_blank(body.p[end]))
-            end++;
-        bool at_line_end =
-            end == body.n || (body.p[end] == '\r' && end + 1 < body.n && body.p[end + 1] == '\n');
-        if (at_line_end || end - i > 1 || body.p[i] != ' ') {
-            gather_add(gather, (struct bytes){body.p + taken, i - taken});
-            if (!at_line_end)
-                gather_add_char(gather, ' ');
-            taken = end;
-        }
-        i = end;
+        if (state->run < state->at)
+            end_run(state);
+        state->run = state->at + 1;
     }
-    gather_add(gather, bytes_from(body, taken));
-    if (body.n > 0 && !ends_with_crlf(body))
-        gather_add(gather, crlf);
+    if (state->at == state->end && state->run < state->at)
+        end_run(state);
+    if (state->taken < state->run) {
+        gather_add(&state->gather, (struct bytes){p + state->taken, state->run - state->taken});
+        state->taken = state->run;
+    }
 }
 
-void canon_body(enum canon canon, struct bytes body, struct canon_sink sink)
+static void copy_body(struct canon_body *state, size_t octets)
 {
-    struct gather gather = {.sink = sink};
-    if (canon == CANON_RELAXED)
-        relaxed_body(body, &gather);
+    struct bytes piece = bytes_first(bytes_from(state->body, state->at), state->end - state->at);
+    piece = bytes_first(piece, octets);
+    gather_add(&state->gather, piece);
+    state->at += piece.n;
+}
+
+/* In simple form an empty body becomes one CRLF (3.4.3), in relaxed form it stays empty (3.4.4). */
+static void end_body(struct canon_body *state)
+{
+    struct bytes body = bytes_first(state->body, state->end);
+    if (state->canon == CANON_SIMPLE ? body.n == 0 || !ends_with_crlf(body)
+                                     : body.n > 0 && !ends_with_crlf(body))
+        gather_add(&state->gather, crlf);
+    gather_flush(&state->gather);
+}
+
+bool canon_body_step(struct canon_body *state, size_t octets)
+{
+    if (!state->end_found) {
+        find_end(state, octets);
+        return true;
+    }
+    if (state->canon == CANON_RELAXED)
+        relax_body(state, octets);
     else
-        simple_body(body, &gather);
-    gather_flush(&gather);
+        copy_body(state, octets);
+    if (state->at < state->end)
+        return true;
+    end_body(state);
+    return false;
 }
 
 /* The fields of one name stand together, in the order of the message. */

@@ -25,8 +25,32 @@ void canon_field(enum canon canon, struct bytes raw, struct canon_sink sink);
 void canon_signature_field(enum canon canon, struct bytes raw, struct bytes cut,
                            struct canon_sink sink);
 
-/* A whole body (3.4.3, 3.4.4). */
-void canon_body(enum canon canon, struct bytes body, struct canon_sink sink);
+/* Small pieces are gathered before the sink gets them, since a call of it costs as much as hashing
+ * some dozens of octets and a body may consist of nothing but blanks between single letters. */
+struct canon_gather {
+    struct canon_sink sink;
+    size_t n;
+    char octets[1024];
+};
+
+/* A whole body (3.4.3, 3.4.4), which may have many megabytes, in steps: what is left of it. */
+struct canon_body {
+    enum canon canon;
+    struct bytes body;
+    size_t end;     /* without the empty lines that have been found at its end */
+    size_t at;      /* the octet to be looked at next; from the end while those are looked for */
+    bool end_found; /* the empty lines at the end are cut off */
+    size_t run;     /* the start of the blanks that end at `at` */
+    size_t taken;   /* what comes before has been given to the sink */
+    struct canon_gather gather;
+};
+
+/* `body` must stay until the last step. */
+void canon_body_start(struct canon_body *state, enum canon canon, struct bytes body,
+                      struct canon_sink sink);
+
+/* Reads about `octets` (at least one) of the body. False once the sink has all of it. */
+bool canon_body_step(struct canon_body *state, size_t octets);
 
 /* The fields of one message, ordered so that those of one name are found fast however many there
  * are: a signature may list thousands of names against thousands of fields. */

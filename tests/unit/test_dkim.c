@@ -8,6 +8,10 @@
 #include "rfc8463.h"
 #include "unit.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
+#include <openssl/x509.h>
 #include <string.h>
 
 /* RFC 8463 A.3. */
@@ -142,6 +146,83 @@ static void a_malformed_record_has_its_reason(void **state)
     arena_free(arena);
 }
 
+/* The record of a public key of that modulus and exponent, both of ones at either end only. */
+static const char *record_of_size(struct arena *arena, int modulus_bits, int exponent_bits)
+{
+    BIGNUM *modulus = BN_new(), *exponent = BN_new();
+    EVP_PKEY *pkey = NULL;
+    unsigned char *der = NULL, *base64;
+    assert_true(BN_set_bit(modulus, modulus_bits - 1) && BN_set_bit(modulus, 0));
+    assert_true(BN_set_bit(exponent, exponent_bits - 1) && BN_set_bit(exponent, 0));
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    assert_true(OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus));
+    assert_true(OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent));
+    OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, parameters), 1);
+    int size = i2d_PUBKEY(pkey, &der);
+    base64 = arena_alloc(arena, (size_t)size * 2);
+    EVP_EncodeBlock(base64, der, size);
+    OPENSSL_free(der);
+    EVP_PKEY_free(pkey);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    BN_free(modulus);
+    BN_free(exponent);
+    return arena_printf(arena, "s._domainkey.example.com TXT v=DKIM1; p=%s", (char *)base64).p;
+}
+
+static void what_a_key_may_cost_is_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        int modulus_bits, exponent_bits;
+        const char *reason; /* NULL: the key is good */
+    } cases[] = {
+        {1024, 2, NULL},
+        {2048, 32, NULL},
+        {2048, 33, "RSA public exponent is longer than 32 bits"},
+        {3072, 3070, "RSA public exponent is longer than 32 bits"},
+        {4096, 17, NULL},
+        {4097, 17, "RSA key is longer than 4096 bits"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *arena = arena_new(0);
+        const char *table[] = {record_of_size(arena, cases[i].modulus_bits, cases[i].exponent_bits),
+                               NULL};
+        struct fake_dns fake = FAKE_DNS(table);
+        struct public_key key;
+        enum key_status status =
+            key_fetch(arena, &fake.dns, BYTES("s"), BYTES("example.com"), KEY_RSA, &key);
+        assert_int_equal(status, cases[i].reason ? KEY_UNUSABLE : KEY_FOUND);
+        if (cases[i].reason)
+            assert_string_equal(key.reason, cases[i].reason);
+        EVP_PKEY_free(key.pkey);
+        arena_free(arena);
+    }
+}
+
+static void a_key_record_of_more_than_8_kib_is_not_read(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    const char *good = record_of_size(arena, 1024, 17);
+    int text = (int)(strlen(strstr(good, "v=DKIM1")));
+    for (int more = 0; more < 2; more++) {
+        const char *table[] = {arena_printf(arena, "%s%*s", good, 8192 - text + more, "; x=x").p,
+                               NULL};
+        struct fake_dns fake = FAKE_DNS(table);
+        struct public_key key;
+        assert_int_equal(
+            key_fetch(arena, &fake.dns, BYTES("s"), BYTES("example.com"), KEY_RSA, &key),
+            more ? KEY_UNUSABLE : KEY_FOUND);
+        EVP_PKEY_free(key.pkey);
+    }
+    arena_free(arena);
+}
+
 static void signatures_past_the_eighth_are_not_verified(void **state)
 {
     (void)state;
@@ -216,6 +297,8 @@ int main(void)
         cmocka_unit_test(the_key_record_decides),
         cmocka_unit_test(the_record_of_the_page_is_read),
         cmocka_unit_test(a_malformed_record_has_its_reason),
+        cmocka_unit_test(what_a_key_may_cost_is_bounded),
+        cmocka_unit_test(a_key_record_of_more_than_8_kib_is_not_read),
         cmocka_unit_test(signatures_past_the_eighth_are_not_verified),
         cmocka_unit_test(what_is_signed_here_verifies_here),
         cmocka_unit_test(a_key_that_cannot_sign_is_refused_with_its_reason),

@@ -19,12 +19,12 @@ struct body_hash *body_hash_new(struct arena *arena, struct bytes body);
 enum body_hash_status {
     BODY_HASH_DONE,
     BODY_HASH_SHORT,    /* the canonical body has fewer octets than the limit (3.5, l=) */
-    BODY_HASH_TOO_MANY, /* of signatures with l=: each costs a pass over the body */
+    BODY_HASH_TOO_MANY, /* different values of l=: each costs a pass over the body */
     BODY_HASH_FAILED    /* memory */
 };
 
 /* The hash of the first `limit` octets (BODY_HASH_WHOLE: all) of the canonical body. *whole becomes
- * true if those are all there are. */
+ * true if those are all there are. Other fibers run meanwhile. */
 enum body_hash_status body_hash_get(struct body_hash *hash, enum canon canon, uint64_t limit,
                                     uint8_t digest[SHA256_SIZE], bool *whole);
 

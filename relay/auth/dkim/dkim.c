@@ -29,6 +29,8 @@ static enum dkim_result result_of_status(enum signature_status status)
         return DKIM_NEUTRAL;
     case SIGNATURE_REFUSED:
         return DKIM_PERMERROR;
+    case SIGNATURE_UNVERIFIED:
+        return DKIM_POLICY;
     case SIGNATURE_UNAVAILABLE:
     case SIGNATURE_NO_MEMORY:
         break;

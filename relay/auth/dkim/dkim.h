@@ -14,7 +14,7 @@ enum { DKIM_SIGNATURES_MAX = 8 }; /* verified per message, the rest get `policy`
 enum dkim_result {
     DKIM_PASS,
     DKIM_FAIL,      /* the body hash or the signature does not match */
-    DKIM_POLICY,    /* past the number of signatures that are verified */
+    DKIM_POLICY,    /* past the number of signatures, or of values of l=, that are verified */
     DKIM_NEUTRAL,   /* malformed, of an unknown kind, or of a domain that is testing (t=y) */
     DKIM_TEMPERROR, /* DNS did not answer */
     DKIM_PERMERROR  /* permanently refused: no key, revoked, rsa-sha1, short key, expired, ... */

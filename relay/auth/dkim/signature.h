@@ -17,10 +17,11 @@ enum signature_kind { SIGNATURE_DKIM, SIGNATURE_ARC_MESSAGE, SIGNATURE_ARC_SEAL 
 
 enum signature_status {
     SIGNATURE_GOOD,
-    SIGNATURE_BAD,       /* it does not match the message */
-    SIGNATURE_MALFORMED, /* it does not follow the grammar */
-    SIGNATURE_UNKNOWN,   /* an algorithm, canonicalisation or query method that is not supported */
-    SIGNATURE_REFUSED,   /* it follows the grammar and cannot be accepted */
+    SIGNATURE_BAD,        /* it does not match the message */
+    SIGNATURE_MALFORMED,  /* it does not follow the grammar */
+    SIGNATURE_UNKNOWN,    /* an algorithm, canonicalisation or query method that is not supported */
+    SIGNATURE_REFUSED,    /* it follows the grammar and cannot be accepted */
+    SIGNATURE_UNVERIFIED, /* it costs more than one message is worth */
     SIGNATURE_UNAVAILABLE, /* DNS did not answer */
     SIGNATURE_NO_MEMORY
 };

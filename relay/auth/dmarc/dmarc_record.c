@@ -1,6 +1,9 @@
 /* Reading DMARC policy records. See dmarc_record.h. */
 #include "dmarc_record.h"
 
+#include "clause.h"
+#include "dns.h"
+
 enum dmarc_tag {
     TAG_P,
     TAG_SP,
@@ -135,8 +138,12 @@ static void read_policies(const struct values *values, enum dmarc_edition editio
 bool dmarc_record_parse(struct bytes text, enum dmarc_edition edition, struct dmarc_record *record)
 {
     static const unsigned ALL = 100;
+    const size_t size = text.n;
     if (!is_version(bytes_cut(&text, ';')))
         return false;
+    *record = (struct dmarc_record){.percent = ALL};
+    if (CLAUSE(DMARC_23, size > DNS_POLICY_TEXT_MAX))
+        return true; /* it is one, and not usable */
     struct values values = read_values(text, edition);
     *record = (struct dmarc_record){
         .strict_dkim = bytes_equal_nocase(values.of[TAG_ADKIM], BYTES("s")),

@@ -10,6 +10,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "domain.h"
+#include "fiber.h"
 #include "spf_macro.h"
 #include "spf_record.h"
 
@@ -83,6 +84,7 @@ static bool count_lookup(struct spf_evaluation *evaluation)
 static void ask_dns(struct spf_evaluation *evaluation, struct bytes name, enum dns_type type,
                     struct dns_answer *answer)
 {
+    fiber_yield(); /* an answer from the cache is there without a wait */
     dns_query(evaluation->dns, evaluation->arena, name, type, evaluation->deadline, answer);
     if (clock_monotonic() >= evaluation->deadline)
         stop(evaluation, SPF_TEMPERROR, "evaluation took longer than 20 seconds");
@@ -306,6 +308,8 @@ static bool fetch_record(struct spf_evaluation *evaluation, struct bytes domain,
     }
     if (CLAUSE(SPF_10, records > 1))
         stop_at(evaluation, SPF_PERMERROR, "domain", domain, "multiple SPF records");
+    else if (records == 1 && CLAUSE(SPF_13, text->n > DNS_POLICY_TEXT_MAX))
+        stop_at(evaluation, SPF_PERMERROR, "domain", domain, "SPF record of more than 8192 octets");
     return !evaluation->stopped && records == 1;
 }
 
