@@ -20,6 +20,7 @@ from conformance.suite.acts import expect_nothing_upstream, forward, open_transa
 COMMAND_LINE = 512
 TEXT_LINE = 1000
 LOCAL_PART = 64
+IDLE_COMMANDS_MAX = 1000
 CRLF = b"\r\n"
 
 
@@ -293,6 +294,29 @@ def test_good_commands_do_not_use_up_the_budget(world: World) -> None:
         for _ in range(200):
             expect_reply(client.command("NOOP"), 250, to="NOOP")
         open_transaction(world, client)
+
+
+@clause("LIM-30", "LIM-17")
+def test_after_1000_commands_without_a_message_a_421_470_and_the_end(
+    world: World,
+) -> None:
+    world.require("limits")
+    with world.client() as client:  # which has said EHLO
+        for n in range(IDLE_COMMANDS_MAX - 1):
+            expect_reply(client.command("NOOP"), 250, to=f"NOOP {n}")
+        reply = client.command("NOOP")
+        expect_reply(reply, 421, enhanced="4.7.0", to="the command after 1000")
+        client.expect_closed()
+
+
+@clause("LIM-30")
+def test_a_message_accepted_starts_the_count_of_commands_anew(world: World) -> None:
+    with world.client() as client:
+        for _ in range(2):
+            for _ in range(IDLE_COMMANDS_MAX - 100):
+                expect_reply(client.command("RSET"), 250, to="RSET")
+            delivery = client.deliver(world.sender.address, world.info, world.message())
+            expect_reply(delivery.final, 250, to="the end of DATA")
 
 
 @clause("LIM-18")

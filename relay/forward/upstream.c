@@ -10,6 +10,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "content.h"
+#include "fiber.h"
 #include "mx.h"
 #include "stream.h"
 
@@ -21,6 +22,7 @@ enum {
     RESET_TIMEOUT = 10,            /* for the answer to RSET; the client is kept waiting for it */
     UPSTREAM_LINE_MAX = 64 * 1024, /* octets of one reply line; a longer one breaks the protocol */
     BLOCK_SIZE = 64 * 1024,        /* octets of the message between two flushes */
+    SLICE_SIZE = 256 * 1024,       /* octets between two occasions for other fibers */
     ERROR_SIZE = 128,
     ADDED_FIELDS_ALLOWANCE = 4096, /* an allowance for what is prepended, declared in SIZE= */
 };
@@ -431,8 +433,13 @@ static bool send_pieces(struct upstream *upstream, const struct bytes *pieces, s
 {
     struct data_sender sender = {.upstream = upstream, .deadline = deadline};
     bool at_line_start = true;
-    for (size_t i = 0; i < count && sender.status == STREAM_OK; i++)
-        content_stuff(pieces[i], &at_line_start, send_run, &sender);
+    for (size_t i = 0; i < count; i++) {
+        for (struct bytes rest = pieces[i]; rest.n > 0 && sender.status == STREAM_OK;) {
+            content_stuff(bytes_first(rest, SLICE_SIZE), &at_line_start, send_run, &sender);
+            rest = bytes_from(rest, SLICE_SIZE);
+            fiber_yield(); /* an upstream that reads fast causes no wait */
+        }
+    }
     return sender.status == STREAM_OK;
 }
 

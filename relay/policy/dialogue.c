@@ -3,6 +3,9 @@
 
 #include "clause.h"
 
+/* A client that begins mail after mail and ends none costs time without end. */
+enum { IDLE_COMMANDS_MAX = 1000 };
+
 /* How each verb is used, and the clause of the catalogue that says so. */
 static const struct {
     const char *syntax;
@@ -97,4 +100,14 @@ struct refusal dialogue_refuse_path(enum command_verb verb, enum command_error e
     default:
         return refuse_address(verb, "DLG-20");
     }
+}
+
+struct refusal dialogue_refuse_idle(const struct policy *policy, size_t commands)
+{
+    /* Whatever is configured, there is room for a mail with all the recipients it may have. */
+    size_t recipients = policy->limits.recipients;
+    size_t max = recipients < IDLE_COMMANDS_MAX / 2 ? IDLE_COMMANDS_MAX : 2 * recipients;
+    if (CLAUSE(LIM_30, commands > max))
+        return REFUSE(TOO_MANY_IDLE_COMMANDS, "LIM-30");
+    return ACCEPT;
 }

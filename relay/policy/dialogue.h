@@ -3,6 +3,7 @@
 #define FAIRLEAD_DIALOGUE_H
 
 #include "command.h"
+#include "policy.h"
 #include "refusal.h"
 
 /* The refusal of a MAIL or RCPT (`verb`) for an error of command_parse_mail() or
@@ -16,5 +17,9 @@ struct refusal dialogue_refuse_command(const struct command *command);
 
 /* The refusal of a command with an argument missing, or one too many. */
 struct refusal dialogue_refuse_argument(enum command_verb verb);
+
+/* The refusal of one more command where the session has so many since the last message that was
+ * accepted. REFUSAL_NONE as long as these are not too many. */
+struct refusal dialogue_refuse_idle(const struct policy *policy, size_t commands);
 
 #endif

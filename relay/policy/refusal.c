@@ -31,6 +31,9 @@ static const struct refusal_entry entries[REFUSAL_COUNT] = {
     [REFUSAL_EARLY_TALKER] = {554, "5.5.0",
                               "SMTP protocol violation: data received before the greeting", NULL},
     [REFUSAL_TOO_MANY_BAD_COMMANDS] = {421, "4.7.0", "Too many errors, closing connection", NULL},
+    [REFUSAL_TOO_MANY_IDLE_COMMANDS] = {421, "4.7.0",
+                                        "Too many commands without a message, closing connection",
+                                        NULL},
     [REFUSAL_CLIENT_TIMEOUT] = {421, "4.4.2", "Timeout exceeded, closing connection", NULL},
     [REFUSAL_TOO_MANY_SESSIONS] = {421, "4.3.2", "Too many connections, try again later", NULL},
     [REFUSAL_TOO_MANY_SESSIONS_FROM_CLIENT] =

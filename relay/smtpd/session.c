@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "command.h"
 #include "dialogue.h"
+#include "fiber.h"
 #include "log.h"
 #include "transaction.h"
 
@@ -47,6 +48,7 @@ struct session {
     bool quit; /* the client ended the session itself */
     unsigned commands;
     unsigned bad_commands;
+    size_t idle_commands; /* since the last message that was accepted */
     unsigned mails;
     struct refusal_count refusals[REFUSALS_LOGGED_MAX];
     size_t refusal_count;
@@ -305,6 +307,11 @@ static void say_farewell(struct session *session, enum stream_status status)
         say_refusal(session, REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", limit_text(session)));
 }
 
+static bool is_acceptance(const struct answer *answer)
+{
+    return answer->refusal.kind == REFUSAL_NONE && answer->reply.code / 100 == 2;
+}
+
 static void do_data(struct session *session, const struct command *command)
 {
     struct answer answer;
@@ -330,6 +337,8 @@ static void do_data(struct session *session, const struct command *command)
      * is ready for another. Clauses: DLG-29, INV-02, INV-14, INV-19 */
     transaction_deliver(session->transaction, session->stream, &answer);
     session->mails++;
+    if (is_acceptance(&answer))
+        session->idle_commands = 0;
     say_answer(session, &answer);
     /* At once, since ending the mail may have to wait for the upstream. */
     status = flush(session);
@@ -452,6 +461,12 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 {
     struct command command;
     arena_reset(session->line);
+    struct refusal idle =
+        dialogue_refuse_idle(&session->setting.config->policy, ++session->idle_commands);
+    if (idle.kind != REFUSAL_NONE) {
+        say_refusal(session, idle);
+        return;
+    }
     struct refusal refusal = judge_line(line, bare_lf);
     if (refusal.kind != REFUSAL_NONE) {
         say_mistake(session, refusal);
@@ -499,6 +514,8 @@ static void serve_command(struct session *session)
     enum stream_status status = STREAM_OK;
     if (!stream_has_line(session->stream))
         status = flush(session);
+    else
+        fiber_yield(); /* a long pipeline does not keep others waiting */
     if (status == STREAM_OK && *session->setting.draining && session_is_idle(session))
         status = STREAM_CANCELLED;
     if (status == STREAM_OK)

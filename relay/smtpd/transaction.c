@@ -8,6 +8,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "content.h"
+#include "fiber.h"
 #include "judge.h"
 #include "message.h"
 #include "received.h"
@@ -21,9 +22,10 @@
 
 enum {
     READ_MAX = 64 * 1024,
-    OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
-    DATA_RATE_MIN = 500,       /* octets a second in DATA on average; a slower client is given up */
-    MAIL_MEMORY_MAX = 64 << 20 /* octets of everything but the message */
+    OVERSIZE_CUTOFF = 4, /* a client that sends this many times the size limit is cut off */
+    DATA_RATE_MIN = 500, /* octets a second in DATA on average; a slower client is given up */
+    MAIL_MEMORY_MAX = 64 << 20, /* octets of everything but the message */
+    SPF_MEMORY_MAX = 64 * 1024
 };
 
 /* What belongs to one mail: nothing of it outlives forget_mail(). */
@@ -45,6 +47,15 @@ struct mail {
     struct content_reader reader;
 };
 
+/* The result for the last sender of the session: a client that begins one mail after the other
+ * from the same sender causes one evaluation. */
+struct spf_memory {
+    struct arena *arena; /* lives until the next result */
+    bool known;
+    struct bytes helo, mail_from;
+    struct spf_outcome outcome;
+};
+
 struct transaction {
     const struct config *config;
     struct dns *dns;
@@ -53,7 +64,8 @@ struct transaction {
     struct arena *arena;          /* lives as long as one mail */
     unsigned number;              /* of mails in this session */
     struct dnsbl_listing listing; /* of the client, asked once a session */
-    struct upstream *upstream;    /* outlives the mail: the next may go the same way */
+    struct spf_memory spf;
+    struct upstream *upstream; /* outlives the mail: the next may go the same way */
     struct mail mail;
 };
 
@@ -68,9 +80,10 @@ struct transaction *transaction_new(const struct config *config, struct dns *dns
     transaction->budget = budget;
     transaction->client = client;
     transaction->arena = arena_new(MAIL_MEMORY_MAX);
-    if (transaction->arena)
+    transaction->spf.arena = arena_new(SPF_MEMORY_MAX);
+    if (transaction->arena && transaction->spf.arena)
         return transaction;
-    free(transaction);
+    transaction_free(transaction);
     return NULL;
 }
 
@@ -87,6 +100,7 @@ void transaction_free(struct transaction *transaction)
     upstream_free(transaction->upstream);
     drop_message(transaction);
     arena_free(transaction->arena);
+    arena_free(transaction->spf.arena);
     free(transaction);
 }
 
@@ -160,6 +174,31 @@ static struct answer client_answer(struct transaction *transaction,
 
 /* ---- MAIL ---- */
 
+static bool recall_spf(struct transaction *transaction)
+{
+    const struct spf_memory *memory = &transaction->spf;
+    struct mail *mail = &transaction->mail;
+    if (!memory->known || !bytes_equal(memory->helo, mail->envelope.helo) ||
+        !bytes_equal(memory->mail_from, mail->envelope.mail_from))
+        return false;
+    mail->spf = memory->outcome;
+    return true;
+}
+
+/* A failure of DNS may be over when the next mail comes. */
+static void remember_spf(struct transaction *transaction)
+{
+    struct spf_memory *memory = &transaction->spf;
+    const struct mail *mail = &transaction->mail;
+    arena_reset(memory->arena);
+    memory->known = false;
+    if (mail->spf.result == SPF_TEMPERROR)
+        return;
+    memory->helo = arena_copy(memory->arena, mail->envelope.helo);
+    memory->mail_from = arena_copy(memory->arena, mail->envelope.mail_from);
+    memory->known = spf_outcome_copy(memory->arena, &mail->spf, &memory->outcome);
+}
+
 /* SPF for the reverse-path, to be used after DATA. */
 static void evaluate_spf(struct transaction *transaction)
 {
@@ -170,7 +209,10 @@ static void evaluate_spf(struct transaction *transaction)
         .mail_from = mail->record.sender,
         .receiver = transaction->config->hostname,
     };
-    spf_check(mail->memo, transaction->arena, &mail->envelope, &mail->spf);
+    if (!recall_spf(transaction)) {
+        spf_check(mail->memo, transaction->arena, &mail->envelope, &mail->spf);
+        remember_spf(transaction);
+    }
     mail->record.spf = spf_result_name(mail->spf.result);
 }
 
@@ -384,6 +426,7 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
             return status;
         stream_unread(stream, octets.n - content_feed(reader, octets));
         charge_budget(transaction);
+        fiber_yield();
         if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size)
             return STREAM_TOO_LONG;
     }

@@ -47,6 +47,9 @@ struct spf_outcome {
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
                struct spf_outcome *outcome);
 
+/* Copies an outcome with everything it points to. False when memory is short. */
+bool spf_outcome_copy(struct arena *arena, const struct spf_outcome *from, struct spf_outcome *to);
+
 /* "pass", "fail", ... as Received-SPF and Authentication-Results write it. */
 const char *spf_result_name(enum spf_result result);
 

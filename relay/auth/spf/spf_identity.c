@@ -16,6 +16,18 @@ const char *spf_result_name(enum spf_result result)
     return names[result];
 }
 
+bool spf_outcome_copy(struct arena *arena, const struct spf_outcome *from, struct spf_outcome *to)
+{
+    *to = *from;
+    to->sender = arena_copy(arena, from->sender);
+    to->domain = arena_copy(arena, from->domain);
+    to->explanation = arena_copy(arena, from->explanation);
+    to->mechanism = arena_copy(arena, from->mechanism);
+    if (from->problem)
+        to->problem = arena_string(arena, bytes_of(from->problem));
+    return !arena_failed(arena);
+}
+
 void spf_identify(struct arena *arena, const struct spf_request *request,
                   struct spf_outcome *outcome)
 {
