@@ -30,6 +30,7 @@ enum {
     SESSION_DESCRIPTORS = 3, /* the client, the upstream, a question to the DNS */
     OWN_DESCRIPTORS = 64,
     PROXY_HEADER_TIMEOUT = 10,
+    ACCEPTS_MAX = 64,             /* in a row, after which the loop turns */
     REFUSED_CONNECTIONS_MAX = 64, /* connections beyond the limit that still get a 421 */
     ACCEPT_PAUSE_MILLISECONDS = 100
 };
@@ -71,6 +72,7 @@ struct server {
     unsigned session_count; /* connections admitted */
     struct budget budget;
     bool draining;
+    bool reloading, reload_again;
     ev_signal hangup, terminate, interrupt;
     ev_timer drain_bound;
 };
@@ -238,24 +240,31 @@ static void start_connection(struct listening *listening, int fd,
 /* ---- Listeners ---- */
 
 /* Accepts until the listener is closed. Out of descriptors or memory, it pauses until sessions have
- * ended. */
+ * ended. Clients that come and go faster than they are accepted do not keep it from waiting. */
 static void run_listener(void *argument)
 {
     struct listening *listening = argument;
     listening->fiber = fiber_self();
+    unsigned in_a_row = 0;
     for (;;) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
         unsigned connections_max =
             listening->server->generation->config->limits.sessions + REFUSED_CONNECTIONS_MAX;
-        enum fiber_event event = FIBER_READY;
+        enum fiber_event event;
         int fd = -1;
         if (listening->server->connection_count < connections_max)
             fd = accept4(listening->fd, (struct sockaddr *)&address, &length,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
+        bool wait = errno == EAGAIN && listening->server->connection_count < connections_max;
+        if (fd >= 0) {
             start_connection(listening, fd, &address);
-        else if (errno == EAGAIN && listening->server->connection_count < connections_max)
+            if (++in_a_row < ACCEPTS_MAX)
+                continue;
+            wait = true;
+        }
+        in_a_row = 0;
+        if (wait)
             event = fiber_wait_fd(listening->fd, EV_READ, 0);
         else
             event = fiber_sleep_until(clock_monotonic() + ACCEPT_PAUSE_MILLISECONDS / 1000.0);
@@ -311,12 +320,9 @@ static bool bind_all(struct server *server, const struct config *config, struct 
 
 /* ---- Signals ---- */
 
-static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
+static void reload(struct server *server)
 {
-    struct server *server = watcher->data;
     struct buffer errors = {0};
-    (void)loop;
-    (void)events;
     struct config *config = config_load(server->first_config->path.p, &errors);
     struct generation *generation = config ? generation_new(config) : NULL;
     if (config && !generation)
@@ -331,6 +337,37 @@ static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
                     (int)errors.n, errors.p ? errors.p : "");
     }
     buffer_free(&errors);
+}
+
+/* Reading a large configuration takes many rounds of the loop. The file may have changed after what
+ * was read of it, if another SIGHUP came meanwhile. */
+static void run_reload(void *argument)
+{
+    struct server *server = argument;
+    do {
+        server->reload_again = false;
+        reload(server);
+    } while (server->reload_again && !server->draining);
+    server->reloading = false;
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    struct server *server = watcher->data;
+    (void)loop;
+    (void)events;
+    if (server->draining)
+        return;
+    if (server->reloading) {
+        server->reload_again = true;
+        return;
+    }
+    server->reloading = true;
+    if (fiber_start(run_reload, server))
+        return;
+    server->reloading = false;
+    log_message("reload", "configuration not reloaded, the old one remains in force: %s",
+                "out of memory");
 }
 
 static void cancel_connections(struct server *server, bool idle_only)
