@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* 0, or the error number. */
-static int read_all(int fd, size_t max, struct buffer *out)
+static int read_all(int fd, size_t max, struct buffer *out, void (*between)(void))
 {
     enum { CHUNK = 64 * 1024 };
     const size_t before = out->n;
@@ -24,14 +24,22 @@ static int read_all(int fd, size_t max, struct buffer *out)
         out->n += (size_t)n;
         if (out->n - before > max)
             return EFBIG;
+        if (between)
+            between();
     }
 }
 
 bool file_read(const char *path, size_t max, struct buffer *out, const char **problem)
 {
+    return file_read_in_parts(path, max, out, NULL, problem);
+}
+
+bool file_read_in_parts(const char *path, size_t max, struct buffer *out, void (*between)(void),
+                        const char **problem)
+{
     const bool is_stdin = strcmp(path, "-") == 0;
     const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    const int error = fd < 0 ? errno : read_all(fd, max, out);
+    const int error = fd < 0 ? errno : read_all(fd, max, out, between);
     if (fd >= 0 && !is_stdin)
         close(fd);
     if (error != 0)

@@ -8,4 +8,8 @@
  * `max` octets included, with the system's text for it in *problem. */
 bool file_read(const char *path, size_t max, struct buffer *out, const char **problem);
 
+/* The same, with `between` called after each part of 64 KiB (NULL: nothing). */
+bool file_read_in_parts(const char *path, size_t max, struct buffer *out, void (*between)(void),
+                        const char **problem);
+
 #endif

@@ -5,6 +5,7 @@
 #include "config_files.h"
 #include "config_reader.h"
 #include "config_zones.h"
+#include "fiber.h"
 #include "file.h"
 
 #include <stdlib.h>
@@ -82,7 +83,7 @@ static struct config *load_file(const char *path, bool with_files, struct buffer
     struct buffer yaml = {0};
     struct config *config = NULL;
     const char *problem;
-    if (!file_read(path, CONFIGURATION_SIZE_MAX, &yaml, &problem))
+    if (!file_read_in_parts(path, CONFIGURATION_SIZE_MAX, &yaml, fiber_yield, &problem))
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
         config = parse_file(buffer_bytes(&yaml), path, with_files, errors);

@@ -43,6 +43,8 @@ struct config_draft {
     size_t source_count;
     const struct config_zone *zones;
     size_t zone_count;
+
+    size_t entries_built; /* zones and routes, to yield now and then */
 };
 
 #endif

@@ -2,6 +2,7 @@
  * suffixes. See config_files.h. */
 #include "config_files.h"
 
+#include "fiber.h"
 #include "file.h"
 #include "pem.h"
 
@@ -172,7 +173,9 @@ static void read_public_suffixes(struct config_draft *draft)
 void config_read_files(struct config_draft *draft)
 {
     read_public_suffixes(draft);
+    fiber_yield();
     read_tls(draft);
+    fiber_yield();
     read_signing_key(draft);
     read_secrets(draft);
 }

@@ -7,6 +7,7 @@
 #include "config_suggestion.h"
 #include "config_table.h"
 #include "config_values.h"
+#include "fiber.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@ enum { KEY_SHOWN_MAX = 32 };
 struct reader {
     yaml_parser_t parser;
     struct config_draft *draft;
+    struct bytes unread;
     struct config_key key; /* of the value being read */
     bool keys_are_good;
 };
@@ -394,9 +396,23 @@ void config_preset(struct config_draft *draft)
     draft->config.resolver = resolver_defaults();
 }
 
+/* Gives libyaml what is next of the file, some KiB at a time: whatever the file holds, values or
+ * comments alone, other fibers get their turn in between. */
+static int read_piece(void *context, unsigned char *piece, size_t size, size_t *size_read)
+{
+    struct reader *r = context;
+    fiber_yield();
+    const struct bytes next = bytes_first(r->unread, size);
+    if (next.n > 0)
+        memcpy(piece, next.p, next.n);
+    r->unread = bytes_from(r->unread, next.n);
+    *size_read = next.n;
+    return 1;
+}
+
 bool config_read(struct config_draft *draft, struct bytes yaml)
 {
-    struct reader r = {.draft = draft, .keys_are_good = true};
+    struct reader r = {.draft = draft, .unread = yaml, .keys_are_good = true};
     struct record file = {.base = (char *)draft};
     file.settings = config_table(&file.count);
     if (!yaml_parser_initialize(&r.parser)) {
@@ -404,7 +420,7 @@ bool config_read(struct config_draft *draft, struct bytes yaml)
         return false;
     }
     config_preset(draft);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)yaml.p, yaml.n);
+    yaml_parser_set_input(&r.parser, read_piece, &r);
     const bool readable = read_stream(&r, &file);
     yaml_parser_delete(&r.parser);
     return readable && r.keys_are_good;

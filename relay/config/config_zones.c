@@ -4,7 +4,16 @@
 #include "config_zones.h"
 
 #include "clause.h"
+#include "fiber.h"
 #include "srs.h"
+
+/* Called for each zone and each route, of which there may be very many. */
+static void yield_now_and_then(struct config_draft *draft)
+{
+    enum { ENTRIES = 1024 };
+    if (++draft->entries_built % ENTRIES == 0)
+        fiber_yield();
+}
 
 static struct config_key route_key(size_t zone, size_t route, const char *member)
 {
@@ -52,6 +61,7 @@ static void enter_routes(struct config_draft *draft, struct route_table *table, 
 {
     const struct zone *zone = &draft->config.policy.routing.zones[index];
     for (size_t i = 0; zone->domain.n > 0 && i < zone->route_count; i++) {
+        yield_now_and_then(draft);
         const struct zone_route *route = &zone->routes[i];
         const struct config_key key = route_key(index, i, "address");
         if (route->domain.n > 0 && may_route(draft, key, &draft->zones[index], route))
@@ -78,12 +88,28 @@ static void check_destination(struct config_draft *draft, struct config_key key,
                      BYTES_ARG(mailbox->domain));
 }
 
+/* Only when all served domains are known can a loop be seen. */
+static void check_destinations(struct config_draft *draft)
+{
+    const struct routing *routing = &draft->config.policy.routing;
+    for (size_t i = 0; i < routing->zone_count; i++) {
+        const struct zone *zone = &routing->zones[i];
+        yield_now_and_then(draft);
+        for (size_t j = 0; j < zone->route_count; j++) {
+            yield_now_and_then(draft);
+            check_destination(draft, route_key(i, j, "to"), &zone->routes[j].to);
+        }
+    }
+    check_destination(draft, config_key("postmaster.address"), &routing->postmaster);
+}
+
 void config_build_routing(struct config_draft *draft)
 {
     struct routing *routing = &draft->config.policy.routing;
     struct zone *zones = arena_alloc_array(draft->arena, draft->zone_count, sizeof *zones);
     size_t route_count = 0;
     for (size_t i = 0; zones && i < draft->zone_count; i++) {
+        yield_now_and_then(draft);
         zones[i] = draft->zones[i].zone;
         route_count += zones[i].route_count;
     }
@@ -94,13 +120,13 @@ void config_build_routing(struct config_draft *draft)
     routing->zones = zones;
     routing->zone_count = draft->zone_count;
     routing->table = table;
-    for (size_t i = 0; i < routing->zone_count; i++)
+    for (size_t i = 0; i < routing->zone_count; i++) {
+        yield_now_and_then(draft);
         enter_zone(draft, table, i);
-    for (size_t i = 0; i < routing->zone_count; i++)
+    }
+    for (size_t i = 0; i < routing->zone_count; i++) {
+        yield_now_and_then(draft);
         enter_routes(draft, table, i);
-    /* Only when all served domains are known can a loop be seen. */
-    for (size_t i = 0; i < routing->zone_count; i++)
-        for (size_t j = 0; j < zones[i].route_count; j++)
-            check_destination(draft, route_key(i, j, "to"), &zones[i].routes[j].to);
-    check_destination(draft, config_key("postmaster.address"), &routing->postmaster);
+    }
+    check_destinations(draft);
 }

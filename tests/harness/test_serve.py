@@ -410,6 +410,27 @@ def test_an_invalid_new_file_leaves_the_old_configuration_in_force(
     assert connect(relay.port).reply().startswith("220 mx.relay.example ")
 
 
+def test_a_file_that_changes_during_a_reload_is_read_again(
+    relay: Relay, connect: Connect
+) -> None:
+    relay.start()
+    relay.settings["hostname"] = "mx.first.example"
+    relay.write()
+    with relay.path.open("a", encoding="utf-8") as file:  # reading it takes a while
+        file.write("\n" + ("#" * 79 + "\n") * 400_000)
+    relay.signal(signal.SIGHUP)
+    assert connect(relay.port).reply().startswith("220 mx.")
+    relay.settings["hostname"] = "mx.last.example"
+    relay.write()
+    relay.signal(signal.SIGHUP)
+    done = threading.Event()
+    for _ in range(PATIENCE * 50):
+        if connect(relay.port).reply().startswith("220 mx.last.example "):
+            return
+        done.wait(0.02)
+    raise AssertionError(relay.log.read_text())
+
+
 def test_shutdown_lets_a_mail_in_progress_finish_and_starts_no_new_one(
     relay: Relay, connect: Connect, sink: Sink
 ) -> None:
