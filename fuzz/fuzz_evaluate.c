@@ -45,9 +45,9 @@ static bool is_text(struct bytes text)
     return text.n > 0;
 }
 
-static void check_dmarc(const struct evaluation *evaluation, const struct spf_verdict *spf)
+static void check_dmarc(const struct evaluation *evaluation, const struct spf_outcome *spf)
 {
-    const struct dmarc_verdict *dmarc = &evaluation->dmarc;
+    const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     bool any_signature = false;
     require(is_text(evaluation->reason) && evaluation->refusal.kind < REFUSAL_COUNT);
     if (evaluation->author_domain.n == 0) {
@@ -168,7 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world world = {.dns = {query},
                           .key = {.text = BYTES("v=DKIM1; k=ed25519; p=" EDDSA_KEY)}};
     struct spf_request envelope = {.receiver = own_id};
-    struct spf_verdict spf;
+    struct spf_outcome spf;
     struct message message;
     struct evaluation evaluation;
     struct policy *policy = own_policy();

@@ -453,14 +453,14 @@ def test_pct_changes_nothing_in_rfc_9989(world: World) -> None:
     refused(world, send(world, world.message()))
 
 
-@clause("DMARC-23")
+@clause("DMARC-27")
 def test_a_record_of_more_than_8_kib_is_a_permerror(world: World) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject; x=".ljust(8193, "x"))
     result, _ = recorded(world, send(world, world.message()))
     expect(result, "permerror", "the DMARC result")
 
 
-@clause("DMARC-23")
+@clause("DMARC-27")
 def test_the_policy_of_a_record_of_8_kib_applies(world: World) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject; x=".ljust(8192, "x"))
     refused(world, send(world, world.message()))

@@ -296,7 +296,7 @@ def test_good_commands_do_not_use_up_the_budget(world: World) -> None:
         open_transaction(world, client)
 
 
-@clause("LIM-30", "LIM-17")
+@clause("LIM-24", "LIM-17")
 def test_after_1000_commands_without_a_message_a_421_470_and_the_end(
     world: World,
 ) -> None:
@@ -309,7 +309,7 @@ def test_after_1000_commands_without_a_message_a_421_470_and_the_end(
         client.expect_closed()
 
 
-@clause("LIM-30")
+@clause("LIM-24")
 def test_a_message_accepted_starts_the_count_of_commands_anew(world: World) -> None:
     with world.client() as client:
         for _ in range(2):

@@ -107,7 +107,7 @@ struct refusal dialogue_refuse_idle(const struct policy *policy, size_t commands
     /* Whatever is configured, there is room for a mail with all the recipients it may have. */
     size_t recipients = policy->limits.recipients;
     size_t max = recipients < IDLE_COMMANDS_MAX / 2 ? IDLE_COMMANDS_MAX : 2 * recipients;
-    if (CLAUSE(LIM_30, commands > max))
-        return REFUSE(TOO_MANY_IDLE_COMMANDS, "LIM-30");
+    if (CLAUSE(LIM_24, commands > max))
+        return REFUSE(TOO_MANY_IDLE_COMMANDS, "LIM-24");
     return ACCEPT;
 }

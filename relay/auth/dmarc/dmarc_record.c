@@ -142,7 +142,7 @@ bool dmarc_record_parse(struct bytes text, enum dmarc_edition edition, struct dm
     if (!is_version(bytes_cut(&text, ';')))
         return false;
     *record = (struct dmarc_record){.percent = ALL};
-    if (CLAUSE(DMARC_23, size > DNS_POLICY_TEXT_MAX))
+    if (CLAUSE(DMARC_27, size > DNS_POLICY_TEXT_MAX))
         return true; /* it is one, and not usable */
     struct values values = read_values(text, edition);
     *record = (struct dmarc_record){
