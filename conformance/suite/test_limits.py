@@ -345,6 +345,18 @@ def served_again(world: World, source: str) -> None:
     expect_reply(banner, 220, to="a connection after sessions have ended")
 
 
+@clause("LIM-18")
+def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
+    world.require("limits")
+    limit = world.subject.limits.sessions_per_client
+    for _ in range(limit):
+        world.client(source=world.new_client_addresses()[1])
+    excess = world.client(source=world.new_client_addresses()[1], greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more from the /64")
+    excess.expect_closed()
+    world.client(source=world.new_client_addresses()[0]).quit()
+
+
 @clause("LIM-23")
 def test_there_are_only_so_many_sessions_in_all(world: World) -> None:
     limits = world.subject.limits

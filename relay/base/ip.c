@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { IPV6_CLIENT_BITS = 64 };
+
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 void ip_unmap(struct ip *ip)
@@ -73,6 +75,12 @@ bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix)
         return true;
     unsigned mask = (0xff00u >> left) & 0xffu;
     return ((unsigned)(ip->octet[whole] ^ prefix->address.octet[whole]) & mask) == 0;
+}
+
+bool ip_is_same_client(const struct ip *a, const struct ip *b)
+{
+    const struct ip_prefix network = {*b, IPV6_CLIENT_BITS};
+    return a->length == 16 ? ip_in_prefix(a, &network) : ip_equal(a, b);
 }
 
 const char *ip_reversed(const struct ip *ip, char text[IP_REVERSED_SIZE])

@@ -35,6 +35,12 @@ void ip_unmap(struct ip *ip);
 bool ip_equal(const struct ip *a, const struct ip *b);
 bool ip_in_prefix(const struct ip *ip, const struct ip_prefix *prefix);
 
+/* True if both belong to one client for limits per client: an IPv4 address, or an IPv6 /64, which
+ * is what one host may choose its addresses from (RFC 4291 2.5.1,
+ * specification.md#limits-sessions).
+ */
+bool ip_is_same_client(const struct ip *a, const struct ip *b);
+
 /* The labels under which reverse zones and DNSBLs list the address (RFC 5782 2.1, 2.4):
  * "1.2.0.192", or 32 nibbles. No trailing dot, no suffix. Returns `text`. */
 const char *ip_reversed(const struct ip *ip, char text[IP_REVERSED_SIZE]);

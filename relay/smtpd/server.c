@@ -108,7 +108,7 @@ static unsigned count_sessions_from(const struct server *server, const struct ip
 {
     unsigned count = 0;
     for (const struct connection *c = server->connections; c; c = c->next)
-        count += c->admitted && ip_equal(&c->address, address) ? 1 : 0;
+        count += c->admitted && ip_is_same_client(&c->address, address) ? 1 : 0;
     return count;
 }
 
