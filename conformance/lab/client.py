@@ -4,6 +4,7 @@ replies strictly. It adds nothing to what a test sends and hides nothing of what
 from __future__ import annotations
 
 import re
+import select
 import socket
 import ssl
 import struct
@@ -224,6 +225,12 @@ class Client:
             lines.append((match.group(3) or b"").decode("ascii"))
             if match.group(2) != b"-":
                 return Reply(int(code), tuple(lines), raw)
+
+    def is_silent_for(self, seconds: float) -> bool:
+        """False as soon as the subject says something or closes, True if it does neither."""
+        return (
+            not self._buffer and not select.select([self._socket], [], [], seconds)[0]
+        )
 
     def expect_closed(self, patience: float | None = None) -> bytes:
         """The subject closes the connection; returns what it sent before that."""

@@ -445,3 +445,76 @@ def test_past_the_memory_budget_a_message_is_put_off_and_the_service_lives(
     for client in waiting:
         client.close()
     expect_reply(world.client().mail(world.sender.address), 250, to="a later MAIL")
+
+
+def hold_messages(world: World, source: str, size: int) -> list[Client]:
+    """Sessions from `source` that have sent all but the last line of a message, as many as are let
+    into DATA, four at most."""
+    whole = stuffed(of_size(world.message(), size))
+    holding: list[Client] = []
+    while len(holding) < 4:
+        client = world.client(source=source)
+        if not client.mail(world.sender.address).positive:
+            client.close()
+            break
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
+        client.send(whole[:-5])
+        holding.append(client)
+    return holding
+
+
+@clause("LIM-30")
+def test_one_client_cannot_hold_the_whole_memory_budget(world: World) -> None:
+    world.require("limits")
+    budget = world.subject.limits.memory
+    expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
+    holding = hold_messages(world, world.new_client_addresses()[0], budget // 4)
+    with world.client(source=world.new_client_addresses()[0]) as other:
+        begin_data(world, other)
+        message = of_size(world.message(), budget // 4)
+        expect_reply(other.content(message), 250, to="another client's message")
+    holding[-1].send(b"the end\r\n.\r\n")
+    reply = holding[-1].read_reply()
+    expect_reply(reply, 452, enhanced="4.3.1", to="the client's last message")
+    for client in holding:
+        client.close()
+
+
+@clause("LIM-31")
+def test_small_messages_are_taken_while_large_ones_fill_the_budget(
+    world: World,
+) -> None:
+    world.require("limits")
+    budget = world.subject.limits.memory
+    expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
+    holding: list[Client] = []
+    for size in (budget // 4, budget // 16):
+        for _ in range(3):
+            source = world.new_client_addresses()[0]
+            holding += hold_messages(world, source, size)
+    with world.client(source=world.new_client_addresses()[0]) as small:
+        open_transaction(world, small)
+        expect_reply(small.data(), 354, to="DATA")
+        message = of_size(world.message(), 100_000)
+        expect_reply(small.content(message), 250, to="a small message")
+    for client in holding:
+        client.close()
+
+
+@clause("LIM-32")
+def test_a_client_that_falls_below_the_rate_is_given_up(world: World) -> None:
+    world.require("timeouts")
+    patience = world.subject.timeouts.client_data
+    with world.client() as client:
+        begin_data(world, client)
+        client.send(stuffed(of_size(world.message(), 1_000_000))[:-5])
+        # The rate is due over a window of `patience`; an octet a third of it apart keeps none.
+        given_up = False
+        deadline = time.monotonic() + 4 * patience + client.patience
+        while not given_up and time.monotonic() < deadline:
+            client.send(b"x")
+            given_up = not client.is_silent_for(patience / 3)
+        expect_true(given_up, "the client given up", given_up)
+        client.expect_closed()
+    expect_nothing_upstream(world)

@@ -1,6 +1,7 @@
 /* Arenas. See arena.h. Blocks double in size up to a bound; a large request gets its own block. */
 #include "arena.h"
 
+#include "budget.h"
 #include "buffer.h"
 
 #include <stdalign.h>
@@ -21,6 +22,7 @@ struct arena {
     struct block *blocks;
     size_t limit;
     size_t total;
+    struct budget_account *account; /* NULL: charged to nobody */
     bool failed;
 };
 
@@ -32,10 +34,17 @@ struct arena *arena_new(size_t limit)
     return arena;
 }
 
-static void free_blocks(struct block *block)
+void arena_charge(struct arena *arena, struct budget_account *account)
+{
+    arena->account = account;
+}
+
+static void free_blocks(struct arena *arena, struct block *block)
 {
     while (block) {
         struct block *next = block->next;
+        if (arena->account)
+            budget_give_back(arena->account, block->size);
         free(block);
         block = next;
     }
@@ -45,7 +54,7 @@ void arena_free(struct arena *arena)
 {
     if (!arena)
         return;
-    free_blocks(arena->blocks);
+    free_blocks(arena, arena->blocks);
     free(arena);
 }
 
@@ -56,10 +65,10 @@ void arena_reset(struct arena *arena)
     arena->total = 0;
     if (!keep)
         return;
-    free_blocks(keep->next);
+    free_blocks(arena, keep->next);
     keep->next = NULL;
     if (keep->size > BLOCK_MAX) {
-        free(keep);
+        free_blocks(arena, keep);
         arena->blocks = NULL;
         return;
     }
@@ -79,9 +88,14 @@ static struct block *add_block(struct arena *arena, size_t need)
         if (size > arena->limit || arena->total > arena->limit - size)
             return NULL;
     }
-    struct block *block = malloc(sizeof *block + size);
-    if (!block)
+    if (arena->account && !budget_take(arena->account, size))
         return NULL;
+    struct block *block = malloc(sizeof *block + size);
+    if (!block) {
+        if (arena->account)
+            budget_give_back(arena->account, size);
+        return NULL;
+    }
     block->next = arena->blocks;
     block->size = size;
     block->used = 0;

@@ -12,11 +12,16 @@
 #include <stdarg.h>
 
 struct arena;
+struct budget_account;
 struct buffer;
 
 /* A new arena that will hold at most `limit` octets in all (0: no limit of its own).
  * NULL when memory is short. Free with arena_free(). */
 struct arena *arena_new(size_t limit);
+
+/* From now on the arena's memory is taken from the account, whose refusal is a failure like any
+ * other. The arena must be new, and the account outlive it. */
+void arena_charge(struct arena *arena, struct budget_account *account);
 
 /* Frees the arena and everything in it. NULL is ignored. */
 void arena_free(struct arena *arena);

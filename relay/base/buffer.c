@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_MIN = 256 };
+/* A buffer doubles while it is small; a large one grows by a quarter, so that little of it is
+ * unused.
+ */
+enum { CAPACITY_MIN = 256, DOUBLED_MAX = 256 * 1024, GROWTH = 4 };
 
 struct bytes buffer_bytes(const struct buffer *buffer)
 {
@@ -22,7 +25,7 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
         return true;
     size_t capacity = buffer->capacity ? buffer->capacity : CAPACITY_MIN;
     while (capacity - buffer->n < more)
-        capacity *= 2;
+        capacity += capacity < DOUBLED_MAX ? capacity : capacity / GROWTH;
     char *p = realloc(buffer->p, capacity);
     if (!p) {
         buffer->failed = true;

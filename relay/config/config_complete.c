@@ -67,9 +67,10 @@ void config_complete(struct config_draft *draft)
     complete_resolver(draft);
     complete_sources(draft);
     complete_self(draft);
-    if (config->limits.memory < config->policy.limits.message_size)
+    /* One client may hold half of it (base/budget.h). */
+    if (config->limits.memory / 2 < config->policy.limits.message_size)
         config_error(draft->source, config_key("limits.memory"),
-                     "less than one message of limits.message_size");
+                     "less than two messages of limits.message_size");
     if (config->policy.dnsbl_count > 0 && config->policy.postmaster_page.n == 0 &&
         !config_source_has(draft->source, config_key("postmaster.page")))
         config_error(draft->source, config_key("postmaster.page"),

@@ -11,6 +11,7 @@
 #include "fiber.h"
 #include "judge.h"
 #include "message.h"
+#include "pace.h"
 #include "received.h"
 #include "srs.h"
 #include "trace_fields.h"
@@ -22,9 +23,8 @@
 
 enum {
     READ_MAX = 64 * 1024,
-    OVERSIZE_CUTOFF = 4, /* a client that sends this many times the size limit is cut off */
-    DATA_RATE_MIN = 500, /* octets a second in DATA on average; a slower client is given up */
-    MAIL_MEMORY_MAX = 64 << 20, /* octets of everything but the message */
+    OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
+    MAIL_MEMORY_MAX = 8 << 20, /* octets of everything but the message, charged like it */
     SPF_MEMORY_MAX = 64 * 1024
 };
 
@@ -43,7 +43,8 @@ struct mail {
     struct bytes only_recipient; /* wire form; empty when there are several */
 
     struct buffer message;
-    size_t held; /* octets taken from the budget */
+    size_t charged; /* octets of it taken from the budget */
+    struct pace pace;
     struct content_reader reader;
 };
 
@@ -59,7 +60,7 @@ struct spf_memory {
 struct transaction {
     const struct config *config;
     struct dns *dns;
-    struct budget *budget;
+    struct budget_account account; /* of everything that a mail keeps */
     const struct client *client;
     struct arena *arena;          /* lives as long as one mail */
     unsigned number;              /* of mails in this session */
@@ -77,20 +78,23 @@ struct transaction *transaction_new(const struct config *config, struct dns *dns
         return NULL;
     transaction->config = config;
     transaction->dns = dns;
-    transaction->budget = budget;
     transaction->client = client;
     transaction->arena = arena_new(MAIL_MEMORY_MAX);
     transaction->spf.arena = arena_new(SPF_MEMORY_MAX);
-    if (transaction->arena && transaction->spf.arena)
-        return transaction;
-    transaction_free(transaction);
-    return NULL;
+    if (!transaction->arena || !transaction->spf.arena ||
+        !budget_open(budget, &client->address, &transaction->account)) {
+        transaction_free(transaction);
+        return NULL;
+    }
+    arena_charge(transaction->arena, &transaction->account);
+    return transaction;
 }
 
 static void drop_message(struct transaction *transaction)
 {
     buffer_free(&transaction->mail.message);
-    budget_release(transaction->budget, &transaction->mail.held);
+    budget_give_back(&transaction->account, transaction->mail.charged);
+    transaction->mail.charged = 0;
 }
 
 void transaction_free(struct transaction *transaction)
@@ -101,6 +105,7 @@ void transaction_free(struct transaction *transaction)
     drop_message(transaction);
     arena_free(transaction->arena);
     arena_free(transaction->spf.arena);
+    budget_close(&transaction->account);
     free(transaction);
 }
 
@@ -225,7 +230,9 @@ struct refusal transaction_mail(struct transaction *transaction,
     struct refusal refusal = judge_sender(arena, &transaction->config->policy, arguments);
     if (refusal.kind != REFUSAL_NONE)
         return refusal;
-    if (CLAUSE(LIM_22, budget_is_exhausted(transaction->budget)))
+    /* The declared size is believed for this only: room for it now is no promise. */
+    if (CLAUSE(LIM_22, !budget_has_room(&transaction->account,
+                                        arguments->size_stated ? arguments->size : 1)))
         return REFUSE(NO_MEMORY, "LIM-22");
     mail->arguments = *arguments;
     mail->arguments.sender.local = arena_copy(arena, arguments->sender.local);
@@ -387,25 +394,17 @@ void transaction_recipient(struct transaction *transaction, const struct address
 
 /* ---- DATA ---- */
 
-/* Charges the message to the budget; past the budget the rest of it is read and discarded. */
+/* Charges what has come of the message; past the budget the rest of it is read and discarded. */
 static void charge_budget(struct transaction *transaction)
 {
     struct mail *mail = &transaction->mail;
-    if (!mail->message.failed &&
-        CLAUSE(LIM_22, budget_raise(transaction->budget, &mail->held, mail->message.capacity)))
+    size_t more = mail->message.n - mail->charged;
+    if (!mail->message.failed && CLAUSE(LIM_22, budget_take(&transaction->account, more))) {
+        mail->charged += more;
         return;
+    }
     mail->reader.discard = true;
     drop_message(transaction);
-}
-
-/* When more of the message must have arrived. Clause: INV-07 */
-static double receive_deadline(const struct transaction *transaction)
-{
-    double patience = transaction->config->timeouts.client_data;
-    double now = clock_monotonic();
-    double earned = (double)transaction->mail.reader.size / DATA_RATE_MIN;
-    double in_all = transaction->mail.record.data_started + patience + earned;
-    return in_all < now + patience ? in_all : now + patience;
 }
 
 /* Up to the end of the data, whatever is wrong with the content: the next command follows it. A
@@ -417,14 +416,16 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
     struct mail *mail = &transaction->mail;
     struct content_reader *reader = &mail->reader;
     mail->record.data_started = clock_monotonic();
+    pace_start(&mail->pace, transaction->config->timeouts.client_data, mail->record.data_started);
     content_start(reader, &mail->message, judge_content_limits(policy));
     while (!reader->ended) {
         struct bytes octets;
-        enum stream_status status =
-            stream_read_some(stream, READ_MAX, receive_deadline(transaction), &octets);
+        enum stream_status status = stream_read_some(
+            stream, READ_MAX, pace_deadline(&mail->pace, clock_monotonic()), &octets);
         if (status != STREAM_OK)
             return status;
         stream_unread(stream, octets.n - content_feed(reader, octets));
+        pace_received(&mail->pace, octets.n, clock_monotonic());
         charge_budget(transaction);
         fiber_yield();
         if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size)

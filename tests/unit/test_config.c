@@ -277,7 +277,7 @@ static const struct bad_file bad_values[] = {
      "f.yaml:6: timeouts.recipient: must be between 1 and 300\n"
      "f.yaml:6: timeouts.upstream_final: must be between 1 and 600\n"},
     {ONE_ZONE "limits: {memory: 1048576}\n",
-     "f.yaml:6: limits.memory: less than one message of limits.message_size\n"},
+     "f.yaml:6: limits.memory: less than two messages of limits.message_size\n"},
     {ONE_ZONE "dnsbl:\n  lists:\n  - {zone: bl.example, name: two words}\n",
      "f.yaml:8: dnsbl.lists[0].name: must be a word of printable ASCII without blanks, at most "
      "64 octets\n"
