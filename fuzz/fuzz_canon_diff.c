@@ -133,7 +133,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(message_parse(arena, raw, &message));
     for (enum canon canon = CANON_SIMPLE; canon <= CANON_RELAXED; canon++) {
         struct buffer ours = {0}, reference = reference_body(canon, message.body);
-        CANONBODY
+        struct canon_body body;
+        canon_body_start(&body, canon, message.body, (struct canon_sink){take, &ours});
+        while (canon_body_step(&body, 1 + size % 7))
+            continue;
         compare(&ours, &reference);
         for (size_t i = 0; i < message.field_count; i++) {
             struct bytes field = message.fields[i].raw;

@@ -518,3 +518,40 @@ def test_a_client_that_falls_below_the_rate_is_given_up(world: World) -> None:
         expect_true(given_up, "the client given up", given_up)
         client.expect_closed()
     expect_nothing_upstream(world)
+
+
+QUESTIONS = 200
+
+
+def publish_90_hosts(world: World, aliases: int) -> None:
+    """An SPF record that names 90 hosts, within RFC 7208 4.6.4, each at the end of so many CNAMEs."""
+    domain = world.sender.domain
+    world.dns.remove(domain, "TXT")
+    exchanges = [f"m{m}.{domain}" for m in range(9)]
+    terms = " ".join(f"mx:{exchange}" for exchange in exchanges)
+    world.dns.add_text(domain, f"v=spf1 {terms} +all")
+    for exchange in exchanges:
+        for n in range(10):
+            names = [f"h{n}.{exchange}"]
+            names += [f"c{c}.h{n}.{exchange}" for c in range(aliases)]
+            world.dns.add(exchange, "MX", f"10 {names[0]}.")
+            for alias, target in zip(names, names[1:]):
+                world.dns.add(alias, "CNAME", f"{target}.")
+            world.dns.add(names[-1], "A", "203.0.113.254")
+
+
+@clause("LIM-33")
+@pytest.mark.parametrize(("aliases", "code"), [(0, 250), (4, 451)])
+def test_a_message_causes_at_most_200_dns_questions(
+    world: World, aliases: int, code: int
+) -> None:
+    publish_90_hosts(world, aliases)
+    with world.client(source=world.sender.ipv4) as client:
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect(delivery.final.code, code, "the code for the message")
+    asked = [
+        query for query in world.dns.queries() if world.sender.domain in query.name
+    ]
+    # Hosts alone have CNAMEs, which the lab's server follows within its answer.
+    count = sum(1 + aliases * (query.rdtype == "A") for query in asked)
+    expect_true(0 < count <= QUESTIONS, f"at most {QUESTIONS} questions", count)

@@ -1,6 +1,8 @@
 /* Which questions can be asked, and the memo of those asked before. See dns.h. */
 #include "dns.h"
 
+#include "clause.h"
+
 enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, MEMO_BUCKETS = 64 };
 
 /* RFC 1035 2.3.4: no empty label, none over 63 octets, 255 in wire form. */
@@ -35,6 +37,7 @@ void dns_answer_fail(struct dns_answer *answer, const char *problem)
     *answer = (struct dns_answer){
         .status = DNS_TEMPFAIL,
         .canonical_name = answer->canonical_name,
+        .aliases = answer->aliases,
         .problem = problem,
     };
 }
@@ -56,6 +59,52 @@ void dns_answer_copy(struct arena *arena, const struct dns_answer *from, struct 
     }
 }
 
+/* Copies those records of `answer` that do (`policy`) or do not begin like a policy record, as long
+ * as their text fits into what is left of *room. */
+static void keep_texts(const struct dns_answer *answer, bool policy, struct dns_record *kept,
+                       size_t *count, size_t *room)
+{
+    for (size_t i = 0; i < answer->count && *count < DNS_RECORDS_MAX; i++) {
+        struct bytes text = bytes_first(answer->records[i].text, DNS_TEXT_MAX);
+        if (bytes_equal_nocase(bytes_first(text, 2), BYTES("v=")) != policy || text.n > *room)
+            continue;
+        kept[(*count)++] = (struct dns_record){.text = text};
+        *room -= text.n;
+    }
+}
+
+static bool is_within_bounds(const struct dns_answer *answer)
+{
+    size_t octets = 0, longest = 0;
+    for (size_t i = 0; i < answer->count; i++) {
+        size_t n = answer->records[i].text.n;
+        octets += n;
+        longest = n > longest ? n : longest;
+    }
+    return answer->count <= DNS_RECORDS_MAX && octets <= DNS_TEXTS_MAX && longest <= DNS_TEXT_MAX;
+}
+
+void dns_answer_trim(struct arena *arena, enum dns_type type, struct dns_answer *answer)
+{
+    size_t count = 0, room = DNS_TEXTS_MAX;
+    if (type != DNS_TXT && type != DNS_SPF) {
+        if (answer->count > DNS_RECORDS_MAX)
+            answer->count = DNS_RECORDS_MAX;
+        return;
+    }
+    if (is_within_bounds(answer))
+        return;
+    struct dns_record *kept = arena_alloc_array(arena, DNS_RECORDS_MAX, sizeof *kept);
+    if (!kept) {
+        dns_answer_fail(answer, "out of memory");
+        return;
+    }
+    keep_texts(answer, true, kept, &count, &room);
+    keep_texts(answer, false, kept, &count, &room);
+    answer->records = kept;
+    answer->count = count;
+}
+
 struct memo_entry {
     struct memo_entry *next;
     struct bytes name;
@@ -67,8 +116,17 @@ struct memo {
     struct dns dns;
     struct arena *arena;
     struct dns *inner;
+    unsigned questions, questions_max;
     struct memo_entry *buckets[MEMO_BUCKETS];
 };
+
+/* True if one more question, with as long a chain of CNAMEs as there may be, stays within the
+ * bound. What is not asked fails temporarily, like what takes too long (RFC 7208 4.6.4). */
+static bool may_ask(const struct memo *memo)
+{
+    return memo->questions_max == 0 ||
+           CLAUSE(LIM_33, memo->questions + 1 + DNS_ALIASES_MAX <= memo->questions_max);
+}
 
 static void memo_query(struct dns *self, struct arena *arena, struct bytes name, enum dns_type type,
                        double deadline, struct dns_answer *answer)
@@ -78,6 +136,10 @@ static void memo_query(struct dns *self, struct arena *arena, struct bytes name,
     struct memo_entry *entry = *bucket;
     while (entry && (entry->type != type || !bytes_equal_nocase(entry->name, name)))
         entry = entry->next;
+    if (!entry && !may_ask(memo)) {
+        dns_answer_fail(answer, "too many questions for one message");
+        return;
+    }
     if (!entry) {
         entry = arena_alloc(memo->arena, sizeof *entry);
         if (!entry) {
@@ -86,7 +148,9 @@ static void memo_query(struct dns *self, struct arena *arena, struct bytes name,
         }
         entry->name = arena_copy(memo->arena, name);
         entry->type = type;
+        memo->questions++;
         dns_query(memo->inner, memo->arena, entry->name, type, deadline, &entry->answer);
+        memo->questions += entry->answer.aliases;
         /* Entered only when it is complete: another fiber may have asked in the meantime. */
         entry->next = *bucket;
         *bucket = entry;
@@ -97,7 +161,7 @@ static void memo_query(struct dns *self, struct arena *arena, struct bytes name,
         dns_answer_copy(arena, &entry->answer, answer);
 }
 
-struct dns *dns_memo(struct arena *arena, struct dns *inner)
+struct dns *dns_memo(struct arena *arena, struct dns *inner, unsigned questions_max)
 {
     struct memo *memo = arena_alloc(arena, sizeof *memo);
     if (!memo)
@@ -105,5 +169,6 @@ struct dns *dns_memo(struct arena *arena, struct dns *inner)
     memo->dns.query = memo_query;
     memo->arena = arena;
     memo->inner = inner;
+    memo->questions_max = questions_max;
     return &memo->dns;
 }

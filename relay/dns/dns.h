@@ -9,6 +9,16 @@
 #include "arena.h"
 #include "ip.h"
 
+/* Questions that one message may cause (specification.md#bounds-dns). */
+enum { DNS_QUESTIONS_MAX = 200 };
+
+/* CNAMEs from the name asked to its records. */
+enum { DNS_ALIASES_MAX = 8 };
+
+/* What is kept of one answer (specification.md#bounds-dns-answer). A text is cut at one octet more
+ * than a policy record may have, so that whoever reads it still sees that it has too many. */
+enum { DNS_RECORDS_MAX = 128, DNS_TEXTS_MAX = 16 * 1024, DNS_TEXT_MAX = 8 * 1024 + 1 };
+
 /* The types that mail needs, with their numbers in the registry (RFC 1035 3.2.2, RFC 3596). */
 enum dns_type {
     DNS_A = 1,
@@ -49,6 +59,7 @@ struct dns_answer {
     const struct dns_record *records; /* in the order received */
     struct bytes canonical_name;      /* where a CNAME chain ended, or the name asked */
     uint32_t ttl;                     /* seconds for which the answer may be cached */
+    unsigned aliases;                 /* CNAMEs on the way, each a question of its own */
     const char *problem;              /* DNS_TEMPFAIL: why, in a few words, a literal */
 };
 
@@ -69,8 +80,13 @@ void dns_query(struct dns *dns, struct arena *arena, struct bytes name, enum dns
 void dns_answer_fail(struct dns_answer *answer, const char *problem);
 void dns_answer_copy(struct arena *arena, const struct dns_answer *from, struct dns_answer *to);
 
-/* A `struct dns` in `arena` that remembers every answer of `inner` until the arena is dropped.
- * NULL when memory is short. */
-struct dns *dns_memo(struct arena *arena, struct dns *inner);
+/* For implementations too: drops what is beyond the bounds above. Records that begin with "v=",
+ * which are those that mail looks for, are dropped last. */
+void dns_answer_trim(struct arena *arena, enum dns_type type, struct dns_answer *answer);
+
+/* A `struct dns` in `arena` that remembers every answer of `inner` until the arena is dropped. It
+ * never causes more than `questions_max` questions (0: any number), a CNAME counted as one, and
+ * what is asked beyond that is a DNS_TEMPFAIL. NULL when memory is short. */
+struct dns *dns_memo(struct arena *arena, struct dns *inner, unsigned questions_max);
 
 #endif

@@ -10,7 +10,6 @@
 enum {
     DNS_WIRE_NAME_MAX = 255,
     DNS_QUESTION_MAX = 12 + DNS_WIRE_NAME_MAX + 4 + 11,
-    DNS_ALIASES_MAX = 8,   /* CNAMEs from the name asked to its records */
     DNS_UDP_PAYLOAD = 1232 /* fits every path unfragmented */
 };
 

@@ -29,6 +29,7 @@ struct lookup {
     struct bytes name;
     enum dns_type type;
     struct dns_answer answer;
+    unsigned aliases; /* CNAMEs so far */
     bool done;
     unsigned users;
     struct waiter *waiters;
@@ -70,14 +71,13 @@ static void resolve(const struct resolver_config *config, struct lookup *lookup)
     struct dns_question question = {.type = lookup->type};
     struct dns_reply reply;
     uint32_t ttl = UINT32_MAX;
-    unsigned aliases = 0;
     dns_question_name(&question, lookup->name);
     for (;;) {
         ask_servers(config, lookup->arena, &question, &reply);
-        aliases += reply.aliases;
+        lookup->aliases += reply.aliases;
         if (reply.kind != DNS_REPLY_ALIAS)
             break;
-        if (aliases > DNS_ALIASES_MAX) {
+        if (lookup->aliases > DNS_ALIASES_MAX) {
             dns_answer_fail(&reply.answer, "CNAME loop or too long a chain");
             break;
         }
@@ -87,6 +87,8 @@ static void resolve(const struct resolver_config *config, struct lookup *lookup)
         question.name_size = reply.next.n;
     }
     lookup->answer = reply.answer;
+    lookup->answer.aliases = lookup->aliases;
+    dns_answer_trim(lookup->arena, lookup->type, &lookup->answer);
     if (ttl < lookup->answer.ttl)
         lookup->answer.ttl = ttl;
 }
@@ -187,6 +189,7 @@ static void resolver_query(struct dns *self, struct arena *arena, struct bytes n
         dns_answer_copy(arena, &lookup->answer, answer);
     else
         dns_answer_fail(answer, "timed out");
+    answer->aliases = lookup->aliases;
     release_lookup(lookup);
 }
 

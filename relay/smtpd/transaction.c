@@ -243,7 +243,7 @@ struct refusal transaction_mail(struct transaction *transaction,
         .sender = address_write(arena, &mail->arguments.sender),
         .started = clock_monotonic(),
     };
-    mail->memo = dns_memo(arena, transaction->dns);
+    mail->memo = dns_memo(arena, transaction->dns, DNS_QUESTIONS_MAX);
     if (mail->memo)
         evaluate_spf(transaction);
     if (arena_failed(arena)) {

@@ -70,7 +70,7 @@ static int run_body(const struct tool_operands *operands, const struct resolver_
         .result = TOOL_UNABLE,
     };
     if (resolver && arena)
-        job.context.dns = dns_memo(arena, resolver_dns(resolver));
+        job.context.dns = dns_memo(arena, resolver_dns(resolver), 0);
     if (!job.context.dns || !fiber_run(run_job, &job))
         job.result = tool_unable("out of memory");
     arena_free(arena);

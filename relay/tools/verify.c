@@ -176,12 +176,15 @@ static bool judge_data(struct tool_context *context, const struct policy *policy
     struct content_reader content;
     struct message message;
     struct judgement judgement;
+    struct dns *memo = dns_memo(arena, context->dns, DNS_QUESTIONS_MAX);
     const struct evaluation_request request = {.policy = policy,
-                                               .dns = context->dns,
+                                               .dns = memo,
                                                .envelope = &outcome->envelope,
                                                .spf = &outcome->spf,
                                                .message = &message};
-    spf_check(context->dns, arena, &outcome->envelope, &outcome->spf);
+    if (!memo)
+        return false;
+    spf_check(memo, arena, &outcome->envelope, &outcome->spf);
     read_content(file, policy, octets, &content);
     if (octets->failed || !judge_message(arena, &content, &request, &message, &judgement))
         return false;

@@ -126,6 +126,7 @@ void fake_dns_query(struct dns *self, struct arena *arena, struct bytes name, en
     *answer = (struct dns_answer){.ttl = 300, .canonical_name = name};
     for (int links = 0; answer_for_owner(fake, arena, &answer->canonical_name, type, answer);
          links++) {
+        answer->aliases++;
         if (links < CHAIN_MAX)
             continue;
         answer->status = DNS_TEMPFAIL;

@@ -3,6 +3,8 @@
 #include "fake_dns.h"
 #include "unit.h"
 
+#include <string.h>
+
 static const char *const zone[] = {
     "example.com TXT one two",
     "example.com MX 10 mx.example.com.",
@@ -10,6 +12,14 @@ static const char *const zone[] = {
     "www.example.com CNAME example.com",
     "loop.example CNAME loop.example",
     "slow.example * !TEMPFAIL",
+    "www0.example CNAME example.com",
+    "www1.example CNAME example.com",
+    "www2.example CNAME example.com",
+    "www3.example CNAME example.com",
+    "www4.example CNAME example.com",
+    "www5.example CNAME example.com",
+    "www6.example CNAME example.com",
+    "www7.example CNAME example.com",
     NULL,
 };
 
@@ -77,7 +87,7 @@ static void a_memo_asks_each_question_once_even_when_it_failed(void **state)
     (void)state;
     struct arena *message = arena_new(0), *other = arena_new(0);
     struct fake_dns fake = FAKE_DNS(zone);
-    struct dns *memo = dns_memo(message, &fake.dns);
+    struct dns *memo = dns_memo(message, &fake.dns, 0);
     struct dns_answer answer;
     for (int i = 0; i < 3; i++) {
         struct arena *arena = i == 1 ? other : message;
@@ -96,6 +106,59 @@ static void a_memo_asks_each_question_once_even_when_it_failed(void **state)
     arena_free(message);
     assert_int_equal(answer.status, DNS_OK);
     arena_free(other);
+}
+
+static void a_memo_never_causes_more_questions_than_it_may_with_aliases_counted(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct fake_dns fake = FAKE_DNS(zone);
+    struct dns *memo = dns_memo(arena, &fake.dns, 20);
+    struct dns_answer answer;
+    for (int i = 0; i < 40; i++) {
+        dns_query(memo, arena, arena_printf(arena, "%d.example.com", i), DNS_A, 0, &answer);
+        /* Ten questions leave room for as many as one more may become. */
+        assert_int_equal(answer.status == DNS_TEMPFAIL, i >= 12);
+    }
+    assert_int_equal(fake.queries, 12);
+    /* What it remembers it still answers. */
+    dns_query(memo, arena, BYTES("3.example.com"), DNS_A, 0, &answer);
+    assert_int_equal(answer.status, DNS_NXDOMAIN);
+
+    memo = dns_memo(arena, &fake.dns, 20);
+    fake.queries = 0;
+    for (int i = 0; i < 8; i++)
+        dns_query(memo, arena, arena_printf(arena, "www%d.example", i), DNS_A, 0, &answer);
+    assert_int_equal(fake.queries, 6);
+    arena_free(arena);
+}
+
+static void of_a_huge_answer_what_mail_looks_for_is_kept(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static char letters[DNS_TEXT_MAX + 100];
+    struct dns_record records[COUNT] = {{.text = {NULL, 0}}};
+    struct arena *arena = arena_new(0);
+    struct dns_answer answer = {.status = DNS_OK, .count = COUNT, .records = records};
+    dns_answer_trim(arena, DNS_AAAA, &answer);
+    assert_int_equal(answer.count, DNS_RECORDS_MAX);
+
+    memset(letters, 'x', sizeof letters);
+    for (size_t i = 0; i < COUNT; i++)
+        records[i].text = (struct bytes){letters, 1000};
+    records[COUNT - 1].text = BYTES("v=spf1 -all");
+    records[COUNT - 2].text = (struct bytes){letters, sizeof letters};
+    answer = (struct dns_answer){.status = DNS_OK, .count = COUNT, .records = records};
+    dns_answer_trim(arena, DNS_TXT, &answer);
+    assert_int_equal(answer.count, 1 + DNS_TEXTS_MAX / 1000);
+    assert_bytes(answer.records[0].text, "v=spf1 -all");
+
+    answer = (struct dns_answer){.status = DNS_OK, .count = 1, .records = &records[COUNT - 2]};
+    dns_answer_trim(arena, DNS_TXT, &answer);
+    assert_int_equal(answer.count, 1);
+    assert_int_equal(answer.records[0].text.n, DNS_TEXT_MAX);
+    arena_free(arena);
 }
 
 static void
@@ -128,6 +191,8 @@ int main(void)
         cmocka_unit_test(a_name_is_queried_only_if_it_fits_the_wire_format),
         cmocka_unit_test(a_name_of_253_octets_is_queried_and_one_of_254_is_not),
         cmocka_unit_test(an_arena_that_runs_out_gives_a_temporary_failure),
+        cmocka_unit_test(a_memo_never_causes_more_questions_than_it_may_with_aliases_counted),
+        cmocka_unit_test(of_a_huge_answer_what_mail_looks_for_is_kept),
         cmocka_unit_test(a_memo_asks_each_question_once_even_when_it_failed),
         cmocka_unit_test(
             the_fake_distinguishes_missing_types_from_missing_names_and_follows_aliases),
