@@ -316,3 +316,17 @@ def test_a_refusal_of_the_first_message_does_not_stick_to_the_next(
         open_transaction(world, client)
         expect_reply(client.data(), 354, to="DATA")
         expect_reply(client.content(world.message()), 250, to="the second message")
+
+
+@clause("UPS-30")
+def test_an_idle_client_does_not_hold_an_upstream_connection(world: World) -> None:
+    world.require("timeouts")
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+        expect_reply(delivery.final, 250, to="the first message")
+        world.upstream.wait_until_idle()
+        # It was the upstream connection alone that was closed.
+        expect_reply(client.command("NOOP"), 250, to="NOOP")
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+        expect_reply(delivery.final, 250, to="the next message")
+    expect(len(world.upstream.messages), 2, "the number of messages upstream")

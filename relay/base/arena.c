@@ -68,12 +68,19 @@ void arena_reset(struct arena *arena)
     free_blocks(arena, keep->next);
     keep->next = NULL;
     if (keep->size > BLOCK_MAX) {
-        free_blocks(arena, keep);
-        arena->blocks = NULL;
+        arena_drop(arena);
         return;
     }
     keep->used = 0;
     arena->total = keep->size;
+}
+
+void arena_drop(struct arena *arena)
+{
+    free_blocks(arena, arena->blocks);
+    arena->blocks = NULL;
+    arena->failed = false;
+    arena->total = 0;
 }
 
 static struct block *add_block(struct arena *arena, size_t need)

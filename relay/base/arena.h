@@ -29,6 +29,9 @@ void arena_free(struct arena *arena);
 /* Forgets everything in the arena; keeps one block for reuse. */
 void arena_reset(struct arena *arena);
 
+/* Forgets everything in the arena, and keeps no memory. */
+void arena_drop(struct arena *arena);
+
 /* Zeroed memory, aligned for any type. NULL on failure, and from then on until arena_reset(). */
 void *arena_alloc(struct arena *arena, size_t size);
 

@@ -500,6 +500,13 @@ void upstream_reset(struct upstream *upstream)
 }
 
 /* Clause: UPS-10 */
+void upstream_rest(struct upstream *upstream)
+{
+    arena_drop(upstream->step);
+    if (upstream->stream)
+        stream_rest(upstream->stream);
+}
+
 void upstream_quit(struct upstream *upstream)
 {
     if (upstream->stream) {

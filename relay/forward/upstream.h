@@ -95,6 +95,9 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
  * unless the upstream answers 2xx. */
 void upstream_reset(struct upstream *upstream);
 
+/* Frees the memory that only a session at work needs. The last answer must not be used any more. */
+void upstream_rest(struct upstream *upstream);
+
 /* Sends QUIT, without waiting for the answer, and drops the connection. */
 void upstream_quit(struct upstream *upstream);
 

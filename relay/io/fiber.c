@@ -29,9 +29,11 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #ifdef __has_feature
 #define HAS_FEATURE(feature) __has_feature(feature)
@@ -430,6 +432,17 @@ void fiber_yield(void)
 enum fiber_event fiber_sleep_until(double deadline)
 {
     return current->cancelled ? FIBER_CANCELLED : suspend(deadline);
+}
+
+/* ASan keeps notes of its own of what lies there. */
+void fiber_trim_stack(void)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t bottom = (uintptr_t)current->stack;
+    /* Two pages below this frame stay, for the frames from here to the wait. */
+    uintptr_t end = (uintptr_t)__builtin_frame_address(0) / page * page - 2 * page;
+    if (!WITH_ASAN && current != &root && end > bottom)
+        madvise(current->mapping + GUARD_SIZE, end - bottom, MADV_DONTNEED);
 }
 
 enum fiber_event fiber_wait(double deadline)

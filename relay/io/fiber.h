@@ -51,6 +51,10 @@ void fiber_yield(void);
 /* Waits until the monotonic time `deadline`. */
 enum fiber_event fiber_sleep_until(double deadline);
 
+/* Gives the memory of the calling fiber's stack below the frame in use back to the system. To be
+ * called before a long wait, by code that is not deep in calls. */
+void fiber_trim_stack(void);
+
 /* A rendezvous inside the loop: a fiber waits in fiber_wait(), another (or a callback of the loop)
  * calls fiber_wake(). A wake-up that comes before the wait is kept for it; several count as one.
  * fiber_self() is NULL outside fibers; the pointer is valid until that fiber's function returns. */

@@ -6,7 +6,6 @@
 #include "stream.h"
 
 #include "fiber.h"
-#include "ip.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -107,61 +106,6 @@ struct stream *stream_from_memory(struct bytes input, struct buffer *output)
     stream->input = input.p;
     stream->memory_left = input.n;
     stream->memory_output = output;
-    return stream;
-}
-
-static bool bind_source(int fd, const struct ip *source)
-{
-    struct sockaddr_storage address;
-    socklen_t size = ip_to_sockaddr(source, 0, &address);
-    int on = 1;
-    /* The port is chosen at connect(), so that one address serves more than 64 K connections. */
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    return bind(fd, (const struct sockaddr *)&address, size) == 0;
-}
-
-/* 0, or an errno value. */
-static int connect_until(int fd, const struct ip *host, uint16_t port, double deadline)
-{
-    struct sockaddr_storage address;
-    socklen_t size = ip_to_sockaddr(host, port, &address);
-    if (connect(fd, (const struct sockaddr *)&address, size) == 0)
-        return 0;
-    if (errno != EINPROGRESS)
-        return errno;
-    switch (fiber_wait_fd(fd, EV_WRITE, deadline)) {
-    case FIBER_TIMEOUT:
-        return ETIMEDOUT;
-    case FIBER_CANCELLED:
-        return ECANCELED;
-    default:
-        break;
-    }
-    int error = 0;
-    socklen_t error_size = sizeof error;
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) == 0 ? error : errno;
-}
-
-struct stream *stream_connect(const struct ip *host, uint16_t port, const struct ip *source,
-                              double deadline, int *error)
-{
-    int family = host->length == 4 ? AF_INET : AF_INET6;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        *error = errno;
-        return NULL;
-    }
-    if (source && !bind_source(fd, source))
-        *error = errno;
-    else
-        *error = connect_until(fd, host, port, deadline);
-    if (*error != 0) {
-        close(fd);
-        return NULL;
-    }
-    struct stream *stream = stream_from_fd(fd);
-    if (!stream)
-        *error = ENOMEM;
     return stream;
 }
 
@@ -285,7 +229,7 @@ static bool make_room(struct stream *stream)
     bool grow = kept == stream->capacity || (was_filled && stream->capacity < INPUT_MAX);
     if (!grow)
         return true;
-    size_t capacity = stream->capacity ? stream->capacity * 2 : INPUT_MIN;
+    size_t capacity = stream->capacity < INPUT_MIN ? INPUT_MIN : stream->capacity * 2;
     char *storage = realloc(stream->storage, capacity);
     if (!storage)
         return kept < stream->capacity;
@@ -346,6 +290,35 @@ static enum stream_status discard_line(struct stream *stream, double deadline)
         if (status != STREAM_OK)
             return status;
     }
+}
+
+enum stream_status stream_await_input(struct stream *stream, double deadline)
+{
+    if (stream->fd < 0 || (stream->ssl && SSL_has_pending(stream->ssl)))
+        return STREAM_OK;
+    stream->asked = false;
+    return wait_for(stream, "read", EV_READ, deadline);
+}
+
+void stream_rest(struct stream *stream)
+{
+    struct bytes unread = unread_input(stream);
+    if (stream->output.n == 0)
+        buffer_free(&stream->output);
+    if (stream->ssl)
+        SSL_free_buffers(stream->ssl);
+    if (!stream->storage)
+        return;
+    char *storage = NULL;
+    if (unread.n > 0 && !(storage = malloc(unread.n)))
+        return;
+    if (unread.n > 0)
+        memcpy(storage, unread.p, unread.n);
+    free(stream->storage);
+    stream->storage = storage;
+    stream->input = storage;
+    stream->begin = 0;
+    stream->end = stream->capacity = unread.n;
 }
 
 enum stream_status stream_read_line(struct stream *stream, size_t limit, double deadline,

@@ -38,6 +38,13 @@ struct stream *stream_connect(const struct ip *host, uint16_t port, const struct
 /* Closes and frees; anything unflushed is lost. NULL is ignored. */
 void stream_free(struct stream *stream);
 
+/* Waits until there is more to read than what is buffered, without reading it. May return STREAM_OK
+ * early. */
+enum stream_status stream_await_input(struct stream *stream, double deadline);
+
+/* Frees the buffers that hold nothing: to be called before a long wait. */
+void stream_rest(struct stream *stream);
+
 /* Reads up to and including the next LF. `line` points into the stream's buffer and is valid until
  * the next read; it includes its line end, whatever that is: bare CR and LF are the caller's to
  * judge. A line longer than `limit` octets (its end included) gives STREAM_TOO_LONG. At the end of

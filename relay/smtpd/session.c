@@ -12,6 +12,7 @@
 #include "command.h"
 #include "dialogue.h"
 #include "fiber.h"
+#include "idle.h"
 #include "log.h"
 #include "transaction.h"
 
@@ -25,6 +26,7 @@ enum {
     COMMAND_MEMORY_MAX = 1 << 20,
     ID_SIZE = sizeof "0123456789abcdef",
     REFUSALS_LOGGED_MAX = 8, /* different ones */
+    HANDSHAKE_TIMEOUT = 30,  /* seconds; a client that begins one has all it needs */
     GOODBYE_TIMEOUT = 5      /* seconds for the reply before the relay closes */
 };
 
@@ -415,8 +417,11 @@ static void do_starttls(struct session *session, const struct command *command)
     session->closing = true;
     if (flush(session) != STREAM_OK)
         return;
+    double patience = config->timeouts.client_command;
+    if (patience > HANDSHAKE_TIMEOUT)
+        patience = HANDSHAKE_TIMEOUT;
     if (stream_start_tls_server(session->stream, config->tls_server,
-                                clock_monotonic() + config->timeouts.client_command) != STREAM_OK) {
+                                clock_monotonic() + patience) != STREAM_OK) {
         keep_client_error(session);
         return;
     }
@@ -487,10 +492,9 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 /* Reads a command line of up to 512 octets, in however many packets it comes, without its end. Only
  * CRLF ends it (RFC 5321 2.3.8): what follows a bare LF belongs to the same line, which is not a
  * command then; only its last part is returned. Clauses: DLG-30, LIM-01 */
-static enum stream_status read_command_line(struct session *session, struct bytes *line,
-                                            bool *bare_lf)
+static enum stream_status read_command_line(struct session *session, double deadline,
+                                            struct bytes *line, bool *bare_lf)
 {
-    double deadline = clock_monotonic() + session->setting.config->timeouts.client_command;
     *bare_lf = false;
     for (;;) {
         enum stream_status status =
@@ -516,10 +520,13 @@ static void serve_command(struct session *session)
         status = flush(session);
     else
         fiber_yield(); /* a long pipeline does not keep others waiting */
+    double deadline = clock_monotonic() + session->setting.config->timeouts.client_command;
     if (status == STREAM_OK && *session->setting.draining && session_is_idle(session))
         status = STREAM_CANCELLED;
+    if (status == STREAM_OK && !stream_has_line(session->stream))
+        status = idle_wait(session->stream, session->transaction, session->line, deadline);
     if (status == STREAM_OK)
-        status = read_command_line(session, &line, &bare_lf);
+        status = read_command_line(session, deadline, &line, &bare_lf);
     session->commands++;
     if (status == STREAM_OK)
         serve_line(session, line, bare_lf);

@@ -24,6 +24,7 @@
 enum {
     READ_MAX = 64 * 1024,
     OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
+    UPSTREAM_KEPT_MAX = 5,     /* seconds without a mail for which its connection is kept */
     MAIL_MEMORY_MAX = 8 << 20, /* octets of everything but the message, charged like it */
     SPF_MEMORY_MAX = 64 * 1024
 };
@@ -67,6 +68,7 @@ struct transaction {
     struct dnsbl_listing listing; /* of the client, asked once a session */
     struct spf_memory spf;
     struct upstream *upstream; /* outlives the mail: the next may go the same way */
+    double upstream_used;      /* monotonic: when its last mail ended */
     struct mail mail;
 };
 
@@ -128,6 +130,34 @@ static void forget_mail(struct transaction *transaction)
     arena_reset(transaction->arena);
 }
 
+static bool came_to_upstream(const struct mail *mail)
+{
+    return mail->recipients.destination_domain.n > 0;
+}
+
+void transaction_rest(struct transaction *transaction)
+{
+    if (!transaction->mail.open)
+        arena_drop(transaction->arena);
+    if (transaction->upstream)
+        upstream_rest(transaction->upstream);
+}
+
+double transaction_upstream_unused_until(const struct transaction *transaction)
+{
+    double kept = transaction->config->timeouts.client_command / 2;
+    if (!transaction->upstream || came_to_upstream(&transaction->mail))
+        return 0;
+    return transaction->upstream_used + (kept < UPSTREAM_KEPT_MAX ? kept : UPSTREAM_KEPT_MAX);
+}
+
+void transaction_drop_upstream(struct transaction *transaction)
+{
+    upstream_quit(transaction->upstream);
+    upstream_free(transaction->upstream);
+    transaction->upstream = NULL;
+}
+
 static void reset_upstream(struct transaction *transaction)
 {
     if (transaction->mail.upstream_has_sender)
@@ -140,9 +170,8 @@ static void reset_upstream(struct transaction *transaction)
 static void record_mail(const struct transaction *transaction, const struct answer *answer)
 {
     const struct mail *mail = &transaction->mail;
-    bool came_to_upstream = mail->recipients.destination_domain.n > 0;
     transaction_record_write(&mail->record, transaction->arena, transaction->client,
-                             came_to_upstream ? transaction->upstream : NULL, answer);
+                             came_to_upstream(mail) ? transaction->upstream : NULL, answer);
 }
 
 /* For a mail that did not come to the end of DATA. */
@@ -156,6 +185,8 @@ void transaction_end(struct transaction *transaction)
 {
     record_unfinished(transaction);
     reset_upstream(transaction);
+    if (came_to_upstream(&transaction->mail))
+        transaction->upstream_used = clock_monotonic();
     forget_mail(transaction);
 }
 

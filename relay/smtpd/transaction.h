@@ -53,6 +53,16 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
 void transaction_deliver(struct transaction *transaction, struct stream *client,
                          struct answer *answer);
 
+/* The client is idle: frees the memory that only a busy session needs. */
+void transaction_rest(struct transaction *transaction);
+
+/* The monotonic time from which a kept upstream connection is not worth keeping any longer; 0: there
+ * is none, or the open mail uses it. */
+double transaction_upstream_unused_until(const struct transaction *transaction);
+
+/* Ends the upstream session that no mail uses. */
+void transaction_drop_upstream(struct transaction *transaction);
+
 /* Forgets the mail, if there is one. What has not been delivered never will be: the upstream gets
  * RSET (after the client's RSET, or a new EHLO). */
 void transaction_end(struct transaction *transaction);
