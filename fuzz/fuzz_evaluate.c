@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes_starts_with_nocase(client, BYTES("7489")) ? DMARC_RFC7489 : DMARC_RFC9989;
     clock_fix(NOW);
     struct arena *arena = arena_new(0);
-    struct dns *memo = dns_memo(arena, &world.dns);
+    struct dns *memo = dns_memo(arena, &world.dns, 200);
     require(memo && message_parse(arena, input, &message));
     spf_check(memo, arena, &envelope, &spf);
     const struct evaluation_request request = {policy, memo, &envelope, &spf, &message};

@@ -447,21 +447,30 @@ def test_past_the_memory_budget_a_message_is_put_off_and_the_service_lives(
     expect_reply(world.client().mail(world.sender.address), 250, to="a later MAIL")
 
 
-def hold_messages(world: World, source: str, size: int) -> list[Client]:
-    """Sessions from `source` that have sent all but the last line of a message, as many as are let
-    into DATA, four at most."""
+def send_beside(client: Client, data: bytes, holding: list[Client]) -> None:
+    """Sends `data`, while the clients that hold messages keep up the rate that is asked of them."""
+    piece = 1 << 20
+    for start in range(0, len(data), piece):
+        client.send(data[start : start + piece])
+        for other in holding:
+            other.send((b"x" * 76 + CRLF) * 20)
+
+
+def hold_messages(
+    world: World, holding: list[Client], source: str, size: int, count: int
+) -> None:
+    """Adds to `holding` sessions from `source` that have sent all but the end of a message, as many as
+    are let into DATA."""
     whole = stuffed(of_size(world.message(), size))
-    holding: list[Client] = []
-    while len(holding) < 4:
+    for _ in range(count):
         client = world.client(source=source)
         if not client.mail(world.sender.address).positive:
             client.close()
-            break
+            return
         expect_reply(client.rcpt(world.info), 250, to="RCPT")
         expect_reply(client.data(), 354, to="DATA")
-        client.send(whole[:-5])
+        send_beside(client, whole[:-5], holding)
         holding.append(client)
-    return holding
 
 
 @clause("LIM-30")
@@ -469,14 +478,17 @@ def test_one_client_cannot_hold_the_whole_memory_budget(world: World) -> None:
     world.require("limits")
     budget = world.subject.limits.memory
     expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
-    holding = hold_messages(world, world.new_client_addresses()[0], budget // 4)
+    holding: list[Client] = []
+    source = world.new_client_addresses()[0]
+    hold_messages(world, holding, source, budget // 5, count=3)
+    holding[-1].send(b"the end\r\n.\r\n")
+    reply = holding.pop().read_reply()
+    expect_reply(reply, 452, enhanced="4.3.1", to="the client's last message")
     with world.client(source=world.new_client_addresses()[0]) as other:
         begin_data(world, other)
-        message = of_size(world.message(), budget // 4)
-        expect_reply(other.content(message), 250, to="another client's message")
-    holding[-1].send(b"the end\r\n.\r\n")
-    reply = holding[-1].read_reply()
-    expect_reply(reply, 452, enhanced="4.3.1", to="the client's last message")
+        message = of_size(world.message(), budget // 3)
+        send_beside(other, stuffed(message), holding)
+        expect_reply(other.read_reply(), 250, to="another client's message")
     for client in holding:
         client.close()
 
@@ -489,10 +501,9 @@ def test_small_messages_are_taken_while_large_ones_fill_the_budget(
     budget = world.subject.limits.memory
     expect_true(budget > 0, "a budget that the subject's adapter declares", budget)
     holding: list[Client] = []
-    for size in (budget // 4, budget // 16):
-        for _ in range(3):
-            source = world.new_client_addresses()[0]
-            holding += hold_messages(world, source, size)
+    for size in (budget // 5, budget // 5, budget // 16):
+        source = world.new_client_addresses()[0]
+        hold_messages(world, holding, source, size, count=3)
     with world.client(source=world.new_client_addresses()[0]) as small:
         open_transaction(world, small)
         expect_reply(small.data(), 354, to="DATA")
