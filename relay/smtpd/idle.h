@@ -1,5 +1,5 @@
-/* The wait for a client's next command. A client that is in no hurry keeps neither much memory nor a
- * connection to the upstream (specification.md#bounds-idle). */
+/* The wait for a client's next command. A client that is in no hurry keeps neither much memory nor
+ * a connection to the upstream (specification.md#bounds-idle). */
 #ifndef FAIRLEAD_IDLE_H
 #define FAIRLEAD_IDLE_H
 

@@ -56,8 +56,8 @@ void transaction_deliver(struct transaction *transaction, struct stream *client,
 /* The client is idle: frees the memory that only a busy session needs. */
 void transaction_rest(struct transaction *transaction);
 
-/* The monotonic time from which a kept upstream connection is not worth keeping any longer; 0: there
- * is none, or the open mail uses it. */
+/* The monotonic time from which a kept upstream connection is not worth keeping any longer; 0:
+ * there is none, or the open mail uses it. */
 double transaction_upstream_unused_until(const struct transaction *transaction);
 
 /* Ends the upstream session that no mail uses. */
