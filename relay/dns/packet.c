@@ -1,23 +1,28 @@
 /* DNS messages on the wire. See packet.h.
  *
  * Whether a packet answers the question is decided from its header and question, before anything
- * else in it is parsed; the sections are then read by ldns. Names stay in wire form until they are
- * returned, so that no escape can make one name look like another. */
+ * else in it is parsed. Names stay in wire form until they are returned, so that no escape can make
+ * one name look like another. */
 #include "packet.h"
 
 #include "clause.h"
+#include "wire.h"
 
-#include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { HEADER_SIZE = 12, CLASS_IN = 1, TYPE_OPT = 41, OPCODE_MASK = 0x78, TC_BIT = 0x02 };
+enum {
+    /* The third and fourth octet of the header (RFC 1035 4.1.1). */
+    QR_BIT = 0x80,
+    OPCODE_MASK = 0x78,
+    AA_BIT = 0x04,
+    TC_BIT = 0x02,
+    RA_BIT = 0x80,
+    RCODE_MASK = 0x0f
+};
 
-static uint16_t read_16(struct bytes packet, size_t at)
-{
-    const uint8_t *p = (const uint8_t *)packet.p + at;
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
+/* RFC 1035 4.1.1. */
+enum response_code { NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED };
 
 static uint8_t *write_16(uint8_t *p, unsigned value)
 {
@@ -51,10 +56,10 @@ size_t dns_question_write(const struct dns_question *question, bool edns,
     memcpy(p, question->name, question->name_size);
     p += question->name_size;
     p = write_16(p, question->type);
-    p = write_16(p, CLASS_IN);
+    p = write_16(p, DNS_CLASS_IN);
     if (edns) {
         *p++ = 0; /* the root */
-        p = write_16(p, TYPE_OPT);
+        p = write_16(p, DNS_TYPE_OPT);
         p = write_16(p, DNS_UDP_PAYLOAD);
         p = write_16(p, 0); /* extended rcode 0, version 0 */
         p = write_16(p, 0);
@@ -88,42 +93,49 @@ static struct bytes present_name(struct arena *arena, struct bytes wire)
     return arena_copy(arena, (struct bytes){text, n});
 }
 
+static uint8_t response_code(struct bytes packet)
+{
+    return (uint8_t)packet.p[3] & RCODE_MASK;
+}
+
 static bool asks_the_same(struct bytes packet, const struct dns_question *question)
 {
-    struct bytes asked = bytes_from(packet, HEADER_SIZE);
+    struct bytes asked = bytes_from(packet, DNS_HEADER_SIZE);
     struct bytes name = {(const char *)question->name, question->name_size};
-    return read_16(packet, 4) == 1 && asked.n >= name.n + 4 &&
+    return dns_wire_16(packet, 4) == 1 && asked.n >= name.n + 4 &&
            bytes_equal_nocase(bytes_first(asked, name.n), name) &&
-           read_16(asked, name.n) == question->type && read_16(asked, name.n + 2) == CLASS_IN;
+           dns_wire_16(asked, name.n) == question->type &&
+           dns_wire_16(asked, name.n + 2) == DNS_CLASS_IN;
 }
 
 /* What header and question alone decide; DNS_REPLY_FINAL: the sections decide. */
 static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_question *question,
                                         const char **problem)
 {
-    if (packet.n < HEADER_SIZE || (read_16(packet, 0) != question->id && CLAUSE(MX_16, true)))
+    if (packet.n < DNS_HEADER_SIZE ||
+        (dns_wire_16(packet, 0) != question->id && CLAUSE(MX_16, true)))
         return DNS_REPLY_FOREIGN;
     uint8_t flags = (uint8_t)packet.p[2];
-    uint8_t code = (uint8_t)packet.p[3] & 0xf;
-    bool is_response = (flags & 0x80) != 0 && (flags & OPCODE_MASK) == 0;
+    uint8_t code = response_code(packet);
+    bool is_response = (flags & QR_BIT) != 0 && (flags & OPCODE_MASK) == 0;
     /* A server that could not read the question may not repeat it. */
-    bool without_question = read_16(packet, 4) == 0 && code != LDNS_RCODE_NOERROR;
+    bool without_question = dns_wire_16(packet, 4) == 0 && code != NOERROR;
     if (!is_response || (!without_question && !asks_the_same(packet, question)))
         return DNS_REPLY_FOREIGN;
     switch (code) {
-    case LDNS_RCODE_FORMERR:
-    case LDNS_RCODE_NOTIMPL:
-        *problem = code == LDNS_RCODE_FORMERR ? "FORMERR" : "NOTIMP";
+    case FORMERR:
+    case NOTIMP:
+        *problem = code == FORMERR ? "FORMERR" : "NOTIMP";
         return DNS_REPLY_NO_EDNS;
-    case LDNS_RCODE_NOERROR:
-    case LDNS_RCODE_NXDOMAIN:
+    case NOERROR:
+    case NXDOMAIN:
         if (without_question)
             break;
         return CLAUSE(MX_15, flags & TC_BIT) ? DNS_REPLY_TRUNCATED : DNS_REPLY_FINAL;
-    case LDNS_RCODE_SERVFAIL:
+    case SERVFAIL:
         *problem = "SERVFAIL";
         return DNS_REPLY_FAILED;
-    case LDNS_RCODE_REFUSED:
+    case REFUSED:
         *problem = "REFUSED";
         return DNS_REPLY_FAILED;
     default:
@@ -133,18 +145,22 @@ static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_qu
     return DNS_REPLY_FAILED;
 }
 
-static struct bytes rdf_bytes(const ldns_rdf *rdf)
+/* A reply whose sections have been read. */
+struct parsed {
+    struct bytes packet;
+    struct dns_wire_sections sections;
+};
+
+static struct bytes record_data(const struct parsed *parsed, const struct dns_wire_record *record)
 {
-    if (!rdf)
-        return (struct bytes){NULL, 0};
-    return (struct bytes){(const char *)ldns_rdf_data(rdf), ldns_rdf_size(rdf)};
+    return bytes_first(bytes_from(parsed->packet, record->data), record->data_size);
 }
 
-static bool is_record(const ldns_rr *rr, struct bytes owner, unsigned type)
+static bool is_record(const struct parsed *parsed, const struct dns_wire_record *record,
+                      struct bytes owner, enum dns_type type)
 {
-    return ldns_rr_get_type(rr) == (ldns_rr_type)type &&
-           ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
-           bytes_equal_nocase(rdf_bytes(ldns_rr_owner(rr)), owner);
+    return record->type == type && record->class == DNS_CLASS_IN &&
+           dns_wire_name_equals(parsed->packet, record->owner, owner);
 }
 
 /* RFC 2181 8: a TTL with its highest bit set is 0. */
@@ -156,92 +172,83 @@ static void lower_ttl(uint32_t *ttl, uint32_t other)
         *ttl = other;
 }
 
-static bool read_ip_octets(struct bytes data, uint8_t length, struct ip *address)
+static bool read_ip_octets(struct bytes data, struct ip *address)
 {
-    if (data.n != length)
-        return false;
-    address->length = length;
-    memcpy(address->octet, data.p, length);
+    address->length = (uint8_t)data.n;
+    memcpy(address->octet, data.p, data.n);
     return true;
 }
 
 /* The strings of a TXT record, concatenated (RFC 7208 3.3, RFC 6376 3.6.2.2). */
-static bool read_strings(struct arena *arena, const ldns_rr *rr, struct bytes *text)
+static bool read_strings(struct arena *arena, struct bytes data, struct bytes *text)
 {
-    size_t total = 0;
-    for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
-        total += rdf_bytes(ldns_rr_rdf(rr, i)).n;
-    char *joined = arena_alloc(arena, total + 1);
+    char *joined = arena_alloc(arena, data.n + 1);
     size_t n = 0;
-    for (size_t i = 0; joined && i < ldns_rr_rd_count(rr); i++) {
-        struct bytes string = rdf_bytes(ldns_rr_rdf(rr, i));
-        if (string.n == 0)
-            continue;
-        string = bytes_first(bytes_from(string, 1), (unsigned char)string.p[0]);
+    while (joined && data.n > 0) {
+        struct bytes string = bytes_first(bytes_from(data, 1), (unsigned char)data.p[0]);
         memcpy(joined + n, string.p, string.n);
         n += string.n;
+        data = bytes_from(data, 1 + string.n);
     }
     *text = (struct bytes){joined, n};
     return joined != NULL;
 }
 
-static bool read_name(struct arena *arena, const ldns_rdf *rdf, struct bytes *text)
+static bool read_name(struct arena *arena, struct bytes packet, size_t at, struct bytes *text)
 {
-    if (!rdf || ldns_rdf_get_type(rdf) != LDNS_RDF_TYPE_DNAME)
-        return false;
-    *text = present_name(arena, rdf_bytes(rdf));
+    struct dns_wire_name name;
+    dns_wire_name_read(packet, at, &name);
+    *text = present_name(arena, dns_wire_name_bytes(&name));
     return text->p != NULL;
 }
 
-static bool read_resource_record(struct arena *arena, const ldns_rr *rr, struct dns_record *record)
+/* The data is well formed: dns_wire_sections_read() has seen to it. False when memory is short. */
+static bool read_resource_record(struct arena *arena, const struct parsed *parsed,
+                                 const struct dns_wire_record *from, struct dns_record *to)
 {
-    const ldns_rdf *first = ldns_rr_rdf(rr, 0);
-    switch ((int)ldns_rr_get_type(rr)) {
+    struct bytes data = record_data(parsed, from);
+    switch ((int)from->type) {
     case DNS_A:
-        return read_ip_octets(rdf_bytes(first), 4, &record->address);
     case DNS_AAAA:
-        return read_ip_octets(rdf_bytes(first), 16, &record->address);
+        return read_ip_octets(data, &to->address);
     case DNS_TXT:
     case DNS_SPF:
-        return read_strings(arena, rr, &record->text);
+        return read_strings(arena, data, &to->text);
     case DNS_MX:
-        if (rdf_bytes(first).n != 2)
-            return false;
-        record->preference = read_16(rdf_bytes(first), 0);
-        return read_name(arena, ldns_rr_rdf(rr, 1), &record->text);
+        to->preference = dns_wire_16(data, 0);
+        return read_name(arena, parsed->packet, from->data + 2, &to->text);
     default:
-        return read_name(arena, first, &record->text);
+        return read_name(arena, parsed->packet, from->data, &to->text);
     }
 }
 
-/* Reads the records of the type at `owner`. False when one is malformed. */
-static bool read_resource_records(struct arena *arena, const ldns_rr_list *section,
+/* Reads the records of the type at `owner`. False when memory is short. */
+static bool read_resource_records(struct arena *arena, const struct parsed *parsed,
                                   struct bytes owner, enum dns_type type, struct dns_answer *answer)
 {
-    size_t most = ldns_rr_list_rr_count(section);
+    const struct dns_wire_section *section = &parsed->sections.answer;
     struct dns_record *records = NULL;
-    for (size_t i = 0; i < most; i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(section, i);
-        if (!is_record(rr, owner, type))
+    for (size_t i = 0; i < section->count; i++) {
+        const struct dns_wire_record *record = &section->records[i];
+        if (!is_record(parsed, record, owner, type))
             continue;
         if (!records)
-            records = arena_alloc_array(arena, most - i, sizeof *records);
-        if (!records || !read_resource_record(arena, rr, &records[answer->count]))
+            records = arena_alloc_array(arena, section->count - i, sizeof *records);
+        if (!records || !read_resource_record(arena, parsed, record, &records[answer->count]))
             return false;
         answer->count++;
-        lower_ttl(&answer->ttl, ldns_rr_ttl(rr));
+        lower_ttl(&answer->ttl, record->ttl);
     }
     answer->records = records;
     return true;
 }
 
-static const ldns_rr *find_alias(const ldns_rr_list *section, struct bytes owner)
+static const struct dns_wire_record *find_alias(const struct parsed *parsed, struct bytes owner)
 {
-    for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(section, i);
-        if (is_record(rr, owner, DNS_CNAME) && ldns_rr_rd_count(rr) == 1)
-            return rr;
-    }
+    const struct dns_wire_section *section = &parsed->sections.answer;
+    for (size_t i = 0; i < section->count; i++)
+        if (is_record(parsed, &section->records[i], owner, DNS_CNAME))
+            return &section->records[i];
     return NULL;
 }
 
@@ -254,109 +261,116 @@ static bool is_at_or_above(struct bytes zone, struct bytes name)
 }
 
 /* The SOA of a zone that contains `name`; that of any other zone says nothing about the name. */
-static const ldns_rr *find_soa(const ldns_rr_list *authority, struct bytes name)
+static const struct dns_wire_record *find_soa(const struct parsed *parsed, struct bytes name)
 {
-    for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(authority, i);
-        struct bytes owner = rdf_bytes(ldns_rr_owner(rr));
-        if (is_record(rr, owner, DNS_SOA) && is_at_or_above(owner, name) &&
-            rdf_bytes(ldns_rr_rdf(rr, 6)).n == 4)
-            return rr;
+    const struct dns_wire_section *section = &parsed->sections.authority;
+    for (size_t i = 0; i < section->count; i++) {
+        const struct dns_wire_record *record = &section->records[i];
+        struct dns_wire_name owner;
+        if (record->type != DNS_SOA || record->class != DNS_CLASS_IN)
+            continue;
+        dns_wire_name_read(parsed->packet, record->owner, &owner);
+        if (is_at_or_above(dns_wire_name_bytes(&owner), name))
+            return record;
     }
     return NULL;
 }
 
-/* RFC 2308 5: the lesser of the SOA's own TTL and its minimum; without an SOA nothing is kept. */
-static void set_negative_ttl(const ldns_rr *soa, uint32_t *ttl)
+/* RFC 2308 5: the lesser of the SOA's own TTL and its minimum, the last of its numbers; without an
+ * SOA nothing is kept. */
+static void set_negative_ttl(const struct parsed *parsed, const struct dns_wire_record *soa,
+                             uint32_t *ttl)
 {
     if (!soa) {
         *ttl = 0;
         return;
     }
-    lower_ttl(ttl, ldns_rr_ttl(soa));
-    lower_ttl(ttl, ldns_rdf2native_int32(ldns_rr_rdf(soa, 6)));
+    lower_ttl(ttl, soa->ttl);
+    lower_ttl(ttl, dns_wire_32(parsed->packet, soa->data + soa->data_size - sizeof *ttl));
 }
 
-static bool every_owner_is(const ldns_rr_list *section, struct bytes owner)
+static bool every_owner_is(const struct parsed *parsed, struct bytes owner)
 {
-    for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++)
-        if (!bytes_equal_nocase(rdf_bytes(ldns_rr_owner(ldns_rr_list_rr(section, i))), owner))
+    const struct dns_wire_section *section = &parsed->sections.answer;
+    for (size_t i = 0; i < section->count; i++)
+        if (!dns_wire_name_equals(parsed->packet, section->records[i].owner, owner))
             return false;
     return true;
 }
 
 /* Why a reply without the records asked for at `owner` is not a negative answer; NULL: it is one.
  * A server's fault mistaken for a negative answer would refuse mail permanently. */
-static const char *not_negative(const ldns_pkt *packet, struct bytes owner, const ldns_rr *soa)
+static const char *not_negative(const struct parsed *parsed, struct bytes owner,
+                                const struct dns_wire_record *soa)
 {
+    bool authoritative = parsed->packet.p[2] & AA_BIT, recursive = parsed->packet.p[3] & RA_BIT;
     /* RFC 1035 4.1.1: a server that neither has the zone nor recurses cannot know. */
-    if (!ldns_pkt_aa(packet) && !ldns_pkt_ra(packet))
+    if (!authoritative && !recursive)
         return "neither authoritative nor recursive";
     /* RFC 2308 2.1: NXDOMAIN is no referral, whatever the authority section holds; 2.2: NODATA has
      * an SOA there, or no NS. */
-    if (soa || ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN)
+    if (soa || response_code(parsed->packet) == NXDOMAIN)
         return NULL;
-    if (ldns_rr_list_rr_count(ldns_pkt_authority(packet)) > 0)
+    if (parsed->sections.authority.count > 0)
         return "referral";
-    return every_owner_is(ldns_pkt_answer(packet), owner) ? NULL : "answer for other names";
+    return every_owner_is(parsed, owner) ? NULL : "answer for other names";
 }
 
 /* Nothing of the type was found at `owner`, where the chain of CNAMEs ended. */
-static void read_negative(struct arena *arena, const ldns_pkt *packet, struct bytes owner,
+static void read_negative(struct arena *arena, const struct parsed *parsed, struct bytes owner,
                           struct dns_reply *reply)
 {
     struct dns_answer *answer = &reply->answer;
-    bool exists = ldns_pkt_get_rcode(packet) != LDNS_RCODE_NXDOMAIN;
-    const ldns_rr *soa = find_soa(ldns_pkt_authority(packet), owner);
+    bool exists = response_code(parsed->packet) != NXDOMAIN;
+    const struct dns_wire_record *soa = find_soa(parsed, owner);
     if (exists && !soa && reply->aliases > 0) {
         /* RFC 1034 5.3.3, 4c: the alias is valid, and nothing is known of its target yet. */
         reply->kind = DNS_REPLY_ALIAS;
         reply->next = arena_copy(arena, owner);
         return;
     }
-    const char *problem = not_negative(packet, owner, soa);
+    const char *problem = not_negative(parsed, owner, soa);
     if (problem) {
         reply->kind = DNS_REPLY_FAILED;
         dns_answer_fail(answer, problem);
         return;
     }
     answer->status = exists ? DNS_NODATA : DNS_NXDOMAIN;
-    set_negative_ttl(soa, &answer->ttl);
+    set_negative_ttl(parsed, soa, &answer->ttl);
 }
 
 /* Follows the CNAMEs from the name asked as far as the packet has them. */
-static void read_sections(struct arena *arena, const ldns_pkt *packet,
+static void read_sections(struct arena *arena, const struct parsed *parsed,
                           const struct dns_question *question, struct dns_reply *reply)
 {
-    const ldns_rr_list *section = ldns_pkt_answer(packet);
     struct dns_answer *answer = &reply->answer;
+    struct dns_wire_name target;
     struct bytes owner = {(const char *)question->name, question->name_size};
     *answer = (struct dns_answer){.ttl = UINT32_MAX};
     reply->kind = DNS_REPLY_FAILED;
     for (;;) {
-        if (!read_resource_records(arena, section, owner, question->type, answer)) {
-            dns_answer_fail(answer, "malformed record");
+        if (!read_resource_records(arena, parsed, owner, question->type, answer))
             return;
-        }
-        const ldns_rr *alias = answer->count > 0 ? NULL : find_alias(section, owner);
+        const struct dns_wire_record *alias = answer->count > 0 ? NULL : find_alias(parsed, owner);
         if (!alias)
             break;
         if (++reply->aliases > DNS_ALIASES_MAX) {
             dns_answer_fail(answer, "CNAME loop or too long a chain");
             return;
         }
-        lower_ttl(&answer->ttl, ldns_rr_ttl(alias));
-        owner = rdf_bytes(ldns_rr_rdf(alias, 0));
+        lower_ttl(&answer->ttl, alias->ttl);
+        dns_wire_name_read(parsed->packet, alias->data, &target);
+        owner = dns_wire_name_bytes(&target);
     }
     answer->canonical_name = present_name(arena, owner);
-    if (answer->count > 0 && ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
+    if (answer->count > 0 && response_code(parsed->packet) == NXDOMAIN) {
         dns_answer_fail(answer, "NXDOMAIN with records of the name");
         return;
     }
     reply->kind = DNS_REPLY_FINAL;
     answer->status = DNS_OK;
     if (answer->count == 0)
-        read_negative(arena, packet, owner, reply);
+        read_negative(arena, parsed, owner, reply);
 }
 
 void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_question *question,
@@ -368,19 +382,17 @@ void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_q
         dns_answer_fail(&reply->answer, problem);
     if (reply->kind != DNS_REPLY_FINAL)
         return;
-    ldns_pkt *parsed = NULL;
-    if (ldns_wire2pkt(&parsed, (const uint8_t *)packet.p, packet.n) != LDNS_STATUS_OK) {
+    struct parsed parsed = {.packet = packet};
+    size_t sections_at = DNS_HEADER_SIZE + question->name_size + 4;
+    if (!dns_wire_sections_read(arena, packet, sections_at, &parsed.sections)) {
         reply->kind = DNS_REPLY_FAILED;
         dns_answer_fail(&reply->answer, "malformed packet");
-        return;
-    }
-    if (ldns_pkt_edns_extended_rcode(parsed) != 0) {
+    } else if (parsed.sections.extended_code != 0) {
         reply->kind = DNS_REPLY_NO_EDNS;
         dns_answer_fail(&reply->answer, "unexpected response code");
     } else {
-        read_sections(arena, parsed, question, reply);
+        read_sections(arena, &parsed, question, reply);
     }
-    ldns_pkt_free(parsed);
     if (arena_failed(arena)) {
         reply->kind = DNS_REPLY_FAILED;
         dns_answer_fail(&reply->answer, "out of memory");

@@ -6,10 +6,10 @@
 #define FAIRLEAD_PACKET_H
 
 #include "dns.h"
+#include "wire.h"
 
 enum {
-    DNS_WIRE_NAME_MAX = 255,
-    DNS_QUESTION_MAX = 12 + DNS_WIRE_NAME_MAX + 4 + 11,
+    DNS_QUESTION_MAX = DNS_HEADER_SIZE + DNS_WIRE_NAME_MAX + 4 + 11,
     DNS_UDP_PAYLOAD = 1232 /* fits every path unfragmented */
 };
 
