@@ -123,13 +123,24 @@ static void ask_tcp(struct arena *arena, const struct resolver_server *server,
         fail_reply(reply, "unusable answer over TCP");
 }
 
-void dns_exchange(struct arena *arena, const struct resolver_server *server,
-                  struct dns_question *question, double deadline, struct dns_reply *reply,
-                  bool *silent)
+/* A fresh id, and with `mixed` a fresh case of every letter. */
+static bool randomize(struct dns_question *question, bool mixed)
+{
+    uint8_t bits[DNS_WIRE_NAME_MAX] = {0};
+    if (RAND_bytes((unsigned char *)&question->id, sizeof question->id) != 1 ||
+        (mixed && RAND_bytes(bits, sizeof bits) != 1))
+        return false;
+    dns_question_mix_case(question, bits);
+    return true;
+}
+
+static void ask(struct arena *arena, const struct resolver_server *server,
+                struct dns_question *question, bool mixed, double deadline, struct dns_reply *reply,
+                bool *silent)
 {
     bool edns = true;
     *silent = false;
-    if (RAND_bytes((unsigned char *)&question->id, sizeof question->id) != 1) {
+    if (!randomize(question, mixed)) {
         fail_reply(reply, "no random numbers");
         return;
     }
@@ -142,4 +153,17 @@ void dns_exchange(struct arena *arena, const struct resolver_server *server,
         ask_tcp(arena, server, question, edns, deadline, reply);
     if (reply->kind == DNS_REPLY_NO_EDNS)
         reply->kind = DNS_REPLY_FAILED;
+}
+
+void dns_exchange(struct arena *arena, const struct resolver_server *server,
+                  struct dns_question *question, double deadline, struct dns_reply *reply,
+                  bool *silent)
+{
+    ask(arena, server, question, true, deadline, reply, silent);
+    /* A server that does not repeat the name's case, or a forger who guessed id and port: whoever
+     * it was must answer another id at another port. */
+    if (reply->kind == DNS_REPLY_OTHER_CASE)
+        ask(arena, server, question, false, deadline, reply, silent);
+    if (reply->kind == DNS_REPLY_OTHER_CASE)
+        fail_reply(reply, "answer with the name in another case");
 }

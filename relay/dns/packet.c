@@ -44,6 +44,23 @@ void dns_question_name(struct dns_question *question, struct bytes name)
     question->name_size = (size_t)(p - question->name);
 }
 
+void dns_question_mix_case(struct dns_question *question, const uint8_t random[DNS_WIRE_NAME_MAX])
+{
+    const uint8_t case_bit = 'a' ^ 'A';
+    for (size_t i = 0; i < question->name_size; i++)
+        question->flips[i] =
+            ascii_is_alpha((char)question->name[i]) ? (uint8_t)(random[i] & case_bit) : 0;
+}
+
+/* The name as the packet has it. */
+static struct dns_wire_name mixed_name(const struct dns_question *question)
+{
+    struct dns_wire_name mixed = {.size = question->name_size};
+    for (size_t i = 0; i < mixed.size; i++)
+        mixed.octets[i] = question->name[i] ^ question->flips[i];
+    return mixed;
+}
+
 size_t dns_question_write(const struct dns_question *question, bool edns,
                           uint8_t packet[DNS_QUESTION_MAX])
 {
@@ -53,8 +70,9 @@ size_t dns_question_write(const struct dns_question *question, bool edns,
     p = write_16(p, 0);
     p = write_16(p, 0);
     p = write_16(p, edns ? 1 : 0);
-    memcpy(p, question->name, question->name_size);
-    p += question->name_size;
+    struct dns_wire_name name = mixed_name(question);
+    memcpy(p, name.octets, name.size);
+    p += name.size;
     p = write_16(p, question->type);
     p = write_16(p, DNS_CLASS_IN);
     if (edns) {
@@ -98,6 +116,7 @@ static uint8_t response_code(struct bytes packet)
     return (uint8_t)packet.p[3] & RCODE_MASK;
 }
 
+/* But for the case of the name. */
 static bool asks_the_same(struct bytes packet, const struct dns_question *question)
 {
     struct bytes asked = bytes_from(packet, DNS_HEADER_SIZE);
@@ -106,6 +125,13 @@ static bool asks_the_same(struct bytes packet, const struct dns_question *questi
            bytes_equal_nocase(bytes_first(asked, name.n), name) &&
            dns_wire_16(asked, name.n) == question->type &&
            dns_wire_16(asked, name.n + 2) == DNS_CLASS_IN;
+}
+
+static bool asks_in_the_same_case(struct bytes packet, const struct dns_question *question)
+{
+    struct dns_wire_name name = mixed_name(question);
+    return bytes_equal(bytes_first(bytes_from(packet, DNS_HEADER_SIZE), name.size),
+                       dns_wire_name_bytes(&name));
 }
 
 /* What header and question alone decide; DNS_REPLY_FINAL: the sections decide. */
@@ -122,6 +148,8 @@ static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_qu
     bool without_question = dns_wire_16(packet, 4) == 0 && code != NOERROR;
     if (!is_response || (!without_question && !asks_the_same(packet, question)))
         return DNS_REPLY_FOREIGN;
+    if (!without_question && !asks_in_the_same_case(packet, question))
+        return DNS_REPLY_OTHER_CASE;
     switch (code) {
     case FORMERR:
     case NOTIMP:
@@ -373,6 +401,20 @@ static void read_sections(struct arena *arena, const struct parsed *parsed,
         read_negative(arena, parsed, owner, reply);
 }
 
+/* The packet with its question as it was before its case was mixed, so that names compressed
+ * against it come out in the case asked for. p == NULL when memory is short. */
+static struct bytes unmix(struct arena *arena, struct bytes packet,
+                          const struct dns_question *question)
+{
+    struct bytes name = {(const char *)question->name, question->name_size};
+    const struct bytes parts[] = {
+        bytes_first(packet, DNS_HEADER_SIZE),
+        name,
+        bytes_from(packet, DNS_HEADER_SIZE + name.n),
+    };
+    return arena_join(arena, parts, sizeof parts / sizeof *parts);
+}
+
 void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_question *question,
                     struct dns_reply *reply)
 {
@@ -382,9 +424,9 @@ void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_q
         dns_answer_fail(&reply->answer, problem);
     if (reply->kind != DNS_REPLY_FINAL)
         return;
-    struct parsed parsed = {.packet = packet};
+    struct parsed parsed = {.packet = unmix(arena, packet, question)};
     size_t sections_at = DNS_HEADER_SIZE + question->name_size + 4;
-    if (!dns_wire_sections_read(arena, packet, sections_at, &parsed.sections)) {
+    if (!dns_wire_sections_read(arena, parsed.packet, sections_at, &parsed.sections)) {
         reply->kind = DNS_REPLY_FAILED;
         dns_answer_fail(&reply->answer, "malformed packet");
     } else if (parsed.sections.extended_code != 0) {

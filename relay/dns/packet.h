@@ -18,22 +18,28 @@ struct dns_question {
     enum dns_type type;
     uint8_t name[DNS_WIRE_NAME_MAX]; /* wire form */
     size_t name_size;
+    uint8_t flips[DNS_WIRE_NAME_MAX]; /* 0x20 where the packet has a letter in the other case */
 };
 
 /* Sets the name from presentation form without the final dot, which dns_query() has checked. */
 void dns_question_name(struct dns_question *question, struct bytes name);
+
+/* Makes the case of the name's letters in the packet depend on the random bits, so that whoever
+ * forges an answer has to guess it besides id and port (draft-vixie-dnsext-dns0x20-00). */
+void dns_question_mix_case(struct dns_question *question, const uint8_t random[DNS_WIRE_NAME_MAX]);
 
 /* Writes the packet, with an OPT record if `edns`, and returns its size. */
 size_t dns_question_write(const struct dns_question *question, bool edns,
                           uint8_t packet[DNS_QUESTION_MAX]);
 
 enum dns_reply_kind {
-    DNS_REPLY_FOREIGN,   /* not an answer to this question: keep waiting */
-    DNS_REPLY_TRUNCATED, /* ask again over TCP */
-    DNS_REPLY_NO_EDNS,   /* FORMERR, NOTIMP or BADVERS: ask again in plain DNS */
-    DNS_REPLY_FAILED,    /* ask another server; answer.problem says why */
-    DNS_REPLY_ALIAS,     /* a CNAME without what it points to: ask for `next` */
-    DNS_REPLY_FINAL      /* `answer` is DNS_OK, DNS_NODATA or DNS_NXDOMAIN */
+    DNS_REPLY_FOREIGN,    /* not an answer to this question: keep waiting */
+    DNS_REPLY_OTHER_CASE, /* an answer to it but for the case of its name: ask again unmixed */
+    DNS_REPLY_TRUNCATED,  /* ask again over TCP */
+    DNS_REPLY_NO_EDNS,    /* FORMERR, NOTIMP or BADVERS: ask again in plain DNS */
+    DNS_REPLY_FAILED,     /* ask another server; answer.problem says why */
+    DNS_REPLY_ALIAS,      /* a CNAME without what it points to: ask for `next` */
+    DNS_REPLY_FINAL       /* `answer` is DNS_OK, DNS_NODATA or DNS_NXDOMAIN */
 };
 
 struct dns_reply {

@@ -1,8 +1,9 @@
 /* The network resolver: a stub that asks recursive servers, on fibers (RFC 1034 5.3.1).
  *
- * UDP from a random port with a random id, TCP when the answer is truncated (RFC 7766), EDNS0 with
- * fallback (RFC 6891), a cache of positive and negative answers (RFC 2308), CNAME chains of
- * bounded length. No DNSSEC validation: like any stub it trusts its servers and the path to them.
+ * UDP from a random port with a random id and the name in a random case (RFC 5452 9.2), TCP when
+ * the answer is truncated (RFC 7766), EDNS0 with fallback (RFC 6891), a cache of positive and
+ * negative answers (RFC 2308), CNAME chains of bounded length. No DNSSEC validation: like any stub
+ * it trusts its servers and the path to them.
  */
 #ifndef FAIRLEAD_RESOLVER_H
 #define FAIRLEAD_RESOLVER_H

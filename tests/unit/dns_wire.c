@@ -4,6 +4,7 @@
 #include "ip.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void wire_16(struct buffer *packet, unsigned value)
 {
@@ -92,4 +93,22 @@ void wire_soa(struct buffer *packet, const char *owner, uint32_t ttl, uint32_t m
     wire_32(&data, minimum);
     wire_record(packet, WIRE_AUTHORITY, owner, 6, ttl, buffer_bytes(&data));
     buffer_free(&data);
+}
+
+struct dns_question wire_question(const char *name, enum dns_type type)
+{
+    struct dns_question question = {.id = WIRE_ID, .type = type};
+    dns_question_name(&question, bytes_of(name));
+    return question;
+}
+
+void wire_read_and_free(struct arena *arena, struct buffer *packet, const char *name,
+                        enum dns_type type, struct dns_reply *reply)
+{
+    struct dns_question question = wire_question(name, type);
+    char *exact = malloc(packet->n);
+    memcpy(exact, packet->p, packet->n);
+    dns_reply_read(arena, (struct bytes){exact, packet->n}, &question, reply);
+    free(exact);
+    buffer_free(packet);
 }

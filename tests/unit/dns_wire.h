@@ -3,6 +3,7 @@
 #define FAIRLEAD_TESTS_DNS_WIRE_H
 
 #include "buffer.h"
+#include "packet.h"
 
 enum wire_section { WIRE_ANSWER = 6, WIRE_AUTHORITY = 8, WIRE_ADDITIONAL = 10 };
 
@@ -32,5 +33,13 @@ void wire_soa(struct buffer *packet, const char *owner, uint32_t ttl, uint32_t m
 /* Appends a name ("" is the root) or a 16-bit number. */
 void wire_name(struct buffer *packet, const char *name);
 void wire_16(struct buffer *packet, unsigned value);
+
+/* The question for a name with the id WIRE_ID. */
+enum { WIRE_ID = 0x1234 };
+struct dns_question wire_question(const char *name, enum dns_type type);
+
+/* Reads the packet as the reply to that question, from a block of its exact size, and frees it. */
+void wire_read_and_free(struct arena *arena, struct buffer *packet, const char *name,
+                        enum dns_type type, struct dns_reply *reply);
 
 #endif

@@ -22,6 +22,7 @@ struct server {
     uint16_t port;
     struct fiber *udp_fiber, *tcp_fiber;
     unsigned over_udp, over_tcp;
+    char last[256];     /* the name in the last question, as it was written */
     const char *always; /* behaves so, whatever is asked; NULL: as the name says */
 };
 
@@ -49,7 +50,7 @@ static bool behaves(const struct server *server, const struct query *query, cons
 {
     const char *behaviour = server->always ? server->always : query->name;
     size_t n = strlen(as);
-    return strncmp(behaviour, as, n) == 0 && !isalpha((unsigned char)behaviour[n]);
+    return strncasecmp(behaviour, as, n) == 0 && !isalpha((unsigned char)behaviour[n]);
 }
 
 /* `to` is NULL on a connection. */
@@ -75,7 +76,7 @@ static void send_forgeries(int fd, const struct sockaddr_in *to, const struct qu
 }
 
 /* Builds the answer. False when there is to be none. */
-static bool build_answer(const struct server *server, const struct query *query, bool tcp,
+static bool build_answer(const struct server *server, struct query *query, bool tcp,
                          struct buffer *packet)
 {
     unsigned flags = WIRE_RESPONSE;
@@ -89,6 +90,11 @@ static bool build_answer(const struct server *server, const struct query *query,
         flags |= 2;
     if (behaves(server, query, "formerr") && query->edns)
         flags |= 1;
+    if (behaves(server, query, "lowercase"))
+        for (char *c = query->name; *c; c++)
+            *c = ascii_lower(*c);
+    if (behaves(server, query, "other-case"))
+        query->name[0] ^= 'a' ^ 'A';
     wire_start(packet, query->id, flags, flags & 1 && !(flags & 2) ? "" : query->name, query->type);
     if (flags != WIRE_RESPONSE)
         wire_soa(packet, "example", 300, 60);
@@ -99,7 +105,8 @@ static bool build_answer(const struct server *server, const struct query *query,
     else if (behaves(server, query, "garbage"))
         wire_record(packet, WIRE_ANSWER, "x", 1, 300, BYTES("x"));
     else if (behaves(server, query, "loop"))
-        wire_cname(packet, query->name, 300, query->name[5] == 'a' ? "loop.b" : "loop-a.b");
+        wire_cname(packet, query->name, 300,
+                   ascii_lower(query->name[5]) == 'a' ? "loop.b" : "loop-a.b");
     else if (behaves(server, query, "alias-to-referral"))
         wire_cname(packet, query->name, 20, "referral.example");
     else if (behaves(server, query, "alias"))
@@ -124,6 +131,7 @@ static void serve_udp(void *argument)
         assert_true(n > 12);
         server->over_udp++;
         struct query query = read_query((struct bytes){octets, (size_t)n});
+        memcpy(server->last, query.name, sizeof server->last);
         if (behaves(server, &query, "forged") || behaves(server, &query, "forgeries-only"))
             send_forgeries(server->udp, &peer, &query);
         if (behaves(server, &query, "slow"))
@@ -274,6 +282,56 @@ static void answers_with_a_wrong_id_or_question_are_ignored(void **state)
 {
     (void)state;
     in_world(act_forged, NULL, NULL);
+}
+
+static void act_mixed_case(struct world *world)
+{
+    static const char name[] = "fleeting.example-of-a-name-with-many-letters.example";
+    char first[sizeof name];
+    assert_answer(world, name, "192.0.2.1");
+    assert_bytes(world->answer.canonical_name, name);
+    memcpy(first, world->first.last, sizeof first);
+    assert_string_not_equal(first, name);
+    assert_int_equal(strcasecmp(first, name), 0);
+    /* By chance they are the same once in 2^44 times. */
+    assert_answer(world, name, "192.0.2.1");
+    assert_string_not_equal(world->first.last, first);
+    assert_int_equal(world->first.over_udp, 2);
+}
+
+static void every_question_has_its_name_in_a_case_of_its_own(void **state)
+{
+    (void)state;
+    in_world(act_mixed_case, NULL, NULL);
+}
+
+static void act_case_not_kept(struct world *world)
+{
+    static const char name[] = "ok.a-name-with-more-than-enough-letters.example";
+    assert_answer(world, name, "192.0.2.1");
+    assert_string_equal(world->first.last, name);
+    assert_int_equal(world->first.over_udp, 2);
+    assert_int_equal(world->second.over_udp, 0);
+}
+
+static void a_server_that_does_not_keep_the_case_is_asked_again_without_mixing_it(void **state)
+{
+    (void)state;
+    in_world(act_case_not_kept, "lowercase", NULL);
+}
+
+static void act_other_case(struct world *world)
+{
+    ask(world, "ok.example");
+    assert_int_equal(world->answer.status, DNS_TEMPFAIL);
+    assert_int_equal(world->first.over_udp, 2);
+    assert_int_equal(world->second.over_udp, 2);
+}
+
+static void an_answer_in_another_case_is_never_used(void **state)
+{
+    (void)state;
+    in_world(act_other_case, "other-case", "other-case");
 }
 
 static void act_second(struct world *world)
@@ -501,6 +559,9 @@ int main(void)
         cmocka_unit_test(a_question_goes_to_the_first_server),
         cmocka_unit_test(a_truncated_answer_is_fetched_over_tcp),
         cmocka_unit_test(answers_with_a_wrong_id_or_question_are_ignored),
+        cmocka_unit_test(every_question_has_its_name_in_a_case_of_its_own),
+        cmocka_unit_test(a_server_that_does_not_keep_the_case_is_asked_again_without_mixing_it),
+        cmocka_unit_test(an_answer_in_another_case_is_never_used),
         cmocka_unit_test(a_server_that_is_silent_failing_lame_or_malformed_is_skipped),
         cmocka_unit_test(a_failure_of_every_server_is_temporary_and_none_is_queried_twice),
         cmocka_unit_test(referrals_from_every_server_are_a_temporary_failure),
