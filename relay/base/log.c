@@ -1,13 +1,20 @@
-/* The log. See log.h. Writes with one write(2) a line, so that lines of several processes stay
- * whole; and only where stderr accepts it at once, since a reader that has stopped must not stop
- * the mail. */
+/* The log. See log.h. A reader that has stopped must not stop the mail, so a line is written only
+ * where stderr accepts it at once. O_NONBLOCK would see to that, but it belongs to the open file,
+ * which the relay shares with whoever started it. Instead a line has at most PIPE_BUF octets: for
+ * as many a pipe that polls as writable has room, they are written in one piece (pipe(7)), and
+ * lines of several processes stay whole. Left out: another writer to the same pipe that fills it
+ * between the two calls. */
 #include "log.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
+
+/* For what log_end() adds: "truncated", "lines_lost", the end. */
+enum { LINE_END_MAX = 80 };
 
 static bool enabled = true;
 static unsigned lost; /* lines that could not be written since the last one that could */
@@ -41,8 +48,41 @@ static void write_line(const struct log_line *line)
     lost = written ? 0 : lost + 1;
 }
 
+/* The text up to the last member of the line's object that ends within `limit`. Braces and commas
+ * in strings do not count. */
+static size_t whole_members(struct bytes text, size_t limit)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+    size_t end = 0;
+    for (size_t i = 0; i <= limit && i < text.n; i++) {
+        char c = text.p[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '{' || c == '['))
+            depth++;
+        else if (!quoted && (c == '}' || c == ']'))
+            depth--;
+        else if (!quoted && c == ',' && depth == 1)
+            end = i;
+    }
+    return end;
+}
+
+static void cut_to_fit(struct log_line *line)
+{
+    const size_t limit = PIPE_BUF - LINE_END_MAX;
+    if (line->text.n <= limit)
+        return;
+    line->text.n = whole_members(buffer_bytes(&line->text), limit);
+    json_bool(&line->json, "truncated", true);
+}
+
 void log_end(struct log_line *line)
 {
+    cut_to_fit(line);
     if (lost > 0)
         json_number(&line->json, "lines_lost", lost);
     json_close_object(&line->json);

@@ -19,7 +19,9 @@ struct log_line {
 /* Starts a line; `line` is filled in place because the writer points into it. */
 void log_begin(struct log_line *line, const char *event);
 
-/* Writes the line and frees it. A line that could not be built or written is dropped. */
+/* Writes the line and frees it. Of a line over PIPE_BUF octets the last members are left out, and
+ * "truncated" says so. A line that could not be built, or that stderr has no room for, is dropped;
+ * the next one that is written counts them in "lines_lost". */
 void log_end(struct log_line *line);
 
 /* One line with a single "message", for start-up and operating-system errors. */

@@ -5,7 +5,10 @@
 #include "log.h"
 #include "upstream.h"
 
-enum { RECORDED_TEXT_MAX = 200 /* octets of a reply's text */ };
+enum {
+    RECORDED_TEXT_MAX = 200,  /* octets of a reply's text */
+    RECIPIENTS_END_MAX = 2000 /* octets of the line with recipients, so that the rest of it fits */
+};
 
 struct recipient_record {
     struct recipient_record *next;
@@ -58,7 +61,7 @@ static void write_answer(struct json *json, int code, struct bytes text, const c
 static void write_recipients(struct json *json, const struct recipient_record *recipient)
 {
     json_open_array(json, "recipients");
-    for (; recipient; recipient = recipient->next) {
+    for (; recipient && json->out->n < RECIPIENTS_END_MAX; recipient = recipient->next) {
         json_open_object(json, NULL);
         json_string(json, "address", recipient->recipient);
         json_string(json, "destination", recipient->destination);
@@ -66,6 +69,11 @@ static void write_recipients(struct json *json, const struct recipient_record *r
         json_close_object(json);
     }
     json_close_array(json);
+    int64_t omitted = 0;
+    for (; recipient; recipient = recipient->next)
+        omitted++;
+    if (omitted > 0)
+        json_number(json, "recipients_omitted", omitted);
 }
 
 static void write_upstream(struct json *json, const struct upstream *upstream)

@@ -38,6 +38,7 @@ class Sink:
         self.go = threading.Event()
         self.go.set()
         self.has_message = threading.Event()
+        self.messages: list[bytes] = []  # as they came, dots and all
         self.offer: str | None = (
             None  # an extension that is offered, and then not spoken
         )
@@ -57,10 +58,14 @@ class Sink:
         with connection, connection.makefile("rwb", 0) as stream:
             stream.write(b"220 sink\r\n")
             in_data = False
+            message: list[bytes] = []
             for line in stream:
                 if in_data:
+                    message.append(line)
                     if line == b".\r\n":
                         in_data = False
+                        self.messages.append(b"".join(message))
+                        message = []
                         self.has_message.set()
                         self.go.wait(PATIENCE)
                         stream.write(b"250 stored\r\n")
@@ -107,6 +112,7 @@ class Relay:
     """A running relay, its configuration and its log."""
 
     def __init__(self, directory: Path, resolver: str, sink: Sink) -> None:
+        self.sink = sink
         self.path = directory / "fairlead.yaml"
         self.log = directory / "log"
         self.port, self.proxied = free_port(), free_port()
