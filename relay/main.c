@@ -2,6 +2,7 @@
  */
 #include "clause.h"
 #include "command_line.h"
+#include "crypto_memory.h"
 #include "subcommand.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ int main(int argc, char **argv)
 {
     const struct subcommand_table table = {
         .prefix = "", .subcommands = subcommands, .examples = examples};
+    crypto_memory_watch();
 #ifdef FAIRLEAD_MUTANTS
     read_broken_clause(&argc, &argv);
 #endif

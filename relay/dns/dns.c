@@ -2,8 +2,9 @@
 #include "dns.h"
 
 #include "clause.h"
+#include "wire.h"
 
-enum { DNS_NAME_MAX = 253, DNS_LABEL_MAX = 63, MEMO_BUCKETS = 64 };
+enum { DNS_NAME_MAX = 253, MEMO_BUCKETS = 64 };
 
 /* RFC 1035 2.3.4: no empty label, none over 63 octets, 255 in wire form. */
 static bool can_be_asked(struct bytes name)
@@ -29,7 +30,7 @@ void dns_query(struct dns *dns, struct arena *arena, struct bytes name, enum dns
     if (answer->canonical_name.n == 0)
         answer->canonical_name = arena_copy(arena, name);
     if (arena_failed(arena))
-        dns_answer_fail(answer, "out of memory");
+        dns_answer_fail_memory(answer);
 }
 
 void dns_answer_fail(struct dns_answer *answer, const char *problem)
@@ -40,6 +41,12 @@ void dns_answer_fail(struct dns_answer *answer, const char *problem)
         .aliases = answer->aliases,
         .problem = problem,
     };
+}
+
+void dns_answer_fail_memory(struct dns_answer *answer)
+{
+    dns_answer_fail(answer, "out of memory");
+    answer->no_memory = true;
 }
 
 void dns_answer_copy(struct arena *arena, const struct dns_answer *from, struct dns_answer *to)
@@ -143,7 +150,7 @@ static void memo_query(struct dns *self, struct arena *arena, struct bytes name,
     if (!entry) {
         entry = arena_alloc(memo->arena, sizeof *entry);
         if (!entry) {
-            dns_answer_fail(answer, "out of memory");
+            dns_answer_fail_memory(answer);
             return;
         }
         entry->name = arena_copy(memo->arena, name);

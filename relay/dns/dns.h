@@ -61,6 +61,7 @@ struct dns_answer {
     uint32_t ttl;                     /* seconds for which the answer may be cached */
     unsigned aliases;                 /* CNAMEs on the way, each a question of its own */
     const char *problem;              /* DNS_TEMPFAIL: why, in a few words, a literal */
+    bool no_memory;                   /* DNS_TEMPFAIL: for want of memory here */
 };
 
 struct dns {
@@ -75,9 +76,10 @@ struct dns {
 void dns_query(struct dns *dns, struct arena *arena, struct bytes name, enum dns_type type,
                double deadline, struct dns_answer *answer);
 
-/* For implementations: makes the answer a DNS_TEMPFAIL with that reason; copies an answer with all
- * that it points to into another arena. */
+/* For implementations: makes the answer a DNS_TEMPFAIL with that reason, or for want of memory;
+ * copies an answer with all that it points to into another arena. */
 void dns_answer_fail(struct dns_answer *answer, const char *problem);
+void dns_answer_fail_memory(struct dns_answer *answer);
 void dns_answer_copy(struct arena *arena, const struct dns_answer *from, struct dns_answer *to);
 
 /* For implementations too: drops what is beyond the bounds above. Records that begin with "v=",

@@ -437,6 +437,6 @@ void dns_reply_read(struct arena *arena, struct bytes packet, const struct dns_q
     }
     if (arena_failed(arena)) {
         reply->kind = DNS_REPLY_FAILED;
-        dns_answer_fail(&reply->answer, "out of memory");
+        dns_answer_fail_memory(&reply->answer);
     }
 }

@@ -181,7 +181,7 @@ static void resolver_query(struct dns *self, struct arena *arena, struct bytes n
         return;
     struct lookup *lookup = join_lookup(resolver, name, type);
     if (!lookup) {
-        dns_answer_fail(answer, "out of memory");
+        dns_answer_fail_memory(answer);
         return;
     }
     await_lookup(lookup, deadline);

@@ -21,6 +21,7 @@ struct validation {
     struct dns *dns;
     const struct arc_chain *chain;
     struct arc_result *result;
+    bool no_memory; /* the result is not one of the chain */
 };
 
 static bool fail_chain(struct validation *v, const char *reason)
@@ -35,6 +36,7 @@ static bool fail_field(struct validation *v, const char *field, unsigned instanc
                        const struct signature_check *check)
 {
     v->result->temporary = check->status == SIGNATURE_UNAVAILABLE;
+    v->no_memory = v->no_memory || check->status == SIGNATURE_NO_MEMORY;
     struct bytes reason = arena_printf(v->arena, "%s i=%u: %s", field, instance, check->reason);
     return fail_chain(v, reason.p ? reason.p : "");
 }
@@ -56,6 +58,7 @@ static struct signature_check check_message_signature(struct validation *v, unsi
         signature_check_message(v->arena, &signature, v->message, v->index, v->body, v->dns,
                                 &check);
     }
+    v->no_memory = v->no_memory || check.status == SIGNATURE_NO_MEMORY;
     return check;
 }
 
@@ -179,5 +182,5 @@ bool arc_verify(struct arena *arena, const struct message *message, struct body_
     };
     if (v.index)
         validate(&v);
-    return !arena_failed(arena);
+    return !v.no_memory && !arena_failed(arena);
 }

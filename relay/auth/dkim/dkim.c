@@ -38,7 +38,9 @@ static enum dkim_result result_of_status(enum signature_status status)
     return DKIM_TEMPERROR;
 }
 
-static void verify_one(struct arena *arena, const struct header_field *field, dkim_check *check,
+/* False when memory is short: nothing is known of the signature then, and a result would be one of
+ * the message. */
+static bool verify_one(struct arena *arena, const struct header_field *field, dkim_check *check,
                        void *context, struct dkim_signature *result)
 {
     struct signature signature;
@@ -65,6 +67,7 @@ static void verify_one(struct arena *arena, const struct header_field *field, dk
     } else if (found.status == SIGNATURE_GOOD && !found.whole_body) {
         result->reason = "body is only partly signed (l=)";
     }
+    return found.status != SIGNATURE_NO_MEMORY;
 }
 
 bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_check *check,
@@ -76,16 +79,17 @@ bool dkim_verify_with(struct arena *arena, const struct message *message, dkim_c
     if (!results->signatures)
         return false;
     const struct header_field *field = message->fields;
+    bool done = true;
     for (size_t i = 0; i < results->count; i++, field++) {
         field = message_find(message, name, (size_t)(field - message->fields));
         struct dkim_signature *result = &results->signatures[i];
         if (CLAUSE(DKIM_12, i < DKIM_SIGNATURES_MAX))
-            verify_one(arena, field, check, context, result);
+            done = verify_one(arena, field, check, context, result) && done;
         else
             *result =
                 (struct dkim_signature){.result = DKIM_POLICY, .reason = "too many signatures"};
     }
-    return !arena_failed(arena);
+    return done && !arena_failed(arena);
 }
 
 struct native {

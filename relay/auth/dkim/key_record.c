@@ -6,6 +6,7 @@
 
 #include "base64.h"
 #include "clause.h"
+#include "crypto_memory.h"
 #include "taglist.h"
 
 #include <limits.h>
@@ -197,6 +198,8 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     struct bytes name =
         arena_printf(arena, "%.*s._domainkey.%.*s", BYTES_ARG(selector), BYTES_ARG(domain));
     dns_query(dns, arena, name, DNS_TXT, 0, &answer);
+    if (answer.no_memory)
+        return KEY_NO_MEMORY;
     if (CLAUSE(DKIM_15, answer.status == DNS_TEMPFAIL)) {
         key->reason = answer.problem ? answer.problem : "DNS did not answer";
         return KEY_UNAVAILABLE;
@@ -205,6 +208,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
         key->reason = "no key for signature";
         return KEY_UNUSABLE;
     }
+    unsigned failures = crypto_memory_failures();
     for (size_t i = 0; i < answer.count && i < RECORDS_MAX && !key->pkey; i++) {
         struct key_record record;
         const char *problem;
@@ -216,5 +220,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
             key->reason = malformed_record(arena, problem);
     }
     ERR_clear_error(); /* of records that hold no key */
-    return key->pkey ? KEY_FOUND : KEY_UNUSABLE;
+    if (key->pkey)
+        return KEY_FOUND;
+    return crypto_memory_failures() == failures ? KEY_UNUSABLE : KEY_NO_MEMORY;
 }

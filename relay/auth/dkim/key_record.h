@@ -16,7 +16,8 @@ enum key_type { KEY_RSA, KEY_ED25519, KEY_OTHER };
 enum key_status {
     KEY_FOUND,
     KEY_UNAVAILABLE, /* DNS did not answer: a later attempt may succeed (6.1.2 step 2) */
-    KEY_UNUSABLE     /* no record, or none that fits: permanent */
+    KEY_UNUSABLE,    /* no record, or none that fits: permanent */
+    KEY_NO_MEMORY
 };
 
 struct public_key {

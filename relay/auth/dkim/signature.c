@@ -2,6 +2,7 @@
 #include "signature.h"
 
 #include "clause.h"
+#include "crypto_memory.h"
 #include "fiber.h"
 
 #include <openssl/err.h>
@@ -68,8 +69,9 @@ bool signature_hash_seal(const struct bytes *fields, size_t count, struct bytes 
 
 /* RSASSA-PKCS1-v1_5 (RFC 6376 3.3.2), or PureEdDSA over the hash (RFC 8463 3). */
 static bool signature_matches(const struct public_key *key, struct bytes signature,
-                              const uint8_t digest[SHA256_SIZE])
+                              const uint8_t digest[SHA256_SIZE], bool *no_memory)
 {
+    unsigned failures = crypto_memory_failures();
     const unsigned char *octets = (const unsigned char *)signature.p;
     bool good = false;
     if (key->type == KEY_ED25519) {
@@ -86,6 +88,7 @@ static bool signature_matches(const struct public_key *key, struct bytes signatu
         EVP_PKEY_CTX_free(context);
     }
     ERR_clear_error(); /* of a signature that does not match */
+    *no_memory = !good && crypto_memory_failures() != failures;
     return good;
 }
 
@@ -94,6 +97,18 @@ static void set_outcome(struct signature_check *check, enum signature_status sta
 {
     check->status = status;
     check->reason = reason;
+}
+
+static void check_signature(const struct public_key *key, struct bytes signature,
+                            const uint8_t digest[SHA256_SIZE], struct signature_check *check)
+{
+    bool no_memory;
+    if (signature_matches(key, signature, digest, &no_memory))
+        return;
+    if (no_memory)
+        set_outcome(check, SIGNATURE_NO_MEMORY, "");
+    else
+        set_outcome(check, SIGNATURE_BAD, "signature did not verify");
 }
 
 /* Step 1 to 8 of 6.1.2. False when it decided the outcome. */
@@ -107,7 +122,10 @@ static bool get_key(struct arena *arena, const struct signature *signature, stru
     check->testing = key->testing;
     if (status == KEY_FOUND)
         return true;
-    set_outcome(check, status == KEY_UNAVAILABLE ? SIGNATURE_UNAVAILABLE : SIGNATURE_REFUSED,
+    set_outcome(check,
+                status == KEY_UNAVAILABLE ? SIGNATURE_UNAVAILABLE
+                : status == KEY_NO_MEMORY ? SIGNATURE_NO_MEMORY
+                                          : SIGNATURE_REFUSED,
                 key->reason);
     return false;
 }
@@ -159,9 +177,8 @@ void signature_check_message(struct arena *arena, const struct signature *signat
         set_outcome(check, SIGNATURE_NO_MEMORY, "");
     else if (key.no_subdomains && signature->below_domain)
         set_outcome(check, SIGNATURE_REFUSED, "key does not allow subdomains in i= (t=s)");
-    else if (body_matches(signature, body, check) &&
-             !signature_matches(&key, signature->octets, digest))
-        set_outcome(check, SIGNATURE_BAD, "signature did not verify");
+    else if (body_matches(signature, body, check))
+        check_signature(&key, signature->octets, digest, check);
     EVP_PKEY_free(key.pkey);
 }
 
@@ -176,7 +193,7 @@ void signature_check_seal(struct arena *arena, const struct signature *signature
         return;
     if (!signature_hash_seal(fields, count, signature->field->raw, signature->cut, digest))
         set_outcome(check, SIGNATURE_NO_MEMORY, "");
-    else if (!signature_matches(&key, signature->octets, digest))
-        set_outcome(check, SIGNATURE_BAD, "signature did not verify");
+    else
+        check_signature(&key, signature->octets, digest, check);
     EVP_PKEY_free(key.pkey);
 }
