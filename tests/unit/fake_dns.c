@@ -76,6 +76,8 @@ static void override(struct dns_answer *answer, struct bytes value, const char *
     if (bytes_equal(value, BYTES("!TEMPFAIL"))) {
         answer->status = DNS_TEMPFAIL;
         answer->problem = "the table says so";
+    } else if (bytes_equal(value, BYTES("!NOMEMORY"))) {
+        dns_answer_fail_memory(answer);
     } else if (bytes_equal(value, BYTES("!NXDOMAIN"))) {
         answer->status = DNS_NXDOMAIN;
     } else {

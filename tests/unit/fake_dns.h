@@ -10,9 +10,11 @@
  *     struct fake_dns fake = FAKE_DNS(zone);
  *     dns_query(&fake.dns, arena, BYTES("example.com"), DNS_TXT, 0, &answer);
  *
- * The value of a TXT is the rest of the line as it stands. `!TEMPFAIL`, `!NXDOMAIN` and `!NODATA`
- * override the status; the type `*` means every type. A name that is not in the table, and has
- * nothing below it there, does not exist. Names are compared without case; every TTL is 300. */
+ * The value of a TXT is the rest of the line as it stands. `!TEMPFAIL`, `!NOMEMORY`, `!NXDOMAIN`
+ * and
+ * `!NODATA` override the status; the type `*` means every type. A name that is not in the table,
+ * and has nothing below it there, does not exist. Names are compared without case; every TTL is
+ * 300. */
 #ifndef FAIRLEAD_TESTS_FAKE_DNS_H
 #define FAIRLEAD_TESTS_FAKE_DNS_H
 

@@ -200,6 +200,21 @@ static void a_dns_failure_is_permanent_but_distinguished(void **state)
     arena_free(arena);
 }
 
+static void a_chain_whose_check_memory_did_not_suffice_for_has_no_result(void **state)
+{
+    (void)state;
+    static const char *const zone[] = {"brisbane._domainkey.football.example.com TXT !NOMEMORY",
+                                       NULL};
+    struct arena *arena = arena_new(0);
+    struct message message;
+    struct arc_result result;
+    struct fake_dns fake = FAKE_DNS(zone);
+    assert_true(message_parse(arena, chain_of(arena, 1), &message));
+    assert_false(
+        arc_verify(arena, &message, body_hash_new(arena, message.body), &fake.dns, &result));
+    arena_free(arena);
+}
+
 static void arc_fields_and_authentication_results_are_never_signed(void **state)
 {
     (void)state;
@@ -219,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_failed_chain_is_sealed_over_the_new_set_only_and_not_extended_again),
         cmocka_unit_test(a_body_changed_between_two_sealers_moves_the_oldest_pass),
         cmocka_unit_test(a_dns_failure_is_permanent_but_distinguished),
+        cmocka_unit_test(a_chain_whose_check_memory_did_not_suffice_for_has_no_result),
         cmocka_unit_test(arc_fields_and_authentication_results_are_never_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

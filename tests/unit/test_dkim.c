@@ -223,6 +223,22 @@ static void a_key_record_of_more_than_8_kib_is_not_read(void **state)
     arena_free(arena);
 }
 
+static void a_signature_whose_check_memory_did_not_suffice_for_has_no_result(void **state)
+{
+    (void)state;
+    static const char *const zone[] = {"brisbane._domainkey.football.example.com TXT !NOMEMORY",
+                                       NULL};
+    struct arena *arena = arena_new(0);
+    struct message message;
+    struct dkim_results results;
+    struct fake_dns fake = FAKE_DNS(zone);
+    clock_fix(1528637910);
+    assert_true(message_parse(arena, BYTES(EDDSA_SIGNATURE MESSAGE), &message));
+    assert_false(dkim_verify_message(arena, &message, body_hash_new(arena, message.body), &fake.dns,
+                                     &results));
+    arena_free(arena);
+}
+
 static void signatures_past_the_eighth_are_not_verified(void **state)
 {
     (void)state;
@@ -299,6 +315,8 @@ int main(void)
         cmocka_unit_test(a_malformed_record_has_its_reason),
         cmocka_unit_test(what_a_key_may_cost_is_bounded),
         cmocka_unit_test(a_key_record_of_more_than_8_kib_is_not_read),
+        cmocka_unit_test(a_malformed_record_says_what_is_wrong_with_it),
+        cmocka_unit_test(a_signature_whose_check_memory_did_not_suffice_for_has_no_result),
         cmocka_unit_test(signatures_past_the_eighth_are_not_verified),
         cmocka_unit_test(what_is_signed_here_verifies_here),
         cmocka_unit_test(a_key_that_cannot_sign_is_refused_with_its_reason),

@@ -379,7 +379,7 @@ static void too_little_memory_is_a_failure(void **state)
     wire_a(&packet, "example.com", 300, "192.0.2.2");
     wire_read_and_free(arena, &packet, "example.com", DNS_A, &reply);
     assert_int_equal(reply.kind, DNS_REPLY_FAILED);
-    assert_string_equal(reply.answer.problem, "out of memory");
+    assert_true(reply.answer.no_memory);
     arena_free(arena);
 }
 
