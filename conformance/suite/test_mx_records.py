@@ -156,6 +156,30 @@ def test_a_loop_to_the_relay_itself_is_a_554_546(world: World) -> None:
     expect_reply(refusal(world), 554, enhanced="5.4.6", to="RCPT")
 
 
+@clause("MX-22")
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.0.0.9"])
+def test_a_host_at_an_address_that_is_never_dialled_is_passed_over(
+    world: World, address: str
+) -> None:
+    name = f"nowhere.{world.destination}"
+    world.dns.add(name, "AAAA" if ":" in address else "A", address)
+    world.dns.add(world.destination, "MX", f"5 {name}.")
+    trap = world.recorded_host(name, "127.0.0.9")
+    forward(world)
+    expect(trap.dialogues, [], "connections to the host on the loopback interface")
+
+
+@clause("MX-23")
+def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) -> None:
+    own = f"own.{world.destination}"
+    world.dns.set(own, "AAAA", world.lab.plan.ipv6)
+    world.dns.add(world.destination, "MX", f"10 {own}.")
+    for _ in range(ROUNDS):
+        reply = refusal(world)
+        expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
+    expect(world.upstream.dialogues, [], "connections to the host of that preference")
+
+
 @clause("MX-10")
 @pytest.mark.parametrize("fault", [faults.Servfail(), faults.Refused()], ids=str)
 def test_a_dns_server_that_fails_is_a_451_443(

@@ -1,6 +1,8 @@
 /* The rest of the configuration, when the file has been read. See config_complete.h. */
 #include "config_complete.h"
 
+#include "config_self.h"
+
 static void check_listeners(struct config_draft *draft)
 {
     const struct config_listener *listeners = draft->config.listeners;
@@ -44,20 +46,6 @@ static void complete_sources(struct config_draft *draft)
     }
 }
 
-/* Mail sent to one of our own listeners would only come back. */
-static void complete_self(struct config_draft *draft)
-{
-    struct config *config = &draft->config;
-    struct mx_self *self = &config->upstream.self;
-    struct ip *addresses =
-        arena_alloc_array(draft->arena, config->listener_count, sizeof *addresses);
-    self->name = config->hostname;
-    self->addresses = addresses;
-    for (size_t i = 0; addresses && i < config->listener_count; i++)
-        if (config->listeners[i].port == config->upstream.port)
-            addresses[self->address_count++] = config->listeners[i].address;
-}
-
 void config_complete(struct config_draft *draft)
 {
     struct config *config = &draft->config;
@@ -66,7 +54,7 @@ void config_complete(struct config_draft *draft)
     check_listeners(draft);
     complete_resolver(draft);
     complete_sources(draft);
-    complete_self(draft);
+    config_complete_self(draft);
     /* One client may hold half of it (base/budget.h). */
     if (config->limits.memory / 2 < config->policy.limits.message_size)
         config_error(draft->source, config_key("limits.memory"),

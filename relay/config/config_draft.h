@@ -41,6 +41,8 @@ struct config_draft {
     size_t server_count;
     const struct ip *sources;
     size_t source_count;
+    const struct ip *self_addresses;
+    size_t self_address_count;
     const struct config_zone *zones;
     size_t zone_count;
 

@@ -84,6 +84,13 @@ static const struct config_setting table[] = {
     {"upstream.source[]", .type = &config_ip},
     {"upstream.starttls", &config_choice, DRAFT(starttls), .choices = starttls_choices,
      .number = CONFIG_STARTTLS_OPPORTUNISTIC},
+    {"upstream.never", DRAFT_LIST(config.upstream.mx.never, config.upstream.mx.never_count)},
+    {"upstream.never[]", .type = &config_prefix},
+    {"upstream.allow", DRAFT_LIST(config.upstream.mx.allow, config.upstream.mx.allow_count)},
+    {"upstream.allow[]", .type = &config_prefix},
+
+    {"self.addresses", DRAFT_LIST(self_addresses, self_address_count)},
+    {"self.addresses[]", .type = &config_ip},
 
     {"timeouts.client_command", SECONDS(300, HOUR), DRAFT(config.timeouts.client_command)},
     {"timeouts.client_data", SECONDS(180, HOUR), DRAFT(config.timeouts.client_data)},

@@ -3,6 +3,7 @@
 
 #include "clause.h"
 #include "domain.h"
+#include "ip.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -10,35 +11,61 @@
 /* No more are tried: the client is waiting, and a hostile domain could list thousands. */
 enum { HOSTS_MAX = 10, HOST_ADDRESSES_MAX = 8 };
 
+enum { FAMILIES = 2 }; /* IPv6, then IPv4 */
+
 struct host {
     struct bytes name;
     uint16_t preference;
     uint32_t shuffle; /* orders equal preferences */
+    struct dns_answer addresses[FAMILIES];
+};
+
+#define IPV4_PREFIX(bits, ...)                                                                     \
+    {                                                                                              \
+        {4, {__VA_ARGS__}}, bits                                                                   \
+    }
+#define IPV6_PREFIX(bits, ...)                                                                     \
+    {                                                                                              \
+        {16, {__VA_ARGS__}}, bits                                                                  \
+    }
+
+/* Addresses of no host elsewhere: this network, loopback, link-local, multicast and broadcast (RFC
+ * 6890 2.2, RFC 5771, RFC 4291 2.4). */
+static const struct ip_prefix never_dialled[] = {
+    IPV4_PREFIX(8, 0),
+    IPV4_PREFIX(8, 127),
+    IPV4_PREFIX(16, 169, 254),
+    IPV4_PREFIX(4, 224),
+    IPV4_PREFIX(32, 255, 255, 255, 255),
+    IPV6_PREFIX(128, 0),
+    IPV6_PREFIX(128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
+    IPV6_PREFIX(10, 0xfe, 0x80),
+    IPV6_PREFIX(8, 0xff),
 };
 
 struct mx {
     struct arena *arena;
     struct dns *dns;
-    const struct mx_self *self;
+    const struct mx_settings *settings;
     struct bytes domain;
 
     bool asked; /* the hosts are known, or will never be */
     struct host *hosts;
     size_t host_count;
     bool implicit; /* the only host is the domain itself */
+    bool literal;  /* and its address is known */
 
-    size_t host;        /* whose turn it is */
-    bool second_family; /* the host's IPv6 addresses have been tried */
-    bool looked_up;     /* `addresses` are those of the host's current family */
-    struct dns_answer addresses;
-    size_t address; /* the next one */
+    size_t host;     /* whose turn it is */
+    size_t prepared; /* so many hosts have been looked up: whole preferences */
+    unsigned family; /* of the host: a subscript of its addresses */
+    size_t address;  /* the next one of the family */
 
-    bool found;         /* at least one candidate was given */
+    bool found;         /* at least one address was given, or passed over */
     bool dns_failed;    /* a host's addresses could not be looked up */
     enum mx_status end; /* the final status; MX_CANDIDATE while there is none */
 };
 
-struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
+struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_settings *settings,
                   struct bytes domain)
 {
     struct mx *mx = arena_alloc(arena, sizeof *mx);
@@ -46,7 +73,7 @@ struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *se
         return NULL;
     mx->arena = arena;
     mx->dns = dns;
-    mx->self = self;
+    mx->settings = settings;
     mx->domain = arena_copy(arena, domain);
     return mx->domain.p ? mx : NULL;
 }
@@ -114,9 +141,9 @@ static enum mx_status set_literal(struct mx *mx, const struct ip *ip)
     if (!record || set_implicit_host(mx) != MX_CANDIDATE)
         return MX_DNS_FAILED;
     record->address = *ip;
-    mx->second_family = true; /* so that nothing is looked up after it */
-    mx->addresses = (struct dns_answer){.status = DNS_OK, .count = 1, .records = record};
-    mx->looked_up = true;
+    mx->hosts[0].addresses[0] =
+        (struct dns_answer){.status = DNS_OK, .count = 1, .records = record};
+    mx->literal = true;
     return MX_CANDIDATE;
 }
 
@@ -128,15 +155,61 @@ static enum mx_status find_hosts(struct mx *mx, double deadline)
     return ask_for_hosts(mx, deadline);
 }
 
-/* Mail sent to our own listener would only come back. */
-static bool is_this_relay(const struct mx *mx, struct bytes host, const struct ip *ip)
+/* One address of a host. One of IPv4 that is written as IPv6 is dialled, and known,
+ * as what it is. */
+static struct ip host_address(const struct host *host, unsigned family, size_t i)
 {
-    const struct mx_self *self = mx->self;
-    if (bytes_equal_nocase(host, self->name))
-        return true;
+    struct ip ip = host->addresses[family].records[i].address;
+    ip_unmap(&ip);
+    return ip;
+}
+
+static bool is_in_any(const struct ip *ip, const struct ip_prefix *prefixes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ip_in_prefix(ip, &prefixes[i]))
+            return true;
+    return false;
+}
+
+static bool is_never_dialled(const struct mx *mx, const struct ip *ip)
+{
+    const struct mx_settings *settings = mx->settings;
+    if (is_in_any(ip, settings->allow, settings->allow_count))
+        return false;
+    return is_in_any(ip, never_dialled, sizeof never_dialled / sizeof *never_dialled) ||
+           is_in_any(ip, settings->never, settings->never_count);
+}
+
+static bool has_own_name(const struct mx_self *self, struct bytes host)
+{
+    for (size_t i = 0; i < self->name_count; i++)
+        if (bytes_equal_nocase(host, self->names[i]))
+            return true;
+    return false;
+}
+
+/* An address that is never dialled identifies nobody: every machine has a loopback address. */
+static bool is_own_address(const struct mx *mx, const struct ip *ip)
+{
+    const struct mx_self *self = &mx->settings->self;
     for (size_t i = 0; i < self->address_count; i++)
         if (ip_equal(&self->addresses[i], ip))
-            return true;
+            return !is_never_dialled(mx, ip);
+    return false;
+}
+
+/* Mail sent to our own listener would only come back. */
+static bool is_this_relay(const struct mx *mx, const struct host *host)
+{
+    if (has_own_name(&mx->settings->self, host->name))
+        return true;
+    for (unsigned family = 0; family < FAMILIES; family++)
+        for (size_t i = 0; i < host->addresses[family].count; i++) {
+            struct ip ip = host_address(host, family, i);
+            if (is_own_address(mx, &ip))
+                return true;
+        }
     return false;
 }
 
@@ -150,27 +223,46 @@ static enum mx_status status_at_end(const struct mx *mx)
     return CLAUSE(MX_17, mx->implicit) ? MX_NO_HOST : MX_END;
 }
 
+/* IPv6 first; a host without IPv6 addresses is reached at its IPv4 ones. A host whose lookup fails
+ * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, MX-14 */
+static void look_up_addresses(struct mx *mx, struct host *host, double deadline)
+{
+    for (unsigned family = 0; family < FAMILIES; family++) {
+        struct dns_answer *answer = &host->addresses[family];
+        enum dns_type type = CLAUSE(IPV6_06, family == 1) ? DNS_A : DNS_AAAA;
+        dns_query(mx->dns, mx->arena, host->name, type, deadline, answer);
+        if (answer->status == DNS_TEMPFAIL)
+            mx->dns_failed = true;
+        if (answer->status != DNS_OK)
+            answer->count = 0;
+    }
+}
+
+/* Looks up the hosts of the next preference, all of them before the first is tried: if one is this
+ * relay, none of that preference may be used, nor of any after it (RFC 5321 5.1). Clause: MX-23 */
+static void prepare_preference(struct mx *mx, double deadline)
+{
+    size_t first = mx->prepared, end = first;
+    bool is_self = false;
+    for (; end < mx->host_count && mx->hosts[end].preference == mx->hosts[first].preference;
+         end++) {
+        struct host *host = &mx->hosts[end];
+        if (!mx->literal && !has_own_name(&mx->settings->self, host->name))
+            look_up_addresses(mx, host, deadline);
+        is_self = is_self || is_this_relay(mx, host);
+    }
+    mx->prepared = end;
+    if (CLAUSE(MX_20, is_self))
+        mx->end = mx->found ? MX_END : MX_LOOP;
+}
+
 /* Advances to the host's other family, or to the next host. Clause: IPV6-07 */
 static void next_family_or_host(struct mx *mx)
 {
-    mx->looked_up = false;
     mx->address = 0;
-    mx->second_family = !mx->second_family;
-    if (!mx->second_family)
+    mx->family = (mx->family + 1) % FAMILIES;
+    if (mx->family == 0)
         mx->host++;
-}
-
-/* IPv6 first; a host without IPv6 addresses is reached at its IPv4 ones. A host whose lookup fails
- * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, MX-14 */
-static void look_up_addresses(struct mx *mx, double deadline)
-{
-    enum dns_type family = CLAUSE(IPV6_06, mx->second_family) ? DNS_A : DNS_AAAA;
-    dns_query(mx->dns, mx->arena, mx->hosts[mx->host].name, family, deadline, &mx->addresses);
-    mx->looked_up = true;
-    if (mx->addresses.status == DNS_TEMPFAIL)
-        mx->dns_failed = true;
-    if (mx->addresses.status != DNS_OK)
-        mx->addresses.count = 0;
 }
 
 enum mx_status mx_next(struct mx *mx, double deadline, struct mx_candidate *candidate)
@@ -179,20 +271,20 @@ enum mx_status mx_next(struct mx *mx, double deadline, struct mx_candidate *cand
         mx->end = find_hosts(mx, deadline);
     mx->asked = true;
     while (mx->end == MX_CANDIDATE && mx->host < mx->host_count) {
-        if (!mx->looked_up)
-            look_up_addresses(mx, deadline);
-        if (mx->address == mx->addresses.count || mx->address == HOST_ADDRESSES_MAX) {
+        if (mx->host == mx->prepared) {
+            prepare_preference(mx, deadline);
+            continue;
+        }
+        const struct host *host = &mx->hosts[mx->host];
+        if (mx->address == host->addresses[mx->family].count || mx->address == HOST_ADDRESSES_MAX) {
             next_family_or_host(mx);
             continue;
         }
-        candidate->host = mx->hosts[mx->host].name;
-        candidate->address = mx->addresses.records[mx->address++].address;
-        if (CLAUSE(MX_20, is_this_relay(mx, candidate->host, &candidate->address))) {
-            /* RFC 5321 5.1: nor may any host be tried that is less preferred than ourselves. */
-            mx->end = mx->found ? MX_END : MX_LOOP;
-            return mx->end;
-        }
+        candidate->host = host->name;
+        candidate->address = host_address(host, mx->family, mx->address++);
         mx->found = true;
+        if (CLAUSE(MX_22, is_never_dialled(mx, &candidate->address)))
+            continue;
         return MX_CANDIDATE;
     }
     if (mx->end == MX_CANDIDATE)

@@ -2,8 +2,9 @@
  * RFC 5321 5.1 (MX, implicit MX, preference, loops), RFC 7505 (null MX).
  *
  * Hosts come by preference, equal preferences shuffled; for each host every IPv6 address comes
- * before any IPv4 address. Addresses are looked up when their turn comes, so a first host that
- * answers costs no further query. */
+ * before any IPv4 address. The hosts of a preference are looked up when its turn comes, so a first
+ * one that answers costs no further query. Addresses that are never dialled are passed over
+ * (specification.md#hosts-never-dialled). */
 #ifndef FAIRLEAD_MX_H
 #define FAIRLEAD_MX_H
 
@@ -26,17 +27,26 @@ struct mx_candidate {
 
 /* How the relay knows itself among the hosts of a destination. */
 struct mx_self {
-    struct bytes name;
-    const struct ip *addresses; /* where it listens on the port that mail is sent to */
+    const struct bytes *names;
+    size_t name_count;
+    const struct ip *addresses; /* where mail that is sent to it arrives here */
     size_t address_count;
+};
+
+struct mx_settings {
+    struct mx_self self;
+    const struct ip_prefix *never; /* not dialled either */
+    size_t never_count;
+    const struct ip_prefix *allow; /* exceptions from all that is never dialled */
+    size_t allow_count;
 };
 
 struct mx;
 
 /* An order for `domain` (A-labels, or an address literal with brackets). Queries nothing yet. It
- * and all candidates live in `arena`; `dns` and `self` must outlive it. NULL when memory is short.
- */
-struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_self *self,
+ * and all candidates live in `arena`; `dns` and `settings` must outlive it. NULL when memory is
+ * short. */
+struct mx *mx_new(struct arena *arena, struct dns *dns, const struct mx_settings *settings,
                   struct bytes domain);
 
 /* The next candidate; every status but MX_CANDIDATE is final. Waits for DNS in the calling fiber,

@@ -348,7 +348,7 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
 {
     struct upstream_answer best = unreachable;
     struct mx *mx =
-        mx_new(upstream->arena, upstream->dns, &upstream->settings->self, upstream->domain);
+        mx_new(upstream->arena, upstream->dns, &upstream->settings->mx, upstream->domain);
     struct mx_candidate candidate;
     enum mx_status status;
     if (!mx) {

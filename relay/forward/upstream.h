@@ -31,7 +31,7 @@ struct upstream_settings {
     struct ip source_ipv6;
     SSL_CTX *tls; /* NULL: STARTTLS is not used */
     struct upstream_timeouts timeouts;
-    struct mx_self self;
+    struct mx_settings mx;
 };
 
 struct upstream;

@@ -127,7 +127,7 @@ class Relay:
                 },
             ],
             "resolver": {"servers": [resolver]},
-            "upstream": {"port": sink.port},
+            "upstream": {"port": sink.port, "allow": [f"{HOST}/32"]},
             "timeouts": {"drain": 10},
             "srs": {"secrets": ["a secret for the tests of serve"]},
             "postmaster": {
@@ -235,6 +235,37 @@ def serve(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=PATIENCE,
     )
+
+
+@pytest.mark.parametrize("exempt, answer", [(True, "554 5.4.6"), (False, "451 4.4.1")])
+def test_a_relay_on_the_wildcard_address_does_not_dial_itself(
+    relay: Relay, connect: Connect, exempt: bool, answer: str
+) -> None:
+    """Where loopback addresses may be dialled, they are the machine's own."""
+    relay.settings["listen"] = [{"address": "0.0.0.0", "port": relay.port}]
+    relay.settings["upstream"] = {"port": relay.port}
+    if exempt:
+        relay.settings["upstream"]["allow"] = [f"{HOST}/32"]
+    relay.start()
+    client = connect(relay.port)
+    assert client.reply().startswith("220 ")
+    assert client.ask("EHLO client.example").startswith("250 ")
+    assert client.ask("MAIL FROM:<a@sender.example>").startswith("250 ")
+    assert client.ask("RCPT TO:<info@example.com>").startswith(answer)
+
+
+def test_an_address_behind_nat_is_the_relay_itself(
+    relay: Relay, connect: Connect
+) -> None:
+    away = "192.0.2.77"
+    relay.settings["zones"][0]["routes"][0]["to"] = f"d@[{away}]"
+    relay.settings["self"] = {"addresses": [away]}
+    relay.start()
+    client = connect(relay.port)
+    assert client.reply().startswith("220 ")
+    assert client.ask("EHLO client.example").startswith("250 ")
+    assert client.ask("MAIL FROM:<a@sender.example>").startswith("250 ")
+    assert client.ask("RCPT TO:<info@example.com>").startswith("554 5.4.6")
 
 
 def test_an_invalid_configuration_is_not_served_and_the_line_is_named(

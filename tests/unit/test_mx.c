@@ -47,6 +47,47 @@ static const char *const zone[] = {
     "own-address.example MX 10 pseudonym.example",
     "pseudonym.example A 192.0.2.25",
 
+    "other-name.example MX 10 MX2.own.example",
+    "own-and-other.example MX 5 b.example",
+    "own-and-other.example MX 10 only4.example",
+    "own-and-other.example MX 10 mx.own.example",
+    "own-and-other.example MX 10 a.example",
+    "own-and-other.example MX 20 a.example",
+    "own-ipv4.example MX 10 only4.example",
+    "own-ipv4.example MX 10 half-own.example",
+    "half-own.example AAAA 2001:db8::99",
+    "half-own.example A 192.0.2.25",
+    "mapped.example MX 10 mapped-own.example",
+    "mapped-own.example AAAA ::ffff:192.0.2.25",
+
+    "nowhere.example MX 10 nowhere-host.example",
+    "nowhere.example MX 20 b.example",
+    "nowhere-host.example A 0.0.0.0",
+    "nowhere-host.example A 0.255.255.255",
+    "nowhere-host.example A 127.0.0.1",
+    "nowhere-host.example A 127.255.255.254",
+    "nowhere-host.example A 169.254.1.1",
+    "nowhere-host.example A 224.0.0.1",
+    "nowhere-host.example A 239.255.255.255",
+    "nowhere-host.example A 255.255.255.255",
+    "nowhere6.example AAAA ::",
+    "nowhere6.example AAAA ::1",
+    "nowhere6.example AAAA fe80::1",
+    "nowhere6.example AAAA febf::1",
+    "nowhere6.example AAAA ff02::1",
+    "nowhere6.example AAAA ::ffff:127.0.0.1",
+    "nowhere6.example A 198.51.100.7",
+    "excepted.example A 127.0.0.63",
+    "excepted.example A 127.0.0.64",
+    "close.example AAAA ::2",
+    "close.example AAAA fec0::1",
+    "close.example A 1.0.0.0",
+    "close.example A 126.255.255.255",
+    "close.example A 128.0.0.1",
+    "close.example A 169.253.0.1",
+    "close.example A 223.255.255.255",
+    "close.example A 198.51.101.1",
+
     "alias-host.example MX 10 www.example",
     "www.example CNAME b.example",
     "equal.example MX 10 only4.example",
@@ -55,7 +96,17 @@ static const char *const zone[] = {
 };
 
 static const struct ip own_address = {4, {192, 0, 2, 25}};
-static const struct mx_self self = {BYTES_INIT("mx.own.example"), &own_address, 1};
+static const struct bytes own_names[] = {BYTES_INIT("mx.own.example"),
+                                         BYTES_INIT("mx2.own.example")};
+static const struct ip_prefix also_never = {{4, {198, 51, 100}}, 24};
+static const struct ip_prefix exception = {{4, {127, 0, 0, 64}}, 26};
+static const struct mx_settings settings = {
+    .self = {own_names, 2, &own_address, 1},
+    .never = &also_never,
+    .never_count = 1,
+    .allow = &exception,
+    .allow_count = 1,
+};
 
 static const char *status_name(enum mx_status status)
 {
@@ -83,7 +134,7 @@ static void walk(const char *const *table, const char *domain, struct buffer *se
 {
     struct fake_dns fake = FAKE_DNS(table);
     struct arena *arena = arena_new(0);
-    struct mx *mx = mx_new(arena, &fake.dns, &self, bytes_of(domain));
+    struct mx *mx = mx_new(arena, &fake.dns, &settings, bytes_of(domain));
     assert_non_null(mx);
     struct mx_candidate candidate;
     enum mx_status status;
@@ -162,6 +213,32 @@ static void the_relay_itself_ends_the_list(void **state)
     assert_order("own-name.example", "b.example 192.0.2.2, end");
     assert_order("own-address.example", "loop");
     assert_order("[192.0.2.25]", "loop");
+    assert_order("other-name.example", "loop");
+    assert_order("mapped.example", "loop");
+}
+
+static void no_host_of_the_relays_own_preference_is_tried(void **state)
+{
+    (void)state;
+    enum { WALKS = 16 }; /* whatever the shuffle */
+    for (int i = 0; i < WALKS; i++) {
+        assert_order("own-and-other.example", "b.example 192.0.2.2, end");
+        assert_order("own-ipv4.example", "loop");
+    }
+}
+
+static void addresses_of_no_host_elsewhere_are_passed_over(void **state)
+{
+    (void)state;
+    assert_order("nowhere.example", "b.example 192.0.2.2, end");
+    assert_order("nowhere6.example", "end");
+    assert_order("[127.0.0.1]", "end");
+    assert_order("excepted.example", "excepted.example 127.0.0.64, end");
+    assert_order("close.example",
+                 "close.example ::2, close.example fec0::1, close.example 1.0.0.0, "
+                 "close.example 126.255.255.255, close.example 128.0.0.1, "
+                 "close.example 169.253.0.1, close.example 223.255.255.255, "
+                 "close.example 198.51.101.1, end");
 }
 
 static void a_later_host_is_not_looked_up_before_its_turn(void **state)
@@ -169,12 +246,12 @@ static void a_later_host_is_not_looked_up_before_its_turn(void **state)
     (void)state;
     struct fake_dns fake = FAKE_DNS(zone);
     struct arena *arena = arena_new(0);
-    struct mx *mx = mx_new(arena, &fake.dns, &self, BYTES("ordered.example"));
+    struct mx *mx = mx_new(arena, &fake.dns, &settings, BYTES("ordered.example"));
     struct mx_candidate candidate;
     assert_int_equal(fake.queries, 0);
     assert_int_equal(mx_next(mx, 0, &candidate), MX_CANDIDATE);
     assert_int_equal(mx_next(mx, 0, &candidate), MX_CANDIDATE);
-    assert_int_equal(fake.queries, 2); /* MX of the domain, AAAA of its first host */
+    assert_int_equal(fake.queries, 3); /* MX of the domain, AAAA and A of its first host */
     arena_free(arena);
 }
 
@@ -223,6 +300,8 @@ int main(void)
         cmocka_unit_test(hosts_without_addresses_are_skipped),
         cmocka_unit_test(a_failing_lookup_of_one_host_leaves_the_others),
         cmocka_unit_test(the_relay_itself_ends_the_list),
+        cmocka_unit_test(no_host_of_the_relays_own_preference_is_tried),
+        cmocka_unit_test(addresses_of_no_host_elsewhere_are_passed_over),
         cmocka_unit_test(a_later_host_is_not_looked_up_before_its_turn),
         cmocka_unit_test(equal_preferences_share_the_load),
         cmocka_unit_test(a_flood_of_hosts_and_addresses_is_bounded),
