@@ -5,7 +5,7 @@
 
 #include "content.h"
 
-static const struct content_limits limits = {4096, 1024, 1000};
+static const struct content_limits limits = {4096, 1024};
 
 static size_t read_whole(struct content_reader *reader, struct buffer *message, struct bytes octets,
                          size_t cut)
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 bytes_equal(seen, BYTES(".\r\n")));
     }
     if (whole.ended && !has_refused_octets(&whole) && !whole.too_big && !whole.header_too_big &&
-        !whole.line_too_long) {
+        !whole.continues_field) {
         bool at_line_start = true;
         content_stuff(buffer_bytes(&first), &at_line_start, add_run, &wire);
         buffer_add(&wire, BYTES(".\r\n"));

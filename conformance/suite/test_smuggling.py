@@ -236,6 +236,15 @@ def test_a_nul_in_the_message_is_a_550_560(world: World, place: str) -> None:
 COMMANDS = ["NOOP x@y", "MAIL FROM:<a@b.example>", "VRFY x@y", "FROB x@y", "EHLO x@y"]
 
 
+@clause("SMUG-10")
+@pytest.mark.parametrize("blank", [b" ", b"\t"], ids=["space", "tab"])
+@pytest.mark.parametrize("dot", [b"", b"."], ids=["", "after a transparency dot"])
+def test_a_first_line_that_begins_with_a_blank_is_a_550_560(
+    world: World, blank: bytes, dot: bytes
+) -> None:
+    octets_refused(world, dot + blank + b"by mx.forged.example\r\n" + world.message())
+
+
 def command_refused(world: World, line: bytes) -> None:
     """500 5.5.2 for the line, one answer only, and nothing taken from it."""
     with world.client() as client:

@@ -24,20 +24,21 @@ void content_start(struct content_reader *reader, struct buffer *message,
 static bool is_stored(const struct content_reader *reader)
 {
     return !reader->discard && !reader->too_big && !reader->header_too_big && !reader->bare_cr &&
-           !reader->bare_lf && !reader->nul && !reader->line_too_long;
+           !reader->bare_lf && !reader->nul && !reader->continues_field;
 }
 
-/* A message of exactly the limit is within it. Clause: LIM-12 */
+/* A message of exactly the limit is within it. A line may have any length (RFC 5321 4.5.3.1: no
+ * limit where possible). Clauses: LIM-03, LIM-04, LIM-12 */
 static void store_octets(struct content_reader *reader, struct bytes octets)
 {
+    if (reader->size == 0 && octets.n > 0)
+        reader->continues_field = octets.p[0] == ' ' || octets.p[0] == '\t';
     reader->size += octets.n;
     reader->line += octets.n;
     if (reader->size > reader->limits.size)
         reader->too_big = true;
     if (reader->in_header && reader->size > reader->limits.header)
         reader->header_too_big = true;
-    if (reader->line > reader->limits.line)
-        reader->line_too_long = true;
     if (is_stored(reader))
         buffer_add(reader->message, octets);
 }

@@ -1,5 +1,5 @@
 /* The content of DATA on its way in and out: end of data, transparency, and what a message may not
- * hold (RFC 5321 2.3.8, 4.1.1.4, 4.5.2, 4.5.3.1.6).
+ * hold (RFC 5321 2.3.8, 4.1.1.4, 4.5.2).
  *
  * Only CRLF "." CRLF ends the data. Whatever else others have taken for an end (bare LF, bare CR,
  * NUL in between) is content, and content that the relay refuses. */
@@ -11,7 +11,6 @@
 struct content_limits {
     size_t size;   /* octets of the message, transparency dots not counted */
     size_t header; /* octets before the empty line */
-    size_t line;   /* octets of a line with its CRLF, a transparency dot not counted */
 };
 
 struct content_reader {
@@ -26,7 +25,7 @@ struct content_reader {
     bool ended;   /* CRLF "." CRLF was read */
     bool too_big; /* over limits.size */
     bool header_too_big;
-    bool line_too_long;
+    bool continues_field; /* the first line would continue the field above the message */
     bool bare_cr;
     bool bare_lf;
     bool nul;

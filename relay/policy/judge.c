@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 enum {
-    TEXT_LINE_MAX = 1000,     /* octets with CRLF: RFC 5321 4.5.3.1.6. Clause: LIM-03 */
     RCPT_ATTEMPTS_FACTOR = 2, /* RCPT commands, for each recipient that may be accepted */
     DNSBL_TIMEOUT = 10
 };
@@ -99,7 +98,6 @@ struct content_limits judge_content_limits(const struct policy *policy)
     return (struct content_limits){
         .size = policy->limits.message_size,
         .header = policy->limits.header_size,
-        .line = TEXT_LINE_MAX,
     };
 }
 
@@ -125,8 +123,8 @@ static struct refusal judge_content(struct arena *arena, const struct policy_lim
         return REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", number_text(arena, limits->message_size));
     if (CLAUSE(LIM_15, content->header_too_big))
         return REFUSE_WITH(HEADER_TOO_BIG, "LIM-15", number_text(arena, limits->header_size));
-    if (CLAUSE(LIM_04, content->line_too_long))
-        return REFUSE(MESSAGE_LINE_TOO_LONG, "LIM-04");
+    if (CLAUSE(SMUG_10, content->continues_field))
+        return REFUSE(MESSAGE_CONTINUES_FIELD, "SMUG-10");
     return ACCEPT;
 }
 

@@ -81,8 +81,7 @@ static const struct refusal_entry entries[REFUSAL_COUNT] = {
                                 NULL},
     [REFUSAL_MESSAGE_OCTETS] = {550, "5.6.0", "Message contains a bare CR, a bare LF or a NUL",
                                 NULL},
-    [REFUSAL_MESSAGE_LINE_TOO_LONG] = {550, "5.6.0",
-                                       "Message contains a line of more than 1000 octets", NULL},
+    [REFUSAL_MESSAGE_CONTINUES_FIELD] = {550, "5.6.0", "Message begins with a space or tab", NULL},
     [REFUSAL_LOOP] = {554, "5.4.6", "Mail loop: {} Received fields", NULL},
 
     [REFUSAL_DNSBL] = {554, NULL, "{} found on one or more DNSBLs ({}).",

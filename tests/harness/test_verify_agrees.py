@@ -37,7 +37,6 @@ JUDGED = {
     ),
     *("DMARC-01", "DMARC-10", "DMARC-11", "DMARC-12", "DMARC-13", "DMARC-19"),
     *(
-        "LIM-04",
         "LIM-06",
         "LIM-11",
         "LIM-13",
@@ -45,6 +44,7 @@ JUDGED = {
         "SMUG-02",
         "SMUG-03",
         "SMUG-04",
+        "SMUG-10",
     ),
 }
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const struct content_limits roomy = {1000000, 100000, 1000};
+static const struct content_limits roomy = {1000000, 100000};
 
 struct outcome {
     struct content_reader reader;
@@ -80,26 +80,40 @@ static void limits_are_checked_while_reading_and_nothing_more_is_stored(void **s
 {
     (void)state;
     struct outcome big =
-        read_content(BYTES("12345678\r\n1\r\n.\r\n"), 3, (struct content_limits){10, 100, 100});
+        read_content(BYTES("12345678\r\n1\r\n.\r\n"), 3, (struct content_limits){10, 100});
     assert_true(big.reader.too_big && big.reader.ended);
     assert_true(big.message.n <= 10);
     buffer_free(&big.message);
 
-    struct outcome line =
-        read_content(BYTES("..345678\r\n.\r\n"), 4, (struct content_limits){100, 100, 9});
-    assert_false(line.reader.line_too_long);
-    buffer_free(&line.message);
-    line = read_content(BYTES("12345678\r\n.\r\n"), 4, (struct content_limits){100, 100, 9});
-    assert_true(line.reader.line_too_long && line.reader.ended);
-    buffer_free(&line.message);
-
     struct outcome header = read_content(BYTES("A: 1\r\n\r\nbody is not counted\r\n.\r\n"), 5,
-                                         (struct content_limits){100, 8, 100});
+                                         (struct content_limits){100, 8});
     assert_false(header.reader.header_too_big);
     buffer_free(&header.message);
-    header = read_content(BYTES("A: 123\r\n\r\n.\r\n"), 5, (struct content_limits){100, 8, 100});
+    header = read_content(BYTES("A: 123\r\n\r\n.\r\n"), 5, (struct content_limits){100, 8});
     assert_true(header.reader.header_too_big);
     buffer_free(&header.message);
+}
+
+static void only_the_first_line_can_continue_the_field_above_the_message(void **state)
+{
+    (void)state;
+    static const struct {
+        struct bytes octets;
+        bool continues;
+    } cases[] = {
+        {BYTES_INIT(" a\r\n.\r\n"), true},          {BYTES_INIT("\ta\r\n.\r\n"), true},
+        {BYTES_INIT(". a\r\n.\r\n"), true},         {BYTES_INIT(" \r\n.\r\n"), true},
+        {BYTES_INIT("a: b\r\n c\r\n.\r\n"), false}, {BYTES_INIT("\r\n a\r\n.\r\n"), false},
+        {BYTES_INIT(".. a\r\n.\r\n"), false},       {BYTES_INIT(".\r\n"), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 1; step < 10; step++) {
+            struct outcome outcome = read_content(cases[i].octets, step, roomy);
+            assert_true(outcome.reader.ended);
+            assert_int_equal(outcome.reader.continues_field, cases[i].continues);
+            buffer_free(&outcome.message);
+        }
+    }
 }
 
 static void add_run(void *context, struct bytes run)
@@ -133,6 +147,7 @@ int main(void)
         cmocka_unit_test(transparency_dots_are_removed_and_everything_else_is_kept),
         cmocka_unit_test(limits_are_checked_while_reading_and_nothing_more_is_stored),
         cmocka_unit_test(stuffing_and_reading_return_the_same_message),
+        cmocka_unit_test(only_the_first_line_can_continue_the_field_above_the_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
