@@ -294,6 +294,7 @@ FORGED = [
     "Authentication-Results: {id} 1; spf=pass",
     "Authentication-Results: {id} (c); none",
     "Authentication-Results : {id}; spf=pass",
+    "Authentication-Results: i=1; {id}; dmarc=pass",
 ]
 
 

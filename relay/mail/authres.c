@@ -112,6 +112,8 @@ static struct bytes read_property_value(struct arena *arena, struct cursor *c)
         else if (!take_quoted_string(arena, c, &more))
             cursor_skip(c, 1);
     }
+    if (c->rest.n == start.n)
+        cursor_fail(c, MALFORMED);
     return c->rest.n == rest.n && content.p ? content : cursor_since(c, start);
 }
 
@@ -185,14 +187,15 @@ static struct authres_result read_result(struct arena *arena, struct cursor *c)
     return result;
 }
 
-/* no-result: `none` alone in its place. */
+/* no-result: `none` in the place of all results. */
 static bool take_none(struct cursor *c)
 {
     struct cursor ahead = *c;
     struct bytes word = read_word(&ahead, is_keyword_octet);
-    skip_cfws(&ahead, NULL);
-    if (ahead.problem || !bytes_equal_nocase(word, BYTES("none")) ||
-        (!cursor_at_end(&ahead) && cursor_peek(&ahead) != ';'))
+    do
+        skip_cfws(&ahead, NULL);
+    while (cursor_take(&ahead, ';'));
+    if (ahead.problem || !bytes_equal_nocase(word, BYTES("none")) || !cursor_at_end(&ahead))
         return false;
     *c = ahead;
     return true;
@@ -234,7 +237,8 @@ bool authres_parse(struct arena *arena, struct bytes value, struct authres *auth
         return false;
     while (cursor_take(&c, ';')) {
         skip_cfws(&c, NULL);
-        if (cursor_at_end(&c) || cursor_peek(&c) == ';' || take_none(&c))
+        if (cursor_at_end(&c) || cursor_peek(&c) == ';' ||
+            (authres->result_count == 0 && take_none(&c)))
             continue;
         if (!add_result(arena, authres, read_result(arena, &c)))
             return false;
@@ -308,8 +312,29 @@ static bool mentions_id(struct arena *arena, struct bytes head, struct bytes id)
     return found;
 }
 
+/* What follows the tags at the start: some readers pass over the `i=1;` that an
+ * ARC-Authentication-Results field has there, in any field. */
+static struct bytes after_tags(struct arena *arena, struct bytes value)
+{
+    for (;;) {
+        struct cursor c = cursor_start(value);
+        skip_cfws(&c, NULL);
+        read_word(&c, is_keyword_octet);
+        skip_cfws(&c, NULL);
+        cursor_expect(&c, '=', MALFORMED);
+        skip_cfws(&c, NULL);
+        read_value(arena, &c);
+        skip_cfws(&c, NULL);
+        cursor_expect(&c, ';', MALFORMED);
+        if (c.problem)
+            return value;
+        value = c.rest;
+    }
+}
+
 bool authres_claims(struct arena *arena, struct bytes value, struct bytes authserv_id)
 {
+    value = after_tags(arena, value);
     struct cursor c = cursor_start(value);
     struct authres authres;
     read_head(arena, &c, &authres);

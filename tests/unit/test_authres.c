@@ -55,9 +55,8 @@ static void no_results_are_read_as_none(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "mx.example; none",
-        " mx.example 1;\r\n (nothing) NONE (done)",
-        "mx.example;",
+        "mx.example; none", " mx.example 1;\r\n (nothing) NONE (done)",
+        "mx.example;",      "mx.example; none;",
         "mx.example",
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
@@ -105,6 +104,13 @@ static void an_invalid_field_is_refused(void **state)
         BYTES_INIT("mx.example; spf/x=pass"),
         BYTES_INIT("mx.example; =pass"),
         BYTES_INIT("mx.example; none spf=pass"),
+        BYTES_INIT("mx.example; none; spf=pass"),
+        BYTES_INIT("mx.example; spf=pass; none"),
+        BYTES_INIT("mx.example; none; none"),
+        BYTES_INIT("mx.example; spf=pass smtp.mailfrom="),
+        BYTES_INIT("mx.example; spf=pass smtp.mailfrom= ; dkim=pass"),
+        BYTES_INIT("mx.example; spf=pass smtp.mailfrom=(x)"),
+        BYTES_INIT("mx.example; spf=pass reason="),
     };
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct authres authres;
@@ -216,6 +222,11 @@ static void every_spelling_of_our_id_is_a_claim(void **state)
         BYTES_INIT("(open; email.cloudflare.net; spf=pass"),
         BYTES_INIT("\"email.cloudflare.net; spf=pass"),
         BYTES_INIT("\"a\\\"b\" email.cloudflare.net; spf=pass"),
+        BYTES_INIT("i=1; email.cloudflare.net; dmarc=pass"),
+        BYTES_INIT(" (x) I (y) =\r\n 01 (z) ;\temail.cloudflare.net 1; dmarc=pass"),
+        BYTES_INIT("i=1; i=2; \"email.cloudflare.net\"; dmarc=pass"),
+        BYTES_INIT("v=\"1\"; email.cloudflare.net; dmarc=pass"),
+        BYTES_INIT("i=1; email.cloudflare.net/1; dmarc=pass"),
         BYTES_INIT("=?utf-8?q?email=2Ecloudflare=2Enet?=; spf=pass"),
         BYTES_INIT(
             "email (x) . cloudflare.net; spf=pass; email.cloudflare.net") /* read by a lenient one
@@ -236,6 +247,9 @@ static void another_id_is_no_claim(void **state)
     static const char *const values[] = {
         "mx.example; spf=pass smtp.mailfrom=email.cloudflare.net",
         "notemail.cloudflare.net; none",
+        "i=1; mx.example; spf=pass smtp.mailfrom=email.cloudflare.net",
+        "mx.example; i=1; email.cloudflare.net; none",
+        "i=1",
         "email.cloudflare.net.example; none",
         "cloudflare.net; none",
         "mx.example (not email.cloudflare.net); none",
