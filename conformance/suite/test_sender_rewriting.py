@@ -156,6 +156,18 @@ def test_a_foreign_srs0_sender_is_recognised_in_any_case(world: World) -> None:
     expect(parts.group(2), world.sender.domain, "the first hop")
 
 
+@clause("SRS-17")
+@pytest.mark.parametrize("opaque", ["=opaque+string", "-list", "+AbCd=a.example"])
+def test_a_foreign_srs0_sender_in_another_form_becomes_srs1(
+    world: World, opaque: str
+) -> None:
+    sender = f"SRS0{opaque}@{world.sender.domain}"
+    local = rewritten(world, sender).rpartition("@")[0]
+    parts = expect_match(SRS1, local, "the local part of the reverse-path")
+    expect(parts.group(2), world.sender.domain, "the first hop")
+    expect(parts.group(3), opaque, "the opaque part")
+
+
 @clause("SRS-09")
 def test_a_foreign_srs1_sender_keeps_first_hop_and_opaque_part(world: World) -> None:
     sender = f"SRS1=AbCd=hop.example==EfGh=XY=a.example=bob@{world.sender.domain}"

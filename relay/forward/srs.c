@@ -36,18 +36,24 @@ static bool is_separator(char c)
     return CLAUSE(SRS_15, c == '=' || c == '+' || c == '-');
 }
 
+/* Which of the two forms the local part begins as. */
+static enum form tag_of(struct bytes local)
+{
+    const size_t tag = strlen("SRS0");
+    if (local.n <= tag || !is_separator(local.p[tag]))
+        return NOT_REWRITTEN;
+    if (bytes_starts_with_nocase(local, BYTES("SRS0")))
+        return SRS0;
+    return bytes_starts_with_nocase(local, BYTES("SRS1")) ? SRS1 : NOT_REWRITTEN;
+}
+
 static struct parts divide(struct bytes local)
 {
     const struct parts none = {.form = NOT_REWRITTEN};
-    const size_t tag = strlen("SRS0");
-    struct parts parts = none;
-    if (bytes_starts_with_nocase(local, BYTES("SRS0")))
-        parts.form = SRS0;
-    else if (bytes_starts_with_nocase(local, BYTES("SRS1")))
-        parts.form = SRS1;
-    if (parts.form == NOT_REWRITTEN || local.n == tag || !is_separator(local.p[tag]))
+    struct parts parts = {.form = tag_of(local)};
+    if (parts.form == NOT_REWRITTEN)
         return none;
-    struct bytes rest = bytes_from(local, tag + 1);
+    struct bytes rest = bytes_from(local, strlen("SRS0="));
     parts.hash = bytes_cut(&rest, '=');
     if (parts.form == SRS0)
         parts.timestamp = bytes_cut(&rest, '=');
@@ -133,13 +139,16 @@ static bool read_timestamp(struct bytes timestamp, unsigned *day)
     return timestamp.n == TIMESTAMP_LENGTH;
 }
 
-/* What goes into the new address, by the form of the sender's. Its case stays. Clause: SRS-16 */
+/* What goes into the new address, by the form of the sender's. Its case stays. What another host
+ * wrote after its SRS0 need not be in the form of this file: only that host reads it.
+ * Clause: SRS-16 */
 static struct parts compose(struct arena *arena, const struct address *sender, int64_t now)
 {
     struct parts parts = divide(sender->local);
     if (CLAUSE(SRS_09, parts.form == SRS1))
         return parts;
-    if (CLAUSE(SRS_08, parts.form == SRS0))
+    bool is_foreign_form = parts.form == NOT_REWRITTEN && tag_of(sender->local) == SRS0;
+    if (CLAUSE(SRS_08, parts.form == SRS0) || CLAUSE(SRS_17, is_foreign_form))
         return (struct parts){.form = SRS1,
                               .domain = sender->domain,
                               .local = bytes_from(sender->local, strlen("SRS0"))};

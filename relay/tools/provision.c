@@ -142,6 +142,8 @@ static void walk_to(struct zone_check *check, struct bytes target, bool passes)
     struct bytes text;
     if (bytes_find(target, '%') != BYTES_NOT_FOUND)
         return;
+    if (target.n > 1 && target.p[target.n - 1] == '.') /* RFC 7208 7.1: toplabel [ "." ] */
+        target.n--;
     if (passes && bytes_equal_nocase(target, check->provisioning->spf_include))
         check->includes = true;
     if (!look_up_records(check, target, DNS_TXT, &answer))

@@ -83,10 +83,24 @@ static void only_a_whole_srs_form_counts_as_one(void **state)
         assert_true(srs_is_rewritten(bytes_of(whole[i])));
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         assert_false(srs_is_rewritten(bytes_of(other[i])));
-    struct arena *arena = arena_new(0);
-    assert_true(
-        bytes_starts_with_nocase(forwarded(arena, "SRS0-list@sender.example"), BYTES("SRS0=")));
-    arena_free(arena);
+}
+
+static void an_srs0_address_of_another_form_goes_back_through_srs1(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = {"SRS0=opaque+string", "srs0-list", "SRS0=", "SRS0+a=b=c",
+                                          "SRS0==b=c=d"};
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        struct arena *arena = arena_new(0);
+        struct bytes sender = arena_printf(arena, "%s@other.example", foreign[i]);
+        struct address rewritten = {.kind = ADDRESS_MAILBOX}, original;
+        struct bytes text = forwarded(arena, arena_string(arena, sender));
+        assert_true(bytes_starts_with_nocase(text, BYTES("SRS1=")));
+        assert_int_equal(address_parse(arena, text, &rewritten), ADDRESS_OK);
+        assert_int_equal(srs_reverse(&srs, arena, &rewritten, 0, &original), SRS_OK);
+        assert_true(bytes_equal_nocase(address_write(arena, &original), sender));
+        arena_free(arena);
+    }
 }
 
 static void a_local_part_of_64_octets_is_kept_and_a_longer_one_is_replaced(void **state)
@@ -226,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sender_becomes_an_address_at_the_forwarding_domain),
         cmocka_unit_test(only_a_whole_srs_form_counts_as_one),
+        cmocka_unit_test(an_srs0_address_of_another_form_goes_back_through_srs1),
         cmocka_unit_test(a_local_part_of_64_octets_is_kept_and_a_longer_one_is_replaced),
         cmocka_unit_test(a_rewritten_address_is_reversed_or_has_an_error),
         cmocka_unit_test(
