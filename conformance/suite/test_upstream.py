@@ -14,9 +14,10 @@ from conformance import (
     expect_reply,
     expect_true,
 )
-from conformance.lab import World, hang_up, hold, raw, say
+from conformance.lab import Client, World, hang_up, hold, raw, say
 from conformance.suite.acts import (
     MAILBOX,
+    expect_nothing_upstream,
     forward,
     open_transaction,
     reverse_path,
@@ -167,6 +168,60 @@ def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
     dialogue = world.upstream.wait_for_dialogue()
     dialogue.wait_until_closed(world.patience)
     expect_true(dialogue.ended_with_quit, "QUIT as the last command", dialogue.verbs)
+
+
+FAREWELLS = {"silent": b"", "421": b"421 4.4.2 idle for too long\r\n"}
+
+
+def abandoned_in_data(world: World, farewell: str) -> Client:
+    """A client after its 354, with two recipients, whose upstream has just left."""
+    gate = hold()
+    accept = raw(b"250 2.1.5 ok\r\n")
+    world.upstream.on("rcpt", accept, gate, raw(FAREWELLS[farewell]), hang_up(), nth=2)
+    client = world.client()
+    open_transaction(world, client)
+    expect_reply(client.rcpt(world.other), 250, to="RCPT")
+    expect_reply(client.data(), 354, to="DATA")
+    gate.release()
+    world.upstream.wait_until_idle()
+    return client
+
+
+@clause("UPS-19")
+@pytest.mark.parametrize("farewell", list(FAREWELLS))
+def test_an_upstream_that_left_while_the_client_was_sending_is_asked_again(
+    world: World, farewell: str
+) -> None:
+    with abandoned_in_data(world, farewell) as client:
+        expect_reply(client.content(world.message()), 250, to="the end of DATA")
+    arrived = world.upstream.wait_for_message()
+    to = [world.mailbox, f"other@{world.destination}"]
+    expect(arrived.recipients, to, "the recipients upstream")
+    expect(len(world.upstream.messages), 1, "the number of messages upstream")
+
+
+@clause("UPS-19")
+def test_an_upstream_that_leaves_again_is_asked_once_more_and_no_more(
+    world: World,
+) -> None:
+    world.upstream.on("rcpt", say("421 4.4.2 closing"), hang_up(), nth=3)
+    with abandoned_in_data(world, "421") as client:
+        expect_reply(client.content(world.message()), 451, to="the end of DATA")
+    expect(len(world.upstream.dialogues), 2, "the number of connections upstream")
+    expect_nothing_upstream(world)
+
+
+@clause("UPS-20")
+@pytest.mark.parametrize("recipient", [3, 4], ids=["first", "second"])
+@pytest.mark.parametrize("refusal", ["550 5.1.1 no longer", "452 4.2.2 not now"])
+def test_a_recipient_refused_when_asked_again_makes_it_a_451(
+    world: World, recipient: int, refusal: str
+) -> None:
+    world.upstream.on("rcpt", say(refusal), nth=recipient)
+    with abandoned_in_data(world, "silent") as client:
+        reply = client.content(world.message())
+        expect_reply(reply, 451, enhanced="4.4.2", to="the end of DATA")
+    expect_nothing_upstream(world)
 
 
 @clause("UPS-11", "INV-19")

@@ -397,6 +397,23 @@ void upstream_recipient(struct upstream *upstream, struct bytes forward_path, do
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
+bool upstream_is_ready(struct upstream *upstream, struct upstream_answer *answer)
+{
+    if (!upstream->stream)
+        fail_upstream(upstream, UPSTREAM_LOST, "ERR-10", answer);
+    else if (stream_is_quiet(upstream->stream))
+        return true;
+    else
+        read_early_answer(upstream, answer);
+    return false;
+}
+
+bool upstream_has_left(const struct upstream_answer *answer)
+{
+    return answer->failure == UPSTREAM_LOST ||
+           (answer->failure == UPSTREAM_REPLIED && answer->reply.code == 421);
+}
+
 /* ---- DATA ---- */
 
 struct data_sender {

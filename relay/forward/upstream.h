@@ -84,6 +84,13 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
                         struct upstream_answer *answer);
 
+/* True if the upstream waits for the next command. If not, it left meanwhile or spoke out of turn:
+ * the connection is gone, and *answer is what the next command would have been answered. */
+bool upstream_is_ready(struct upstream *upstream, struct upstream_answer *answer);
+
+/* True for an answer that only says that the connection is over (RFC 5321 3.8). */
+bool upstream_has_left(const struct upstream_answer *answer);
+
 /* DATA, the message in pieces that together end in CRLF, the final dot, and the reply to that, all
  * of it until `deadline`. If `abandoned(context)` is true just before the dot, the dot is not sent:
  * the connection is dropped, and the answer is UPSTREAM_LOST. */

@@ -29,6 +29,12 @@ enum {
     SPF_MEMORY_MAX = 64 * 1024
 };
 
+/* A recipient that the upstream accepted, as it was named to it. */
+struct accepted_recipient {
+    struct bytes forward_path;
+    struct accepted_recipient *next;
+};
+
 /* What belongs to one mail: nothing of it outlives forget_mail(). */
 struct mail {
     bool open;
@@ -41,6 +47,7 @@ struct mail {
     /* All recipients share a forwarding and a destination domain, and one upstream transaction. */
     struct judge_recipients recipients;
     bool upstream_has_sender;
+    struct accepted_recipient *accepted, **accepted_end; /* in their order */
     struct bytes only_recipient; /* wire form; empty when there are several */
 
     struct buffer message;
@@ -281,6 +288,7 @@ struct refusal transaction_mail(struct transaction *transaction,
         forget_mail(transaction);
         return REFUSE(NO_MEMORY, "LIM-22");
     }
+    mail->accepted_end = &mail->accepted;
     mail->open = true;
     return ACCEPT;
 }
@@ -362,6 +370,18 @@ static bool is_same_pair(const struct judge_recipients *recipients, const struct
            bytes_equal_nocase(recipients->destination_domain, route->to->domain);
 }
 
+/* False when memory is short: then the recipient must not be promised anything. */
+static bool keep_recipient(struct transaction *transaction, const struct route *route)
+{
+    struct accepted_recipient *accepted = arena_alloc(transaction->arena, sizeof *accepted);
+    if (!accepted)
+        return false;
+    *accepted = (struct accepted_recipient){.forward_path = route->to->text};
+    *transaction->mail.accepted_end = accepted;
+    transaction->mail.accepted_end = &accepted->next;
+    return true;
+}
+
 /* Asks the upstream about one recipient, within the time that the client waits for the reply. One
  * that is refused leaves those accepted in place, and is not among those who get the message.
  * Clauses: ERR-19, INV-15, INV-20, IPV6-13 */
@@ -390,6 +410,11 @@ static void forward_recipient(struct transaction *transaction, const struct rout
         mail->upstream_has_sender = false;
     if (!upstream_accepted(answer))
         return;
+    if (!keep_recipient(transaction, route)) {
+        reset_upstream(transaction);
+        *answer = (struct upstream_answer){.failure = UPSTREAM_NO_MEMORY, .clause = "LIM-22"};
+        return;
+    }
     mail->recipients.accepted++;
     mail->only_recipient = CLAUSE(MSG_14, mail->recipients.accepted == 1) ? recipient : BYTES("");
 }
@@ -523,6 +548,40 @@ static bool client_is_gone(void *stream)
     return stream_peer_is_gone(stream);
 }
 
+/* Opens the upstream transaction again, with everything that it had accepted. The client was
+ * promised all of its recipients, and has only one answer left for them: any refusal means that
+ * nothing is sent. */
+static void reopen_upstream(struct transaction *transaction, double deadline,
+                            struct upstream_answer *answer)
+{
+    struct mail *mail = &transaction->mail;
+    mail->upstream_has_sender = false;
+    connect_upstream(transaction, mail->recipients.destination_domain, deadline, answer);
+    if (upstream_accepted(answer))
+        send_sender(transaction, mail->record.rewritten_sender, deadline, answer);
+    for (const struct accepted_recipient *r = mail->accepted; r && upstream_accepted(answer);
+         r = r->next)
+        upstream_recipient(transaction->upstream, r->forward_path, deadline, answer);
+    if (CLAUSE(UPS_20, upstream_accepted(answer)))
+        return;
+    reset_upstream(transaction);
+    *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "UPS-20"};
+}
+
+/* Makes sure that the upstream still waits for DATA: it may have lost patience while the client
+ * sent its message. One that is lost later than that is asked for nothing again. */
+static bool prepare_upstream(struct transaction *transaction, double deadline,
+                             struct upstream_answer *answer)
+{
+    bool was_open = transaction->mail.upstream_has_sender;
+    if (upstream_is_ready(transaction->upstream, answer))
+        return true;
+    if (!CLAUSE(UPS_19, was_open && upstream_has_left(answer)))
+        return false;
+    reopen_upstream(transaction, deadline, answer);
+    return upstream_accepted(answer);
+}
+
 /* Sends the prepended fields and the original. */
 static struct answer send_upstream(struct transaction *transaction, struct stream *client,
                                    const struct forwarded *forwarded)
@@ -531,6 +590,8 @@ static struct answer send_upstream(struct transaction *transaction, struct strea
     struct upstream_answer answer;
     /* Counted from the client's end of data, since when it has been waiting. */
     double deadline = mail->record.data_received + transaction->config->timeouts.delivery;
+    if (!prepare_upstream(transaction, deadline, &answer))
+        return client_answer(transaction, &answer);
     upstream_data(transaction->upstream, forwarded->slices, forwarded->count,
                   mail->reader.eight_bit, deadline, client_is_gone, client, &answer);
     if (upstream_accepted(&answer))
