@@ -46,14 +46,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct config *config;
     struct dns dns = {.query = know_nothing};
     struct budget budget = {.limit = 1 << 20};
+    struct progress progress;
     struct buffer output = {0}, errors = {0};
     const struct ip client = {4, {192, 0, 2, 1}};
     bool draining = false;
     log_enable(false);
+    progress_start(&progress);
     if (!config)
         config = config_parse(BYTES(yaml), "/nonexistent/fuzz.yaml", &errors);
     require(config != NULL);
-    const struct session_setting setting = {config, &dns, &budget, &draining};
+    const struct session_setting setting = {config, &dns, &budget, &draining, &progress};
     struct stream *stream = stream_from_memory((struct bytes){(const char *)data, size}, &output);
     struct session *session = stream ? session_new(&setting, stream, &client) : NULL;
     require(session != NULL);

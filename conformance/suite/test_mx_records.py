@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import dns.resolver
 import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
-from conformance.lab import Client, Reply, World
+from conformance.lab import Client, Reply, World, hold
 from conformance.lab.nameserver import faults
-from conformance.suite.acts import expect_nothing_upstream, fence, forward, look_up
+from conformance.suite.acts import (
+    expect_nothing_upstream,
+    fence,
+    forward,
+    look_up,
+    reverse_path,
+)
 
 PAGE_MX = [
     "13 amir.mx.cloudflare.net.",
@@ -19,6 +27,7 @@ PAGE_MX = [
 ]
 PAGE_SPF = "v=spf1 include:_spf.mx.cloudflare.net ~all"
 PAGE_TTL = 300
+NESTED_ROUNDS = 10  # that the service lets wait
 ROUNDS = 16  # all sixteen to one of two hosts: once in 32768 runs
 
 
@@ -178,6 +187,71 @@ def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) ->
         reply = refusal(world)
         expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
     expect(world.upstream.dialogues, [], "connections to the host of that preference")
+
+
+@contextmanager
+def waiting_upstream(world: World) -> Iterator[None]:
+    """The upstream's replies to RCPT wait, as those of a relay do that asks the next one first."""
+    gate = hold()
+    world.upstream.on("rcpt", gate)
+    yield
+    gate.release()
+
+
+@clause("MX-24")
+@pytest.mark.parametrize("form", ["SRS0", "SRS1", "srs1 in another case"])
+def test_mail_that_comes_back_while_it_is_being_forwarded_is_refused(
+    world: World, form: str
+) -> None:
+    with waiting_upstream(world), world.client() as first, world.client(6) as second:
+        first.mail(f"a@{world.sender.domain}")
+        first.line(f"RCPT TO:<{world.info}>")
+        world.upstream.wait_for_command(b"RCPT")
+        path = reverse_path(world.upstream)
+        if form != "SRS0":
+            local, _, domain = path.rpartition("@")
+            path = f"SRS1=XXXX={domain}={local.removeprefix('SRS0')}@{world.elsewhere}"
+        if "case" in form:
+            path = path.lower()
+        expect_reply(second.mail(path), 250, to="MAIL")
+        reply = second.rcpt(world.info)
+        expect_reply(reply, 554, enhanced="5.4.6", to="RCPT of the second round")
+        # Another recipient, and another sender, are no round.
+        second.line(f"RCPT TO:<{world.other}>")
+        world.upstream.wait_for_command(b"RCPT", 2)
+    expect(len(world.upstream.dialogues), 2, "connections upstream")
+
+
+@clause("MX-24")
+def test_a_reverse_path_with_a_forged_hash_is_no_loop(world: World) -> None:
+    with waiting_upstream(world), world.client() as first, world.client(6) as second:
+        first.mail(f"a@{world.sender.domain}")
+        first.line(f"RCPT TO:<{world.info}>")
+        world.upstream.wait_for_command(b"RCPT")
+        tag, _, rest = reverse_path(world.upstream).split("=", 2)
+        second.mail(f"{tag}=AAAA={rest}")
+        second.line(f"RCPT TO:<{world.info}>")
+        world.upstream.wait_for_command(b"RCPT", 2)
+
+
+@clause("MX-25")
+def test_rounds_that_cannot_be_recognised_are_bounded_and_called_a_loop(
+    world: World,
+) -> None:
+    with waiting_upstream(world), ExitStack() as stack:
+        for n in range(NESTED_ROUNDS):
+            client = stack.enter_context(world.client())
+            client.mail("")
+            client.line(f"RCPT TO:<{world.info}>")
+            world.upstream.wait_for_command(b"RCPT", n + 1)
+        client = stack.enter_context(world.client())
+        client.mail("")
+        reply = client.rcpt(world.info)
+        expect_reply(reply, 451, enhanced="4.4.6", to="RCPT of one round more")
+        innocent = stack.enter_context(world.client(6))
+        innocent.mail("")
+        innocent.line(f"RCPT TO:<{world.info}>")
+        world.upstream.wait_for_command(b"RCPT", NESTED_ROUNDS + 1)
 
 
 @clause("MX-10")

@@ -228,6 +228,21 @@ enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
     return restore(arena, &parts, original);
 }
 
+struct bytes srs_own_origin(const struct srs *srs, struct arena *arena,
+                            const struct address *address)
+{
+    const struct bytes none = BYTES("");
+    struct bytes origin = address->local;
+    struct parts parts = divide(origin);
+    if (parts.form == SRS1) {
+        origin = arena_printf(arena, "SRS0%.*s", BYTES_ARG(parts.local));
+        parts = origin.p ? divide(origin) : (struct parts){.form = NOT_REWRITTEN};
+    }
+    if (parts.form != SRS0 || !hash_is_ours(srs, arena, &parts))
+        return none;
+    return bytes_from(origin, strlen("SRS0="));
+}
+
 const char *srs_error_name(enum srs_error error)
 {
     static const char *const names[] = {

@@ -47,6 +47,12 @@ enum srs_error {
 enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
                            const struct address *rewritten, int64_t now, struct address *original);
 
+/* What marks `address` as one that these secrets have rewritten, whatever others have made of it
+ * since: the content of the SRS0 that it is or, as SRS1, carries, its hash and all that follows.
+ * Its age does not matter. Empty if there is none with a valid hash, or memory is short. */
+struct bytes srs_own_origin(const struct srs *srs, struct arena *arena,
+                            const struct address *address);
+
 /* "wrong-hash" and the like, for the tool and the log. */
 const char *srs_error_name(enum srs_error error);
 

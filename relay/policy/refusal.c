@@ -65,6 +65,12 @@ static const struct refusal_entry entries[REFUSAL_COUNT] = {
     [REFUSAL_DESTINATION_DNS_FAILED] =
         {451, "4.4.3", "Temporary DNS failure for the destination domain, try again later", NULL},
     [REFUSAL_LOOP_TO_SELF] = {554, "5.4.6", "Mail loop: the destination host is this relay", NULL},
+    [REFUSAL_LOOP_THROUGH_OTHERS] =
+        {554, "5.4.6", "Mail loop: this message is being forwarded to the same recipient already",
+         NULL},
+    [REFUSAL_LOOP_SUSPECTED] =
+        {451, "4.4.6", "Mail loop suspected: too many messages to this recipient at the same time",
+         NULL},
     [REFUSAL_UPSTREAM_UNREACHABLE] = {451, "4.4.1",
                                       "No destination host could be reached, try again later",
                                       NULL},

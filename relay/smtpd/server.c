@@ -71,6 +71,7 @@ struct server {
     unsigned connection_count;
     unsigned session_count; /* connections admitted */
     struct budget budget;
+    struct progress progress;
     bool draining;
     bool reloading, reload_again;
     ev_signal hangup, terminate, interrupt;
@@ -178,6 +179,7 @@ static void serve_client(struct connection *connection)
         .dns = resolver_dns(connection->generation->resolver),
         .budget = &server->budget,
         .draining = &server->draining,
+        .progress = &server->progress,
     };
     if (!identify_client(connection))
         return;
@@ -444,6 +446,7 @@ struct server *server_new(struct config *config, struct buffer *errors)
         buffer_add(errors, BYTES("out of memory, or libev cannot run here\n"));
         return NULL;
     }
+    progress_start(&server->progress);
     raise_descriptor_limit(&config->limits);
     server->first_config = config_keep(config);
     server->budget.limit = config->limits.memory;

@@ -80,8 +80,8 @@ struct session *session_new(const struct session_setting *setting, struct stream
     session->client.address = *address;
     session->greeting = arena_new(0);
     session->line = arena_new(COMMAND_MEMORY_MAX);
-    session->transaction =
-        transaction_new(setting->config, setting->dns, setting->budget, &session->client);
+    session->transaction = transaction_new(setting->config, setting->dns, setting->budget,
+                                           setting->progress, &session->client);
     if (session->greeting && session->line && session->transaction && draw_id(session))
         return session;
     session_free(session);

@@ -5,6 +5,7 @@
 #include "budget.h"
 #include "config.h"
 #include "dns.h"
+#include "progress.h"
 #include "refusal.h"
 #include "stream.h"
 
@@ -12,8 +13,9 @@
 struct session_setting {
     const struct config *config;
     struct dns *dns;
-    struct budget *budget; /* for messages being held, shared by all sessions */
-    const bool *draining;  /* the relay is shutting down: no further mail is begun */
+    struct budget *budget;     /* for messages being held, shared by all sessions */
+    const bool *draining;      /* the relay is shutting down: no further mail is begun */
+    struct progress *progress; /* what all sessions are forwarding */
 };
 
 struct session;

@@ -29,10 +29,11 @@ enum {
     SPF_MEMORY_MAX = 64 * 1024
 };
 
-/* A recipient that the upstream accepted, as it was named to it. */
-struct accepted_recipient {
-    struct bytes forward_path;
-    struct accepted_recipient *next;
+/* A recipient that the upstream is asked about, or accepted. */
+struct forwarded_recipient {
+    struct progress_entry progress;
+    struct bytes forward_path; /* as it was named to the upstream */
+    struct forwarded_recipient *next;
 };
 
 /* What belongs to one mail: nothing of it outlives forget_mail(). */
@@ -47,7 +48,8 @@ struct mail {
     /* All recipients share a forwarding and a destination domain, and one upstream transaction. */
     struct judge_recipients recipients;
     bool upstream_has_sender;
-    struct accepted_recipient *accepted, **accepted_end; /* in their order */
+    struct bytes own_origin; /* the relay's own SRS0 that the reverse-path carries; may be empty */
+    struct forwarded_recipient *accepted, **accepted_end; /* in their order */
     struct bytes only_recipient; /* wire form; empty when there are several */
 
     struct buffer message;
@@ -69,6 +71,7 @@ struct transaction {
     const struct config *config;
     struct dns *dns;
     struct budget_account account; /* of everything that a mail keeps */
+    struct progress *progress;
     const struct client *client;
     struct arena *arena;          /* lives as long as one mail */
     unsigned number;              /* of mails in this session */
@@ -80,13 +83,15 @@ struct transaction {
 };
 
 struct transaction *transaction_new(const struct config *config, struct dns *dns,
-                                    struct budget *budget, const struct client *client)
+                                    struct budget *budget, struct progress *progress,
+                                    const struct client *client)
 {
     struct transaction *transaction = calloc(1, sizeof *transaction);
     if (!transaction)
         return NULL;
     transaction->config = config;
     transaction->dns = dns;
+    transaction->progress = progress;
     transaction->client = client;
     transaction->arena = arena_new(MAIL_MEMORY_MAX);
     transaction->spf.arena = arena_new(SPF_MEMORY_MAX);
@@ -106,11 +111,19 @@ static void drop_message(struct transaction *transaction)
     transaction->mail.charged = 0;
 }
 
+static void forget_recipients(struct transaction *transaction)
+{
+    for (struct forwarded_recipient *r = transaction->mail.accepted; r; r = r->next)
+        progress_remove(&r->progress);
+    transaction->mail.accepted = NULL;
+}
+
 void transaction_free(struct transaction *transaction)
 {
     if (!transaction)
         return;
     upstream_free(transaction->upstream);
+    forget_recipients(transaction);
     drop_message(transaction);
     arena_free(transaction->arena);
     arena_free(transaction->spf.arena);
@@ -132,6 +145,7 @@ bool transaction_has_recipient(const struct transaction *transaction)
  * Clause: LIM-19 */
 static void forget_mail(struct transaction *transaction)
 {
+    forget_recipients(transaction);
     drop_message(transaction);
     transaction->mail = (struct mail){0};
     arena_reset(transaction->arena);
@@ -281,6 +295,7 @@ struct refusal transaction_mail(struct transaction *transaction,
         .sender = address_write(arena, &mail->arguments.sender),
         .started = clock_monotonic(),
     };
+    mail->own_origin = srs_own_origin(&transaction->config->srs, arena, &mail->arguments.sender);
     mail->memo = dns_memo(arena, transaction->dns, DNS_QUESTIONS_MAX);
     if (mail->memo)
         evaluate_spf(transaction);
@@ -295,17 +310,33 @@ struct refusal transaction_mail(struct transaction *transaction,
 
 /* ---- RCPT ---- */
 
-/* The reverse-path that the upstream gets, in wire form without brackets: at the domain of the
- * address being forwarded. p == NULL when memory is short. Clauses: SRS-01, SRS-05 */
-static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
+/* The reverse-path that the upstream gets: at the domain of the address being forwarded. False when
+ * memory is short. Clauses: SRS-01, SRS-05 */
+static bool rewrite_sender(struct transaction *transaction, const struct route *route,
+                           struct address *rewritten)
 {
     struct srs srs = transaction->config->srs;
-    struct address rewritten;
     srs.overflow = route->overflow_local_part;
-    if (!srs_forward(&srs, transaction->arena, &transaction->mail.arguments.sender,
-                     route->forwarding_domain, clock_wall(), &rewritten))
+    return srs_forward(&srs, transaction->arena, &transaction->mail.arguments.sender,
+                       route->forwarding_domain, clock_wall(), rewritten);
+}
+
+/* The same in wire form, without brackets. p == NULL when memory is short. */
+static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
+{
+    struct address rewritten;
+    if (!rewrite_sender(transaction, route, &rewritten))
         return (struct bytes){NULL, 0};
     return address_write(transaction->arena, &rewritten);
+}
+
+/* What of it would come back from a loop. */
+static struct bytes rewritten_origin(struct transaction *transaction, const struct route *route)
+{
+    struct address rewritten;
+    if (!rewrite_sender(transaction, route, &rewritten))
+        return BYTES("");
+    return srs_own_origin(&transaction->config->srs, transaction->arena, &rewritten);
 }
 
 /* Makes `upstream` a connected session with the destination's domain. True if that session was open
@@ -370,18 +401,6 @@ static bool is_same_pair(const struct judge_recipients *recipients, const struct
            bytes_equal_nocase(recipients->destination_domain, route->to->domain);
 }
 
-/* False when memory is short: then the recipient must not be promised anything. */
-static bool keep_recipient(struct transaction *transaction, const struct route *route)
-{
-    struct accepted_recipient *accepted = arena_alloc(transaction->arena, sizeof *accepted);
-    if (!accepted)
-        return false;
-    *accepted = (struct accepted_recipient){.forward_path = route->to->text};
-    *transaction->mail.accepted_end = accepted;
-    transaction->mail.accepted_end = &accepted->next;
-    return true;
-}
-
 /* Asks the upstream about one recipient, within the time that the client waits for the reply. One
  * that is refused leaves those accepted in place, and is not among those who get the message.
  * Clauses: ERR-19, INV-15, INV-20, IPV6-13 */
@@ -410,13 +429,39 @@ static void forward_recipient(struct transaction *transaction, const struct rout
         mail->upstream_has_sender = false;
     if (!upstream_accepted(answer))
         return;
-    if (!keep_recipient(transaction, route)) {
-        reset_upstream(transaction);
-        *answer = (struct upstream_answer){.failure = UPSTREAM_NO_MEMORY, .clause = "LIM-22"};
-        return;
-    }
     mail->recipients.accepted++;
     mail->only_recipient = CLAUSE(MSG_14, mail->recipients.accepted == 1) ? recipient : BYTES("");
+}
+
+/* Asks the upstream about the recipient, where all sessions can see it, unless it is in a loop. */
+static struct answer forward_once(struct transaction *transaction, const struct route *route,
+                                  struct bytes recipient)
+{
+    struct mail *mail = &transaction->mail;
+    struct upstream_answer reply = {0};
+    struct forwarded_recipient *forwarded = arena_alloc(transaction->arena, sizeof *forwarded);
+    if (!forwarded)
+        return (struct answer){.refusal = REFUSE(NO_MEMORY, "LIM-22")};
+    *forwarded = (struct forwarded_recipient){.progress = {.mail = mail,
+                                                           .recipient = recipient,
+                                                           .origin = mail->own_origin,
+                                                           .client = transaction->client->address,
+                                                           .waits = true},
+                                              .forward_path = route->to->text};
+    struct refusal refusal = progress_judge(transaction->progress, &forwarded->progress);
+    if (refusal.kind != REFUSAL_NONE)
+        return (struct answer){.refusal = refusal};
+    forwarded->progress.origin = rewritten_origin(transaction, route);
+    progress_add(transaction->progress, &forwarded->progress);
+    forward_recipient(transaction, route, recipient, &reply);
+    forwarded->progress.waits = false;
+    if (upstream_accepted(&reply)) {
+        *mail->accepted_end = forwarded;
+        mail->accepted_end = &forwarded->next;
+    } else {
+        progress_remove(&forwarded->progress);
+    }
+    return client_answer(transaction, &reply);
 }
 
 void transaction_recipient(struct transaction *transaction, const struct address *recipient,
@@ -440,9 +485,7 @@ void transaction_recipient(struct transaction *transaction, const struct address
     if (!text.p) {
         answer->refusal = REFUSE(NO_MEMORY, "LIM-22");
     } else if (answer->refusal.kind == REFUSAL_NONE) {
-        struct upstream_answer reply = {0};
-        forward_recipient(transaction, &route, text, &reply);
-        *answer = client_answer(transaction, &reply);
+        *answer = forward_once(transaction, &route, text);
     }
     transaction_record_recipient(&mail->record, transaction->arena, text,
                                  route.to ? route.to->text : BYTES(""), answer);
@@ -559,13 +602,19 @@ static void reopen_upstream(struct transaction *transaction, double deadline,
     connect_upstream(transaction, mail->recipients.destination_domain, deadline, answer);
     if (upstream_accepted(answer))
         send_sender(transaction, mail->record.rewritten_sender, deadline, answer);
-    for (const struct accepted_recipient *r = mail->accepted; r && upstream_accepted(answer);
+    for (const struct forwarded_recipient *r = mail->accepted; r && upstream_accepted(answer);
          r = r->next)
         upstream_recipient(transaction->upstream, r->forward_path, deadline, answer);
     if (CLAUSE(UPS_20, upstream_accepted(answer)))
         return;
     reset_upstream(transaction);
     *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "UPS-20"};
+}
+
+static void set_waiting(struct transaction *transaction, bool waits)
+{
+    for (struct forwarded_recipient *r = transaction->mail.accepted; r; r = r->next)
+        r->progress.waits = waits;
 }
 
 /* Makes sure that the upstream still waits for DATA: it may have lost patience while the client
@@ -604,8 +653,11 @@ void transaction_deliver(struct transaction *transaction, struct stream *client,
 {
     struct forwarded forwarded = {0};
     *answer = (struct answer){.refusal = judge_mail(transaction, &forwarded)};
-    if (answer->refusal.kind == REFUSAL_NONE)
+    if (answer->refusal.kind == REFUSAL_NONE) {
+        set_waiting(transaction, true);
         *answer = send_upstream(transaction, client, &forwarded);
+        set_waiting(transaction, false);
+    }
     transaction->mail.record.finished = clock_monotonic();
     record_mail(transaction, answer);
 }

@@ -14,6 +14,7 @@
 #include "command.h"
 #include "config.h"
 #include "dns.h"
+#include "progress.h"
 #include "refusal.h"
 #include "stream.h"
 
@@ -21,7 +22,8 @@ struct transaction;
 
 /* A transaction without a mail. The arguments must outlive it. NULL when memory is short. */
 struct transaction *transaction_new(const struct config *config, struct dns *dns,
-                                    struct budget *budget, const struct client *client);
+                                    struct budget *budget, struct progress *progress,
+                                    const struct client *client);
 
 /* Frees the transaction and drops the upstream connection; whatever was under way there is not
  * completed. NULL is ignored. */

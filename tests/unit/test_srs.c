@@ -103,6 +103,36 @@ static void an_srs0_address_of_another_form_goes_back_through_srs1(void **state)
     }
 }
 
+static void the_relays_own_address_is_known_inside_what_others_made_of_it(void **state)
+{
+    (void)state;
+    static const char *const own[] = {
+        "SRS0=yMi4=JM=sender.example=user@fwd.example",
+        "srs0+YMI4=jm=sender.example=user@other.example",
+        "SRS1=XXXX=fwd.example==yMi4=JM=sender.example=user@hop.example",
+        "SRS1-XXXX=fwd.example=+yMi4=JM=sender.example=user@hop.example",
+    };
+    static const char *const foreign[] = {
+        "user@sender.example",
+        "SRS0=XXXX=JM=sender.example=user@fwd.example",
+        "SRS1=yMi4=fwd.example==XXXX=JM=sender.example=user@hop.example",
+        "SRS1=//VK=hop.example==HHHH=TT=origin.example=user@fwd.example",
+        "SRS0=opaque@fwd.example",
+        "",
+    };
+    struct arena *arena = arena_new(0);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        struct address address = address_of(arena, own[i]);
+        assert_true(bytes_equal_nocase(srs_own_origin(&srs, arena, &address),
+                                       BYTES("yMi4=JM=sender.example=user")));
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        struct address address = address_of(arena, foreign[i]);
+        assert_int_equal(srs_own_origin(&srs, arena, &address).n, 0);
+    }
+    arena_free(arena);
+}
+
 static void a_local_part_of_64_octets_is_kept_and_a_longer_one_is_replaced(void **state)
 {
     (void)state;
@@ -241,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_sender_becomes_an_address_at_the_forwarding_domain),
         cmocka_unit_test(only_a_whole_srs_form_counts_as_one),
         cmocka_unit_test(an_srs0_address_of_another_form_goes_back_through_srs1),
+        cmocka_unit_test(the_relays_own_address_is_known_inside_what_others_made_of_it),
         cmocka_unit_test(a_local_part_of_64_octets_is_kept_and_a_longer_one_is_replaced),
         cmocka_unit_test(a_rewritten_address_is_reversed_or_has_an_error),
         cmocka_unit_test(
