@@ -464,3 +464,92 @@ def test_a_record_of_more_than_8_kib_is_a_permerror(world: World) -> None:
 def test_the_policy_of_a_record_of_8_kib_applies(world: World) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject; x=".ljust(8192, "x"))
     refused(world, send(world, world.message()))
+
+
+IMPROPER = [
+    "Doe, Alice <{address}>",
+    "Support: Alice <{address}>",
+    "[Team] Alice <{address}>",
+    "Alice (Support <{address}>",
+]
+
+
+@clause("DMARC-23")
+@pytest.mark.parametrize("value", [*IMPROPER, "Alice <a..lice.@{domain}>"])
+def test_an_improper_from_with_one_address_is_judged_by_it(
+    world: World, value: str
+) -> None:
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    text = value.format(address=world.sender.address, domain=world.sender.domain)
+    message = with_from(world, f"From: {text}")
+    outcome = recorded(world, send(world, message, stranger=False))
+    expect(outcome, ("pass", world.sender.domain), "the DMARC result and domain")
+    delivery = send(world, message)
+    expect_reply(delivery.end, 550, enhanced="5.7.26", to="that of a stranger")
+
+
+@clause("DMARC-23")
+@pytest.mark.parametrize(
+    "value", ["Doe, a@other.example <{address}>", "Doe, Alice <{address}> b@other"]
+)
+def test_an_improper_from_in_which_readers_differ_is_refused(
+    world: World, value: str
+) -> None:
+    field = "From: " + value.format(address=world.sender.address)
+    delivery = send(world, with_from(world, field), stranger=False)
+    expect_reply(delivery.end, 550, enhanced="5.7.1", to="the end of DATA")
+
+
+NAMELESS = [
+    (),
+    ("From:",),
+    ("From: <>",),
+    ("From: MAILER-DAEMON",),
+    ("From: Mail Delivery System <MAILER-DAEMON>",),
+    ("From: undisclosed:;",),
+]
+
+
+@clause("DMARC-24")
+@pytest.mark.parametrize(
+    "fields", NAMELESS, ids=["".join(f) or "none" for f in NAMELESS]
+)
+def test_a_report_that_names_no_domain_is_forwarded(
+    world: World, fields: tuple[str, ...]
+) -> None:
+    outcome = recorded(world, send(world, with_from(world, *fields), sender=""))
+    expect(outcome, ("none", ""), "the DMARC result and domain")
+
+
+@clause("DMARC-24")
+@pytest.mark.parametrize("field", ["From: daemon@", "From: daemon@[192.0.2.1]"])
+def test_a_report_whose_domain_cannot_be_read_is_refused(
+    world: World, field: str
+) -> None:
+    delivery = send(world, with_from(world, field), sender="")
+    expect_reply(delivery.end, 550, enhanced="5.7.1", to="the end of DATA")
+
+
+@clause("DMARC-25")
+def test_a_dns_failure_at_the_top_is_no_reason_to_refuse(world: World) -> None:
+    top = f"failing{world.slot}"
+    world.dns.fail(f"_dmarc.{top}", faults.Servfail())
+    world.dns.add(f"host.{top}", "A", world.sender.ipv4)
+    outcome = recorded(world, send(world, from_domain(world, f"host.{top}")))
+    expect(outcome, ("none", f"host.{top}"), "the DMARC result and domain")
+
+
+@clause("DMARC-26")
+@pytest.mark.parametrize("record", ["v=DMARC1", "v=DMARC1; sp=reject"])
+def test_a_record_without_p_is_p_none(world: World, record: str) -> None:
+    world.sender.publish_dmarc(record)
+    outcome = recorded(world, send(world, world.message()))
+    expect(outcome, ("fail", world.sender.domain), "the DMARC result and domain")
+
+
+@clause("DMARC-26")
+def test_in_a_record_without_p_the_policy_of_subdomains_applies(world: World) -> None:
+    world.sender.publish_dmarc("v=DMARC1; sp=reject")
+    domain = f"sub.{world.sender.domain}"
+    world.dns.add(domain, "A", world.sender.ipv4)
+    refused(world, send(world, from_domain(world, domain)))

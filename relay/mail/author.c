@@ -3,6 +3,7 @@
 
 #include "address.h"
 #include "cfws.h"
+#include "clause.h"
 
 #include <string.h>
 
@@ -178,16 +179,51 @@ static bool has_only_text(struct bytes value)
     return true;
 }
 
+static bool is_local_octet(char c)
+{
+    return c == '.' || is_atom_octet(c);
+}
+
+/* The address in angle brackets at the end of the field, where there is no other @: whatever stands
+ * before it and however it is read, nobody can find another domain. */
+static struct bytes only_domain(struct arena *arena, struct bytes value)
+{
+    const struct bytes none = {NULL, 0};
+    size_t bracket = bytes_find_last(value, '<');
+    if (bracket == BYTES_NOT_FOUND || bytes_find(value, '@') < bracket)
+        return none;
+    struct bytes after = bytes_from(value, bracket + 1);
+    struct bytes domain = bytes_trim(bytes_cut(&after, '>'));
+    struct bytes local = bytes_cut(&domain, '@');
+    struct cursor c = cursor_start(local);
+    if (cursor_take_while(&c, is_local_octet).n == 0 || !cursor_at_end(&c) || !domain.p ||
+        !after.p || bytes_trim(after).n > 0)
+        return none;
+    return domain_for_lookup(arena, domain);
+}
+
+static void forgive(struct arena *arena, struct bytes value, struct author *author)
+{
+    struct bytes domain = only_domain(arena, value);
+    author->names_no_domain = bytes_find(value, '@') == BYTES_NOT_FOUND;
+    if (CLAUSE(DMARC_23, domain.p == NULL))
+        return;
+    *author = (struct author){.status = AUTHOR_FOUND, .domains = {domain}, .domain_count = 1};
+}
+
 struct author author_of_field(struct arena *arena, struct bytes value)
 {
     struct author author = {.status = AUTHOR_FOUND};
     struct author_reader reader = {
         .arena = arena, .cursor = cursor_start(value), .author = &author};
-    if (has_only_text(value))
+    bool is_text = has_only_text(value);
+    if (is_text)
         read_address_list(&reader, false);
     else
         cursor_fail(&reader.cursor, "control character");
     author.problem = reader.cursor.problem;
+    if (is_text && author.problem)
+        forgive(arena, value, &author);
     if (arena_failed(arena))
         author.status = AUTHOR_NO_MEMORY;
     else if (author.problem || bytes_trim(value).n == 0)
@@ -196,6 +232,7 @@ struct author author_of_field(struct arena *arena, struct bytes value)
         author.status = AUTHOR_NOBODY;
     else if (author.domain_count > 1)
         author.status = AUTHOR_SEVERAL_DOMAINS;
+    author.names_no_domain |= author.status == AUTHOR_NOBODY || bytes_trim(value).n == 0;
     return author;
 }
 
@@ -228,6 +265,7 @@ struct author author_of_message(struct arena *arena, const struct message *messa
     if (count > 1)
         return (struct author){.status = AUTHOR_REPEATED, .problem = "more than one From field"};
     if (!from)
-        return (struct author){.status = AUTHOR_MISSING, .problem = "no From field"};
+        return (struct author){
+            .status = AUTHOR_MISSING, .names_no_domain = true, .problem = "no From field"};
     return author_of_field(arena, from->value);
 }

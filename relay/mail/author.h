@@ -3,7 +3,9 @@
  *
  * The grammar decides, not what a reader might see: comments are skipped, quoted strings are one
  * word, encoded words are not decoded, routes are dropped. Where software is known to disagree (two
- * addresses for one author, a field name with octets that a name cannot have) both count.
+ * addresses for one author, a field name with octets that a name cannot have) both count. A field
+ * that does not follow the grammar still has an author where all readers agree on it
+ * (specification.md#dmarc-malformed-from).
  * Clause: DMARC-15 */
 #ifndef FAIRLEAD_AUTHOR_H
 #define FAIRLEAD_AUTHOR_H
@@ -26,7 +28,8 @@ struct author {
     enum author_status status;
     struct bytes domains[AUTHOR_DOMAINS_MAX]; /* distinct, in lower case and A-labels */
     size_t domain_count;
-    const char *problem; /* what is wrong, in a few words; NULL if nothing is */
+    bool names_no_domain; /* of one that is not found: no reader can see a domain in it */
+    const char *problem;  /* what is wrong, in a few words; NULL if nothing is */
 };
 
 /* Finds the author domain of a message. Everything lives in `arena`. */

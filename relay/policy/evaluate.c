@@ -32,11 +32,13 @@ static void refuse_author(struct evaluation *evaluation, const char *clause, str
 }
 
 /* RFC 9989 5.3.1 and 11.5, RFC 7489 6.6.1: a message without exactly one author domain escapes
- * DMARC, so it is not forwarded. */
-static bool find_author(struct arena *arena, const struct message *message,
+ * DMARC, so it is not forwarded. A non-delivery report that names nobody does so in nobody's name,
+ * and is. */
+static bool find_author(struct arena *arena, const struct evaluation_request *request,
                         struct evaluation *evaluation)
 {
-    struct author author = author_of_message(arena, message);
+    struct author author = author_of_message(arena, request->message);
+    bool is_report = request->envelope->mail_from.n == 0 && author.names_no_domain;
     bool unusable = author.status == AUTHOR_MISSING || author.status == AUTHOR_MALFORMED ||
                     author.status == AUTHOR_NOBODY;
     if (author.status == AUTHOR_NO_MEMORY)
@@ -47,6 +49,9 @@ static bool find_author(struct arena *arena, const struct message *message,
         refuse_author(evaluation, "DMARC-12",
                       arena_printf(arena, "the authors are at different domains, %.*s and %.*s",
                                    BYTES_ARG(author.domains[0]), BYTES_ARG(author.domains[1])));
+    else if (unusable && CLAUSE(DMARC_24, is_report))
+        evaluation->dmarc = (struct dmarc_outcome){
+            .result = DMARC_NONE, .requested_by = "", .reason = BYTES("there is no author domain")};
     else if (CLAUSE(DMARC_10, unusable))
         refuse_author(evaluation, "DMARC-10",
                       arena_printf(arena, "there is no usable From field: %s",
@@ -131,13 +136,15 @@ bool evaluate_message(struct arena *arena, const struct evaluation_request *requ
     if (!evaluation->body ||
         !dkim_verify_message(arena, message, evaluation->body, &bounded.dns, &evaluation->dkim) ||
         !arc_verify(arena, message, evaluation->body, &bounded.dns, &evaluation->arc) ||
-        !find_author(arena, message, evaluation))
+        !find_author(arena, request, evaluation))
         return false;
-    if (evaluation->refusal.kind == REFUSAL_NONE) {
+    evaluation->dmarc_evaluated = evaluation->refusal.kind == REFUSAL_NONE;
+    if (evaluation->author_domain.n > 0) {
         if (!evaluate_dmarc(arena, request, &bounded.dns, evaluation))
             return false;
         evaluation->refusal = dmarc_refusal(request->policy, evaluation);
-        evaluation->reason = evaluation->dmarc.reason;
     }
+    if (evaluation->dmarc_evaluated)
+        evaluation->reason = evaluation->dmarc.reason;
     return evaluate_results(arena, request, evaluation);
 }

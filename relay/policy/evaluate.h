@@ -27,7 +27,8 @@ struct evaluation {
     struct dkim_results dkim;
     struct arc_result arc;
     struct bytes author_domain; /* empty unless there is exactly one */
-    struct dmarc_outcome dmarc; /* evaluated only if there is an author domain */
+    bool dmarc_evaluated;       /* `dmarc` is set: there is one, or none is needed */
+    struct dmarc_outcome dmarc;
     struct authres results;     /* what Authentication-Results and the AAR say */
     struct refusal refusal;     /* REFUSAL_NONE: forward */
     struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */

@@ -129,7 +129,7 @@ bool evaluate_results(struct arena *arena, const struct evaluation_request *requ
         return false;
     add_spf_result(&builder, request->spf);
     add_dkim_results(&builder, &evaluation->dkim);
-    if (CLAUSE(DMARC_18, evaluation->author_domain.n > 0))
+    if (CLAUSE(DMARC_18, evaluation->dmarc_evaluated))
         add_dmarc_result(&builder, evaluation);
     add_arc_result(&builder, &evaluation->arc, &request->envelope->client);
     return !arena_failed(arena);

@@ -258,7 +258,7 @@ static void add_evaluation(struct json *json, const struct verify_outcome *outco
     tool_add_arc(json, &evaluation->arc);
     json_close_object(json);
     tool_add_text(json, "author_domain", evaluation->author_domain);
-    if (evaluation->author_domain.n > 0) {
+    if (evaluation->dmarc_evaluated) {
         json_open_object(json, "dmarc");
         tool_add_dmarc(json, &evaluation->dmarc);
         json_close_object(json);

@@ -90,6 +90,60 @@ static void what_only_looks_like_an_author_is_not_one(void **state)
     CHECK(cases);
 }
 
+static void where_all_readers_agree_the_grammar_does_not_matter(void **state)
+{
+    (void)state;
+    static const struct field_case cases[] = {
+        {BYTES_INIT("Doe, John <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("Support: Team <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("[Team] Support <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("Team (Support <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("Team <Support> <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("\"Team Support <user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("Team; <us..er.@EXAMPLE.com>\r\n "), 0, "example.com"},
+        {BYTES_INIT("<.user@example.com>"), 0, "example.com"},
+        {BYTES_INIT("Doe, John <user@example.com> x"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <user@example.com> (x)"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <user@example.com"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, J@x <user@example.com>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <user@example.com@x>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <@example.com>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <us er@example.com>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <user@exa(x)mple.com>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <user@[192.0.2.1]>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe, John <x:user@example.com>"), AUTHOR_MALFORMED, NULL},
+        {BYTES_INIT("Doe,\1 John <user@example.com>"), AUTHOR_MALFORMED, NULL},
+    };
+    CHECK(cases);
+}
+
+static void a_field_without_any_at_sign_names_no_domain(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        bool names_no_domain;
+    } cases[] = {
+        {"", true},
+        {"<>", true},
+        {"MAILER-DAEMON", true},
+        {"Mail <>", true},
+        {"Mail <daemon>", true},
+        {"G:;", true},
+        {"(a@b)", true},
+        {"daemon@", false},
+        {"daemon@[192.0.2.1]", false},
+        {"a@b, c d", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena *arena = arena_new(0);
+        struct author author = author_of_field(arena, bytes_of(cases[i].value));
+        assert_int_not_equal(author.status, AUTHOR_FOUND);
+        assert_int_equal(author.names_no_domain, cases[i].names_no_domain);
+        arena_free(arena);
+    }
+}
+
 static void several_author_domains_are_distinguished_from_one(void **state)
 {
     (void)state;
@@ -282,6 +336,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_author_in_every_form_of_the_grammar_is_found),
         cmocka_unit_test(what_only_looks_like_an_author_is_not_one),
+        cmocka_unit_test(where_all_readers_agree_the_grammar_does_not_matter),
+        cmocka_unit_test(a_field_without_any_at_sign_names_no_domain),
         cmocka_unit_test(several_author_domains_are_distinguished_from_one),
         cmocka_unit_test(hostile_fields_are_malformed),
         cmocka_unit_test(long_and_deep_fields_are_parsed_fast_and_within_bounds),

@@ -40,6 +40,9 @@ static enum dmarc_discovery fetch(struct dmarc_lookup *lookup, struct bytes doma
     size_t records = 0;
     dns_query(lookup->dns, lookup->arena, name, DNS_TXT, 0, &answer);
     if (answer.status == DNS_TEMPFAIL) {
+        /* Hardly any top-level domain has a record, and many answer for none of their names. */
+        if (CLAUSE(DMARC_25, domain_count_labels(domain) == 1))
+            return DMARC_ABSENT;
         lookup->problem = failed_question(lookup->arena, name, answer.problem);
         return DMARC_UNAVAILABLE;
     }

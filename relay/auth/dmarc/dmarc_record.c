@@ -112,6 +112,8 @@ static bool has_reporting_uri(struct bytes list)
     return false;
 }
 
+/* Where p= is missing RFC 9989 4.7 has a default for it, and RFC 7489 6.6.3 has not.
+ * Clause: DMARC-26 */
 static void read_policies(const struct values *values, enum dmarc_edition edition,
                           struct dmarc_record *record)
 {
