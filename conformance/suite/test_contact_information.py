@@ -60,6 +60,32 @@ def test_postmaster_is_recognised_in_any_case(world: World, local: str) -> None:
     goes_to_the_contact(world, world.at(local))
 
 
+@clause("CONT-06")
+@pytest.mark.parametrize("own", ["name", "ipv4", "ipv6"])
+def test_postmaster_at_the_relay_itself_reaches_the_contact(
+    world: World, own: str
+) -> None:
+    plan = world.lab.plan
+    domain = {
+        "name": plan.hostname,
+        "ipv4": f"[{plan.ipv4}]",
+        "ipv6": f"[IPv6:{plan.ipv6}]",
+    }[own]
+    goes_to_the_contact(world, f"postmaster@{domain}")
+
+
+@clause("CONT-06")
+def test_nobody_else_is_at_the_relay_itself(world: World) -> None:
+    with world.client() as client:
+        client.mail(world.sender.address)
+        for recipient in (
+            f"info@{world.lab.plan.hostname}",
+            f"info@[{world.lab.plan.ipv4}]",
+            f"postmaster@[{world.sender.ipv4}]",
+        ):
+            expect_reply(client.rcpt(recipient), 550, enhanced="5.7.1", to="RCPT")
+
+
 @clause("CONT-04")
 def test_postmaster_at_a_domain_not_served_is_no_way_through(world: World) -> None:
     with world.client() as client:

@@ -6,6 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, Reply, World
+from conformance.suite.verifiers import results
 from conformance.suite.acts import (
     expect_nothing_upstream,
     forward,
@@ -315,6 +316,30 @@ def test_a_greeting_without_a_name_is_a_501(world: World, command: str) -> None:
     with client_in(world, "connected") as client:
         expect_reply(client.command(command), 501, to=command)
         expect_reply(client.mail(world.sender.address), 503, to="MAIL")
+
+
+@clause("DLG-36")
+@pytest.mark.parametrize("verb", ["EHLO", "HELO"])
+@pytest.mark.parametrize(
+    "name",
+    ["Alice's laptop (old)", "192.0.2.1:25", "[no literal]", "a..b", "<a@b>", ')\\("'],
+)
+def test_a_greeting_with_a_name_that_is_none_is_taken(
+    world: World, verb: str, name: str
+) -> None:
+    with client_in(world, "connected") as client:
+        expect_reply(client.command(f"{verb} {name}"), 250, to=verb)
+        delivery = client.deliver("", world.info, world.message())
+        expect_reply(delivery.final, 250, to="the end of DATA")
+    arrived = world.upstream.wait_for_message()
+    received = arrived.fields("Received")[0][1]
+    expect_true(
+        received.lstrip().startswith(f"from [{world.sender.ipv4}] ("),
+        "the client's address in place of its name",
+        received,
+    )
+    expect(len(results(arrived).of("spf")), 1, "the number of SPF results")
+    expect(results(arrived).of("spf"), ["none"], "the SPF result of such a HELO")
 
 
 @clause("DLG-22")

@@ -55,6 +55,8 @@ void config_complete(struct config_draft *draft)
     complete_resolver(draft);
     complete_sources(draft);
     config_complete_self(draft);
+    config->policy.routing.own_addresses = config->upstream.mx.self.addresses;
+    config->policy.routing.own_address_count = config->upstream.mx.self.address_count;
     /* One client may hold half of it (base/budget.h). */
     if (config->limits.memory / 2 < config->policy.limits.message_size)
         config_error(draft->source, config_key("limits.memory"),

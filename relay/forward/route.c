@@ -113,13 +113,29 @@ static enum route_status to_postmaster(const struct routing *routing, struct rou
     return ROUTE_FOUND;
 }
 
+/* RFC 5321 4.5.1: postmaster without a domain, or at the relay's own name or address. */
+static bool is_own_postmaster(const struct routing *routing, const struct address *recipient)
+{
+    if (recipient->kind == ADDRESS_POSTMASTER)
+        return CLAUSE(CONT_03, true);
+    if (!bytes_equal_nocase(recipient->local, BYTES("postmaster")))
+        return false;
+    if (!recipient->literal)
+        return bytes_equal(recipient->domain, routing->hostname) &&
+               !route_serves(routing, recipient->domain) && CLAUSE(CONT_06, true);
+    for (size_t i = 0; i < routing->own_address_count; i++)
+        if (ip_equal(&recipient->ip, &routing->own_addresses[i]))
+            return CLAUSE(CONT_06, true);
+    return false;
+}
+
 /* A subdomain is served where the table has it, and its addresses do not fall to the zone's
  * catch-all but to its own. SRS form is looked for before any route, whatever the hash.
  * Clauses: NDR-03, NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
 enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route)
 {
-    if (CLAUSE(CONT_03, recipient->kind == ADDRESS_POSTMASTER)) {
+    if (is_own_postmaster(routing, recipient)) {
         *route = (struct route){.forwarding_domain = routing->hostname,
                                 .overflow_local_part = BYTES(SRS_OVERFLOW_LOCAL_PART)};
         return to_postmaster(routing, route);

@@ -34,8 +34,10 @@ struct route_table;
 
 /* What route_find() looks into; the configuration fills it. */
 struct routing {
-    struct bytes hostname;     /* the forwarding domain of <postmaster> */
-    struct mailbox postmaster; /* the contact */
+    struct bytes hostname;          /* the forwarding domain of <postmaster> */
+    struct mailbox postmaster;      /* the contact */
+    const struct ip *own_addresses; /* whose literals have a postmaster too */
+    size_t own_address_count;
     const struct zone *zones;
     size_t zone_count;
     const struct route_table *table;

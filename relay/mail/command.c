@@ -65,6 +65,15 @@ enum command_error command_parse(struct bytes line, struct command *command)
     return COMMAND_OK;
 }
 
+static bool is_printable(struct bytes text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (!ascii_is_printable(text.p[i]))
+            return false;
+    return bytes_trim(text).n > 0;
+}
+
+/* RFC 5321 4.1.4: a name that is none is no reason to refuse. */
 enum command_error command_parse_client_name(struct arena *arena, struct bytes argument,
                                              struct bytes *name)
 {
@@ -73,6 +82,8 @@ enum command_error command_parse_client_name(struct arena *arena, struct bytes a
         *name = domain_literal_format(arena, &ip);
     else
         *name = domain_for_lookup(arena, argument);
+    if (CLAUSE(DLG_36, !name->p && is_printable(argument)))
+        *name = arena_copy(arena, argument);
     if (arena_failed(arena))
         return COMMAND_NO_MEMORY;
     return name->p ? COMMAND_OK : COMMAND_SYNTAX;

@@ -53,13 +53,31 @@ static void add_word(struct folding *field, struct bytes word)
     buffer_add(&field->text, word);
 }
 
+/* What the client gave for a name and is none, as a comment. */
+static void add_foreign_name(struct folding *field, struct arena *arena, struct bytes name)
+{
+    char *text = arena_alloc(arena, 2 * name.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; text && i < name.n; i++) {
+        if (name.p[i] == '(' || name.p[i] == ')' || name.p[i] == '\\')
+            text[n++] = '\\';
+        text[n++] = name.p[i];
+    }
+    add_word(field, arena_printf(arena, "(HELO %.*s)", (int)n, text ? text : ""));
+}
+
 /* Extended-Domain of RFC 5321 4.4: the name that the client gave, and in the comment its address.
  * Clauses: MSG-02, MSG-06 */
 static void add_client(struct folding *field, struct arena *arena, const struct received *received)
 {
     struct bytes literal = domain_literal_format(arena, &received->client);
+    struct ip ip;
+    bool is_domain =
+        domain_is_name(received->helo, DOMAIN_LOOSE) || domain_literal_parse(received->helo, &ip);
     add_word(field, BYTES("from"));
-    add_word(field, received->helo);
+    add_word(field, is_domain ? received->helo : literal);
+    if (!is_domain)
+        add_foreign_name(field, arena, received->helo);
     if (received->client_name.n > 0) {
         add_word(field, arena_printf(arena, "(%.*s", BYTES_ARG(received->client_name)));
         add_word(field, arena_printf(arena, "%.*s)", BYTES_ARG(literal)));

@@ -40,15 +40,11 @@ static void refuse(struct verify_outcome *outcome, const char *stage, struct ref
 static int read_client(struct arena *arena, const struct verify_tool *tool,
                        struct spf_request *envelope)
 {
-    struct ip literal;
     if (!tool->ip || !ip_parse(bytes_of(tool->ip), &envelope->client))
         return tool_usage_error("verify: --ip requires the client's IPv4 or IPv6 address");
     if (!tool->helo)
         return tool_usage_error("verify: --helo requires the name that the client gave in EHLO");
-    envelope->helo = domain_literal_parse(bytes_of(tool->helo), &literal)
-                         ? bytes_of(tool->helo)
-                         : domain_normalise(arena, bytes_of(tool->helo));
-    if (!envelope->helo.p)
+    if (command_parse_client_name(arena, bytes_of(tool->helo), &envelope->helo) != COMMAND_OK)
         return tool_usage_error("verify: '%s' is not a valid EHLO name", tool->helo);
     return TOOL_DONE;
 }

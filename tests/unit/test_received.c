@@ -55,6 +55,16 @@ static void the_field_says_from_by_with_id_and_for(void **state)
                           "\tfor <info@example.com>; Mon, 23 Nov 2026 14:25:23 +0000\r\n");
 }
 
+static void a_client_without_a_name_is_named_by_its_address(void **state)
+{
+    (void)state;
+    struct received received = sample;
+    received.helo = BYTES("a) by (b\\");
+    assert_field(&received, "Received: from [192.0.2.1] (HELO a\\) by \\(b\\\\) ([192.0.2.1])\r\n"
+                            "\tby mx.example.net with ESMTP id 0123456789\r\n"
+                            "\tfor <info@example.com>; Mon, 23 Nov 2026 14:25:23 +0000\r\n");
+}
+
 static void the_protocol_and_the_client_are_stated_as_they_were(void **state)
 {
     (void)state;
@@ -111,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates_are_in_utc_and_never_in_the_locales_names),
         cmocka_unit_test(the_field_says_from_by_with_id_and_for),
+        cmocka_unit_test(a_client_without_a_name_is_named_by_its_address),
         cmocka_unit_test(the_protocol_and_the_client_are_stated_as_they_were),
         cmocka_unit_test(a_quoted_recipient_is_not_folded_and_long_names_have_lines_of_their_own),
         cmocka_unit_test(without_memory_there_is_no_field),

@@ -132,7 +132,7 @@ static void domains_that_are_not_served_are_distinguished(void **state)
         {"<info@up.example>", "not served"},         {"<info@example.net>", "not served"},
         {"<info@notexample.com>", "not served"},     {"<info@com>", "not served"},
         {"<info@mx.example>", "not served"},         {"<info@[192.0.2.25]>", "not served"},
-        {"<postmaster@[192.0.2.25]>", "not served"}, {"<info%up.example@example.com>", "unknown"},
+        {"<postmaster@[192.0.2.26]>", "not served"}, {"<info%up.example@example.com>", "unknown"},
     };
     ASSERT_LOOKUPS(state, lookups);
 }
@@ -156,6 +156,11 @@ static void postmaster_goes_to_the_contact(void **state)
         {"<POSTMASTER@catch.example>", "contact@elsewhere.example"},
         {"<postmaster@empty.example>", "contact@elsewhere.example"},
         {"<postmaster@sub.big.example>", "contact@elsewhere.example"},
+        {"<Postmaster@MX.example>", "contact@elsewhere.example"},
+        {"<postmaster@[192.0.2.25]>", "contact@elsewhere.example"},
+        {"<info@mx.example>", "not served"},
+        {"<info@[192.0.2.25]>", "not served"},
+        {"<postmaster@sub.mx.example>", "not served"},
         {"<postmaster@example.net>", "not served"},
     };
     ASSERT_LOOKUPS(state, lookups);

@@ -45,7 +45,10 @@ void spf_identify(struct arena *arena, const struct spf_request *request,
     if (outcome->identity == SPF_MAIL_FROM && at == 0)
         domain = bytes_from(domain, 1);
     outcome->sender = arena_printf(arena, "postmaster@%.*s", BYTES_ARG(domain));
-    outcome->domain = domain;
+    bool is_name = domain_is_name(spf_without_final_dot(domain), DOMAIN_LOOSE) ||
+                   (domain.n > 0 && domain.p[0] == '[') || !bytes_is_ascii(domain);
+    if (outcome->identity == SPF_MAIL_FROM || is_name) /* EHLO takes anything */
+        outcome->domain = domain;
 }
 
 bool spf_is_checkable(struct bytes domain)
