@@ -23,10 +23,10 @@ def sender_host(world: World) -> Upstream:
     return world.mx_host(world.sender.domain, label="mx")
 
 
-def refused(world: World, recipient: str) -> None:
-    """A 550 5.1.1 for a recipient, from an empty and from an ordinary sender."""
+def refused(world: World, recipient: str, *, null_sender: bool = True) -> None:
+    """A 550 5.1.1 for a recipient, from an ordinary sender and, unless it is a call-out, a null one."""
     with world.client() as client:
-        for sender in ("", world.sender.address):
+        for sender in (world.sender.address, "")[: 1 + null_sender]:
             expect_reply(client.mail(sender), 250, to="MAIL")
             expect_reply(client.rcpt(recipient), 550, enhanced="5.1.1", to="RCPT")
             client.rset()
@@ -53,14 +53,14 @@ def test_an_srs_address_with_a_valid_hash_takes_no_mail(
 ) -> None:
     reporter = sender_host(world)
     forward(world)
-    refused(world, fold(reverse_path(world.upstream)))
+    refused(world, fold(reverse_path(world.upstream)), null_sender=False)
     expect(reporter.dialogues, [], "connections to the sender's exchanger")
 
 
 @clause("NDR-02", "NDR-03")
 def test_an_srs1_address_takes_no_mail(world: World) -> None:
     forward(world, sender=f"SRS0=AbCd=XY=a.example=bob@{world.sender.domain}")
-    refused(world, reverse_path(world.upstream))
+    refused(world, reverse_path(world.upstream), null_sender=False)
     refused(world, world.at("SRS1=AbCd=hop.example==EfGh=XY=a.example=bob"))
 
 
@@ -83,8 +83,33 @@ def test_an_srs_address_with_a_wrong_hash_takes_no_mail(
 @clause("NDR-04")
 def test_a_catch_all_does_not_catch_an_srs_address(world: World) -> None:
     forward(world, recipient=world.at("any", world.catchall_zone))
-    refused(world, reverse_path(world.upstream))
+    refused(world, reverse_path(world.upstream), null_sender=False)
     refused(world, world.at("SRS0=AAAA=AA=x.example=y", world.catchall_zone))
+
+
+@clause("NDR-10")
+@pytest.mark.parametrize("form", ["SRS0", "SRS1"])
+@pytest.mark.parametrize("fold", [str, str.lower])
+def test_a_call_out_is_answered_and_its_message_is_not_taken(
+    world: World, form: str, fold: type[str]
+) -> None:
+    sender = world.sender.address
+    if form == "SRS1":
+        sender = f"SRS0=AbCd=XY=a.example=bob@{world.sender.domain}"
+    forward(world, sender=sender)
+    address = fold(reverse_path(world.upstream))
+    with world.client() as client:
+        expect_reply(client.mail(""), 250, to="MAIL")
+        expect_reply(client.rcpt(address), 250, to="RCPT")
+        reply = client.rcpt(world.info)
+        expect_reply(reply, 452, enhanced="4.5.3", to="RCPT of an ordinary address")
+        expect_reply(client.data(), 354, to="DATA")
+        reply = client.content(world.message())
+        expect_reply(reply, 550, enhanced="5.1.1", to="the end of DATA")
+        delivery = client.deliver("", world.info, world.message())
+        expect_reply(delivery.final, 250, to="a message to an ordinary address")
+    world.upstream.wait_for_message(2)
+    expect(len(world.upstream.messages), 2, "the number of messages upstream")
 
 
 @clause("NDR-05")

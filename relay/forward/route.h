@@ -56,6 +56,7 @@ struct route {
     struct bytes
         overflow_local_part; /* at the forwarding domain, for senders too long to rewrite */
     const struct mailbox *to;
+    bool call_out;   /* nobody gets the mail: its sender's address is only being verified */
     bool postmaster; /* the recipient is the postmaster, whom even listed clients may reach */
 };
 

@@ -228,6 +228,12 @@ enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
     return restore(arena, &parts, original);
 }
 
+bool srs_has_valid_hash(const struct srs *srs, struct arena *arena, const struct address *address)
+{
+    struct parts parts = divide(address->local);
+    return parts.form != NOT_REWRITTEN && hash_is_ours(srs, arena, &parts);
+}
+
 struct bytes srs_own_origin(const struct srs *srs, struct arena *arena,
                             const struct address *address)
 {

@@ -47,6 +47,10 @@ enum srs_error {
 enum srs_error srs_reverse(const struct srs *srs, struct arena *arena,
                            const struct address *rewritten, int64_t now, struct address *original);
 
+/* True if `address` was made with one of the secrets, however long ago. False when memory is short.
+ */
+bool srs_has_valid_hash(const struct srs *srs, struct arena *arena, const struct address *address);
+
 /* What marks `address` as one that these secrets have rewritten, whatever others have made of it
  * since: the content of the SRS0 that it is or, as SRS1, carries, its hash and all that follows.
  * Its age does not matter. Empty if there is none with a valid hash, or memory is short. */

@@ -111,3 +111,14 @@ struct refusal dialogue_refuse_idle(const struct policy *policy, size_t commands
         return REFUSE(TOO_MANY_IDLE_COMMANDS, "LIM-24");
     return ACCEPT;
 }
+
+struct answer dialogue_accept(struct arena *arena, struct bytes enhanced, struct bytes text)
+{
+    struct bytes *line = arena_alloc(arena, sizeof *line);
+    if (line)
+        *line = arena_printf(arena, "%.*s %.*s", BYTES_ARG(enhanced), BYTES_ARG(text));
+    if (!line || !line->p)
+        return (struct answer){.refusal = REFUSE(NO_MEMORY, "LIM-22")};
+    return (struct answer){
+        .reply = {.code = 250, .enhanced = enhanced, .lines = line, .line_count = 1}};
+}

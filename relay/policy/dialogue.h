@@ -22,4 +22,8 @@ struct refusal dialogue_refuse_argument(enum command_verb verb);
  * accepted. REFUSAL_NONE as long as these are not too many. */
 struct refusal dialogue_refuse_idle(const struct policy *policy, size_t commands);
 
+/* A 250 of the relay's own, with its enhanced code and text. Lives in `arena`; a refusal when
+ * memory is short. */
+struct answer dialogue_accept(struct arena *arena, struct bytes enhanced, struct bytes text);
+
 #endif

@@ -58,6 +58,26 @@ static struct refusal judge_pair(const struct judge_recipients *earlier, const s
     return ACCEPT;
 }
 
+/* A destination that verifies senders asks for the address that the relay gave it, as a report
+ * would (specification.md#ndr-call-out). */
+static bool is_call_out(const struct judge *judge, struct arena *arena,
+                        const struct address *recipient)
+{
+    return judge->null_sender && srs_has_valid_hash(judge->srs, arena, recipient);
+}
+
+static void route_call_out(struct route *route, const struct address *recipient)
+{
+    static const struct mailbox nobody = {BYTES_INIT(""), BYTES_INIT("")};
+    *route =
+        (struct route){.forwarding_domain = recipient->domain, .to = &nobody, .call_out = true};
+}
+
+struct refusal judge_call_out(bool call_out)
+{
+    return call_out ? REFUSE(UNKNOWN_ADDRESS, "NDR-10") : ACCEPT;
+}
+
 bool judge_recipients_exhausted(const struct policy *policy, const struct judge_recipients *earlier)
 {
     return earlier->asked >= RCPT_ATTEMPTS_FACTOR * policy->limits.recipients;
@@ -84,7 +104,10 @@ struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
     case ROUTE_UNKNOWN_ADDRESS:
         return REFUSE(UNKNOWN_ADDRESS, "CHAR-07");
     case ROUTE_SRS_ADDRESS:
-        return REFUSE(UNKNOWN_ADDRESS, "NDR-02");
+        if (!CLAUSE(NDR_10, is_call_out(judge, arena, recipient)))
+            return REFUSE(UNKNOWN_ADDRESS, "NDR-02");
+        route_call_out(route, recipient);
+        break;
     case ROUTE_FOUND:
         break;
     }

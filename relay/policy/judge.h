@@ -10,11 +10,14 @@
 #include "command.h"
 #include "content.h"
 #include "evaluate.h"
+#include "srs.h"
 #include "upstream.h"
 
 struct judge {
     const struct policy *policy;
     struct dns *dns; /* the resolver's own: see dnsbl.h */
+    const struct srs *srs;
+    bool null_sender; /* the reverse-path is <> */
     struct ip client;
     struct dnsbl_listing *listing; /* of the client; looked up at its first recipient, then kept */
 };
@@ -36,6 +39,9 @@ struct refusal judge_sender(struct arena *arena, const struct policy *policy,
 struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
                                const struct judge_recipients *earlier,
                                const struct address *recipient, struct route *route);
+
+/* The message whose recipients are, or are not, those of a call-out. */
+struct refusal judge_call_out(bool call_out);
 
 /* True after so many RCPT commands in this mail that each further one is refused unseen: a refused
  * recipient costs memory too. */

@@ -24,6 +24,13 @@ void progress_remove(struct progress_entry *entry)
     entry->next->previous = entry->previous;
 }
 
+void progress_set_waiting(struct progress *progress, const void *mail, bool waits)
+{
+    for (struct progress_entry *e = progress->ring.next; e != &progress->ring; e = e->next)
+        if (e->mail == mail)
+            e->waits = waits;
+}
+
 static bool is_same_recipient(const struct progress_entry *a, const struct progress_entry *b)
 {
     return bytes_equal_nocase(a->recipient, b->recipient);

@@ -28,6 +28,9 @@ void progress_start(struct progress *progress);
 void progress_add(struct progress *progress, struct progress_entry *entry);
 void progress_remove(struct progress_entry *entry);
 
+/* Whether the recipients of a mail wait. */
+void progress_set_waiting(struct progress *progress, const void *mail, bool waits);
+
 /* Whether this entry, not yet added, would be one more round of a loop: then its mail must not be
  * forwarded. Its `origin` is the one that its mail arrived with. */
 struct refusal progress_judge(const struct progress *progress, const struct progress_entry *entry);

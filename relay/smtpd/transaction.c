@@ -8,6 +8,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "content.h"
+#include "dialogue.h"
 #include "fiber.h"
 #include "judge.h"
 #include "message.h"
@@ -48,6 +49,7 @@ struct mail {
     /* All recipients share a forwarding and a destination domain, and one upstream transaction. */
     struct judge_recipients recipients;
     bool upstream_has_sender;
+    bool call_out;           /* its recipients are those of one */
     struct bytes own_origin; /* the relay's own SRS0 that the reverse-path carries; may be empty */
     struct forwarded_recipient *accepted, **accepted_end; /* in their order */
     struct bytes only_recipient; /* wire form; empty when there are several */
@@ -464,6 +466,15 @@ static struct answer forward_once(struct transaction *transaction, const struct 
     return client_answer(transaction, &reply);
 }
 
+/* An upstream has no part in it. */
+static void accept_call_out(struct mail *mail, const struct route *route)
+{
+    mail->recipients.forwarding_domain = route->forwarding_domain;
+    mail->recipients.destination_domain = route->to->domain;
+    mail->recipients.accepted++;
+    mail->call_out = true;
+}
+
 void transaction_recipient(struct transaction *transaction, const struct address *recipient,
                            struct answer *answer)
 {
@@ -471,6 +482,8 @@ void transaction_recipient(struct transaction *transaction, const struct address
     const struct judge judge = {
         .policy = &transaction->config->policy,
         .dns = transaction->dns,
+        .srs = &transaction->config->srs,
+        .null_sender = mail->arguments.sender.kind == ADDRESS_NULL,
         .client = transaction->client->address,
         .listing = &transaction->listing,
     };
@@ -484,6 +497,9 @@ void transaction_recipient(struct transaction *transaction, const struct address
     struct bytes text = address_write(transaction->arena, recipient);
     if (!text.p) {
         answer->refusal = REFUSE(NO_MEMORY, "LIM-22");
+    } else if (answer->refusal.kind == REFUSAL_NONE && route.call_out) {
+        *answer = dialogue_accept(transaction->arena, BYTES("2.1.5"), BYTES("Address verified"));
+        accept_call_out(mail, &route);
     } else if (answer->refusal.kind == REFUSAL_NONE) {
         *answer = forward_once(transaction, &route, text);
     }
@@ -611,12 +627,6 @@ static void reopen_upstream(struct transaction *transaction, double deadline,
     *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "UPS-20"};
 }
 
-static void set_waiting(struct transaction *transaction, bool waits)
-{
-    for (struct forwarded_recipient *r = transaction->mail.accepted; r; r = r->next)
-        r->progress.waits = waits;
-}
-
 /* Makes sure that the upstream still waits for DATA: it may have lost patience while the client
  * sent its message. One that is lost later than that is asked for nothing again. */
 static bool prepare_upstream(struct transaction *transaction, double deadline,
@@ -652,11 +662,13 @@ void transaction_deliver(struct transaction *transaction, struct stream *client,
                          struct answer *answer)
 {
     struct forwarded forwarded = {0};
-    *answer = (struct answer){.refusal = judge_mail(transaction, &forwarded)};
+    *answer = (struct answer){.refusal = judge_call_out(transaction->mail.call_out)};
+    if (answer->refusal.kind == REFUSAL_NONE)
+        *answer = (struct answer){.refusal = judge_mail(transaction, &forwarded)};
     if (answer->refusal.kind == REFUSAL_NONE) {
-        set_waiting(transaction, true);
+        progress_set_waiting(transaction->progress, &transaction->mail, true);
         *answer = send_upstream(transaction, client, &forwarded);
-        set_waiting(transaction, false);
+        progress_set_waiting(transaction->progress, &transaction->mail, false);
     }
     transaction->mail.record.finished = clock_monotonic();
     record_mail(transaction, answer);

@@ -114,6 +114,8 @@ static void judge_rcpt(struct tool_context *context, const struct verify_tool *t
     const struct judge_recipients earlier = {0};
     const struct judge judge = {.policy = policy,
                                 .dns = context->dns,
+                                .srs = &tool->loaded->srs,
+                                .null_sender = outcome->envelope.mail_from.n == 0,
                                 .client = outcome->envelope.client,
                                 .listing = &outcome->listing};
     if (!tool->rcpt_to)
@@ -133,6 +135,8 @@ static void judge_rcpt(struct tool_context *context, const struct verify_tool *t
     struct refusal refusal =
         judge_recipient(&judge, arena, &earlier, &rcpt.recipient, &outcome->route);
     refuse(outcome, "RCPT", refusal, reason_for_recipient(arena, outcome, refusal.kind));
+    refuse(outcome, "DATA", judge_call_out(outcome->route.call_out),
+           BYTES("the recipient verifies an address, and accepts no mail"));
 }
 
 /* ---- DATA ---- */
