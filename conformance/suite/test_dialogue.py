@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_in, expect_reply, expect_true
+from conformance import (
+    clause,
+    expect,
+    expect_in,
+    expect_match,
+    expect_reply,
+    expect_true,
+)
 from conformance.lab import Client, Reply, World
 from conformance.suite.verifiers import results
 from conformance.suite.acts import (
+    MAILBOX,
     expect_nothing_upstream,
     forward,
     open_transaction,
+    reverse_path,
+    unquoted,
 )
 
 STATES = ("connected", "greeted", "mail", "rcpt")
@@ -265,9 +275,7 @@ BAD_PATHS = [
     "<@sender.example>",
     "<alice@@sender.example>",
     "<alice smith@sender.example>",
-    "<.alice@sender.example>",
-    "<alice.@sender.example>",
-    "<al..ice@sender.example>",
+    "<..@sender.example>",
     '<"alice@sender.example>',
     '<"al"ice@sender.example>',
     "<alice@sender..example>",
@@ -308,6 +316,34 @@ def test_mail_without_its_keyword_is_a_501(world: World, command: str) -> None:
     with world.client() as client:
         expect_reply(client.command(command), "50x", to=command)
         open_transaction(world, client)
+
+
+@clause("DLG-37")
+@pytest.mark.parametrize("local", [".alice", "alice.", "al..ice", "..a.b.."])
+def test_a_local_part_with_superfluous_dots_is_taken_and_quoted_upstream(
+    world: World, local: str
+) -> None:
+    with world.client() as client:
+        sender = f"{local}@{world.sender.domain}"
+        recipient = world.at(local, world.catchall_zone)
+        delivery = client.deliver(sender, recipient, world.message())
+        expect_reply(delivery.final, 250, to="the end of DATA")
+    path = reverse_path(world.upstream)
+    expect_match(MAILBOX, path, "the reverse-path upstream")
+    content = unquoted(path.rpartition("@")[0])
+    expect_true(content.endswith(f"={local}"), "the sender's local part in it", path)
+
+
+@clause("DLG-37")
+@pytest.mark.parametrize("domain", ["my_host.{}", "_a.{}", "b_.{}"])
+def test_a_domain_with_underscores_is_taken(world: World, domain: str) -> None:
+    name = domain.format(world.sender.domain)
+    forward(world, sender=f"alice@{name}")
+    expect_in(f"={name}=alice@", reverse_path(world.upstream), "the reverse-path")
+    with world.client() as client:
+        client.mail(f"alice@{name}")
+        reply = client.rcpt(f"alice@{name}")
+        expect_reply(reply, 550, enhanced="5.7.1", to="RCPT at a domain not served")
 
 
 @clause("DLG-21")

@@ -77,16 +77,30 @@ static bool is_dot(char c)
     return c == '.';
 }
 
-/* Dot-string: atoms with one dot between two of them. */
+/* Dot-string: atoms with dots between them. Mailboxes with superfluous dots are in use
+ * (specification.md#leniency-addresses). */
 static void read_dot_string(struct path_reader *reader, struct local_content *content)
 {
+    bool has_atom = false;
     do {
-        size_t before = content->n;
         while (move_octet(reader, content, address_is_atext))
-            continue;
-        if (content->n == before)
-            fail_path(reader, ADDRESS_SYNTAX);
+            has_atom = true;
     } while (move_octet(reader, content, is_dot));
+    if (!has_atom)
+        fail_path(reader, ADDRESS_SYNTAX);
+}
+
+static bool is_dot_string(struct bytes local)
+{
+    for (struct bytes rest = local; rest.p;) {
+        struct bytes atom = bytes_cut(&rest, '.');
+        if (atom.n == 0)
+            return false;
+        for (size_t i = 0; i < atom.n; i++)
+            if (!address_is_atext(atom.p[i]))
+                return false;
+    }
+    return true;
 }
 
 static void read_local(struct path_reader *reader)
@@ -99,8 +113,11 @@ static void read_local(struct path_reader *reader)
         read_quoted_local(reader, &content);
     else
         read_dot_string(reader, &content);
-    reader->local_written = cursor_since(&reader->cursor, start).n;
     reader->address->local = (struct bytes){content.p, content.n};
+    reader->local_written = cursor_since(&reader->cursor, start).n;
+    bool is_quoted = start.n > 0 && start.p[0] == '"';
+    if (!is_quoted && !is_dot_string(reader->address->local))
+        reader->local_written += strlen("\"\"");
 }
 
 static bool is_before_domain_end(char c)
@@ -124,6 +141,15 @@ static struct bytes take_domain_text(struct cursor *c)
     return cursor_since(c, start);
 }
 
+/* Hosts with underscores exist, and only their own DNS can say whether they are reached. */
+static struct bytes read_domain(struct arena *arena, struct bytes text)
+{
+    struct bytes domain = domain_normalise(arena, text);
+    if (CLAUSE(DLG_37, domain.p != NULL))
+        return domain;
+    return domain_with_underscores(arena, text);
+}
+
 static void read_path_domain(struct path_reader *reader)
 {
     struct address *address = reader->address;
@@ -135,7 +161,7 @@ static void read_path_domain(struct path_reader *reader)
     address->domain = (struct bytes){NULL, 0}; /* a source route may have left one */
     address->literal = text.p[0] == '[';
     if (!address->literal)
-        address->domain = domain_normalise(reader->arena, text);
+        address->domain = read_domain(reader->arena, text);
     else if (domain_literal_parse(text, &address->ip))
         address->domain = domain_literal_format(reader->arena, &address->ip);
     if (arena_failed(reader->arena))
@@ -215,19 +241,6 @@ enum address_error address_parse(struct arena *arena, struct bytes text, struct 
     if (!cursor_at_end(&reader.cursor))
         fail_path(&reader, ADDRESS_SYNTAX);
     return path_error(&reader);
-}
-
-static bool is_dot_string(struct bytes local)
-{
-    for (struct bytes rest = local; rest.p;) {
-        struct bytes atom = bytes_cut(&rest, '.');
-        if (atom.n == 0)
-            return false;
-        for (size_t i = 0; i < atom.n; i++)
-            if (!address_is_atext(atom.p[i]))
-                return false;
-    }
-    return true;
 }
 
 struct bytes address_write_local(struct arena *arena, struct bytes local)

@@ -91,6 +91,13 @@ struct bytes domain_for_lookup(struct arena *arena, struct bytes text)
     return to_ascii(arena, text, DOMAIN_LOOSE);
 }
 
+struct bytes domain_with_underscores(struct arena *arena, struct bytes text)
+{
+    if (!bytes_is_ascii(text) || has_a_label(text))
+        return (struct bytes){NULL, 0};
+    return to_ascii(arena, text, DOMAIN_UNDERSCORE);
+}
+
 /* The form that is compared, whatever form arrives, and that goes to the upstream.
  * Clauses: CHAR-10, EAI-03, EAI-04, EAI-08, EAI-10 */
 struct bytes domain_normalise(struct arena *arena, struct bytes text)

@@ -42,6 +42,9 @@ struct bytes domain_normalise(struct arena *arena, struct bytes text);
  * the edge of a label are in use there, and what an A-label decodes to does not matter. */
 struct bytes domain_for_lookup(struct arena *arena, struct bytes text);
 
+/* The same as domain_normalise() for an ASCII name without A-labels, with underscores allowed. */
+struct bytes domain_with_underscores(struct arena *arena, struct bytes text);
+
 /* Reads an address literal with its brackets, "[192.0.2.1]" or "[IPv6:2001:db8::1]". The general
  * form with another tag is refused: no tag has ever been standardised. */
 bool domain_literal_parse(struct bytes text, struct ip *ip);
