@@ -145,7 +145,8 @@ static struct bytes take_domain_text(struct cursor *c)
 static struct bytes read_domain(struct arena *arena, struct bytes text)
 {
     struct bytes domain = domain_normalise(arena, text);
-    if (CLAUSE(DLG_37, domain.p != NULL))
+    bool has_underscore = bytes_find(text, '_') != BYTES_NOT_FOUND;
+    if (domain.p || !CLAUSE(DLG_37, has_underscore))
         return domain;
     return domain_with_underscores(arena, text);
 }

@@ -56,8 +56,9 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
 
 /* True if the field with this value claims to come from `authserv_id`, however it spells it:
  * letter case, quotes and escapes, comments and folding, version, A-labels or U-labels, a final
- * dot, or tags before it (`i=1;`). A value that cannot be read is taken to claim it if the id can be found in its first part.
- * Short memory counts as a claim (RFC 8601 5: a forged field must go). */
+ * dot, or tags before it (`i=1;`). A value that cannot be read is taken to claim it if the id can
+ * be found in its first part. Short memory counts as a claim (RFC 8601 5: a forged field must go).
+ */
 bool authres_claims(struct arena *arena, struct bytes value, struct bytes authserv_id);
 
 #endif

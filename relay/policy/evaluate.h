@@ -29,9 +29,9 @@ struct evaluation {
     struct bytes author_domain; /* empty unless there is exactly one */
     bool dmarc_evaluated;       /* `dmarc` is set: there is one, or none is needed */
     struct dmarc_outcome dmarc;
-    struct authres results;     /* what Authentication-Results and the AAR say */
-    struct refusal refusal;     /* REFUSAL_NONE: forward */
-    struct bytes reason;        /* why, in one sentence without a full stop; printable ASCII */
+    struct authres results; /* what Authentication-Results and the AAR say */
+    struct refusal refusal; /* REFUSAL_NONE: forward */
+    struct bytes reason;    /* why, in one sentence without a full stop; printable ASCII */
 };
 
 /* Evaluates. Waits in the calling fiber. Everything in *evaluation lives in `arena` or in the
