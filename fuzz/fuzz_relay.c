@@ -199,7 +199,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     run.peer.context = &run;
     run.script = input;
     run.client = stream_from_memory(run.script, &run.replies);
-    const struct session_setting setting = {config, &run.dns.dns, &budget, &draining};
+    struct progress progress;
+    progress_start(&progress);
+    const struct session_setting setting = {config, &run.dns.dns, &budget, &draining, &progress};
     struct session *session = run.client ? session_new(&setting, run.client, &address) : NULL;
     require(session != NULL);
     session_run(session, ACCEPT);

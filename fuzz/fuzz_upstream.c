@@ -124,12 +124,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tls = SSL_CTX_new(TLS_client_method());
     dns_input_start(&run.dns, parts_cut(&input));
     struct bytes steps = bytes_first(bytes_cut(&input, '\n'), STEPS_MAX);
+    const struct bytes self = BYTES("mx.example.net");
     const struct upstream_settings settings = {
         .ehlo = BYTES("mx.example.net"),
         .port = 25,
         .tls = tls,
         .timeouts = {PATIENCE, PATIENCE, PATIENCE, PATIENCE, PATIENCE, PATIENCE},
-        .self = {.name = BYTES("mx.example.net")},
+        .mx.self = {.names = &self, .name_count = 1},
     };
     peer_start(&run.peer, input.p ? input : BYTES(""));
     run.peer.on_message = on_message;

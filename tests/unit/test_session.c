@@ -27,10 +27,12 @@ static struct buffer converse(struct bytes input, struct dns *dns)
     struct budget budget = {.limit = 1 << 20};
     const struct ip client = {4, {192, 0, 2, 1}};
     bool draining = false;
+    struct progress progress;
+    progress_start(&progress);
     log_enable(false);
     struct config *config = config_parse(BYTES(yaml), "/nonexistent/unit.yaml", &errors);
     assert_non_null(config);
-    const struct session_setting setting = {config, dns, &budget, &draining};
+    const struct session_setting setting = {config, dns, &budget, &draining, &progress};
     struct stream *stream = stream_from_memory(input, &output);
     struct session *session = session_new(&setting, stream, &client);
     assert_non_null(session);
