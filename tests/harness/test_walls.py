@@ -4,6 +4,7 @@ does not compile, with the very options that the build uses."""
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -64,6 +65,17 @@ def compilers() -> dict[str, tuple[list[str], str]]:
 
 def test_every_folder_of_the_relay_is_on_the_map() -> None:
     assert {folder(path) for path in RELAY.rglob("*.[ch]")} - {"."} == set(BELOW)
+
+
+def test_no_header_is_included_by_a_path() -> None:
+    """It would lead past the include path, and so through every wall."""
+    paths = [
+        f"{path.relative_to(ROOT)}:{number}: {line}"
+        for path in sorted(RELAY.rglob("*.[ch]"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.match(r'\s*#\s*include\s*"[^"]*/', line)
+    ]
+    assert not paths
 
 
 @pytest.mark.parametrize("place", sorted(BELOW))
