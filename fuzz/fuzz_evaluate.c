@@ -82,7 +82,8 @@ static void check_again(struct arena *arena, struct world *world, struct bytes s
     require(arc_verify(arena, &message, body, &world->dns, &arc));
     require(dkim.count > 0 && bytes_equal(dkim.signatures[0].domain, BYTES("sign.example.net")));
     /* A bare report without one is forwarded, and no signature can pass then (RFC 6376 5.4). */
-    if (message_count(&message, BYTES("From")) == 1)
+    bool has_author = message_count(&message, BYTES("From")) == 1;
+    if (has_author)
         require(dkim.signatures[0].result == DKIM_PASS && dkim.signatures[0].covers_whole_body);
     for (size_t i = 0; i < message.field_count; i++)
         claims += !message.fields[i].malformed &&
@@ -93,7 +94,8 @@ static void check_again(struct arena *arena, struct world *world, struct bytes s
         return;
     require(arc.instances == before->arc.instances + 1);
     require(arc.marked_failed == (before->arc.status == ARC_FAIL));
-    require((arc.status == ARC_PASS) == (before->arc.status != ARC_FAIL));
+    if (has_author)
+        require((arc.status == ARC_PASS) == (before->arc.status != ARC_FAIL));
 }
 
 static void check_results(struct arena *arena, const struct evaluation *evaluation)

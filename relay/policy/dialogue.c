@@ -32,6 +32,18 @@ struct refusal dialogue_refuse_argument(enum command_verb verb)
     return REFUSE_WITH(BAD_ARGUMENT, usages[verb].clause, bytes_of(usages[verb].syntax));
 }
 
+struct refusal dialogue_refuse_client_name(enum command_error error)
+{
+    switch (error) {
+    case COMMAND_OK:
+        return ACCEPT;
+    case COMMAND_NO_MEMORY:
+        return REFUSE(NO_MEMORY, "LIM-22");
+    default:
+        return REFUSE(BAD_HELLO, "DLG-21");
+    }
+}
+
 struct refusal dialogue_refuse_command(const struct command *command)
 {
     if (command->verb == COMMAND_EXPN)

@@ -6,6 +6,10 @@
 #include "policy.h"
 #include "refusal.h"
 
+/* The refusal of an EHLO or HELO for an error of command_parse_client_name(). REFUSAL_NONE for
+ * COMMAND_OK. */
+struct refusal dialogue_refuse_client_name(enum command_error error);
+
 /* The refusal of a MAIL or RCPT (`verb`) for an error of command_parse_mail() or
  * command_parse_rcpt(); `parameter` is the one that the error is about, if any. REFUSAL_NONE for
  * COMMAND_OK. */

@@ -165,14 +165,14 @@ static void say_mistake(struct session *session, struct refusal refusal)
 static bool accept_hello(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
-    switch (command_parse_client_name(session->line, command->argument, &name)) {
-    case COMMAND_OK:
-        break;
-    case COMMAND_NO_MEMORY:
-        say_refusal(session, REFUSE(NO_MEMORY, "LIM-22"));
+    enum command_error error = command_parse_client_name(session->line, command->argument, &name);
+    struct refusal refusal = dialogue_refuse_client_name(error);
+    if (error == COMMAND_NO_MEMORY) {
+        say_refusal(session, refusal);
         return false;
-    default:
-        say_mistake(session, REFUSE(BAD_HELLO, "DLG-21"));
+    }
+    if (error != COMMAND_OK) {
+        say_mistake(session, refusal);
         return false;
     }
     transaction_end(session->transaction);

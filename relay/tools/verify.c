@@ -3,7 +3,6 @@
 
 #include "address.h"
 #include "dialogue.h"
-#include "domain.h"
 #include "load_config.h"
 #include "results.h"
 #include "subcommand.h"
@@ -35,18 +34,31 @@ static void refuse(struct verify_outcome *outcome, const char *stage, struct ref
     outcome->reason = reason;
 }
 
-/* ---- MAIL ---- */
-
-static int read_client(struct arena *arena, const struct verify_tool *tool,
-                       struct spf_request *envelope)
+/* TOOL_DONE, or TOOL_USAGE with the mistake named. */
+static int check_options(const struct verify_tool *tool, struct spf_request *envelope)
 {
     if (!tool->ip || !ip_parse(bytes_of(tool->ip), &envelope->client))
         return tool_usage_error("verify: --ip requires the client's IPv4 or IPv6 address");
     if (!tool->helo)
         return tool_usage_error("verify: --helo requires the name that the client gave in EHLO");
-    if (command_parse_client_name(arena, bytes_of(tool->helo), &envelope->helo) != COMMAND_OK)
-        return tool_usage_error("verify: '%s' is not a valid EHLO name", tool->helo);
+    if (!tool->mail_from)
+        return tool_usage_error("verify: --mail-from requires an address, or '<>'");
+    if (tool->size && !bytes_is_digits(bytes_of(tool->size)))
+        return tool_usage_error("verify: --size requires a number of octets");
     return TOOL_DONE;
+}
+
+/* ---- EHLO and MAIL ---- */
+
+static void judge_hello(struct arena *arena, const struct verify_tool *tool,
+                        struct verify_outcome *outcome)
+{
+    struct bytes argument = bytes_of(tool->helo);
+    struct refusal refusal = dialogue_refuse_argument(COMMAND_EHLO);
+    if (argument.n > 0)
+        refusal = dialogue_refuse_client_name(
+            command_parse_client_name(arena, argument, &outcome->envelope.helo));
+    refuse(outcome, "EHLO", refusal, BYTES("the client's name is not acceptable"));
 }
 
 /* The envelope as the session would have it. TOOL_DONE, or TOOL_USAGE with the mistake named. */
@@ -55,20 +67,18 @@ static int judge_envelope(struct arena *arena, const struct verify_tool *tool,
 {
     struct spf_request *envelope = &outcome->envelope;
     struct mail_arguments mail = {0};
-    int code = read_client(arena, tool, envelope);
+    int code = check_options(tool, envelope);
     if (code != TOOL_DONE)
         return code;
-    if (!tool->mail_from)
-        return tool_usage_error("verify: --mail-from requires an address, or '<>'");
-    enum command_error error =
-        command_parse_mail(arena, path_argument(arena, "FROM", tool->mail_from), &mail);
+    judge_hello(arena, tool, outcome);
+    struct bytes argument = path_argument(arena, "FROM", tool->mail_from);
+    if (tool->size)
+        argument = arena_printf(arena, "%.*s SIZE=%s", BYTES_ARG(argument), tool->size);
+    enum command_error error = command_parse_mail(arena, argument, &mail);
     refuse(outcome, "MAIL", dialogue_refuse_path(COMMAND_MAIL, error, mail.parameter),
            BYTES("the sender's address is not acceptable"));
-    if (error != COMMAND_OK)
+    if (error != COMMAND_OK || !envelope->helo.p)
         return TOOL_DONE;
-    mail.size_stated = tool->size != NULL;
-    if (tool->size && !bytes_to_number(bytes_of(tool->size), UINT64_MAX, &mail.size))
-        return tool_usage_error("verify: --size requires a number of octets");
     refuse(outcome, "MAIL", judge_sender(arena, policy, &mail),
            BYTES("the declared size is over the limit"));
     outcome->has_envelope = true;

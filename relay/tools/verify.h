@@ -5,7 +5,8 @@
 #include "judge.h"
 
 struct verify_outcome {
-    bool has_envelope; /* the sender is an address: SPF and everything after it were evaluated */
+    bool has_envelope; /* client name and sender are valid: SPF and all that follows were evaluated
+                        */
     struct spf_request envelope;
     struct spf_outcome spf;
     struct evaluation evaluation;
@@ -16,7 +17,7 @@ struct verify_outcome {
     struct route route; /* to is NULL if there is no route */
     struct dnsbl_listing listing;
 
-    const char *stage;      /* the stage of the reply: "MAIL", "RCPT" or "DATA" */
+    const char *stage;      /* the stage of the reply: "EHLO", "MAIL", "RCPT" or "DATA" */
     struct refusal refusal; /* REFUSAL_NONE: forwarded */
     struct bytes reply;     /* "550 5.7.26 ..."; empty when forwarded */
     struct bytes reason;

@@ -46,6 +46,12 @@ def resolver() -> Iterator[str]:
         yield resolver
 
 
+def replaced(command: list[str], option: str, value: str) -> list[str]:
+    """The command with another value of an option."""
+    place = command.index(option)
+    return [*command[: place + 1], value, *command[place + 2 :]]
+
+
 @pytest.fixture()
 def command(tmp_path: Path, resolver: str) -> list[str]:
     (tmp_path / "fairlead.yaml").write_text(CONFIG, encoding="utf-8")
@@ -253,17 +259,63 @@ def test_an_envelope_that_the_relay_refuses_is_refused(
 def test_a_sender_that_the_relay_refuses_leaves_nothing_to_evaluate(
     command: list[str],
 ) -> None:
-    place = command.index("--mail-from")
-    command = [
-        *command[:place],
-        *command[place + 2 :],
-        "--mail-from",
-        "jürgen@x.example",
-    ]
+    command = replaced(command, "--mail-from", "jürgen@x.example")
     found = verify(command, message("me@none.example"))
     assert (found["stage"], found["clause"]) == ("MAIL", "EAI-02")
     assert found["reply"].startswith("550 5.6.7 ")
     assert found["spf"] is None and found["authentication_results"] is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my_host",
+        "_spf.sender.example",
+        "-foo.example",
+        "foo-.example",
+        "xn--a.example",
+        "[192.0.2.1]",
+        "[IPv6:2001:DB8:0::1]",
+    ],
+)
+def test_a_client_name_that_the_relay_accepts_is_accepted(
+    command: list[str], name: str
+) -> None:
+    command = replaced(command, "--helo", name)
+    found = verify(command, message("me@reject.example"))
+    assert (found["verdict"], found["stage"]) == ("forward", "DATA")
+    assert found["spf"]["result"] == "pass"
+
+
+@pytest.mark.parametrize("name", ["a..example", "[192.0.2]", "client example", ""])
+def test_a_client_name_that_the_relay_refuses_is_refused_at_ehlo(
+    command: list[str], name: str
+) -> None:
+    command = replaced(command, "--helo", name)
+    found = verify(command, message("me@reject.example"))
+    assert (found["verdict"], found["stage"]) == ("refuse", "EHLO")
+    assert found["reply"].startswith("501 5.5.")
+    assert found["clause"] == "DLG-21"
+    assert found["spf"] is None and found["authentication_results"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "reply", "clause"),
+    [
+        ("<a@b.example> SIZE=99999999999", [], "552 5.3.4 ", "LIM-10"),
+        ("a@b.example", ["--size", "9" * 20], "552 5.3.4 ", "LIM-10"),
+        ("a@b.example", ["--size", "9" * 21], "501 5.5.4 ", "LIM-20"),
+        ("<a@b.example> SIZE=1", ["--size", "1"], "501 5.5.4 ", "LIM-20"),
+    ],
+    ids=["in the path", "beyond 64 bits", "beyond 20 digits", "twice"],
+)
+def test_a_declared_size_is_judged_as_the_relay_judges_it(
+    command: list[str], path: str, options: list[str], reply: str, clause: str
+) -> None:
+    command = replaced(command, "--mail-from", path)
+    found = verify(command, message("me@none.example"), *options)
+    assert (found["stage"], found["clause"]) == ("MAIL", clause)
+    assert found["reply"].startswith(reply)
 
 
 def test_two_from_fields_are_refused_by_their_own_clause(command: list[str]) -> None:
