@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -165,8 +165,7 @@ def _rows(
     shown: set[int] = set()
     left = ALL_TESTS_SHOWN
     for result in results:
-        tests = sorted(result.tests, key=lambda test: test.id not in failures)
-        tests = tests[: min(TESTS_SHOWN, left)]
+        tests = _telling_first(result.tests, failures)[: min(TESTS_SHOWN, left)]
         left -= len(tests)
         bad = [failures[test.id] for test in tests if test.id in failures]
         yield Row(
@@ -176,6 +175,21 @@ def _rows(
             [test for test in tests if test.id not in failures],
         )
         shown.update(failure.number for failure in bad)
+
+
+def _telling_first(
+    tests: Iterable[TestResult], failures: Container[str]
+) -> list[TestResult]:
+    """Failures, then one test of each function, then the second of each, and so on; among them those
+    that assert the fewest clauses first."""
+    seen: Counter[str] = Counter()
+    ranks: dict[str, tuple[bool, int, int]] = {}
+    ordered = list(tests)
+    for test in ordered:
+        function = test.id.partition("[")[0]
+        ranks[test.id] = (test.id not in failures, seen[function], len(test.clauses))
+        seen[function] += 1
+    return sorted(ordered, key=lambda test: ranks[test.id])
 
 
 def _failures(run: Run, directory: Path) -> dict[str, Failure]:

@@ -330,3 +330,15 @@ def test_hostile_octets_do_not_reach_a_terminal(tty: bool) -> None:
     text = text.replace("\x1b[0m", "")
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "[/red]" in text
+
+
+def test_the_report_shows_the_most_direct_tests_of_a_clause() -> None:
+    variants = [a_test(1, "pass") for _ in range(100)]
+    for number, test in enumerate(variants):
+        test.id, test.title = f"{test.id}[{number}]", f"variant {number}"
+        test.clauses = ["AB-01", "AB-02"]
+    direct = a_test(1, "pass")
+    direct.id, direct.title = "test.py::test_direct", "the direct one"
+    html = to_html(a_run([clause(1)], [*variants, direct]), Path("/nonexistent"), TODAY)
+    assert html.index("the direct one") < html.index("variant 0")
+    assert "variant 99" not in html
