@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from conformance.lab.client import Client
@@ -206,6 +206,12 @@ class Subject(ABC):
     needs_namespace = (
         True  # False: it runs elsewhere, and the lab where conform was started
     )
+
+    def __new__(cls, *arguments: object) -> Self:
+        """Says what an adapter that is being written still lacks. Raises SubjectUnavailable."""
+        if missing := sorted(cls.__abstractmethods__):
+            raise SubjectUnavailable(f"subject {cls.name} lacks {', '.join(missing)}")
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         self.plan: Plan | None = None

@@ -10,6 +10,7 @@ import pytest
 from conformance.clauses import CatalogueError, load_catalogue, selected, unmatched
 from conformance.lab.transcript import Transcript, printable
 from conformance.report.model import ClauseResult, Outcome, TestResult
+from conformance.subjects.base import Subject, SubjectUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ROOT / "conformance" / "subjects"
@@ -186,3 +187,13 @@ def test_notes_on_subjects_name_existing_clauses() -> None:
     for notes in SUBJECTS.glob("*.md"):
         named = set(re.findall(r"\b[A-Z][A-Z0-9]*-[0-9]{2}\b", notes.read_text()))
         assert named <= set(load_catalogue()), notes.name
+
+
+def test_an_incomplete_adapter_is_unavailable_and_named_with_what_it_lacks() -> None:
+    members: dict[str, object] = {"name": "new"}
+    for method in ("version", "start", "stop", "kill"):
+        members[method] = lambda self: None
+    incomplete = type("Incomplete", (Subject,), members)
+    with pytest.raises(SubjectUnavailable) as raised:
+        incomplete()
+    assert str(raised.value) == "subject new lacks configure, diagnosis, running"
