@@ -488,6 +488,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
     send_command(upstream, 3, sooner(deadline, timeouts->data), answer);
+    /* A refusal of DATA itself is the answer to the message. Clause: ERR-05 */
     if (answer->failure != UPSTREAM_REPLIED || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);

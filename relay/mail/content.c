@@ -90,6 +90,7 @@ static size_t feed_after_dot(struct content_reader *reader, char c)
     return 0;
 }
 
+/* A CR that no LF follows is noted, and refused by the judge. Clause: SMUG-03 */
 static size_t feed_after_cr(struct content_reader *reader, char c, bool after_dot)
 {
     if (c == '\n') {
