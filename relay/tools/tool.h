@@ -23,7 +23,7 @@
 #include "message.h"
 #include "resolver.h"
 
-/* The largest file a tool reads: above the largest message the relay accepts. */
+/* Files of 64 MiB at most are read, although limits.message_size may be more. */
 enum { TOOL_FILE_MAX = 64 * 1024 * 1024 };
 
 struct tool_context {

@@ -365,7 +365,7 @@ static int run_verify(int argc, char **argv)
         {"config", "FILE", "the relay's configuration", &tool.config, 1},
         {"ip", "ADDRESS", "the SMTP client's address", &tool.ip, 1},
         {"helo", "NAME", "its name in EHLO or HELO", &tool.helo, 1},
-        {"mail-from", "ADDRESS", "the reverse-path; '<>' for a null sender", &tool.mail_from, 1},
+        {"mail-from", "ADDRESS", "the reverse-path; '' or '<>' for a null sender", &tool.mail_from, 1},
         {"size", "OCTETS", "the size declared in MAIL", &tool.size, 1},
         {"rcpt-to", "ADDRESS", "a recipient, for its route and the DNSBLs", &tool.rcpt_to, 1},
         {"json", NULL, "print JSON on a terminal too", &tool.json, 1},
@@ -379,7 +379,8 @@ static int run_verify(int argc, char **argv)
             "results of SPF, DKIM, ARC and DMARC, the Authentication-Results field, and the\n"
             "reply with the clause that decides it; on a terminal as text, otherwise as JSON.\n"
             "LF line ends are read as CRLF, unless the file has any CRLF: then its octets are\n"
-            "those that came over the wire, and a bare LF is the sender's.\n\n"
+            "those that came over the wire, and a bare LF is the sender's. Either way the file\n"
+            "is without the transparency dots of SMTP (RFC 5321 4.5.2).\n\n"
             "  fairlead verify -c /etc/fairlead/fairlead.yaml --ip 192.0.2.1 \\\n"
             "      --helo mail.example.com --mail-from me@example.com message.eml\n",
         .options = options,
