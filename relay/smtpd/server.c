@@ -476,8 +476,9 @@ void server_run(struct server *server)
     for (size_t i = 0; i < server->listening_count; i++)
         if (!fiber_start(run_listener, &server->listening[i]))
             log_message("listen", "out of memory for a listener");
-    log_message("ready", "serving %zu zones on %zu listeners",
-                server->first_config->policy.routing.zone_count, server->listening_count);
+    size_t zones = server->first_config->policy.routing.zone_count;
+    log_message("ready", "serving %zu zone%s on %zu listener%s", zones, zones == 1 ? "" : "s",
+                server->listening_count, server->listening_count == 1 ? "" : "s");
     ev_run(fiber_loop(), 0);
     /* Ends the lookups still under way. */
     generation_release(server->generation);
