@@ -1,0 +1,69 @@
+"""What the compiler and the linker put into the relay against attacks on its memory, as the ELF file
+of a release build shows it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vectors import ROOT
+
+BUILD_SECONDS = 900
+
+
+def readelf(path: Path, *options: str) -> str:
+    done = subprocess.run(
+        ["readelf", "--wide", *options, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The relay as a package has it."""
+    build = tmp_path_factory.mktemp("release")
+    for command in (
+        ["meson", "setup", "--buildtype=release", str(build), str(ROOT)],
+        ["ninja", "-j2", "-C", str(build), "relay/fairlead"],
+    ):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=BUILD_SECONDS
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return build / "relay" / "fairlead"
+
+
+def test_the_relay_is_loaded_at_a_random_address(release: Path) -> None:
+    assert re.search(r"Type:\s+DYN ", readelf(release, "--file-header"))
+    assert "PIE" in readelf(release, "--dynamic")
+
+
+def test_no_address_of_a_function_can_be_written_once_it_runs(release: Path) -> None:
+    assert "BIND_NOW" in readelf(release, "--dynamic")
+    assert "GNU_RELRO" in readelf(release, "--program-headers")
+
+
+def test_no_stack_can_be_executed(release: Path) -> None:
+    headers = readelf(release, "--program-headers").splitlines()
+    (stack,) = (line for line in headers if "GNU_STACK" in line)
+    assert "E" not in stack.split()[6]
+
+
+def test_a_frame_that_was_overrun_is_not_returned_from(release: Path) -> None:
+    assert "__stack_chk_fail" in readelf(release, "--dyn-syms")
+
+
+def test_the_c_library_checks_the_sizes_that_the_compiler_knows(release: Path) -> None:
+    assert re.search(r"__(mem|str|v?sn)\w+_chk", readelf(release, "--dyn-syms"))
+
+
+def test_longjmp_between_fibers_is_not_taken_for_an_attack(release: Path) -> None:
+    """Its check, and a shadow stack, would end the relay at the first switch."""
+    assert "longjmp_chk" not in readelf(release, "--dyn-syms")
+    assert "SHSTK" not in readelf(release, "--notes")
