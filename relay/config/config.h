@@ -59,7 +59,9 @@ enum { CONFIG_PROVISIONING_TTL = 300 }; /* the default */
 struct config {
     struct bytes path; /* the file */
     struct bytes hostname;
-    struct bytes user; /* empty: do not change the user */
+    struct bytes user;  /* empty: do not change the user */
+    const char *chroot; /* the directory to be confined to; NULL: none */
+    bool sandbox;       /* allow the process only the system calls that serving needs */
 
     const struct config_listener *listeners;
     size_t listener_count;

@@ -46,12 +46,23 @@ static void complete_sources(struct config_draft *draft)
     }
 }
 
+/* Root leaves a chroot at will. */
+static void complete_confinement(struct config_draft *draft)
+{
+    struct config *config = &draft->config;
+    config->sandbox = draft->sandbox == CONFIG_TRUE;
+    if (config->chroot && config->user.n == 0)
+        config_error(draft->source, config_key("chroot"),
+                     "needs 'user': root would not be held by it");
+}
+
 void config_complete(struct config_draft *draft)
 {
     struct config *config = &draft->config;
     config->policy.hostname = config->hostname;
     config->policy.routing.hostname = config->hostname;
     check_listeners(draft);
+    complete_confinement(draft);
     complete_resolver(draft);
     complete_sources(draft);
     config_complete_self(draft);

@@ -11,6 +11,7 @@
 #include "config_source.h"
 
 enum config_starttls { CONFIG_STARTTLS_OPPORTUNISTIC, CONFIG_STARTTLS_NEVER };
+enum config_switch { CONFIG_FALSE, CONFIG_TRUE };
 enum config_plan {
     CONFIG_PLAN_FREE,
     CONFIG_PLAN_PRO,
@@ -37,6 +38,7 @@ struct config_draft {
     const char *secret_file;
     const char *public_suffix_list;
     enum config_starttls starttls;
+    enum config_switch sandbox;
     const struct resolver_server *servers;
     size_t server_count;
     const struct ip *sources;

@@ -41,6 +41,9 @@ enum {
 static const struct config_choice starttls_choices[] = {
     {"opportunistic", CONFIG_STARTTLS_OPPORTUNISTIC}, {"never", CONFIG_STARTTLS_NEVER}, {0}};
 
+static const struct config_choice switch_choices[] = {
+    {"true", CONFIG_TRUE}, {"false", CONFIG_FALSE}, {0}};
+
 static const struct config_choice plan_choices[] = {{"free", CONFIG_PLAN_FREE},
                                                     {"pro", CONFIG_PLAN_PRO},
                                                     {"business", CONFIG_PLAN_BUSINESS},
@@ -57,6 +60,8 @@ static const struct config_choice quarantine_choices[] = {
 static const struct config_setting table[] = {
     {"hostname", &config_domain, REQUIRED, DRAFT(config.hostname)},
     {"user", &config_text, DRAFT(config.user)},
+    {"chroot", &config_directory, DRAFT(config.chroot)},
+    {"sandbox", &config_choice, DRAFT(sandbox), .choices = switch_choices, .number = CONFIG_TRUE},
 
     {"listen", DRAFT_LIST(config.listeners, config.listener_count), REQUIRED, .min = 1},
     {"listen[].address", &config_ip, REQUIRED, MEMBER(struct config_listener, address)},

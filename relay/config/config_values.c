@@ -133,9 +133,8 @@ static void read_file_name(struct config_draft *draft, const struct config_setti
     const char **name = value;
     const struct bytes path = draft->config.path;
     const size_t slash = bytes_find_last(path, '/');
-    (void)setting, (void)key;
     if (text.n == 0)
-        config_error(draft->source, key, "must be the name of a file");
+        config_error(draft->source, key, "must be the name of a %s", setting->type->name);
     else if (text.p[0] == '/' || slash == BYTES_NOT_FOUND)
         *name = arena_copy(draft->arena, text).p;
     else
@@ -238,6 +237,7 @@ const struct config_type config_domain = {"domain", read_domain};
 const struct config_type config_dns_name = {"domain", read_domain};
 const struct config_type config_local_part = {"local part", read_local_part};
 const struct config_type config_file = {"file", read_file_name};
+const struct config_type config_directory = {"directory", read_file_name};
 const struct config_type config_ip = {"IP address", read_ip_address};
 const struct config_type config_prefix = {"IP address or prefix", read_prefix};
 const struct config_type config_server = {"IP address, optional port", read_server};

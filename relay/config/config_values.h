@@ -14,6 +14,7 @@ extern const struct config_type config_url;           /* likewise */
 extern const struct config_type config_domain;        /* in the one form of domain.h */
 extern const struct config_type config_dns_name;      /* a name that is only looked up */
 extern const struct config_type config_local_part;    /* its content */
+extern const struct config_type config_directory;     /* the same */
 extern const struct config_type config_file;          /* const char *, the path from here */
 extern const struct config_type config_ip;            /* struct ip */
 extern const struct config_type config_prefix;        /* struct ip_prefix */

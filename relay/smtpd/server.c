@@ -1,8 +1,8 @@
 /* The running relay. See server.h.
  *
  * One fiber accepts on each listener and one serves each session; signals arrive through the loop.
- * A reload takes effect for new sessions. Listeners and user stay as they were at start: the
- * privileges that binding needs are gone by then. */
+ * A reload takes effect for new sessions. Listeners, user, chroot and sandbox stay as they were at
+ * start: the privileges that it takes to change them are gone by then. */
 #include "server.h"
 
 #include "clause.h"
@@ -12,6 +12,7 @@
 #include "privileges.h"
 #include "proxy_protocol.h"
 #include "resolver.h"
+#include "sandbox.h"
 #include "session.h"
 #include "stream.h"
 
@@ -437,6 +438,16 @@ static void raise_descriptor_limit(const struct config_limits *limits)
                     (unsigned long long)needed, (unsigned long long)limit.rlim_max);
 }
 
+/* What start needs and serving does not is given up before the first client. */
+static bool confine(const struct config *config, struct buffer *errors)
+{
+    if (!privileges_drop(config->user, config->chroot, errors))
+        return false;
+    if (geteuid() == 0)
+        log_message("root", "warning: running as root; set 'user' to the user to become");
+    return !config->sandbox || sandbox_enter(errors);
+}
+
 struct server *server_new(struct config *config, struct buffer *errors)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -454,7 +465,7 @@ struct server *server_new(struct config *config, struct buffer *errors)
     if (!server->generation)
         buffer_add(errors, BYTES("out of memory\n"));
     else if (bind_all(server, server->first_config, errors) &&
-             privileges_drop(server->first_config->user, errors))
+             confine(server->first_config, errors))
         return server;
     server_free(server);
     return NULL;

@@ -1,5 +1,6 @@
 /* fairlead serve: runs the relay in the foreground. */
 #include "load_config.h"
+#include "privileges.h"
 #include "server.h"
 #include "subcommand.h"
 #include "tool.h"
@@ -9,6 +10,10 @@
 static int serve(const char *path)
 {
     struct buffer errors = {0};
+    if (!privileges_hide_memory()) { /* before there are keys in it */
+        perror("fairlead serve: core dumps cannot be turned off");
+        return TOOL_UNABLE;
+    }
     struct config *config = tool_load_config(path);
     if (!config)
         return TOOL_USAGE;

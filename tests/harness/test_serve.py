@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -303,6 +304,65 @@ def test_the_relay_runs_as_the_configured_user(relay: Relay) -> None:
     assert "0" not in uids[1:]
 
 
+def state(relay: Relay) -> dict[str, str]:
+    """What the kernel knows about the process."""
+    assert relay.process
+    text = Path(f"/proc/{relay.process.pid}/status").read_text(encoding="ascii")
+    return dict(line.split(":", 1) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("sandbox, mode", [(None, 2), (True, 2), (False, 0)])
+def test_a_serving_relay_has_a_filter_of_system_calls_unless_told_otherwise(
+    relay: Relay, sandbox: bool | None, mode: int
+) -> None:
+    if sandbox is not None:
+        relay.settings["sandbox"] = sandbox
+    relay.start()
+    assert int(state(relay)["Seccomp"]) == mode
+    assert int(state(relay)["NoNewPrivs"]) == 1
+
+
+def test_a_serving_relay_leaves_no_core_dump(relay: Relay) -> None:
+    relay.start()
+    assert relay.process
+    limits = Path(f"/proc/{relay.process.pid}/limits").read_text(encoding="ascii")
+    (cores,) = (line for line in limits.splitlines() if line.startswith("Max core"))
+    assert cores.split()[4:6] == ["0", "0"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("user, lines", [(None, 1), ("nobody", 0)])
+def test_a_relay_that_stays_root_says_so_once(
+    relay: Relay, user: str | None, lines: int
+) -> None:
+    if user:
+        relay.settings["user"] = user
+    relay.start()
+    assert sum(line["event"] == "root" for line in relay.lines()) == lines
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its root")
+def test_a_confined_relay_serves_and_reads_again_what_is_inside(
+    relay: Relay, connect: Connect
+) -> None:
+    inside = relay.path.parent / "inside"
+    again = inside / relay.path.relative_to("/")
+    again.parent.mkdir(parents=True)
+    for directory in (inside, *again.parents):
+        if directory.is_relative_to(inside):
+            directory.chmod(0o755)
+    relay.settings |= {"user": "nobody", "chroot": str(inside)}
+    relay.start()
+    client = connect(relay.port)
+    open_mail(client)
+    assert client.ask(MESSAGE) == "250 stored"
+    again.write_text(json.dumps({**relay.settings, "hostname": "mx.inside.example"}))
+    shutil.chown(again, "nobody")
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("reload")
+    assert connect(relay.port).reply().startswith("220 mx.inside.example ")
+
+
 def test_the_log_has_a_line_per_mail_without_its_content(
     relay: Relay, connect: Connect
 ) -> None:
@@ -511,7 +571,8 @@ def test_a_log_that_is_not_read_does_not_stop_mail(relay: Relay) -> None:
     command = [fairlead(), "serve", "-c", str(relay.path)]
     relay.process = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert relay.process.stderr
-    assert json.loads(relay.process.stderr.readline())["event"] == "ready"
+    while json.loads(relay.process.stderr.readline())["event"] != "ready":
+        pass
     # A session's line has some 200 octets, a pipe takes 64 KiB.
     for _ in range(600):
         client = Client(relay.port)

@@ -137,6 +137,8 @@ static void a_short_file_has_the_documented_defaults(void **state)
     assert_int_equal(config->srs.max_age_days, 21);
     assert_bytes(config->policy.routing.zones[0].srs_overflow, "bounces");
     assert_null(config->policy.signing.domain.p);
+    assert_true(config->sandbox);
+    assert_null(config->chroot);
     assert_null(config->policy.signing.signer);
     assert_bytes(config->policy.authserv_id, "mx.example");
     assert_int_equal(config->policy.dmarc_edition, DMARC_RFC9989);
@@ -151,6 +153,8 @@ static const char every_key[] =
     "  - {address: 192.0.2.25, port: 2525}\n"
     "  - {address: '2001:db8::25', proxy_protocol_from: [127.0.0.1/32, '::1']}\n"
     "user: nobody\n"
+    "chroot: empty-directory\n"
+    "sandbox: false\n"
     "tls: {certificate: certificate.pem, key: key.pem}\n"
     "resolver: {servers: ['127.0.0.1:53', '::1'], timeout: 2, tries: 4, cache_size: 0}\n"
     "upstream: {ehlo: out.example, port: 26, source: ['2001:db8::7', 192.0.2.7], starttls: "
@@ -182,6 +186,8 @@ static void the_keys_about_connections_have_their_effect(void **state)
     assert_int_equal(config->listeners[1].proxy_count, 2);
     assert_int_equal(config->listeners[1].proxies[1].bits, 128);
     assert_bytes(config->user, "nobody");
+    assert_non_null(strstr(config->chroot, "/empty-directory"));
+    assert_false(config->sandbox);
     assert_non_null(config->tls_server);
     assert_null(config->upstream.tls);
     assert_int_equal(config->resolver.server_count, 2);
@@ -262,6 +268,9 @@ static void the_keys_about_identity_and_policy_have_their_effect(void **state)
 }
 
 static const struct bad_file bad_values[] = {
+    {ONE_ZONE "chroot: /var/empty\n",
+     "f.yaml:6: chroot: needs 'user': root would not be held by it\n"},
+    {ONE_ZONE "sandbox: off\n", "f.yaml:6: sandbox: must be one of true, false\n"},
     {ONE_ZONE "upstream:\n  ehlo: -x\n", "f.yaml:7: upstream.ehlo: '-x' is not a domain name\n"},
     {ONE_ZONE "upstream: {source: [192.0.2.1, 192.0.2.2, x]}\n",
      "f.yaml:6: upstream.source[2]: 'x' is not an IP address\n"
