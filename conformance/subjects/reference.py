@@ -131,9 +131,23 @@ class Reference(Subject):
         return tail(self._directory / "log")
 
 
+def private_copy(key: Path, directory: Path) -> Path:
+    """The relay refuses a key that others can read, as a checkout makes it."""
+    copy = directory / key.name
+    copy.touch(0o600)
+    copy.write_bytes(key.read_bytes())
+    return copy
+
+
 def write_configuration(plan: Plan, file: Path) -> None:
     """Writes it in JSON, which is YAML and needs no thought about quoting."""
+    plan = replace(
+        plan,
+        signing_key=private_copy(plan.signing_key, file.parent),
+        tls_key=private_copy(plan.tls_key, file.parent),
+    )
     text = json.dumps(configuration(plan), indent=1, ensure_ascii=False)
+    file.touch(0o600)  # it holds the SRS secrets
     file.write_text(text + "\n", encoding="utf-8")
 
 

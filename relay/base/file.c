@@ -4,17 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* 0, or the error number. */
-static int read_all(int fd, size_t max, struct buffer *out, void (*between)(void))
+static int read_all(int fd, size_t expected, size_t max, struct buffer *out,
+                    void (*between)(void))
 {
     enum { CHUNK = 64 * 1024 };
     const size_t before = out->n;
+    if (expected < max && !buffer_reserve(out, expected + 1))
+        return ENOMEM;
     for (;;) {
-        if (!buffer_reserve(out, CHUNK))
+        if (out->n == out->capacity && !buffer_reserve(out, CHUNK))
             return ENOMEM;
-        const ssize_t n = read(fd, out->p + out->n, CHUNK);
+        const ssize_t n = read(fd, out->p + out->n, out->capacity - out->n);
         if (n == 0)
             return 0;
         if (n < 0 && errno == EINTR)
@@ -29,17 +33,35 @@ static int read_all(int fd, size_t max, struct buffer *out, void (*between)(void
     }
 }
 
-bool file_read(const char *path, size_t max, struct buffer *out, const char **problem)
+static int read_open_file(int fd, size_t max, struct buffer *out, mode_t *mode,
+                          void (*between)(void))
 {
-    return file_read_in_parts(path, max, out, NULL, problem);
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    *mode = status.st_mode;
+    return read_all(fd, S_ISREG(status.st_mode) ? (size_t)status.st_size : 0, max, out,
+                    between);
 }
 
-bool file_read_in_parts(const char *path, size_t max, struct buffer *out, void (*between)(void),
-                        const char **problem)
+bool file_read(const char *path, size_t max, struct buffer *out, const char **problem)
+{
+    mode_t ignored;
+    return file_read_in_parts(path, max, out, &ignored, NULL, problem);
+}
+
+bool file_read_with_mode(const char *path, size_t max, struct buffer *out, mode_t *mode,
+                         const char **problem)
+{
+    return file_read_in_parts(path, max, out, mode, NULL, problem);
+}
+
+bool file_read_in_parts(const char *path, size_t max, struct buffer *out, mode_t *mode,
+                        void (*between)(void), const char **problem)
 {
     const bool is_stdin = strcmp(path, "-") == 0;
     const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    const int error = fd < 0 ? errno : read_all(fd, max, out, between);
+    const int error = fd < 0 ? errno : read_open_file(fd, max, out, mode, between);
     if (fd >= 0 && !is_stdin)
         close(fd);
     if (error != 0)

@@ -1,6 +1,7 @@
 /* Loading a configuration, and its references. See config.h. */
 #include "config.h"
 
+#include "config_access.h"
 #include "config_complete.h"
 #include "config_files.h"
 #include "config_reader.h"
@@ -8,7 +9,9 @@
 #include "fiber.h"
 #include "file.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { CONFIGURATION_SIZE_MAX = 256 * 1024 * 1024 };
 
@@ -19,8 +22,17 @@ struct owner {
     unsigned references;
 };
 
+/* They are copies of their own in the arena. */
+static void cleanse_secrets(const struct srs *srs)
+{
+    for (size_t i = 0; i < srs->secret_count; i++)
+        if (srs->secrets[i].n > 0)
+            OPENSSL_cleanse((char *)srs->secrets[i].p, srs->secrets[i].n);
+}
+
 static void free_owner(struct owner *owner)
 {
+    cleanse_secrets(&owner->config.srs);
     SSL_CTX_free(owner->config.tls_server);
     SSL_CTX_free(owner->config.upstream.tls);
     signer_free(owner->config.policy.signing.signer);
@@ -43,14 +55,26 @@ static struct owner *new_owner(void)
     return owner;
 }
 
+/* The permissions of the configuration itself. */
+static void check_own_access(const struct config_draft *draft, mode_t mode)
+{
+    config_check_access(draft->source, config_key("%s", ""), draft->source->path, mode,
+                        CONFIG_PUBLIC);
+    if (draft->config.srs.secret_count > 0 && (mode & (S_IWGRP | S_IWOTH)) == 0)
+        config_check_access(draft->source, config_key("srs.secrets"), draft->source->path, mode,
+                            CONFIG_SECRET);
+}
+
+/* `mode` is 0 where permissions do not matter. */
 static void fill_config(struct owner *owner, struct config_source *source, struct bytes yaml,
-                        bool with_files)
+                        mode_t mode, bool with_files)
 {
     struct config_draft draft = {.arena = owner->arena, .source = source};
     draft.config.path = arena_copy(owner->arena, bytes_of(source->path));
     if (config_read(&draft, yaml)) {
         config_complete(&draft);
         config_build_routing(&draft);
+        check_own_access(&draft, mode);
         if (with_files)
             config_read_files(&draft);
     }
@@ -59,13 +83,13 @@ static void fill_config(struct owner *owner, struct config_source *source, struc
     owner->config = draft.config;
 }
 
-static struct config *parse_file(struct bytes yaml, const char *path, bool with_files,
+static struct config *parse_file(struct bytes yaml, const char *path, mode_t mode, bool with_files,
                                  struct buffer *errors)
 {
     struct config_source source = {.path = path, .errors = errors};
     struct owner *owner = new_owner();
     if (owner)
-        fill_config(owner, &source, yaml, with_files);
+        fill_config(owner, &source, yaml, mode, with_files);
     else
         config_error_at(&source, 1, config_key("%s", ""), "out of memory");
     config_source_free(&source);
@@ -83,10 +107,14 @@ static struct config *load_file(const char *path, bool with_files, struct buffer
     struct buffer yaml = {0};
     struct config *config = NULL;
     const char *problem;
-    if (!file_read_in_parts(path, CONFIGURATION_SIZE_MAX, &yaml, fiber_yield, &problem))
+    mode_t mode;
+    if (!file_read_in_parts(path, CONFIGURATION_SIZE_MAX, &yaml, &mode, fiber_yield, &problem))
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
-        config = parse_file(buffer_bytes(&yaml), path, with_files, errors);
+        config =
+            parse_file(buffer_bytes(&yaml), path, with_files ? mode : 0, with_files, errors);
+    if (yaml.p)
+        OPENSSL_cleanse(yaml.p, yaml.capacity); /* it may hold secrets */
     buffer_free(&yaml);
     return config;
 }
@@ -103,7 +131,7 @@ struct config *config_load_without_files(const char *path, struct buffer *errors
 
 struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors)
 {
-    return parse_file(yaml, path, true, errors);
+    return parse_file(yaml, path, 0, true, errors);
 }
 
 struct config *config_keep(struct config *config)

@@ -78,15 +78,16 @@ struct config {
 };
 
 /* Reads and checks the file at `path`, and the key and certificate files it names (relative to its
- * own directory). Returns one reference, or NULL with every error found appended to `errors`, one
- * a line. */
+ * own directory), none of which may be open to others. Returns one reference, or NULL with every
+ * error found appended to `errors`, one a line. */
 struct config *config_load(const char *path, struct buffer *errors);
 
 /* The same without the key, certificate and secret files, for a tool that does not need them and
  * may not be allowed to read them. */
 struct config *config_load_without_files(const char *path, struct buffer *errors);
 
-/* config_load() for text that has been read; `path` is for messages and relative file names. */
+/* config_load() for text that has been read, whatever the permissions of its file; `path` is for
+ * messages and relative file names. */
 struct config *config_parse(struct bytes yaml, const char *path, struct buffer *errors);
 
 /* Another reference to the same configuration; drops one, and frees after the last. NULL is

@@ -2,29 +2,42 @@
  * suffixes. See config_files.h. */
 #include "config_files.h"
 
+#include "config_access.h"
 #include "fiber.h"
 #include "file.h"
 #include "pem.h"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FILE_SIZE_MAX = 1024 * 1024, SRS_SECRET_MIN = 16 };
 
-/* The whole file, NUL-terminated after its end. Reports; p == NULL then. */
-static struct bytes read_named_file(struct config_draft *draft, const char *path,
-                                    struct config_key key)
+/* The whole file, for release_file(). Reports; p == NULL if it could not be read. */
+static struct buffer read_named_file(struct config_draft *draft, const char *path,
+                                     struct config_key key, enum config_secrecy secrecy)
 {
     struct buffer octets = {0};
-    struct bytes copy = {NULL, 0};
     const char *problem;
-    if (!file_read(path, FILE_SIZE_MAX, &octets, &problem))
+    mode_t mode;
+    if (!file_read_with_mode(path, FILE_SIZE_MAX, &octets, &mode, &problem)) {
         config_error(draft->source, key, "%s: %s", path, problem);
-    else
-        copy = arena_copy(draft->arena, buffer_bytes(&octets));
-    buffer_free(&octets);
-    return copy;
+        buffer_free(&octets);
+    } else {
+        config_check_access(draft->source, key, path, mode, secrecy);
+    }
+    return octets;
+}
+
+/* A key does not stay in memory that is free. */
+static void release_file(struct buffer *octets)
+{
+    if (octets->p)
+        OPENSSL_cleanse(octets->p, octets->capacity);
+    buffer_free(octets);
 }
 
 static void report_openssl(struct config_draft *draft, struct config_key key, const char *what)
@@ -34,14 +47,14 @@ static void report_openssl(struct config_draft *draft, struct config_key key, co
     ERR_clear_error();
 }
 
-static EVP_PKEY *parse_key(struct config_draft *draft, struct bytes pem, struct config_key key)
+static EVP_PKEY *read_key(struct config_draft *draft, const char *path, struct config_key key)
 {
-    if (!pem.p)
-        return NULL;
+    struct buffer pem = read_named_file(draft, path, key, CONFIG_SECRET);
     const char *problem;
-    EVP_PKEY *parsed = pem_read_private_key(pem, &problem);
-    if (!parsed)
+    EVP_PKEY *parsed = pem.p ? pem_read_private_key(buffer_bytes(&pem), &problem) : NULL;
+    if (pem.p && !parsed)
         report_openssl(draft, key, problem);
+    release_file(&pem);
     return parsed;
 }
 
@@ -90,15 +103,15 @@ static void read_tls(struct config_draft *draft)
     if (!draft->tls_certificate || !draft->tls_key)
         return;
     config->tls_server = new_context(draft, TLS_server_method());
-    const struct bytes certificate =
-        read_named_file(draft, draft->tls_certificate, config_key("tls.certificate"));
-    const struct bytes pem = read_named_file(draft, draft->tls_key, config_key("tls.key"));
-    EVP_PKEY *key = parse_key(draft, pem, config_key("tls.key"));
+    struct buffer certificate = read_named_file(draft, draft->tls_certificate,
+                                                config_key("tls.certificate"), CONFIG_PUBLIC);
+    EVP_PKEY *key = read_key(draft, draft->tls_key, config_key("tls.key"));
     if (config->tls_server && certificate.p && key &&
-        use_certificates(draft, config->tls_server, certificate) &&
+        use_certificates(draft, config->tls_server, buffer_bytes(&certificate)) &&
         SSL_CTX_use_PrivateKey(config->tls_server, key) != 1)
         report_openssl(draft, config_key("tls.key"), "not the key of tls.certificate");
     EVP_PKEY_free(key);
+    release_file(&certificate);
 }
 
 static void read_signing_key(struct config_draft *draft)
@@ -108,10 +121,11 @@ static void read_signing_key(struct config_draft *draft)
     const char *problem = NULL;
     if (!draft->signing_key)
         return;
-    const struct bytes pem = read_named_file(draft, draft->signing_key, key);
+    struct buffer pem = read_named_file(draft, draft->signing_key, key, CONFIG_SECRET);
     if (!pem.p)
         return;
-    identity->signer = signer_from_pem(pem, &problem);
+    identity->signer = signer_from_pem(buffer_bytes(&pem), &problem);
+    release_file(&pem);
     if (problem)
         config_error(draft->source, key, "%s", problem);
     else if (strcmp(signer_algorithm(identity->signer), "rsa-sha256") != 0)
@@ -131,30 +145,30 @@ static void read_secrets(struct config_draft *draft)
 {
     struct srs *srs = &draft->config.srs;
     const struct config_key key = config_key("srs.secret_file");
-    struct bytes lines = {NULL, 0};
+    struct buffer file = {0};
     if (draft->secret_file)
-        lines = read_named_file(draft, draft->secret_file, key);
+        file = read_named_file(draft, draft->secret_file, key, CONFIG_SECRET);
+    struct bytes lines = buffer_bytes(&file);
     const bool is_readable = lines.p != NULL;
     size_t count = srs->secret_count, most = count;
     for (struct bytes rest = lines; rest.p; most++)
         bytes_cut(&rest, '\n');
     struct bytes *secrets = arena_alloc_array(draft->arena, most, sizeof *secrets);
-    if (!secrets)
-        return;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; secrets && i < count; i++) {
         secrets[i] = srs->secrets[i];
         check_secret(draft, secrets[i], config_key("srs.secrets[%zu]", i));
     }
-    while (lines.p) {
+    while (secrets && lines.p) {
         const struct bytes secret = bytes_trim(bytes_cut(&lines, '\n'));
         if (secret.n == 0)
             continue;
         check_secret(draft, secret, key);
-        secrets[count++] = secret;
+        secrets[count++] = arena_copy(draft->arena, secret);
     }
+    release_file(&file);
     srs->secrets = secrets;
-    srs->secret_count = count;
-    if (count == 0 && (!draft->secret_file || is_readable))
+    srs->secret_count = secrets ? count : 0;
+    if (secrets && count == 0 && (!draft->secret_file || is_readable))
         config_error(draft->source, config_key("srs"),
                      "no secret: give srs.secrets or srs.secret_file");
 }
@@ -164,10 +178,19 @@ static void read_public_suffixes(struct config_draft *draft)
     struct policy *policy = &draft->config.policy;
     if (!draft->public_suffix_list)
         return;
-    policy->public_suffixes = psl_load_file(draft->public_suffix_list);
+    const struct config_key key = config_key("dmarc.public_suffix_list");
+    FILE *file = fopen(draft->public_suffix_list, "re");
+    struct stat status;
+    if (file && fstat(fileno(file), &status) == 0) {
+        config_check_access(draft->source, key, draft->public_suffix_list, status.st_mode,
+                            CONFIG_PUBLIC);
+        policy->public_suffixes = psl_load_fp(file);
+    }
+    if (file)
+        fclose(file);
     if (!policy->public_suffixes)
-        config_error(draft->source, config_key("dmarc.public_suffix_list"),
-                     "%s: not a readable public suffix list", draft->public_suffix_list);
+        config_error(draft->source, key, "%s: not a readable public suffix list",
+                     draft->public_suffix_list);
 }
 
 void config_read_files(struct config_draft *draft)

@@ -28,6 +28,8 @@ def pytest_configure() -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    # The relay refuses secrets that others can read.
+    os.umask(0o077)
     namespace.unshare_here()
     namespace.configure([])
 

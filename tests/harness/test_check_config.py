@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from vectors import fairlead
+from vectors import ROOT, fairlead
 
 DONE, USAGE, UNABLE = 0, 2, 3
 
@@ -35,6 +37,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "fairlead.yaml"
     path.write_text(GOOD.format(port=2525, to="a@up.example"), encoding="utf-8")
+    path.chmod(0o600)
     return path
 
 
@@ -110,6 +113,112 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     done = run("check-config", str(missing))
     assert done.returncode == USAGE
     assert done.stderr == f"{missing}: No such file or directory\n"
+
+
+WITHOUT_SECRETS = "srs: {secret_file: secrets}"
+WITH_KEYS = """
+tls: {certificate: certificate.pem, key: tls.pem}
+identity: {domain: id.example, selector: s, key: signing.pem}
+dmarc: {public_suffix_list: suffixes}
+"""
+KEY, CERTIFICATE = "test-tls-key.pem", "test-tls-certificate.pem"
+FILES = {
+    "tls.pem": "tls.key",
+    "signing.pem": "identity.key",
+    "secrets": "srs.secret_file",
+    "certificate.pem": "tls.certificate",
+    "suffixes": "dmarc.public_suffix_list",
+}
+SECRET = ("tls.pem", "signing.pem", "secrets")
+
+
+@pytest.fixture
+def service(config: Path) -> Path:
+    """A configuration that holds no secrets itself, with all its files, safe from others."""
+    text = config.read_text("utf-8").replace(
+        "srs: {secrets: [0123456789abcdef]}", WITHOUT_SECRETS
+    )
+    config.write_text(text + WITH_KEYS, encoding="utf-8")
+    keys = ROOT / "fixtures" / "keys"
+    for name, source in (("tls.pem", KEY), ("signing.pem", KEY)):
+        shutil.copyfile(keys / source, config.parent / name)
+    shutil.copyfile(keys / CERTIFICATE, config.parent / "certificate.pem")
+    (config.parent / "secrets").write_text("0123456789abcdef\n")
+    (config.parent / "suffixes").write_text("example\n")
+    config.chmod(0o644)
+    for name in FILES:
+        (config.parent / name).chmod(0o640 if name in SECRET else 0o644)
+    return config
+
+
+def test_a_group_may_read_secrets_and_everybody_the_rest(service: Path) -> None:
+    done = run("check-config", str(service))
+    assert (done.returncode, done.stderr) == (DONE, "")
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("mode", [0o660, 0o642])
+def test_a_file_that_others_can_write_is_refused_by_name(
+    service: Path, name: str, mode: int, command: str
+) -> None:
+    file = service.parent / name
+    file.chmod(mode)
+    change = "g-w,o-rwx" if name in SECRET else "go-w"
+    done = run(command, "-c", str(service))
+    assert done.returncode == USAGE
+    assert done.stderr.endswith(
+        f": {FILES[name]}: others can write {file}; run 'chmod {change} {file}'\n"
+    )
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_a_secret_that_others_can_read_is_refused_by_name(
+    service: Path, name: str
+) -> None:
+    file = service.parent / name
+    file.chmod(0o604)
+    done = run("check-config", str(service))
+    assert done.returncode == USAGE
+    assert done.stderr.endswith(
+        f": {FILES[name]}: others can read {file}; run 'chmod g-w,o-rwx {file}'\n"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o660, 0o602])
+def test_a_configuration_that_others_can_write_is_refused(
+    service: Path, mode: int
+) -> None:
+    service.chmod(mode)
+    done = run("check-config", str(service))
+    assert done.returncode == USAGE
+    assert done.stderr == (
+        f"{service}:1: others can write {service}; run 'chmod go-w {service}'\n"
+    )
+
+
+def test_a_configuration_with_secrets_in_it_is_one(config: Path) -> None:
+    config.chmod(0o640)
+    assert run("check-config", str(config)).returncode == DONE
+    config.chmod(0o644)
+    done = run("check-config", str(config))
+    assert done.returncode == USAGE
+    assert done.stderr == (
+        f"{config}:5: srs.secrets: others can read {config}; "
+        f"run 'chmod g-w,o-rwx {config}'\n"
+    )
+
+
+def test_what_is_no_file_has_no_permissions_to_check(service: Path) -> None:
+    secrets = service.parent / "secrets"
+    secrets.unlink()
+    os.mkfifo(secrets)
+    secrets.chmod(0o666)
+    with subprocess.Popen(["tee", str(secrets)], stdin=subprocess.PIPE) as writer:
+        assert writer.stdin
+        writer.stdin.write(b"0123456789abcdef\n")
+        writer.stdin.close()
+        assert run("check-config", str(service)).returncode == DONE
 
 
 def test_the_relay_does_not_start_on_an_address_in_use(config: Path) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from conformance.subjects.reference import private_copy
+
 from vectors import ROOT, fairlead, resolving
 
 HOST = "127.0.0.1"
@@ -330,6 +332,41 @@ def test_a_serving_relay_leaves_no_core_dump(relay: Relay) -> None:
     assert cores.split()[4:6] == ["0", "0"]
 
 
+def memory_of(process: int) -> Iterator[bytes]:
+    """What the process can write, a mapping at a time."""
+    maps = Path(f"/proc/{process}/maps").read_text(encoding="utf-8")
+    with open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for line in maps.splitlines():
+            bounds, permissions, *_ = line.split()
+            start, end = (int(bound, 16) for bound in bounds.split("-"))
+            if permissions.startswith("rw"):
+                memory.seek(start)
+                yield memory.read(end - start)
+
+
+def test_no_key_file_stays_in_memory(relay: Relay) -> None:
+    """What is used of a key does, in the form in which OpenSSL uses it."""
+    directory = relay.path.parent
+    keys = ROOT / "fixtures" / "keys"
+    key = private_copy(keys / "test-service-rsa2048.pem", directory)
+    secrets = directory / "secrets"
+    secrets.write_text("# no secret, but\n" + "0123456789abcdef" * 4 + "\n")
+    relay.settings["identity"] = {
+        "domain": "id.example",
+        "selector": "s",
+        "key": str(key),
+    }
+    relay.settings["srs"] = {"secret_file": str(secrets)}
+    relay.start()
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("reload")
+    assert relay.process
+    lines = [*key.read_bytes().splitlines()[1:-2], b"# no secret, but\n0123"]
+    memory = b"\0".join(memory_of(relay.process.pid))
+    assert b"mx.relay.example" in memory
+    assert [line for line in lines if line in memory] == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("user, lines", [(None, 1), ("nobody", 0)])
 def test_a_relay_that_stays_root_says_so_once(
@@ -417,7 +454,7 @@ def test_the_log_says_why_tls_failed(
     keys = ROOT / "fixtures" / "keys"
     relay.settings["tls"] = {
         "certificate": str(keys / "test-tls-certificate.pem"),
-        "key": str(keys / "test-tls-key.pem"),
+        "key": str(private_copy(keys / "test-tls-key.pem", relay.path.parent)),
     }
     sink.offer = "STARTTLS"
     relay.start()

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from conformance.subjects.reference import private_copy
+
 from vectors import ROOT, fairlead, resolving
 
 ZONE = {
@@ -24,6 +26,7 @@ ZONE = {
     "8.2.0.192.bl.example": "SERVFAIL",
 }
 
+KEY = ROOT / "fixtures" / "keys" / "test-service-rsa2048.pem"
 CONFIG = f"""
 hostname: mx.relay.example
 listen: [{{address: 127.0.0.1, port: 2525}}]
@@ -31,7 +34,7 @@ srs: {{secrets: [0123456789abcdef0123456789abcdef]}}
 identity:
   domain: relay.example
   selector: "2022"
-  key: {ROOT}/fixtures/keys/test-service-rsa2048.pem
+  key: {KEY.name}
   authserv_id: relay.example
 postmaster: {{address: postmaster@up.example, page: "https://relay.example/postmaster/"}}
 zones:
@@ -54,6 +57,7 @@ def replaced(command: list[str], option: str, value: str) -> list[str]:
 
 @pytest.fixture()
 def command(tmp_path: Path, resolver: str) -> list[str]:
+    private_copy(KEY, tmp_path)
     (tmp_path / "fairlead.yaml").write_text(CONFIG, encoding="utf-8")
     return [
         fairlead(),

@@ -61,6 +61,7 @@ static void write_text(const char *name, const char *text)
 static int make_files(void **state)
 {
     (void)state;
+    umask(S_IRWXG | S_IRWXO); /* keys and secrets that others can read are refused */
     assert_non_null(mkdtemp(directory));
     snprintf(config_path, sizeof(config_path), "%s/f.yaml", directory);
     EVP_PKEY *key = EVP_RSA_gen(2048), *small = EVP_RSA_gen(512);
