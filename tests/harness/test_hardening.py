@@ -1,9 +1,10 @@
 """What the compiler and the linker put into the relay against attacks on its memory, as the ELF file
-of a release build shows it."""
+of a release build shows it; and what the systemd unit leaves it, as systemd rates it."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -67,3 +68,22 @@ def test_longjmp_between_fibers_is_not_taken_for_an_attack(release: Path) -> Non
     """Its check, and a shadow stack, would end the relay at the first switch."""
     assert "longjmp_chk" not in readelf(release, "--dyn-syms")
     assert "SHSTK" not in readelf(release, "--notes")
+
+
+EXPOSURE_MAX = 15  # tenths, of 100
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
+def test_the_unit_leaves_the_service_little_of_the_system(tmp_path: Path) -> None:
+    unit = tmp_path / "fairlead.service"
+    text = (ROOT / "relay" / "install" / "fairlead.service.in").read_text("utf-8")
+    unit.write_text(
+        text.replace("@bindir@", "/usr/bin").replace("@sysconfdir@", "/etc")
+    )
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+        + [f"--threshold={EXPOSURE_MAX}", str(unit)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
