@@ -54,27 +54,37 @@ static int allow_listed(scmp_filter_ctx filter)
     return error;
 }
 
+/* What the argument of that number must be, of its 32 bits those in `mask`. */
+static struct scmp_arg_cmp argument(unsigned number, unsigned mask, unsigned value)
+{
+    return (struct scmp_arg_cmp){
+        .arg = number, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition)
+{
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
 /* TCP and UDP over IP. */
 static int allow_sockets(scmp_filter_ctx filter)
 {
     static const unsigned families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
     const unsigned type_mask = ~(unsigned)(SOCK_NONBLOCK | SOCK_CLOEXEC);
     int error = 0;
-    for (size_t i = 0; error == 0 && i < 4; i++)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                 SCMP_A0(SCMP_CMP_EQ, families[i / 2]),
-                                 SCMP_A1(SCMP_CMP_MASKED_EQ, type_mask, types[i % 2]));
+    for (size_t i = 0; error == 0 && i < 4; i++) {
+        const struct scmp_arg_cmp conditions[] = {argument(0, UINT32_MAX, families[i / 2]),
+                                                  argument(1, type_mask, types[i % 2])};
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, conditions);
+    }
     return error;
 }
 
 static int allow_reading_files(scmp_filter_ctx filter)
 {
     const unsigned mask = O_ACCMODE | O_CREAT | O_TRUNC;
-    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
-                                       SCMP_A1(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
-    return error ? error
-                 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                                    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY));
+    const int error = allow_if(filter, SCMP_SYS(open), argument(1, mask, O_RDONLY));
+    return error ? error : allow_if(filter, SCMP_SYS(openat), argument(2, mask, O_RDONLY));
 }
 
 /* What is mapped after start is data: heap, stacks of fibers, buffers of files. */
@@ -83,19 +93,16 @@ static int allow_data_memory(scmp_filter_ctx filter)
     static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
     int error = 0;
     for (size_t i = 0; error == 0 && i < sizeof calls / sizeof *calls; i++)
-        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
-                                 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        error = allow_if(filter, calls[i], argument(2, PROT_EXEC, 0));
     return error;
 }
 
 /* abort() remains what it is, and stdio may ask whether it writes to a terminal. */
 static int allow_the_c_library(scmp_filter_ctx filter)
 {
-    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-    return error ? error
-                 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                    SCMP_A1(SCMP_CMP_EQ, TCGETS));
+    const unsigned self = (unsigned)getpid();
+    const int error = allow_if(filter, SCMP_SYS(tgkill), argument(0, UINT32_MAX, self));
+    return error ? error : allow_if(filter, SCMP_SYS(ioctl), argument(1, UINT32_MAX, TCGETS));
 }
 
 static int install(scmp_filter_ctx filter)
