@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 /* 0, or the error number. */
-static int read_all(int fd, size_t expected, size_t max, struct buffer *out,
-                    void (*between)(void))
+static int read_all(int fd, size_t expected, size_t max, struct buffer *out, void (*between)(void))
 {
     enum { CHUNK = 64 * 1024 };
     const size_t before = out->n;
@@ -40,8 +39,7 @@ static int read_open_file(int fd, size_t max, struct buffer *out, mode_t *mode,
     if (fstat(fd, &status) != 0)
         return errno;
     *mode = status.st_mode;
-    return read_all(fd, S_ISREG(status.st_mode) ? (size_t)status.st_size : 0, max, out,
-                    between);
+    return read_all(fd, S_ISREG(status.st_mode) ? (size_t)status.st_size : 0, max, out, between);
 }
 
 bool file_read(const char *path, size_t max, struct buffer *out, const char **problem)

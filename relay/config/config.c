@@ -111,8 +111,7 @@ static struct config *load_file(const char *path, bool with_files, struct buffer
     if (!file_read_in_parts(path, CONFIGURATION_SIZE_MAX, &yaml, &mode, fiber_yield, &problem))
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
-        config =
-            parse_file(buffer_bytes(&yaml), path, with_files ? mode : 0, with_files, errors);
+        config = parse_file(buffer_bytes(&yaml), path, with_files ? mode : 0, with_files, errors);
     if (yaml.p)
         OPENSSL_cleanse(yaml.p, yaml.capacity); /* it may hold secrets */
     buffer_free(&yaml);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -66,7 +67,8 @@ static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condit
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
-/* TCP and UDP over IP. */
+/* TCP and UDP over IP; and the kernel is asked for the addresses of this machine (getifaddrs(3)).
+ */
 static int allow_sockets(scmp_filter_ctx filter)
 {
     static const unsigned families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
@@ -77,6 +79,11 @@ static int allow_sockets(scmp_filter_ctx filter)
                                                   argument(1, type_mask, types[i % 2])};
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, conditions);
     }
+    const struct scmp_arg_cmp addresses[] = {argument(0, UINT32_MAX, AF_NETLINK),
+                                             argument(1, type_mask, SOCK_RAW),
+                                             argument(2, UINT32_MAX, NETLINK_ROUTE)};
+    if (error == 0)
+        error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, addresses);
     return error;
 }
 

@@ -257,6 +257,19 @@ def test_a_relay_on_the_wildcard_address_does_not_dial_itself(
     assert client.ask("RCPT TO:<info@example.com>").startswith(answer)
 
 
+def test_a_relay_on_the_wildcard_address_survives_a_reload(
+    relay: Relay, connect: Connect
+) -> None:
+    """Its own addresses are asked of the kernel again, past the filter of system calls."""
+    relay.settings["listen"] = [{"address": "0.0.0.0", "port": relay.port}]
+    relay.start()
+    relay.settings["hostname"] = "mx.other.example"
+    relay.write()
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("reload")
+    assert connect(relay.port).reply().startswith("220 mx.other.example ")
+
+
 def test_an_address_behind_nat_is_the_relay_itself(
     relay: Relay, connect: Connect
 ) -> None:
