@@ -14,27 +14,19 @@
 #include "fiber.h"
 #include "idle.h"
 #include "log.h"
+#include "refusal_counts.h"
 #include "transaction.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 enum {
     COMMAND_LINE_MAX = 512, /* octets with CRLF: RFC 5321 4.5.3.1.4 */
     COMMAND_MEMORY_MAX = 1 << 20,
     ID_SIZE = sizeof "0123456789abcdef",
-    REFUSALS_LOGGED_MAX = 8, /* different ones */
-    HANDSHAKE_TIMEOUT = 30,  /* seconds; a client that begins one has all it needs */
-    GOODBYE_TIMEOUT = 5      /* seconds for the reply before the relay closes */
-};
-
-/* How often the client got one refusal of ours. */
-struct refusal_count {
-    enum refusal_kind kind;
-    const char *clause;
-    unsigned count;
+    HANDSHAKE_TIMEOUT = 30, /* seconds; a client that begins one has all it needs */
+    GOODBYE_TIMEOUT = 5     /* seconds for the reply before the relay closes */
 };
 
 struct session {
@@ -52,8 +44,7 @@ struct session {
     unsigned bad_commands;
     size_t idle_commands; /* since the last message that was accepted */
     unsigned mails;
-    struct refusal_count refusals[REFUSALS_LOGGED_MAX];
-    size_t refusal_count;
+    struct refusal_counts refusals;
     struct bytes error; /* why the connection failed, for the log */
     double started;
 };
@@ -110,23 +101,6 @@ static void say(struct session *session, int code, struct bytes text)
     reply_write_line(stream_output(session->stream), code, text);
 }
 
-/* For the log, which lists only so many different ones. */
-static void count_refusal(struct session *session, const struct refusal *refusal)
-{
-    struct refusal_count *count = session->refusals;
-    const struct refusal_count *end = session->refusals + session->refusal_count;
-    while (count < end &&
-           (count->kind != refusal->kind || strcmp(count->clause, refusal->clause) != 0))
-        count++;
-    if (count == end) {
-        if (session->refusal_count == REFUSALS_LOGGED_MAX)
-            return;
-        *count = (struct refusal_count){.kind = refusal->kind, .clause = refusal->clause};
-        session->refusal_count++;
-    }
-    count->count++;
-}
-
 static void say_answer(struct session *session, struct answer *answer)
 {
     if (answer->refusal.kind == REFUSAL_NONE) {
@@ -135,7 +109,7 @@ static void say_answer(struct session *session, struct answer *answer)
         return;
     }
     int code = refusal_entry(answer->refusal.kind)->code;
-    count_refusal(session, &answer->refusal);
+    refusal_counts_add(&session->refusals, &answer->refusal);
     say(session, code,
         refusal_text(session->line, &answer->refusal,
                      session->setting.config->policy.postmaster_page));
@@ -536,22 +510,6 @@ static void serve_command(struct session *session)
         say_farewell(session, status);
 }
 
-/* The refusals in the relay's own words, with the clauses that decided them. */
-static void log_refusals(struct json *json, const struct session *session)
-{
-    json_open_array(json, "refusals");
-    for (size_t i = 0; i < session->refusal_count; i++) {
-        const struct refusal_count *refusal = &session->refusals[i];
-        json_open_object(json, NULL);
-        json_number(json, "code", refusal_entry(refusal->kind)->code);
-        json_string(json, "text", bytes_of(refusal_entry(refusal->kind)->text));
-        json_string(json, "by", bytes_of(refusal->clause));
-        json_number(json, "count", refusal->count);
-        json_close_object(json);
-    }
-    json_close_array(json);
-}
-
 static void log_session(const struct session *session)
 {
     struct log_line line;
@@ -568,8 +526,7 @@ static void log_session(const struct session *session)
     json_number(&line.json, "commands", session->commands);
     json_number(&line.json, "bad_commands", session->bad_commands);
     json_number(&line.json, "mails", session->mails);
-    if (session->refusal_count > 0)
-        log_refusals(&line.json, session);
+    refusal_counts_write(&line.json, &session->refusals);
     json_seconds(&line.json, "seconds", clock_monotonic() - session->started);
     log_end(&line);
 }

@@ -12,12 +12,10 @@
 #include "fiber.h"
 #include "judge.h"
 #include "message.h"
-#include "pace.h"
 #include "received.h"
 #include "srs.h"
 #include "trace_fields.h"
-#include "transaction_log.h"
-#include "upstream.h"
+#include "transaction_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,60 +26,6 @@ enum {
     UPSTREAM_KEPT_MAX = 5,     /* seconds without a mail for which its connection is kept */
     MAIL_MEMORY_MAX = 8 << 20, /* octets of everything but the message, charged like it */
     SPF_MEMORY_MAX = 64 * 1024
-};
-
-/* A recipient that the upstream is asked about, or accepted. */
-struct forwarded_recipient {
-    struct progress_entry progress;
-    struct bytes forward_path; /* as it was named to the upstream */
-    struct forwarded_recipient *next;
-};
-
-/* What belongs to one mail: nothing of it outlives forget_mail(). */
-struct mail {
-    bool open;
-    struct mail_arguments arguments;
-    struct dns *memo; /* what was asked for this mail is asked once */
-    struct spf_request envelope;
-    struct spf_outcome spf;
-    struct transaction_record record; /* for the log */
-
-    /* All recipients share a forwarding and a destination domain, and one upstream transaction. */
-    struct judge_recipients recipients;
-    bool upstream_has_sender;
-    bool call_out;           /* its recipients are those of one */
-    struct bytes own_origin; /* the relay's own SRS0 that the reverse-path carries; may be empty */
-    struct forwarded_recipient *accepted, **accepted_end; /* in their order */
-    struct bytes only_recipient; /* wire form; empty when there are several */
-
-    struct buffer message;
-    size_t charged; /* octets of it taken from the budget */
-    struct pace pace;
-    struct content_reader reader;
-};
-
-/* The result for the last sender of the session: a client that begins one mail after the other
- * from the same sender causes one evaluation. */
-struct spf_memory {
-    struct arena *arena; /* lives until the next result */
-    bool known;
-    struct bytes helo, mail_from;
-    struct spf_outcome outcome;
-};
-
-struct transaction {
-    const struct config *config;
-    struct dns *dns;
-    struct budget_account account; /* of everything that a mail keeps */
-    struct progress *progress;
-    const struct client *client;
-    struct arena *arena;          /* lives as long as one mail */
-    unsigned number;              /* of mails in this session */
-    struct dnsbl_listing listing; /* of the client, asked once a session */
-    struct spf_memory spf;
-    struct upstream *upstream; /* outlives the mail: the next may go the same way */
-    double upstream_used;      /* monotonic: when its last mail ended */
-    struct mail mail;
 };
 
 struct transaction *transaction_new(const struct config *config, struct dns *dns,
@@ -181,13 +125,6 @@ void transaction_drop_upstream(struct transaction *transaction)
     transaction->upstream = NULL;
 }
 
-static void reset_upstream(struct transaction *transaction)
-{
-    if (transaction->mail.upstream_has_sender)
-        upstream_reset(transaction->upstream);
-    transaction->mail.upstream_has_sender = false;
-}
-
 /* Writes the log's line. The upstream is named only if this mail came to it: the connection may be
  * that of an earlier mail. */
 static void record_mail(const struct transaction *transaction, const struct answer *answer)
@@ -207,7 +144,7 @@ static void record_unfinished(const struct transaction *transaction)
 void transaction_end(struct transaction *transaction)
 {
     record_unfinished(transaction);
-    reset_upstream(transaction);
+    transaction_reset_upstream(transaction);
     if (came_to_upstream(&transaction->mail))
         transaction->upstream_used = clock_monotonic();
     forget_mail(transaction);
@@ -312,90 +249,6 @@ struct refusal transaction_mail(struct transaction *transaction,
 
 /* ---- RCPT ---- */
 
-/* The reverse-path that the upstream gets: at the domain of the address being forwarded. False when
- * memory is short. Clauses: SRS-01, SRS-05 */
-static bool rewrite_sender(struct transaction *transaction, const struct route *route,
-                           struct address *rewritten)
-{
-    struct srs srs = transaction->config->srs;
-    srs.overflow = route->overflow_local_part;
-    return srs_forward(&srs, transaction->arena, &transaction->mail.arguments.sender,
-                       route->forwarding_domain, clock_wall(), rewritten);
-}
-
-/* The same in wire form, without brackets. p == NULL when memory is short. */
-static struct bytes rewritten_sender(struct transaction *transaction, const struct route *route)
-{
-    struct address rewritten;
-    if (!rewrite_sender(transaction, route, &rewritten))
-        return (struct bytes){NULL, 0};
-    return address_write(transaction->arena, &rewritten);
-}
-
-/* What of it would come back from a loop. */
-static struct bytes rewritten_origin(struct transaction *transaction, const struct route *route)
-{
-    struct address rewritten;
-    if (!rewrite_sender(transaction, route, &rewritten))
-        return BYTES("");
-    return srs_own_origin(&transaction->config->srs, transaction->arena, &rewritten);
-}
-
-/* Makes `upstream` a connected session with the destination's domain. True if that session was open
- * already, from an earlier mail. Clause: UPS-11 */
-static bool connect_upstream(struct transaction *transaction, struct bytes domain, double deadline,
-                             struct upstream_answer *answer)
-{
-    struct upstream *upstream = transaction->upstream;
-    if (upstream && upstream_is_connected(upstream) &&
-        bytes_equal_nocase(upstream_domain(upstream), domain))
-        return true;
-    if (upstream) {
-        upstream_quit(upstream);
-        upstream_free(upstream);
-    }
-    transaction->upstream = upstream_new(&transaction->config->upstream, transaction->dns, domain);
-    if (!transaction->upstream)
-        *answer = (struct upstream_answer){.failure = UPSTREAM_NO_MEMORY, .clause = "LIM-22"};
-    else
-        upstream_connect(transaction->upstream, deadline, answer);
-    return false;
-}
-
-static void send_sender(struct transaction *transaction, struct bytes reverse_path, double deadline,
-                        struct upstream_answer *answer)
-{
-    struct mail *mail = &transaction->mail;
-    const struct mail_arguments *arguments = &mail->arguments;
-    upstream_mail(transaction->upstream, reverse_path, arguments->size_stated ? arguments->size : 0,
-                  arguments->body == BODY_8BITMIME, deadline, answer);
-    mail->upstream_has_sender = upstream_accepted(answer);
-    mail->record.rewritten_sender = reverse_path;
-}
-
-/* Opens the upstream transaction for this route, at RCPT, so that the reply to the recipient is the
- * upstream's. A session kept from an earlier mail may have been closed by the upstream: then a new
- * one is opened, once. A refusal of MAIL is an answer, and no other host is tried.
- * Clauses: INV-13, IPV6-09 */
-static void open_upstream(struct transaction *transaction, const struct route *route,
-                          double deadline, struct upstream_answer *answer)
-{
-    struct bytes reverse_path = rewritten_sender(transaction, route);
-    if (!reverse_path.p) {
-        *answer = (struct upstream_answer){.failure = UPSTREAM_NO_MEMORY, .clause = "LIM-22"};
-        return;
-    }
-    bool kept = connect_upstream(transaction, route->to->domain, deadline, answer);
-    if (!kept && !upstream_accepted(answer))
-        return;
-    send_sender(transaction, reverse_path, deadline, answer);
-    if (!CLAUSE(UPS_18, kept && !upstream_is_connected(transaction->upstream)))
-        return;
-    connect_upstream(transaction, route->to->domain, deadline, answer);
-    if (upstream_accepted(answer))
-        send_sender(transaction, reverse_path, deadline, answer);
-}
-
 /* True if the upstream transaction that is open serves this route too. */
 static bool is_same_pair(const struct judge_recipients *recipients, const struct route *route)
 {
@@ -418,11 +271,11 @@ static void forward_recipient(struct transaction *transaction, const struct rout
         return;
     }
     if (mail->upstream_has_sender && !is_same_pair(&mail->recipients, route))
-        reset_upstream(transaction);
+        transaction_reset_upstream(transaction);
     if (!mail->upstream_has_sender) {
         mail->recipients.forwarding_domain = route->forwarding_domain;
         mail->recipients.destination_domain = route->to->domain;
-        open_upstream(transaction, route, deadline, answer);
+        transaction_open_upstream(transaction, route, deadline, answer);
         if (!mail->upstream_has_sender)
             return;
     }
@@ -453,7 +306,7 @@ static struct answer forward_once(struct transaction *transaction, const struct 
     struct refusal refusal = progress_judge(transaction->progress, &forwarded->progress);
     if (refusal.kind != REFUSAL_NONE)
         return (struct answer){.refusal = refusal};
-    forwarded->progress.origin = rewritten_origin(transaction, route);
+    forwarded->progress.origin = transaction_rewritten_origin(transaction, route);
     progress_add(transaction->progress, &forwarded->progress);
     forward_recipient(transaction, route, recipient, &reply);
     forwarded->progress.waits = false;
@@ -607,40 +460,6 @@ static bool client_is_gone(void *stream)
     return stream_peer_is_gone(stream);
 }
 
-/* Opens the upstream transaction again, with everything that it had accepted. The client was
- * promised all of its recipients, and has only one answer left for them: any refusal means that
- * nothing is sent. */
-static void reopen_upstream(struct transaction *transaction, double deadline,
-                            struct upstream_answer *answer)
-{
-    struct mail *mail = &transaction->mail;
-    mail->upstream_has_sender = false;
-    connect_upstream(transaction, mail->recipients.destination_domain, deadline, answer);
-    if (upstream_accepted(answer))
-        send_sender(transaction, mail->record.rewritten_sender, deadline, answer);
-    for (const struct forwarded_recipient *r = mail->accepted; r && upstream_accepted(answer);
-         r = r->next)
-        upstream_recipient(transaction->upstream, r->forward_path, deadline, answer);
-    if (CLAUSE(UPS_20, upstream_accepted(answer)))
-        return;
-    reset_upstream(transaction);
-    *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "UPS-20"};
-}
-
-/* Makes sure that the upstream still waits for DATA: it may have lost patience while the client
- * sent its message. One that is lost later than that is asked for nothing again. */
-static bool prepare_upstream(struct transaction *transaction, double deadline,
-                             struct upstream_answer *answer)
-{
-    bool was_open = transaction->mail.upstream_has_sender;
-    if (upstream_is_ready(transaction->upstream, answer))
-        return true;
-    if (!CLAUSE(UPS_19, was_open && upstream_has_left(answer)))
-        return false;
-    reopen_upstream(transaction, deadline, answer);
-    return upstream_accepted(answer);
-}
-
 /* Sends the prepended fields and the original. */
 static struct answer send_upstream(struct transaction *transaction, struct stream *client,
                                    const struct forwarded *forwarded)
@@ -649,7 +468,7 @@ static struct answer send_upstream(struct transaction *transaction, struct strea
     struct upstream_answer answer;
     /* Counted from the client's end of data, since when it has been waiting. */
     double deadline = mail->record.data_received + transaction->config->timeouts.delivery;
-    if (!prepare_upstream(transaction, deadline, &answer))
+    if (!transaction_prepare_upstream(transaction, deadline, &answer))
         return client_answer(transaction, &answer);
     upstream_data(transaction->upstream, forwarded->slices, forwarded->count,
                   mail->reader.eight_bit, deadline, client_is_gone, client, &answer);
