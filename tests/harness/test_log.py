@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from test_serve import Client, Relay, Sink
+from serving import Client, Relay, Sink
 from vectors import fairlead, resolving
 
 RECIPIENTS = 100

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from test_serve import Client, Relay, Sink
+from serving import Client, Relay, Sink
 from test_tool_sign import KEYS, RSA_KEY, public_record
 from vectors import fairlead, resolving, run_fairlead
 
