@@ -16,6 +16,7 @@ from typing import Any
 from conformance.build import RELEASE_DIRECTORY
 from conformance.settings import ROOT
 from conformance.subjects.base import Process, SubjectUnavailable, tail
+from conformance.subjects.reference import private_copy
 from load.wait import wait_for_port
 
 IPV4 = "104.30.0.7"
@@ -77,6 +78,19 @@ def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Settings:
     return result
 
 
+def write_private(settings: Mapping[str, Any], file: Path, comments: int = 0) -> None:
+    """Writes the configuration, with copies of its keys beside it: the relay refuses what others can
+    read. Of `comments` there are about so many octets."""
+    keys = {
+        section: {"key": str(private_copy(Path(settings[section]["key"]), file.parent))}
+        for section in ("tls", "identity")
+        if "key" in settings.get(section, {})
+    }
+    text = json.dumps(merged(settings, keys)) + "\n"
+    file.touch(0o600)
+    file.write_text(text + ("#" * 79 + "\n") * (comments // 80), encoding="utf-8")
+
+
 @dataclass
 class Meter:
     """The file that loop_meter.c writes."""
@@ -128,10 +142,8 @@ class Relay:
 
     def write_configuration(self, settings: Settings, comments: int = 0) -> None:
         """In JSON, which is YAML; with so many octets of comments."""
-        line = b"#" * 79 + b"\n"
-        text = json.dumps(settings).encode() + b"\n" + line * (comments // len(line))
         written = self.file.with_suffix(".new")
-        written.write_bytes(text)
+        write_private(settings, written, comments)
         written.rename(self.file)
 
     def start(self) -> None:

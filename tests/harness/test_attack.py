@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from load.figures import (
     with_omitted,
 )
 from load.names import CountingNameserver, OneStep, Zone
-from load.relay import Meter, configuration, merged
+from load.relay import Meter, configuration, merged, write_private
 from load.signing import DIGEST_INFO, costly_key
 from vectors import ROOT, fairlead
 
@@ -178,7 +177,7 @@ def test_the_relay_takes_the_configuration_of_every_attack(
 ) -> None:
     attack = attacks.named()[name]
     file = tmp_path / "fairlead.yaml"
-    file.write_text(json.dumps(configuration(attack.routes(), attack.settings)))
+    write_private(configuration(attack.routes(), attack.settings), file)
     result = subprocess.run(
         [fairlead(), "check-config", "-c", str(file)], capture_output=True, text=True
     )

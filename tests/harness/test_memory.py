@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.subjects.reference import private_copy
+
 from serving import Client, Relay, Sink
 from test_tool_sign import KEYS, RSA_KEY, public_record
 from vectors import fairlead, resolving, run_fairlead
@@ -158,11 +160,11 @@ def relay(tmp_path: Path) -> Iterator[Relay]:
         relay.settings["identity"] = {
             "domain": "relay.example",
             "selector": "s",
-            "key": SERVICE_KEY,
+            "key": str(private_copy(Path(SERVICE_KEY), tmp_path)),
         }
         relay.settings["tls"] = {
             "certificate": str(KEYS / "test-tls-certificate.pem"),
-            "key": str(KEYS / "test-tls-key.pem"),
+            "key": str(private_copy(KEYS / "test-tls-key.pem", tmp_path)),
         }
         del relay.settings["dnsbl"]
         yield relay

@@ -3,7 +3,6 @@ sides, and the command line."""
 
 from __future__ import annotations
 
-import json
 import random
 import subprocess
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 from conformance.lab.client import stuffed
 from load import soak_client, soak_upstream
 from load.ledger import Journal, Ledger, Taken, Told, examine, make_message, violation
-from load.relay import configuration
+from load.relay import configuration, write_private
 from load.soak import SETTINGS, parser
 from vectors import ROOT, fairlead
 
@@ -233,7 +232,7 @@ def test_an_upstream_that_fails_takes_nothing(
 
 def test_the_relay_takes_the_configuration_of_a_soak(tmp_path: Path) -> None:
     file = tmp_path / "fairlead.yaml"
-    file.write_text(json.dumps(configuration(soak_client.routes(), SETTINGS)))
+    write_private(configuration(soak_client.routes(), SETTINGS), file)
     result = subprocess.run(
         [fairlead(), "check-config", "-c", str(file)], capture_output=True, text=True
     )
