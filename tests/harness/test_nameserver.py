@@ -182,7 +182,10 @@ def test_every_question_is_recorded(server: Nameserver) -> None:
 
 def test_every_fault_has_a_docstring_and_a_test_here() -> None:
     tested = Path(__file__).read_text()
-    names = {fault.__name__: fault for fault in faults.Fault.__subclasses__()}
+    of_the_lab = [
+        f for f in faults.Fault.__subclasses__() if f.__module__ == faults.__name__
+    ]
+    names = {fault.__name__: fault for fault in of_the_lab}
     undescribed = [n for n, f in names.items() if not (f.__doc__ or "").endswith(".")]
     untested = [name for name in names if f"faults.{name}(" not in tested]
     assert (undescribed, untested) == ([], [])
