@@ -59,10 +59,11 @@ static struct parts divide(struct bytes local)
         parts.timestamp = bytes_cut(&rest, '=');
     parts.domain = bytes_cut(&rest, '=');
     parts.local = rest;
-    bool is_whole = parts.hash.n > 0 && parts.domain.n > 0 && parts.local.p != NULL;
+    if (parts.hash.n == 0 || parts.domain.n == 0 || parts.local.p == NULL)
+        return none;
     bool is_marked = parts.form == SRS0 ? parts.timestamp.n > 0
                                         : parts.local.n > 0 && is_separator(parts.local.p[0]);
-    return is_whole && is_marked ? parts : none;
+    return is_marked ? parts : none;
 }
 
 bool srs_is_rewritten(struct bytes local)
