@@ -128,8 +128,10 @@ static void every_other_call_kills_the_process(void **state)
         open_for_writing, change_mode,       remove_file,   map_code,
         make_data_code,   signal_the_parent, regain_root,   ask_for_io_uring};
     (void)state;
-    if (!FAIRLEAD_SANDBOX)
-        skip();
+    if (!FAIRLEAD_SANDBOX) { /* the sanitizers make calls of their own */
+        assert_int_equal(status_of(fork_again), 0);
+        return;
+    }
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         const int status = status_of(calls[i]);
         if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
