@@ -3,6 +3,7 @@
 #include "body_hash.h"
 #include "clock.h"
 #include "fiber.h"
+#include "turns.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -78,26 +79,15 @@ static void a_pass_over_a_part_ends_with_it(void **state)
 struct shared {
     struct body_hash *hash;
     enum canon canon;
-    unsigned turns;
-    bool done;
+    struct turns turns;
 };
-
-static void counts_turns(void *argument)
-{
-    struct shared *shared = argument;
-    while (!shared->done) {
-        shared->turns++;
-        fiber_sleep_until(clock_monotonic());
-    }
-}
 
 static void hashes(void *argument)
 {
     struct shared *shared = argument;
-    fiber_start(counts_turns, shared);
+    turns_begin(&shared->turns);
     assert_int_equal(hash_first(shared->hash, shared->canon, BODY_HASH_WHOLE), BODY_HASH_DONE);
-    shared->done = true;
-    fiber_sleep_until(clock_monotonic() + 0.001);
+    turns_end(&shared->turns);
 }
 
 static void others_run_while_a_large_body_is_hashed(void **state)
@@ -108,7 +98,7 @@ static void others_run_while_a_large_body_is_hashed(void **state)
     for (enum canon canon = CANON_SIMPLE; canon <= CANON_RELAXED; canon++) {
         struct shared shared = {.hash = body_hash_new(arena, body), .canon = canon};
         assert_true(fiber_run(hashes, &shared));
-        assert_true(shared.turns > 2);
+        assert_true(shared.turns.count > 2);
     }
     arena_free(arena);
     free((void *)body.p);

@@ -4,6 +4,7 @@
 #include "fiber.h"
 #include "log.h"
 #include "session.h"
+#include "turns.h"
 #include "unit.h"
 
 static const char yaml[] = "hostname: mx.example.net\n"
@@ -102,26 +103,15 @@ static void the_command_after_1000_idle_ones_is_refused_and_ends_the_session(voi
 struct shared {
     struct dns *dns;
     struct bytes input;
-    unsigned turns;
-    bool done;
+    struct turns turns;
 };
-
-static void counts_turns(void *argument)
-{
-    struct shared *shared = argument;
-    while (!shared->done) {
-        shared->turns++;
-        fiber_sleep_until(clock_monotonic());
-    }
-}
 
 static void converses(void *argument)
 {
     struct shared *shared = argument;
-    fiber_start(counts_turns, shared);
+    turns_begin(&shared->turns);
     struct buffer output = converse(shared->input, shared->dns);
-    shared->done = true;
-    fiber_sleep_until(clock_monotonic() + 0.001);
+    turns_end(&shared->turns);
     assert_int_equal(count_lines(&output, "250 2.1.0"), 400);
     buffer_free(&output);
 }
@@ -146,7 +136,7 @@ static void others_run_while_a_pipeline_is_served(void **state)
         buffer_printf(&input, "MAIL FROM:<a%d@one.example>\r\nRSET\r\n", i);
     struct shared shared = {.dns = &dns, .input = buffer_bytes(&input)};
     assert_true(fiber_run(converses, &shared));
-    assert_true(shared.turns >= 40);
+    assert_true(shared.turns.count >= 40);
     buffer_free(&input);
 }
 
