@@ -96,6 +96,18 @@ class Attack:
         """Adds to field.notes and field.broken once the load is over."""
 
 
+class Counting(Attack):
+    """The base of those whose load counts what it has done."""
+
+    counted: ClassVar[str] = ""  # what, for the report
+
+    def __init__(self) -> None:
+        self.count = Counter()
+
+    def conclude(self, field: Field) -> None:
+        field.notes.append(f"{self.count.value} {self.counted}")
+
+
 def sources(count: int, each: int = SESSIONS_PER_CLIENT - 1) -> Iterator[str]:
     """`count` addresses for as many sessions, none more often than `each` times."""
     for number in range(count):

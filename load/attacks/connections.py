@@ -11,6 +11,7 @@ from load.attacks.base import (
     MANY_SESSIONS,
     RECIPIENT,
     Attack,
+    Counting,
     Field,
     linger,
     opened,
@@ -51,24 +52,19 @@ def flood(
     made.add(count, number)
 
 
-class ConnectFlood(Attack):
+class ConnectFlood(Counting):
     """Connections that are closed at once, from 250 addresses."""
 
     name = "connect-flood"
     settings = MANY_SESSIONS
     manner = "close"
     addresses = 250
-
-    def __init__(self) -> None:
-        self.made = Counter()
+    counted = "connections"
 
     def run(self, field: Field) -> None:
         for number in range(FLOODERS):
-            field.load(flood, number, self.manner, self.addresses, self.made)
+            field.load(flood, number, self.manner, self.addresses, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.made.value} connections")
 
 
 class ConnectReset(ConnectFlood):
@@ -109,20 +105,15 @@ def hold_prefix(deadline: float, count: int, held: Counter) -> None:
     linger(deadline)
 
 
-class Ipv6Prefix(Attack):
+class Ipv6Prefix(Counting):
     """A thousand sessions from as many addresses of one IPv6 /64, which is one client."""
 
     name = "ipv6-prefix"
-
-    def __init__(self) -> None:
-        self.held = Counter()
+    counted = "sessions held"
 
     def run(self, field: Field) -> None:
-        field.load(hold_prefix, 1000, self.held)
+        field.load(hold_prefix, 1000, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.held.value} sessions held")
 
 
 def client_hello() -> bytes:
@@ -185,22 +176,17 @@ def handshakes(deadline: float, number: int, made: Counter) -> None:
             made.add(1, number)
 
 
-class TlsHandshakes(Attack):
+class TlsHandshakes(Counting):
     """TLS handshakes without end."""
 
     name = "tls-handshakes"
     quick = False
-
-    def __init__(self) -> None:
-        self.made = Counter()
+    counted = "handshakes"
 
     def run(self, field: Field) -> None:
         for number in range(FLOODERS):
-            field.load(handshakes, number, self.made)
+            field.load(handshakes, number, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.made.value} handshakes")
 
 
 def tiny_records(deadline: float, sent: Counter) -> None:
@@ -217,21 +203,16 @@ def tiny_records(deadline: float, sent: Counter) -> None:
                     wire.socket.sendall(b"\r\n")
 
 
-class TlsRecords(Attack):
+class TlsRecords(Counting):
     """A message in TLS records of one octet each."""
 
     name = "tls-records"
     quick = False
-
-    def __init__(self) -> None:
-        self.sent = Counter()
+    counted = "records"
 
     def run(self, field: Field) -> None:
-        field.load(tiny_records, self.sent)
+        field.load(tiny_records, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.sent.value} records")
 
 
 def crawl(deadline: float, count: int, first: int, in_data: bool) -> None:

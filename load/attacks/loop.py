@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from load.attacks.base import RECIPIENT, Attack, Field
+from load.attacks.base import RECIPIENT, Attack, Counting, Field
 from load.crew import Counter
 from load.names import OneStep, Zone
 from load.relay import merged
@@ -51,11 +51,10 @@ def send_bursts(
         time.sleep(0.01)
 
 
-class Burst(Attack):
+class Burst(Counting):
     """The base of those that pipeline."""
 
-    def __init__(self) -> None:
-        self.done = Counter()
+    counted = "commands answered"
 
     def burst(self, count: int) -> bytes:
         raise NotImplementedError
@@ -66,11 +65,8 @@ class Burst(Attack):
     def run(self, field: Field) -> None:
         # A relay that does not yield would be held for longer than the short form may take.
         burst = self.burst(field.few(PAIRS, 150))
-        field.load(send_bursts, burst, burst.count(b"\n"), self.warm(), self.done)
+        field.load(send_bursts, burst, burst.count(b"\n"), self.warm(), self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.done.value} commands answered")
 
 
 class PipelinedMail(Burst):

@@ -9,7 +9,7 @@ from conformance.lab.nameserver.faults import Drop
 from fixtures.vectors.generate.arc_chain import Hop, seal
 from fixtures.vectors.generate.keys import RSA_1024
 from fixtures.vectors.generate.signing import Mail
-from load.attacks.base import RECIPIENT, Attack, Field, linger, opened
+from load.attacks.base import RECIPIENT, Counting, Field, linger, opened
 from load.attacks.messages import SENDER, plain
 from load.crew import Counter
 from load.names import Zone
@@ -37,14 +37,10 @@ def trickle(deadline: float, held: Counter) -> None:
         time.sleep(1.0)
 
 
-class Holding(Attack):
+class Holding(Counting):
     """The base of those that hold sessions."""
 
-    def __init__(self) -> None:
-        self.held = Counter()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.held.value} sessions held")
+    counted = "sessions held"
 
 
 class TrickleData(Holding):
@@ -53,7 +49,7 @@ class TrickleData(Holding):
     name = "trickle-data"
 
     def run(self, field: Field) -> None:
-        field.load(trickle, self.held)
+        field.load(trickle, self.count)
         field.wait()
 
 
@@ -88,7 +84,7 @@ class DnsAddresses(Holding):
             zone.add(f"{last}.113.0.203.in-addr.arpa", "PTR", *(f"{n}." for n in names))
 
     def run(self, field: Field) -> None:
-        field.load(hold_mail, field.few(400, 150), self.held)
+        field.load(hold_mail, field.few(400, 150), self.count)
         field.wait()
 
 
@@ -137,5 +133,5 @@ class DnsKeys(Holding):
 
     def run(self, field: Field) -> None:
         wired = self.message().octets + END[2:]
-        field.load(await_verdict, field.few(40, 30), wired, self.held)
+        field.load(await_verdict, field.few(40, 30), wired, self.count)
         field.wait()

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from conformance.lab.nameserver.faults import Drop
 from load import sink
-from load.attacks.base import MANY_SESSIONS, Attack, Field, linger, opened
+from load.attacks.base import MANY_SESSIONS, Counting, Field, linger, opened
 from load.crew import Counter
 from load.names import Zone
 from load.wire import END, Wire
@@ -29,21 +29,16 @@ def ask_and_wait(
     linger(deadline)
 
 
-class Waiting(Attack):
+class Waiting(Counting):
     """The base of those where the relay waits in a thousand sessions."""
 
     settings = MANY_SESSIONS
     commands: list[str] = []
-
-    def __init__(self) -> None:
-        self.held = Counter()
+    counted = "sessions wait"
 
     def run(self, field: Field) -> None:
-        field.load(ask_and_wait, field.few(1000, 300), self.commands, self.held)
+        field.load(ask_and_wait, field.few(1000, 300), self.commands, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.held.value} sessions wait")
 
 
 class SilentDns(Waiting):
@@ -85,24 +80,19 @@ def many_recipients(deadline: float, sent: Counter) -> None:
             sent.add()
 
 
-class Recipients(Attack):
+class Recipients(Counting):
     """Messages to a hundred recipients each."""
 
     name = "recipients"
     quick = False
-
-    def __init__(self) -> None:
-        self.sent = Counter()
+    counted = "messages answered"
 
     def routes(self) -> Mapping[str, str]:
         return {f"{name}@example.com": f"{name}@sink.example" for name in NAMES}
 
     def run(self, field: Field) -> None:
-        field.load(many_recipients, self.sent)
+        field.load(many_recipients, self.count)
         field.wait()
-
-    def conclude(self, field: Field) -> None:
-        field.notes.append(f"{self.sent.value} messages answered")
 
 
 class LogUnread(Recipients):
