@@ -57,9 +57,15 @@ enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MAX = 128 };
  * frame does not skip it, and whole pages whatever their size. */
 enum { GUARD_SIZE = 64 * 1024, MAPPING_SIZE = GUARD_SIZE + STACK_SIZE };
 
-/* Seconds of processor time after which a round of the loop ends for fibers that ask
- * (specification.md#bounds-loop allows 10 ms, and what is done between two questions is added). */
-static const double ROUND_SHARE = 0.003;
+/* Seconds of processor time after which a round of the loop begins no more work. A round takes
+ * longer by what one fiber of each queue does until it waits or yields
+ * (specification.md#bounds-loop allows 10 ms). A mail takes some twenty waits, each of which may be
+ * behind such a round, so that a short one is worth its system call. */
+static const double ROUND_SHARE = 0.0003;
+
+/* Seconds of processor time that a fiber may go on for while others queue. Twenty clients that send
+ * as fast as they can keep one that says little waiting for twenty times as long. */
+static const double TURN_MAX = 0.00005;
 
 struct fiber {
     ucontext_t entry; /* where it begins */
@@ -82,8 +88,13 @@ struct fiber {
     bool wakeable; /* suspended in fiber_wait() */
     bool woken;
     bool cancelled;
+    bool queued; /* its wait is over, and its turn comes */
 
-    struct fiber *next; /* in the pool, or among those that have yielded */
+    struct fiber *next; /* in the pool, or in a queue */
+};
+
+struct queue {
+    struct fiber *first, *last;
 };
 
 static struct ev_loop *loop;
@@ -93,14 +104,16 @@ static struct fiber *previous;
 static struct fiber *idle;
 static unsigned idle_count;
 
-/* Fibers that have yielded, in the order in which they continue, and the timer that is due as long
- * as there are any. */
+/* Fibers that run when the round of the loop has room for them, in the order in which they came,
+ * and the timer that is due as long as there are any. */
 static struct {
-    struct fiber *first, *last;
+    struct queue ready;   /* their wait ended in a round that was used up */
+    struct queue yielded; /* they have more work */
     ev_timer turn;
-    unsigned round; /* of the loop, whose share is being counted */
-    double began;   /* processor time, when a fiber first asked in this round */
-} yielded;
+    double turn_began; /* processor time, when the last of them continued */
+    unsigned round;    /* of the loop, whose share is being counted */
+    double began;      /* processor time, at the first question in this round */
+} waiting;
 
 static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events);
 
@@ -111,10 +124,10 @@ struct ev_loop *fiber_loop(void)
          * without MSG_NOSIGNAL. */
         signal(SIGPIPE, SIG_IGN);
         loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-        yielded.round = ~0U;
-        ev_init(&yielded.turn, on_turn);
-        /* What has become readable comes before those that yielded. */
-        ev_set_priority(&yielded.turn, EV_MINPRI);
+        waiting.round = ~0U;
+        ev_init(&waiting.turn, on_turn);
+        /* What has become ready in this round queues up before. */
+        ev_set_priority(&waiting.turn, EV_MINPRI);
     }
     return loop;
 }
@@ -201,10 +214,67 @@ static void resume(struct fiber *fiber, enum fiber_event event)
     collect(fiber);
 }
 
+static void begin_share(double now)
+{
+    waiting.round = ev_iteration(loop);
+    waiting.began = now;
+}
+
+static bool round_is_used_up(void)
+{
+    double now = clock_processor();
+    if (waiting.round != ev_iteration(loop))
+        begin_share(now);
+    return now - waiting.began >= ROUND_SHARE;
+}
+
+/* In the next round of the loop. */
+static void arm_turn(void)
+{
+    if (ev_is_active(&waiting.turn))
+        return;
+    ev_timer_set(&waiting.turn, 0., 0.);
+    ev_timer_start(loop, &waiting.turn);
+}
+
+static void append(struct queue *queue, struct fiber *fiber)
+{
+    fiber->next = NULL;
+    if (queue->first)
+        queue->last->next = fiber;
+    else
+        queue->first = fiber;
+    queue->last = fiber;
+    arm_turn();
+}
+
+static struct fiber *take_first(struct queue *queue)
+{
+    struct fiber *fiber = queue->first;
+    if (fiber)
+        queue->first = fiber->next;
+    return fiber;
+}
+
+/* The fiber's wait is over. A thousand whose waits end together take turns with all others: nobody
+ * passes those that queue, and input counts if it comes while a time-out queues. */
+static void end_wait(struct fiber *fiber, enum fiber_event event)
+{
+    if (!fiber->queued && !waiting.ready.first && !round_is_used_up()) {
+        resume(fiber, event);
+        return;
+    }
+    if (!fiber->queued || event != FIBER_TIMEOUT)
+        fiber->event = event;
+    if (!fiber->queued)
+        append(&waiting.ready, fiber);
+    fiber->queued = true;
+}
+
 static void on_io(struct ev_loop *self_loop, ev_io *watcher, int events)
 {
     (void)self_loop, (void)events;
-    resume(watcher->data, FIBER_READY);
+    end_wait(watcher->data, FIBER_READY);
 }
 
 static void arm_timer(struct fiber *fiber, double now)
@@ -219,18 +289,18 @@ static void on_timer(struct ev_loop *self_loop, ev_timer *watcher, int events)
     struct fiber *fiber = watcher->data;
     (void)self_loop, (void)events;
     if (fiber->cancelled) {
-        resume(fiber, FIBER_CANCELLED);
+        end_wait(fiber, FIBER_CANCELLED);
         return;
     }
     if (fiber->wakeable && fiber->woken) {
-        resume(fiber, FIBER_READY);
+        end_wait(fiber, FIBER_READY);
         return;
     }
     if (fiber->deadline <= 0)
         return;
     double now = clock_monotonic();
     if (now >= fiber->deadline)
-        resume(fiber, FIBER_TIMEOUT);
+        end_wait(fiber, FIBER_TIMEOUT);
     else /* the loop counts from the time at which this iteration began */
         arm_timer(fiber, now);
 }
@@ -349,7 +419,7 @@ static void on_watch(struct ev_loop *self_loop, ev_io *io, int events)
     struct fiber_watch *watch = io->data;
     (void)events;
     if (watch->waiter)
-        resume(watch->waiter, FIBER_READY);
+        end_wait(watch->waiter, FIBER_READY);
     else
         ev_io_stop(self_loop, io);
 }
@@ -382,50 +452,40 @@ void fiber_watch_end(struct fiber_watch *watch)
         ev_io_stop(loop, &watch->io);
 }
 
-static bool round_is_used_up(void)
-{
-    double now = clock_processor();
-    if (yielded.round != ev_iteration(loop)) {
-        yielded.round = ev_iteration(loop);
-        yielded.began = now;
-    }
-    return now - yielded.began >= ROUND_SHARE;
-}
-
-/* In the next round of the loop. */
-static void arm_turn(void)
-{
-    if (ev_is_active(&yielded.turn))
-        return;
-    ev_timer_set(&yielded.turn, 0., 0.);
-    ev_timer_start(loop, &yielded.turn);
-}
-
-/* At least one fiber continues in each round, however full that was. */
+/* Of each queue at least one fiber continues in each round, however full that was; those that have
+ * yielded have a share of their own, so that no flood of events keeps a listener from accepting. */
 static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events)
 {
     (void)self_loop, (void)watcher, (void)events;
-    do {
-        struct fiber *fiber = yielded.first;
-        yielded.first = fiber->next;
+    struct fiber *fiber;
+    while ((fiber = take_first(&waiting.ready)) != NULL) {
+        fiber->queued = false;
+        waiting.turn_began = clock_processor();
+        resume(fiber, fiber->cancelled ? FIBER_CANCELLED : fiber->event);
+        if (round_is_used_up())
+            break;
+    }
+    begin_share(clock_processor());
+    while ((fiber = take_first(&waiting.yielded)) != NULL) {
         resume(fiber, FIBER_READY);
-    } while (yielded.first && !round_is_used_up());
-    if (yielded.first)
+        if (round_is_used_up())
+            break;
+    }
+    if (waiting.ready.first || waiting.yielded.first)
         arm_turn();
+}
+
+static bool turn_is_over(void)
+{
+    return waiting.ready.first && clock_processor() - waiting.turn_began >= TURN_MAX;
 }
 
 void fiber_yield(void)
 {
     struct fiber *self = current;
-    if (self == &root || !round_is_used_up())
+    if (self == &root || (!round_is_used_up() && !turn_is_over()))
         return;
-    self->next = NULL;
-    if (yielded.first)
-        yielded.last->next = self;
-    else
-        yielded.first = self;
-    yielded.last = self;
-    arm_turn();
+    append(&waiting.yielded, self);
     switch_to(self->resumer, false);
 }
 

@@ -2,6 +2,7 @@
 #include "trace_fields.h"
 
 #include "clause.h"
+#include "fiber.h"
 
 static const struct bytes FIELD_NAME = BYTES_INIT("Authentication-Results");
 
@@ -40,6 +41,7 @@ static bool remove_forged(struct outgoing *outgoing, struct forwarded *forwarded
     outgoing->kept.field_count = 0;
     for (size_t i = 0; i < message->field_count; i++) {
         const struct header_field *field = &message->fields[i];
+        fiber_yield();
         if (!is_forged(outgoing, field)) {
             fields[outgoing->kept.field_count++] = *field;
             continue;
@@ -72,6 +74,7 @@ static bool prepend_results(struct outgoing *outgoing, const struct received *re
 static bool prepend_signature(struct outgoing *outgoing, const struct signing_identity *identity)
 {
     struct message signing;
+    fiber_yield();
     if (!message_prepend(outgoing->arena, &outgoing->kept, outgoing->block, &signing))
         return false;
     struct bytes signature = dkim_sign_message(outgoing->arena, &signing,
@@ -87,6 +90,7 @@ static bool prepend_signature(struct outgoing *outgoing, const struct signing_id
 static bool prepend_seal(struct outgoing *outgoing, const struct signing_identity *identity)
 {
     struct message sealing;
+    fiber_yield();
     struct arc_set set;
     const struct arc_sealing how = {.identity = *identity,
                                     .results = &outgoing->evaluation->results,

@@ -26,12 +26,11 @@
 #include <unistd.h>
 
 enum {
-    BACKLOG = 1024,
+    BACKLOG = 4096,
     HEAP_KEPT = 32 << 20,    /* octets */
     SESSION_DESCRIPTORS = 3, /* the client, the upstream, a question to the DNS */
     OWN_DESCRIPTORS = 64,
     PROXY_HEADER_TIMEOUT = 10,
-    ACCEPTS_MAX = 64,             /* in a row, after which the loop turns */
     REFUSED_CONNECTIONS_MAX = 64, /* connections beyond the limit that still get a 421 */
     ACCEPT_PAUSE_MILLISECONDS = 100
 };
@@ -243,12 +242,11 @@ static void start_connection(struct listening *listening, int fd,
 /* ---- Listeners ---- */
 
 /* Accepts until the listener is closed. Out of descriptors or memory, it pauses until sessions have
- * ended. Clients that come and go faster than they are accepted do not keep it from waiting. */
+ * ended. Clients that come and go faster than they are accepted do not keep others waiting. */
 static void run_listener(void *argument)
 {
     struct listening *listening = argument;
     listening->fiber = fiber_self();
-    unsigned in_a_row = 0;
     for (;;) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
@@ -262,11 +260,9 @@ static void run_listener(void *argument)
         bool wait = errno == EAGAIN && listening->server->connection_count < connections_max;
         if (fd >= 0) {
             start_connection(listening, fd, &address);
-            if (++in_a_row < ACCEPTS_MAX)
-                continue;
-            wait = true;
+            fiber_yield();
+            continue;
         }
-        in_a_row = 0;
         if (wait)
             event = fiber_wait_fd(listening->fd, EV_READ, 0);
         else
@@ -331,8 +327,9 @@ static void reload(struct server *server)
     if (config && !generation)
         buffer_add(&errors, BYTES("out of memory"));
     if (generation) {
-        generation_release(server->generation);
+        struct generation *old = server->generation;
         server->generation = generation;
+        generation_release(old);
         server->budget.limit = config->limits.memory;
         log_message("reload", "configuration reloaded");
     } else {

@@ -288,6 +288,89 @@ static void little_work_does_not_give_up_the_loop(void **state)
     assert_true(fiber_run(yields_after_little_work, &labour));
 }
 
+struct crowd {
+    int fd;
+    unsigned woken;
+    unsigned first_round, last_round; /* of the loop */
+};
+
+static void works_once_woken(void *argument)
+{
+    struct crowd *crowd = argument;
+    assert_int_equal(fiber_wait_fd(crowd->fd, EV_READ, 0), FIBER_READY);
+    crowd->last_round = ev_iteration(fiber_loop());
+    if (crowd->woken++ == 0)
+        crowd->first_round = crowd->last_round;
+    works(0.002);
+}
+
+enum { CROWD = 50 };
+
+static void wakes_a_crowd(void *argument)
+{
+    struct crowd *crowd = argument;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    crowd->fd = ends[0];
+    for (int i = 0; i < CROWD; i++)
+        fiber_start(works_once_woken, crowd);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    while (crowd->woken < CROWD)
+        fiber_sleep_until(clock_monotonic());
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void waits_that_end_together_take_turns(void **state)
+{
+    (void)state;
+    struct crowd crowd = {0};
+    assert_true(fiber_run(wakes_a_crowd, &crowd));
+    assert_true(crowd.last_round - crowd.first_round >= CROWD / 3);
+}
+
+struct queue_of_sleepers {
+    struct fiber *last;
+    enum fiber_event last_event;
+    unsigned left;
+};
+
+static void works_after_a_sleep(void *argument)
+{
+    struct queue_of_sleepers *queue = argument;
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    works(0.001);
+    if (--queue->left == 0)
+        fiber_cancel(queue->last);
+}
+
+static void sleeps_longest(void *argument)
+{
+    struct queue_of_sleepers *queue = argument;
+    queue->last = fiber_self();
+    queue->last_event = fiber_sleep_until(clock_monotonic() + 0.005);
+}
+
+static void cancels_the_last_of_a_queue(void *argument)
+{
+    struct queue_of_sleepers *queue = argument;
+    for (unsigned i = queue->left; i > 0; i--)
+        fiber_start(works_after_a_sleep, queue);
+    fiber_start(sleeps_longest, queue);
+    while (queue->left > 0)
+        fiber_sleep_until(clock_monotonic());
+    fiber_sleep_until(clock_monotonic() + 0.001);
+}
+
+/* The last one's time is over long before those ahead of it have worked. */
+static void a_fiber_that_queues_can_be_cancelled(void **state)
+{
+    (void)state;
+    struct queue_of_sleepers queue = {.left = CROWD};
+    assert_true(fiber_run(cancels_the_last_of_a_queue, &queue));
+    assert_int_equal(queue.last_event, FIBER_CANCELLED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +383,8 @@ int main(void)
         cmocka_unit_test(a_run_that_cannot_end_is_reported),
         cmocka_unit_test(long_work_that_yields_lets_the_loop_turn),
         cmocka_unit_test(fibers_that_yield_take_turns),
+        cmocka_unit_test(waits_that_end_together_take_turns),
+        cmocka_unit_test(a_fiber_that_queues_can_be_cancelled),
         cmocka_unit_test(little_work_does_not_give_up_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
