@@ -39,7 +39,8 @@ void arena_charge(struct arena *arena, struct budget_account *account)
     arena->account = account;
 }
 
-static void free_blocks(struct arena *arena, struct block *block)
+/* Calls `between`, if there is any, after each block. */
+static void free_blocks(struct arena *arena, struct block *block, void (*between)(void))
 {
     while (block) {
         struct block *next = block->next;
@@ -47,14 +48,21 @@ static void free_blocks(struct arena *arena, struct block *block)
             budget_give_back(arena->account, block->size);
         free(block);
         block = next;
+        if (between)
+            between();
     }
 }
 
 void arena_free(struct arena *arena)
 {
+    arena_free_in_parts(arena, NULL);
+}
+
+void arena_free_in_parts(struct arena *arena, void (*between)(void))
+{
     if (!arena)
         return;
-    free_blocks(arena, arena->blocks);
+    free_blocks(arena, arena->blocks, between);
     free(arena);
 }
 
@@ -65,7 +73,7 @@ void arena_reset(struct arena *arena)
     arena->total = 0;
     if (!keep)
         return;
-    free_blocks(arena, keep->next);
+    free_blocks(arena, keep->next, NULL);
     keep->next = NULL;
     if (keep->size > BLOCK_MAX) {
         arena_drop(arena);
@@ -77,10 +85,16 @@ void arena_reset(struct arena *arena)
 
 void arena_drop(struct arena *arena)
 {
-    free_blocks(arena, arena->blocks);
+    free_blocks(arena, arena->blocks, NULL);
     arena->blocks = NULL;
     arena->failed = false;
     arena->total = 0;
+}
+
+/* A block of its own for a large request is used once, and zeroed as a whole. */
+static bool is_zeroed(size_t block_size)
+{
+    return block_size > BLOCK_MAX;
 }
 
 static struct block *add_block(struct arena *arena, size_t need)
@@ -97,7 +111,9 @@ static struct block *add_block(struct arena *arena, size_t need)
     }
     if (arena->account && !budget_take(arena->account, size))
         return NULL;
-    struct block *block = malloc(sizeof *block + size);
+    /* The system's fresh pages are zero, and cost nothing until they are used. */
+    struct block *block =
+        is_zeroed(size) ? calloc(1, sizeof *block + size) : malloc(sizeof *block + size);
     if (!block) {
         if (arena->account)
             budget_give_back(arena->account, size);
@@ -130,7 +146,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     void *p = block->data + block->used;
     block->used += need;
-    return memset(p, 0, need);
+    return is_zeroed(block->size) ? p : memset(p, 0, need);
 }
 
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size)

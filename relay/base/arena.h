@@ -26,6 +26,9 @@ void arena_charge(struct arena *arena, struct budget_account *account);
 /* Frees the arena and everything in it. NULL is ignored. */
 void arena_free(struct arena *arena);
 
+/* The same for a large one, with `between` called after each of its blocks. */
+void arena_free_in_parts(struct arena *arena, void (*between)(void));
+
 /* Forgets everything in the arena; keeps one block for reuse. */
 void arena_reset(struct arena *arena);
 

@@ -4,15 +4,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A buffer doubles while it is small; a large one grows by a quarter, so that little of it is
  * unused.
  */
-enum { CAPACITY_MIN = 256, DOUBLED_MAX = 256 * 1024, GROWTH = 4 };
+enum { CAPACITY_MIN = 256, DOUBLED_MAX = 256 * 1024, GROWTH = 4, MAPPED_MIN = 4 * 1024 * 1024 };
 
 struct bytes buffer_bytes(const struct buffer *buffer)
 {
     return (struct bytes){buffer->p, buffer->n};
+}
+
+/* What is large has a mapping of its own, which grows and shrinks without being copied. */
+static char *map_more(char *p, size_t capacity, size_t more)
+{
+    void *mapping = capacity < MAPPED_MIN ? mmap(NULL, more, PROT_READ | PROT_WRITE,
+                                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                          : mremap(p, capacity, more, MREMAP_MAYMOVE);
+    if (mapping == MAP_FAILED)
+        return NULL;
+    if (capacity > 0 && capacity < MAPPED_MIN) {
+        memcpy(mapping, p, capacity);
+        free(p);
+    }
+    return mapping;
+}
+
+/* Only a mapping is made smaller. */
+static bool resize(struct buffer *buffer, size_t capacity)
+{
+    char *p = capacity < MAPPED_MIN ? realloc(buffer->p, capacity)
+                                    : map_more(buffer->p, buffer->capacity, capacity);
+    if (!p) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->p = p;
+    buffer->capacity = capacity;
+    return true;
 }
 
 bool buffer_reserve(struct buffer *buffer, size_t more)
@@ -26,14 +56,7 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
     size_t capacity = buffer->capacity ? buffer->capacity : CAPACITY_MIN;
     while (capacity - buffer->n < more)
         capacity += capacity < DOUBLED_MAX ? capacity : capacity / GROWTH;
-    char *p = realloc(buffer->p, capacity);
-    if (!p) {
-        buffer->failed = true;
-        return false;
-    }
-    buffer->p = p;
-    buffer->capacity = capacity;
-    return true;
+    return resize(buffer, capacity);
 }
 
 void buffer_add(struct buffer *buffer, struct bytes b)
@@ -95,6 +118,17 @@ void buffer_clear(struct buffer *buffer)
 
 void buffer_free(struct buffer *buffer)
 {
-    free(buffer->p);
+    if (buffer->capacity >= MAPPED_MIN)
+        munmap(buffer->p, buffer->capacity);
+    else
+        free(buffer->p);
     *buffer = (struct buffer){0};
+}
+
+void buffer_free_in_parts(struct buffer *buffer, void (*between)(void))
+{
+    enum { PART = 1024 * 1024 };
+    while (buffer->capacity >= MAPPED_MIN + PART && resize(buffer, buffer->capacity - PART))
+        between();
+    buffer_free(buffer);
 }

@@ -36,4 +36,7 @@ void buffer_clear(struct buffer *buffer);
 /* Frees the memory; the buffer is empty and usable again. */
 void buffer_free(struct buffer *buffer);
 
+/* The same for a large one, with `between` called after each MiB. */
+void buffer_free_in_parts(struct buffer *buffer, void (*between)(void));
+
 #endif

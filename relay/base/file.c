@@ -17,7 +17,8 @@ static int read_all(int fd, size_t expected, size_t max, struct buffer *out, voi
     for (;;) {
         if (out->n == out->capacity && !buffer_reserve(out, CHUNK))
             return ENOMEM;
-        const ssize_t n = read(fd, out->p + out->n, out->capacity - out->n);
+        const size_t room = out->capacity - out->n;
+        const ssize_t n = read(fd, out->p + out->n, room < CHUNK ? room : CHUNK);
         if (n == 0)
             return 0;
         if (n < 0 && errno == EINTR)

@@ -37,7 +37,7 @@ static void free_owner(struct owner *owner)
     SSL_CTX_free(owner->config.upstream.tls);
     signer_free(owner->config.policy.signing.signer);
     psl_free(owner->config.policy.public_suffixes);
-    arena_free(owner->arena);
+    arena_free_in_parts(owner->arena, fiber_yield);
     free(owner);
 }
 
@@ -102,6 +102,17 @@ static struct config *parse_file(struct bytes yaml, const char *path, mode_t mod
     return NULL;
 }
 
+/* It may hold secrets. */
+static void cleanse_file(struct buffer *yaml)
+{
+    enum { PART = 1024 * 1024 };
+    for (size_t at = 0; at < yaml->capacity; at += PART) {
+        const size_t left = yaml->capacity - at;
+        OPENSSL_cleanse(yaml->p + at, left < PART ? left : PART);
+        fiber_yield();
+    }
+}
+
 static struct config *load_file(const char *path, bool with_files, struct buffer *errors)
 {
     struct buffer yaml = {0};
@@ -112,9 +123,8 @@ static struct config *load_file(const char *path, bool with_files, struct buffer
         buffer_printf(errors, "%s: %s\n", path, problem);
     else
         config = parse_file(buffer_bytes(&yaml), path, with_files ? mode : 0, with_files, errors);
-    if (yaml.p)
-        OPENSSL_cleanse(yaml.p, yaml.capacity); /* it may hold secrets */
-    buffer_free(&yaml);
+    cleanse_file(&yaml);
+    buffer_free_in_parts(&yaml, fiber_yield);
     return config;
 }
 

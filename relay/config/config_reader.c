@@ -196,14 +196,27 @@ static bool read_entry(struct reader *r, const struct config_setting *settings, 
     return read_settings(r, &record, event);
 }
 
+/* A list may have a hundred thousand entries. */
+static void copy_in_parts(char *to, struct bytes from)
+{
+    enum { PART = 256 * 1024 };
+    while (from.n > 0) {
+        const struct bytes part = bytes_first(from, PART);
+        memcpy(to, part.p, part.n);
+        to += part.n;
+        from = bytes_from(from, part.n);
+        fiber_yield();
+    }
+}
+
 /* Moves the entries into the arena, and sees to their number. */
 static void store_list(struct reader *r, const struct config_setting *setting, char *base,
                        const struct buffer *entries)
 {
     const size_t count = entries->n / setting->size;
-    void *copy = arena_alloc_array(r->draft->arena, count, setting->size);
-    if (copy && count > 0)
-        memcpy(copy, entries->p, entries->n);
+    char *copy = arena_alloc_array(r->draft->arena, count, setting->size);
+    if (copy)
+        copy_in_parts(copy, buffer_bytes(entries));
     memcpy(base + setting->offset, &copy, sizeof copy);
     memcpy(base + setting->count_offset, copy ? &count : &(size_t){0}, sizeof count);
     if (count < setting->min)
@@ -259,7 +272,7 @@ static bool read_list(struct reader *r, struct record *record, size_t index, yam
     const bool readable = read_entries(r, setting, count, &entries, event);
     if (readable)
         store_list(r, setting, record->base, &entries);
-    buffer_free(&entries);
+    buffer_free_in_parts(&entries, fiber_yield);
     return readable;
 }
 

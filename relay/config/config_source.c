@@ -1,6 +1,8 @@
 /* Lines of keys and error texts. See config_source.h. */
 #include "config_source.h"
 
+#include "fiber.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,5 +103,5 @@ void config_error_at(struct config_source *source, size_t line, struct config_ke
 
 void config_source_free(struct config_source *source)
 {
-    buffer_free(&source->lines);
+    buffer_free_in_parts(&source->lines, fiber_yield);
 }

@@ -4,6 +4,7 @@
  * configuration alone, so nobody outside can make it degenerate. */
 #include "route.h"
 
+#include "arena.h"
 #include "clause.h"
 #include "srs.h"
 
@@ -18,7 +19,8 @@ struct route_entry {
 
 struct route_table {
     size_t mask; /* the number of slots, a power of two, less one */
-    struct route_entry *slots;
+    struct route_entry **slots;
+    struct arena *arena; /* of the entries */
 };
 
 struct route_table *route_table_new(struct arena *arena, size_t entries)
@@ -27,25 +29,43 @@ struct route_table *route_table_new(struct arena *arena, size_t entries)
     while (slots / 2 <= entries) /* never more than half full */
         slots *= 2;
     struct route_table *table = arena_alloc(arena, sizeof *table);
-    struct route_entry *memory = arena_alloc_array(arena, slots, sizeof *memory);
+    struct route_entry **memory = arena_alloc_array(arena, slots, sizeof(struct route_entry *));
     if (!table || !memory)
         return NULL;
-    *table = (struct route_table){.mask = slots - 1, .slots = memory};
+    *table = (struct route_table){.mask = slots - 1, .slots = memory, .arena = arena};
     return table;
 }
 
-/* The slot that has the key, or the free one where it belongs (its domain is empty). */
-static struct route_entry *find_slot(const struct route_table *table, const struct route_entry *key)
+static bool is_same_key(const struct route_entry *entry, const struct route_entry *key)
+{
+    return entry->hash == key->hash && entry->whole_domain == key->whole_domain &&
+           bytes_equal(entry->domain, key->domain) &&
+           (entry->whole_domain ||
+            CLAUSE(CHAR_04, bytes_equal_nocase(entry->local_part, key->local_part)));
+}
+
+/* The slot of the entry that has the key, or the free one (NULL) where it belongs. */
+static struct route_entry **find_slot(const struct route_table *table,
+                                      const struct route_entry *key)
 {
     for (size_t at = key->hash;; at++) {
-        struct route_entry *slot = &table->slots[at & table->mask];
-        if (slot->domain.n == 0 ||
-            (slot->hash == key->hash && slot->whole_domain == key->whole_domain &&
-             bytes_equal(slot->domain, key->domain) &&
-             (slot->whole_domain ||
-              CLAUSE(CHAR_04, bytes_equal_nocase(slot->local_part, key->local_part)))))
+        struct route_entry **slot = &table->slots[at & table->mask];
+        if (!*slot || is_same_key(*slot, key))
             return slot;
     }
+}
+
+/* The entry that has the key: one that is there, or else a copy of `key`, added. NULL when memory
+ * is short. */
+static struct route_entry *obtain_entry(struct route_table *table, const struct route_entry *key)
+{
+    struct route_entry **slot = find_slot(table, key);
+    if (!*slot) {
+        *slot = arena_alloc(table->arena, sizeof **slot);
+        if (*slot)
+            **slot = *key;
+    }
+    return *slot;
 }
 
 static struct route_entry domain_key(struct bytes domain)
@@ -66,32 +86,28 @@ static struct route_entry address_key(struct bytes local_part, struct bytes doma
 static struct route_entry *find_domain(const struct route_table *table, struct bytes domain)
 {
     const struct route_entry key = domain_key(domain);
-    struct route_entry *slot = find_slot(table, &key);
-    return slot->domain.n ? slot : NULL;
+    return *find_slot(table, &key);
 }
 
 const struct zone *route_table_add_domain(struct route_table *table, struct bytes domain,
                                           const struct zone *zone)
 {
-    struct route_entry key = domain_key(domain);
-    struct route_entry *slot = find_slot(table, &key);
-    if (slot->domain.n)
-        return slot->zone;
-    key.zone = zone;
-    *slot = key;
+    const struct route_entry key = domain_key(domain);
+    struct route_entry *entry = obtain_entry(table, &key);
+    if (!entry || entry->zone)
+        return entry ? entry->zone : NULL;
+    entry->zone = zone;
     return NULL;
 }
 
 const struct zone_route *route_table_add(struct route_table *table, const struct zone_route *route)
 {
-    struct route_entry key = address_key(route->local_part, route->domain);
-    struct route_entry *slot =
-        route->catch_all ? find_domain(table, route->domain) : find_slot(table, &key);
-    if (slot->route)
-        return slot->route;
-    if (!route->catch_all)
-        *slot = key;
-    slot->route = route;
+    const struct route_entry key = route->catch_all ? domain_key(route->domain)
+                                                    : address_key(route->local_part, route->domain);
+    struct route_entry *entry = obtain_entry(table, &key);
+    if (!entry || entry->route)
+        return entry ? entry->route : NULL;
+    entry->route = route;
     return NULL;
 }
 
@@ -151,9 +167,9 @@ enum route_status route_find(const struct routing *routing, const struct address
     if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
         return ROUTE_SRS_ADDRESS;
     const struct route_entry key = address_key(recipient->local, domain->domain);
-    const struct route_entry *exact = find_slot(routing->table, &key);
-    const struct zone_route *found =
-        CLAUSE(CHAR_08, exact->route != NULL) ? exact->route : domain->route;
+    const struct route_entry *exact = *find_slot(routing->table, &key);
+    const struct zone_route *own = exact ? exact->route : NULL;
+    const struct zone_route *found = CLAUSE(CHAR_08, own != NULL) ? own : domain->route;
     if (!found)
         return ROUTE_UNKNOWN_ADDRESS;
     route->to = &found->to;

@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum {
-    READ_MAX = 64 * 1024,
+    READ_MAX = 16 * 1024,
     OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
     UPSTREAM_KEPT_MAX = 5,     /* seconds without a mail for which its connection is kept */
     MAIL_MEMORY_MAX = 8 << 20, /* octets of everything but the message, charged like it */
@@ -52,7 +52,7 @@ struct transaction *transaction_new(const struct config *config, struct dns *dns
 
 static void drop_message(struct transaction *transaction)
 {
-    buffer_free(&transaction->mail.message);
+    buffer_free_in_parts(&transaction->mail.message, fiber_yield);
     budget_give_back(&transaction->account, transaction->mail.charged);
     transaction->mail.charged = 0;
 }
@@ -104,8 +104,11 @@ static bool came_to_upstream(const struct mail *mail)
 
 void transaction_rest(struct transaction *transaction)
 {
-    if (!transaction->mail.open)
+    if (!transaction->mail.open) {
         arena_drop(transaction->arena);
+        transaction->spf.known = false;
+        arena_drop(transaction->spf.arena);
+    }
     if (transaction->upstream)
         upstream_rest(transaction->upstream);
 }
