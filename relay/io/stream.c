@@ -42,6 +42,7 @@ struct stream {
     unsigned reads_in_a_row;
     bool last;  /* nothing will be sent after what is queued */
     bool asked; /* sent something since the last read: the answer cannot be there yet */
+    bool ended; /* the peer was seen to have sent its last octet, and nothing is to be waited for */
 
     struct buffer output;
     struct buffer *memory_output;
@@ -113,10 +114,9 @@ struct stream *stream_from_memory(struct bytes input, struct buffer *output)
 static void close_gently(int fd)
 {
     char unread[INPUT_MIN];
-    shutdown(fd, SHUT_WR);
-    for (int i = 0; i < READS_MAX; i++)
-        if (recv(fd, unread, sizeof unread, MSG_DONTWAIT) <= 0)
-            break;
+    bool connected = shutdown(fd, SHUT_WR) == 0;
+    for (int i = 0; connected && i < READS_MAX; i++)
+        connected = recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0;
     close(fd);
 }
 
@@ -294,7 +294,7 @@ static enum stream_status discard_line(struct stream *stream, double deadline)
 
 enum stream_status stream_await_input(struct stream *stream, double deadline)
 {
-    if (stream->fd < 0 || (stream->ssl && SSL_has_pending(stream->ssl)))
+    if (stream->fd < 0 || stream->ended || (stream->ssl && SSL_has_pending(stream->ssl)))
         return STREAM_OK;
     stream->asked = false;
     return wait_for(stream, "read", EV_READ, deadline);
@@ -392,6 +392,7 @@ static enum stream_status look_ahead(struct stream *stream)
     ssize_t n = recv(stream->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
     if (n > 0)
         return STREAM_OK;
+    stream->ended = n == 0;
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? STREAM_TIMEOUT : STREAM_CLOSED;
 }
 
