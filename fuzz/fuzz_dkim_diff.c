@@ -140,8 +140,26 @@ static bool needs_author(const struct comparison *comparison)
     return comparison->author != AUTHOR_FOUND && comparison->library->bits == 0;
 }
 
+/* RFC 6376 2.8: blanks are SP and HTAB; it takes VT and FF for blanks as well. */
+static bool takes_others_for_blanks(const struct comparison *comparison)
+{
+    bool found = false;
+    for (size_t i = 0; i < comparison->message->field_count; i++) {
+        struct bytes field = comparison->message->fields[i].raw;
+        found = found || bytes_find(field, '\v') != BYTES_NOT_FOUND ||
+                bytes_find(field, '\f') != BYTES_NOT_FOUND;
+    }
+    return found;
+}
+
 static bool (*const departures[])(const struct comparison *comparison) = {
-    ignores_key_type, accepts_key_record, adds_no_line_end, signs_itself, needs_author, NULL,
+    ignores_key_type,
+    accepts_key_record,
+    adds_no_line_end,
+    signs_itself,
+    needs_author,
+    takes_others_for_blanks,
+    NULL,
 };
 
 static bool is_known(const struct comparison *comparison)

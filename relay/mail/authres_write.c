@@ -132,24 +132,42 @@ static void put_result(struct writer *w, const struct authres_result *result)
     }
 }
 
+/* Where in a resinfo one is: quotes mean nothing in a comment, nor parentheses in quotes, nor
+ * backslashes outside both. */
+struct place {
+    bool quoted;
+    size_t comments; /* that are open */
+    bool escaped;    /* the octet follows a backslash */
+};
+
+static void pass_octet(struct place *place, char octet)
+{
+    if (place->escaped) {
+        place->escaped = false;
+        return;
+    }
+    if (octet == '\\')
+        place->escaped = place->quoted || place->comments > 0;
+    else if (octet == '"' && place->comments == 0)
+        place->quoted = !place->quoted;
+    else if (octet == '(' && !place->quoted)
+        place->comments++;
+    else if (octet == ')' && place->comments > 0)
+        place->comments--;
+}
+
 /* A resinfo as it was read: blanks outside quotes are where it may be folded, line ends go. */
 static void put_resinfo(struct writer *w, struct bytes text)
 {
-    bool quoted = false;
+    struct place place = {0};
     for (size_t i = 0; i < text.n; i++) {
         char octet = text.p[i];
         bool line_end = octet == '\r' || octet == '\n';
-        if (!quoted && (line_end || octet == ' ' || octet == '\t')) {
+        if (!place.quoted && !place.escaped && ascii_is_space(octet))
             end_word(w);
-            continue;
-        }
-        if (line_end)
-            continue;
-        if (octet == '"')
-            quoted = !quoted;
-        buffer_add_char(&w->word, octet);
-        if (octet == '\\' && i + 1 < text.n)
-            buffer_add_char(&w->word, text.p[++i]);
+        else if (!line_end)
+            buffer_add_char(&w->word, octet);
+        pass_octet(&place, octet);
     }
 }
 

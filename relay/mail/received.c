@@ -10,6 +10,7 @@
 #include <time.h>
 
 enum {
+    NAME_SHOWN_MAX = 255,
     COLUMNS_MAX = 78,   /* RFC 5322 2.1.1, the CRLF not counted */
     DATE_TEXT_SIZE = 80 /* more than any date needs, whatever the compiler fears */
 };
@@ -53,9 +54,12 @@ static void add_word(struct folding *field, struct bytes word)
     buffer_add(&field->text, word);
 }
 
-/* What the client gave for a name and is none, as a comment. */
+/* What the client gave for a name and is none, as a comment. It is cut where no name would be
+ * longer (RFC 5321 4.5.3.1.2): a line has at most 998 octets (RFC 5322 2.1.1), escapes included. */
 static void add_foreign_name(struct folding *field, struct arena *arena, struct bytes name)
 {
+    bool is_cut = name.n > NAME_SHOWN_MAX;
+    name = bytes_first(name, NAME_SHOWN_MAX);
     char *text = arena_alloc(arena, 2 * name.n + 1);
     size_t n = 0;
     for (size_t i = 0; text && i < name.n; i++) {
@@ -63,7 +67,8 @@ static void add_foreign_name(struct folding *field, struct arena *arena, struct 
             text[n++] = '\\';
         text[n++] = name.p[i];
     }
-    add_word(field, arena_printf(arena, "(HELO %.*s)", (int)n, text ? text : ""));
+    add_word(field,
+             arena_printf(arena, "(HELO %.*s%s)", (int)n, text ? text : "", is_cut ? "..." : ""));
 }
 
 /* Extended-Domain of RFC 5321 4.4: the name that the client gave, and in the comment its address.

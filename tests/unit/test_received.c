@@ -65,6 +65,21 @@ static void a_client_without_a_name_is_named_by_its_address(void **state)
                             "\tfor <info@example.com>; Mon, 23 Nov 2026 14:25:23 +0000\r\n");
 }
 
+static void a_long_name_that_is_none_is_cut(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(0);
+    struct received received = sample;
+    char name[505];
+    memset(name, '(', sizeof name);
+    received.helo = (struct bytes){name, sizeof name};
+    struct bytes field = received_field(arena, &received);
+    assert_true(bytes_find_slice(field, BYTES("\\(...)\r\n")) != BYTES_NOT_FOUND);
+    while (field.n > 0)
+        assert_true(bytes_cut(&field, '\n').n <= 998);
+    arena_free(arena);
+}
+
 static void the_protocol_and_the_client_are_stated_as_they_were(void **state)
 {
     (void)state;
@@ -122,6 +137,7 @@ int main(void)
         cmocka_unit_test(dates_are_in_utc_and_never_in_the_locales_names),
         cmocka_unit_test(the_field_says_from_by_with_id_and_for),
         cmocka_unit_test(a_client_without_a_name_is_named_by_its_address),
+        cmocka_unit_test(a_long_name_that_is_none_is_cut),
         cmocka_unit_test(the_protocol_and_the_client_are_stated_as_they_were),
         cmocka_unit_test(a_quoted_recipient_is_not_folded_and_long_names_have_lines_of_their_own),
         cmocka_unit_test(without_memory_there_is_no_field),
