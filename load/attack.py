@@ -43,7 +43,8 @@ NOOP, mail  what the good client waited for an answer, and for a message from th
        last reply: median, 99th percentile, the longest, in ms. What it would have asked while it
        waited is counted in; time for which it, the relay or its upstream had no core to run
        on is not, as that is the machine's. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is over
-       --floor.
+       --floor, and with three attacks over 50 ms (large-messages, slowloris) or 250 ms (floods of
+       connections): so much work arrives at once that who comes then waits as long in a queue.
 failed mails of the good client that were not taken. Bound: none.
 RSS, peak  the relay's memory during the attack, and its high-water mark. Bound: 320 MiB.
 files  the descriptors that it had open.

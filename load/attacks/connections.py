@@ -59,6 +59,7 @@ class ConnectFlood(Counting):
     settings = MANY_SESSIONS
     manner = "close"
     addresses = 250
+    burst_ms = 250.0  # the relay is busy with accepting alone
     counted = "connections"
 
     def run(self, field: Field) -> None:
@@ -235,6 +236,8 @@ class Slowloris(Attack):
     """A thousand commands and five hundred messages at an octet a second."""
 
     name = "slowloris"
+    burst_ms = 50.0
+    burst_ms = 50.0
     settings = MANY_SESSIONS
 
     def run(self, field: Field) -> None:

@@ -220,6 +220,7 @@ class LargeMessages(OneMessage):
     """Twenty messages of 25 MB at once."""
 
     name = "large-messages"
+    burst_ms = 50.0
     bounds = Bounds(held_ms=HELD_LARGE_MAX_MS)
     count = 20
 
