@@ -67,8 +67,7 @@ static int allow_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condit
     return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition);
 }
 
-/* TCP and UDP over IP; and the kernel is asked for the addresses of this machine (getifaddrs(3)).
- */
+/* TCP and UDP over IP; and the kernel is asked for the addresses of this machine (machine.h). */
 static int allow_sockets(scmp_filter_ctx filter)
 {
     static const unsigned families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
@@ -84,6 +83,8 @@ static int allow_sockets(scmp_filter_ctx filter)
                                              argument(2, UINT32_MAX, NETLINK_ROUTE)};
     if (error == 0)
         error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, addresses);
+    if (error == 0)
+        error = allow_if(filter, SCMP_SYS(ioctl), argument(1, UINT32_MAX, SIOCGIFCONF));
     return error;
 }
 

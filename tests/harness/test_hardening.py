@@ -70,7 +70,7 @@ def test_longjmp_between_fibers_is_not_taken_for_an_attack(release: Path) -> Non
     assert "SHSTK" not in readelf(release, "--notes")
 
 
-EXPOSURE_MAX = 16  # tenths, of 100
+EXPOSURE_MAX = 15  # tenths, of 100
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
