@@ -11,10 +11,12 @@ A test imports from here:
 from conformance.clauses import clause
 from conformance.expect import (
     ConformanceFailure,
+    Seen,
     expect,
     expect_in,
     expect_match,
     expect_not_in,
+    expect_one_of,
     expect_reply,
     expect_true,
     fail,
@@ -22,11 +24,13 @@ from conformance.expect import (
 
 __all__ = [
     "ConformanceFailure",
+    "Seen",
     "clause",
     "expect",
     "expect_in",
     "expect_match",
     "expect_not_in",
+    "expect_one_of",
     "expect_reply",
     "expect_true",
     "fail",

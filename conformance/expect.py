@@ -8,7 +8,10 @@ error of the harness.
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from collections.abc import Collection, Iterable
+from typing import Any, NoReturn, SupportsIndex, TypeVar, overload
+
+T = TypeVar("T")
 
 
 def show(value: Any) -> str:
@@ -31,6 +34,34 @@ class ConformanceFailure(AssertionError):
         self.expected = expected
         self.actual = show(actual)
         super().__init__(f"expected {expected}; got {self.actual}")
+
+
+class Seen(list[T]):
+    """What a subject was seen to do, in order. One that is not there is a failure of the subject, not
+    of the test that looks at it."""
+
+    def __init__(self, items: Iterable[T] = (), what: str = "element") -> None:
+        super().__init__(items)
+        self.what = what
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T:
+        ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]:
+        ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> T | list[T]:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            number = int(index) if not isinstance(index, slice) else 0
+            wanted = number + 1 if number >= 0 else -number
+            raise ConformanceFailure(
+                f"at least {counted(wanted, self.what)}",
+                f"{len(self)}" if self else "none",
+            ) from None
 
 
 class Unimplemented(Exception):
@@ -56,6 +87,14 @@ def expect_true(condition: Any, expected: str, actual: Any) -> None:
     """`condition` holds; `expected` states it in words."""
     if not condition:
         raise ConformanceFailure(expected, actual)
+
+
+def expect_one_of(actual: Any, allowed: Collection[Any], what: str) -> None:
+    """`actual` is one of `allowed`; `what` names it ("the code for MAIL")."""
+    if actual not in allowed:
+        wanted = [show(value) for value in allowed]
+        listed = " or ".join(filter(None, [", ".join(wanted[:-1]), wanted[-1]]))
+        raise ConformanceFailure(f"{what}: {listed}", actual)
 
 
 def expect_in(needle: Any, haystack: Any, what: str) -> None:
@@ -88,11 +127,14 @@ def expect_reply(
 ) -> None:
     """`reply` (a lab.client.Reply) has `code`, written in full (550) or as a class ("5xx", "45x"),
     and, where given, the enhanced code and exactly the text, without its codes. `to` names what the
-    reply answers, for the reader."""
+    reply answers, for the reader. None, the reply to a step that was not reached, is a failure.
+    """
     pattern = str(code).replace("x", "[0-9]")
     wanted = " ".join(part for part in (str(code), enhanced, text) if part)
     if to is not None:
         wanted = f"{wanted} to {to}"
+    if reply is None:
+        raise ConformanceFailure(wanted, "nothing: the dialogue ended before that step")
     good = re.fullmatch(pattern, str(reply.code)) is not None
     if enhanced is not None:
         good = good and reply.enhanced == enhanced

@@ -120,6 +120,11 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="stop at the first failure",
     )
     group.add_argument(
+        "--anyway",
+        action="store_true",
+        help="go on although the sanity case, one plain mail, is not forwarded",
+    )
+    group.add_argument(
         "--shell",
         action="store_true",
         help="open a shell in the running lab instead of running tests",
@@ -196,5 +201,6 @@ def settings_of(options: argparse.Namespace) -> Settings:
         binary=options.binary,
         broken_clause=options.broken_clause,
         first_failure=options.first_failure,
+        anyway=options.anyway,
         suite=str(Path(options.suite).resolve()),
     )

@@ -22,12 +22,20 @@ from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.report.model import Outcome, TestResult
-from conformance.settings import ROOT, Settings
+from conformance.settings import ROOT, Settings, is_sanity
 from conformance.subjects import make_subject
 from conformance.subjects.base import Subject, SubjectUnavailable
 
 # Spare slots in the plan beyond one for each test.
 SPARE_SLOTS = 2
+
+
+# What is likely if not even a plain mail is forwarded.
+INSANE = (
+    "a plain mail was not forwarded, and without that nothing else means much. See the transcript: "
+    "does the MTA know the routes, does it ask the lab's DNS at 127.0.0.1, may it connect to port 25 of "
+    "the upstreams? (--anyway runs all tests)"
+)
 
 
 class LabFailure(Exception):
@@ -88,13 +96,18 @@ class Runner:
         chosen = [item for item in items if self._is_selected(item)]
         if self.settings.shuffle is not None:
             random.Random(self.settings.shuffle).shuffle(chosen)
+        chosen.sort(key=lambda item: not is_sanity(item.nodeid))
         items[:] = chosen
 
     def _is_selected(self, item: pytest.Item) -> bool:
         if item.nodeid in self.settings.done:
             return False
         globs = self.settings.clauses
-        return not globs or bool(selected(clauses_of(item), globs))
+        return (
+            not globs
+            or is_sanity(item.nodeid)
+            or bool(selected(clauses_of(item), globs))
+        )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         for name in clauses_of(item):
@@ -179,7 +192,13 @@ class Runner:
         error = call.excinfo.value
         inside = item.path.is_relative_to(ROOT)
         where = item.path.relative_to(ROOT) if inside else item.path.name
-        if isinstance(error, ConformanceFailure) and call.when != "teardown":
+        world = getattr(item, "funcargs", {}).get("world")
+        late = world.lab.lateness.complaint() if world is not None else None
+        failed = isinstance(error, (ConformanceFailure, AssertionError))
+        if failed and late is not None and call.when != "teardown":
+            result.outcome = Outcome.ERROR
+            result.reason = f"{late}, so that this says nothing of the subject: {error}"
+        elif isinstance(error, ConformanceFailure) and call.when != "teardown":
             result.outcome = Outcome.FAIL
             result.expected, result.actual = error.expected, error.actual
         elif isinstance(error, AssertionError) and call.when == "call":
@@ -195,6 +214,8 @@ class Runner:
             kind = "" if result.lab_failure else f"{type(error).__name__}: "
             result.reason = f"{kind}{error}"
         result.where = f"{where}:{_line_in_test(call, item)}"
+        if result.outcome == Outcome.FAIL and is_sanity(item.nodeid):
+            result.reason = INSANE
         if result.outcome in (Outcome.ERROR, Outcome.FAIL) and not result.lab_failure:
             trace = str(call.excinfo.getrepr(style="short", abspath=True))
             result.details = trace.replace(f"{ROOT}/", "")

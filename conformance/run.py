@@ -16,7 +16,7 @@ from rich.console import Console
 from conformance.clauses import Clause
 from conformance.report.console import Progress
 from conformance.report.model import Outcome, Run, TestResult, judge
-from conformance.settings import ROOT, Settings
+from conformance.settings import ROOT, Settings, is_sanity
 from conformance.subjects import make_subject
 from conformance.subjects.base import SubjectUnavailable
 
@@ -79,13 +79,16 @@ class Collector:
 
 class OneLab:
     """A pytest plugin for the session in this process, which leaves to workers what is too much for
-    one lab: `left` is the number of remaining tests, `done` the ids of those that have run.
+    one lab: `left` is the number of remaining tests, `done` the ids of those that have run. The
+    sanity case is the first; if it fails, it is the only one, unless the rest is to run anyway.
     """
 
-    def __init__(self, jobs: int | None) -> None:
+    def __init__(self, jobs: int | None, anyway: bool) -> None:
         self.done: list[str] = []
         self.left = 0
+        self.insane = False  # nothing else is worth a test
         self._jobs = jobs
+        self._anyway = anyway
         self._items: list[pytest.Item] = []
         self._seconds = 0.0
 
@@ -98,9 +101,14 @@ class OneLab:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self._seconds += report.duration
+        if report.failed and is_sanity(report.nodeid) and not self._anyway:
+            self.insane = True
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self.done.append(nodeid)
+        if self.insane:
+            del self._items[len(self.done) :]
+            return
         several_left = len(self._items) - len(self.done) > 1
         if self._jobs is None and several_left and self._seconds > ONE_LAB_SECONDS_MAX:
             self._leave_the_rest()
@@ -109,6 +117,18 @@ class OneLab:
         self.left = len(self._items) - len(self.done)
         # Pytest iterates over this list, and ends.
         del self._items[len(self.done) :]
+
+
+def stopped_as_asked(settings: Settings, collector: Collector) -> bool:
+    """Whether the run ended with a test that did not pass, under --first-failure."""
+    bad = (Outcome.FAIL, Outcome.ERROR)
+    stopped = settings.first_failure and any(
+        test.outcome in bad and not test.lab_failure
+        for test in collector.tests.values()
+    )
+    if stopped:
+        collector.failure = None
+    return stopped
 
 
 def run_tests(
@@ -123,7 +143,7 @@ def run_tests(
     try:
         version = make_subject(settings).version()
         ending = _run_pytest(settings, collector)
-        if ending not in ENDINGS:
+        if ending not in ENDINGS and not stopped_as_asked(settings, collector):
             failure = (
                 collector.failure
                 or f"pytest ended before the end of the tests: {ending}"
@@ -148,7 +168,7 @@ def run_tests(
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:
     """Returns pytest's exit status; if it is not in ENDINGS, tests are missing."""
-    one_lab = OneLab(settings.jobs)
+    one_lab = OneLab(settings.jobs, settings.anyway)
     ending = _session(settings, [collector, one_lab])
     failed = ending == pytest.ExitCode.TESTS_FAILED
     if (

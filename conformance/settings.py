@@ -10,6 +10,15 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "conformance" / "suite"
 
 
+# Of the test that runs first, whatever is selected.
+SANITY = "test_sanity.py"
+
+
+def is_sanity(node: str) -> bool:
+    """Whether the test of that id is the sanity case."""
+    return f"/{SANITY}::" in f"/{node}"
+
+
 @dataclass
 class Settings:
     """The command line, parsed."""
@@ -31,6 +40,7 @@ class Settings:
     binary: str | None = None  # of the reference relay
     broken_clause: str | None = None  # --break for the reference relay
     first_failure: bool = False
+    anyway: bool = False  # go on after the sanity case has failed
     suite: str = str(SUITE)
     done: list[str] = field(default_factory=list)  # tests that have already run
 

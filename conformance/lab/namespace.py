@@ -27,6 +27,7 @@ PR_SET_PDEATHSIG = 1
 FOREIGN_PREFIXES = (
     "192.0.2.0/24",
     "198.51.100.0/24",
+    "198.18.0.0/15",  # RFC 2544; there are more upstreams than the others have addresses
     "203.0.113.0/24",
     "2001:db8::/32",
     "2a00:1450:400c:c09::1b/128",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from conformance.expect import ConformanceFailure
+from conformance.expect import ConformanceFailure, Seen
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Message:
     def body(self) -> bytes:
         return self.content.partition(b"\r\n\r\n")[2]
 
-    def fields(self, name: str | None = None) -> list[tuple[str, str]]:
+    def fields(self, name: str | None = None) -> Seen[tuple[str, str]]:
         """The header fields, top first, as (name, unfolded value); of one name where given."""
         unfolded: list[bytes] = []
         for line in self.header.split(b"\r\n")[:-1]:
@@ -40,11 +40,12 @@ class Message:
         pairs = [
             line.decode("utf-8", "backslashreplace").partition(":") for line in unfolded
         ]
-        return [
+        wanted = (
             (key.strip(), value.strip())
             for key, _, value in pairs
             if name is None or key.strip().lower() == name.lower()
-        ]
+        )
+        return Seen(wanted, f"{name or 'header'} field")
 
 
 @dataclass

@@ -20,7 +20,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from conformance.expect import ConformanceFailure, counted
+from conformance.expect import ConformanceFailure, Seen, counted
 from conformance.lab.backlog import fill_backlog
 from conformance.lab.loop import LoopThread
 from conformance.lab.records import Dialogue, Message
@@ -119,18 +119,17 @@ class Upstream:
     # What tests see
 
     @property
-    def dialogues(self) -> list[Dialogue]:
+    def dialogues(self) -> Seen[Dialogue]:
         """Every connection so far, oldest first."""
         with self._changed:
-            return list(self._dialogues)
+            return Seen(self._dialogues, f"connection to {self.name}")
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> Seen[Message]:
         """Every message up to its end of data, including refused ones."""
         with self._changed:
-            return [
-                message for dialogue in self._dialogues for message in dialogue.messages
-            ]
+            found = [message for d in self._dialogues for message in d.messages]
+        return Seen(found, f"message at {self.name}")
 
     def wait_for_dialogue(self, count: int = 1) -> Dialogue:
         """The `count`th connection, once it is made."""

@@ -23,6 +23,7 @@ destination. No route is in a subdomain of forward-0017 (plan "free").
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import ssl
 from collections.abc import Callable, Iterable
@@ -35,6 +36,7 @@ import dkim
 from conformance.lab import namespace
 from conformance.lab.client import Client
 from conformance.lab.nameserver.server import Nameserver
+from conformance.lab.lateness import Lateness
 from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
 from conformance.lab.script import say
@@ -60,7 +62,10 @@ STANDING_ZONE = "example.com"
 STANDING_DESTINATION = "mailbox.example"
 STANDING_ADDRESSES = ("198.51.100.250", "2001:db8:d:ffff::250")
 STANDING_REFUSAL = "550 5.1.1 <rejected@mailbox.example>: no such mailbox here"
-FIRST_SHARED_HOST, LAST_SHARED_HOST = 1, 249
+
+
+# In the names of the zones of slot 17: "-0017.example".
+_SLOT = re.compile(r"-([0-9]{4})\.example$")
 
 
 def a_label(domain: str) -> str:
@@ -150,7 +155,7 @@ class Lab:
         self.dns = Nameserver(self.loop)
         self._next_slot = 0
         self._restart_due = False  # the subject runs with a test's own plan or date
-        self._hosts = itertools.cycle(range(FIRST_SHARED_HOST, LAST_SHARED_HOST + 1))
+        self._hosts = itertools.count(1)
         self._clients = itertools.cycle(range(1, 255))
         self._notorious = iter(range(1, 255))
         self.standing: Upstream | None = None
@@ -167,6 +172,7 @@ class Lab:
             self.dns.load(path)
         publish_key(self.dns, SELECTOR, EHLO, KEYS / "test-service-rsa2048.pub.pem")
         self.dns.start()
+        self.lateness = Lateness(self.loop)
         self.standing = self.upstream(
             f"mx.{STANDING_DESTINATION}", list(STANDING_ADDRESSES), Transcript()
         )
@@ -197,6 +203,7 @@ class Lab:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
+        self.lateness.mark()
         return World(self, slot)
 
     def restart_subject(
@@ -224,9 +231,10 @@ class Lab:
         return upstream
 
     def host_addresses(self, slot: int) -> tuple[str, str]:
-        """An IPv4 and an IPv6 address for an upstream of that slot."""
+        """An IPv4 and an IPv6 address for an upstream of that slot, never used again: a subject with a
+        queue may try it long after the test."""
         n = next(self._hosts)
-        return f"198.51.100.{n}", f"2001:db8:d:{slot:x}::{n}"
+        return f"198.18.{n >> 8}.{n & 0xFF}", f"2001:db8:d:{slot:x}::{n:x}"
 
     def client_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for a client of that slot."""
@@ -293,7 +301,7 @@ class World:
         self.abroad = f"mañana-{n}"
         self._closers: list[Callable[[], None]] = []
         self._client_count = 0
-        self.dns.transcript = self.transcript
+        self.dns.record(self.transcript, self._is_ours)
         client4, client6 = lab.client_addresses(slot)
         self.sender = Sender(f"sender-{n}", client4, client6, lab.dns)
         self._publish_sender()
@@ -378,6 +386,8 @@ class World:
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
         family = 6 if ":" in source else 4
+        if family == 6:
+            self.require("ipv6")
         address = self.subject.addresses[0 if family == 4 else 1]
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
@@ -485,12 +495,25 @@ class World:
         self.dns.add(f"{name}.{DNSBL}", "A", answer)
 
     def close(self) -> None:
-        """Ends every connection and server of the test."""
+        """Ends every connection and server of the test. Whoever still has mail for it learns from now
+        on that its domains take none (RFC 7505), and gives up."""
         for closer in reversed(self._closers):
             closer()
-        self.dns.transcript = None
+        self.dns.record(None)
+        for domain in (
+            self.destination,
+            self.elsewhere,
+            self.abroad,
+            self.sender.domain,
+        ):
+            self.dns.set(a_label(domain), "MX", "0 .")
 
     # Records
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a question for that name may be of this test: its slot, or none, is in the name."""
+        slots = _SLOT.findall(name)
+        return not slots or f"{self.slot:04d}" in slots
 
     def _publish_zone(self, domain: str) -> None:
         for preference, host in MX_HOSTS:

@@ -11,6 +11,7 @@ import asyncio
 import struct
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -74,7 +75,8 @@ class Nameserver:
         self._queries: list[Query] = []
         self._server: asyncio.AbstractServer | None = None
         self._transport: asyncio.DatagramTransport | None = None
-        self.transcript: Transcript | None = None
+        self._transcript: Transcript | None = None
+        self._is_shown: Callable[[str], bool] = bool
 
     def start(self) -> None:
         """Binds the port, or raises OSError."""
@@ -87,6 +89,12 @@ class Nameserver:
     def resolver(self) -> str:
         """Its address once it is started: "address:port"."""
         return f"{self._address}:{self._port}"
+
+    def record(
+        self, transcript: Transcript | None, is_shown: Callable[[str], bool] = bool
+    ) -> None:
+        """From now on notes questions in `transcript`, if `is_shown` of their name."""
+        self._transcript, self._is_shown = transcript, is_shown
 
     # What tests say
 
@@ -206,13 +214,13 @@ class Nameserver:
             self._queries.append(
                 Query(time.monotonic(), name, rdtype, transport, outcome)
             )
-        if self.transcript is not None:
+        if self._transcript is not None and self._is_shown(name):
             data = " ; ".join(
                 f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}"
                 for rrset in exchange.response.answer
                 for rdata in rrset
             )
-            self.transcript.remark(
+            self._transcript.remark(
                 "dns", f"{name} {rdtype} ({transport}): {outcome} {data}"
             )
 
