@@ -13,12 +13,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if COVERAGE
+extern void __gcov_dump(void);
+#endif
+
+/* Otherwise they are written when a process ends in the ordinary way. */
+static void write_coverage_counters(void)
+{
+#if COVERAGE
+    __gcov_dump();
+#endif
+}
+
 /* Runs the check in a child process; true if it returned true there. */
 static bool in_child(bool (*check)(void))
 {
     const pid_t child = fork();
-    if (child == 0)
-        _exit(check() ? EXIT_SUCCESS : EXIT_FAILURE);
+    if (child == 0) {
+        const int status = check() ? EXIT_SUCCESS : EXIT_FAILURE;
+        write_coverage_counters();
+        _exit(status);
+    }
     int status = -1;
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
            WEXITSTATUS(status) == EXIT_SUCCESS;
