@@ -110,3 +110,10 @@ def look_up(name: str, rdtype: str) -> list[str]:
         return sorted(record.to_text() for record in resolver.resolve(name, rdtype))
     except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
         return []
+
+
+def control(world: World, recipient: str | None = None) -> Message:
+    """The positive control of a test that looks for a refusal, for silence or for nothing at all: the
+    subject forwards an ordinary message to a routed address (default: info). Without that, a subject
+    that refuses or drops everything would pass."""
+    return forward(world, recipient=recipient)
