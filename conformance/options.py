@@ -120,6 +120,11 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="stop at the first failure",
     )
     group.add_argument(
+        "--brief",
+        action="store_true",
+        help="of a clause that has failed, run no further tests",
+    )
+    group.add_argument(
         "--anyway",
         action="store_true",
         help="go on although the sanity case, one plain mail, is not forwarded",
@@ -202,5 +207,6 @@ def settings_of(options: argparse.Namespace) -> Settings:
         broken_clause=options.broken_clause,
         first_failure=options.first_failure,
         anyway=options.anyway,
+        brief=options.brief,
         suite=str(Path(options.suite).resolve()),
     )

@@ -78,6 +78,7 @@ class Runner:
         self.settings = settings
         self.catalogue = load_catalogue()
         self._subject: Subject | None = None
+        self._failed: set[str] = set()  # clauses
 
     @property
     def subject(self) -> Subject:
@@ -110,6 +111,8 @@ class Runner:
         )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if self.settings.brief and self._failed.issuperset(clauses_of(item)):
+            pytest.skip("its clause has failed already")
         for name in clauses_of(item):
             clause = self.catalogue.get(name)
             needed = clause.capability if clause else None
@@ -168,7 +171,10 @@ class Runner:
         report = (yield).get_result()
         if call.when == "call" or call.excinfo is not None:
             # ASCII text passes unchanged through every way of transferring reports.
-            report.conform = json.dumps(asdict(self._result(item, call)))
+            result = self._result(item, call)
+            if result.outcome == Outcome.FAIL:
+                self._failed.update(result.clauses)
+            report.conform = json.dumps(asdict(result))
             report.longrepr, report.sections = None, []
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:

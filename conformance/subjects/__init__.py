@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.settings import Settings
+from conformance.subjects import controls
 from conformance.subjects.base import Subject, SubjectUnavailable
 
 
@@ -20,7 +21,9 @@ def make_subject(settings: Settings) -> Subject:
         from conformance.subjects.postfix import Postfix
 
         return Postfix()
+    if settings.subject in controls.NAMES:
+        return controls.Control(settings.subject)
     raise SubjectUnavailable(f"unknown subject '{settings.subject}'")
 
 
-NAMES = ("reference", "postfix")
+NAMES = ("reference", "postfix", *controls.NAMES)
