@@ -92,6 +92,23 @@ class Texts:
             return _cut(text, _PAGE_HEADING)
         return _cut(_PAGE_FOOT.sub("\n", text), _RFC_HEADING)
 
+    def is_limitation(self, source: Source) -> bool:
+        """Whether a heading of the page is in its section of known limitations; also if its text is
+        missing."""
+        path = self.path(source.work)
+        if source.work != "postmaster" or path is None:
+            return source.work == "postmaster"
+        text = path.read_text(encoding="utf-8")
+        _, _, limitations = text.partition("\n## Known limitations\n")
+        return source.place in _PAGE_HEADING.findall(limitations)
+
+    def is_older_than_2119(self, source: Source) -> bool:
+        """Whether the text of an RFC does not cite RFC 2119; not if it is missing."""
+        path = self.path(source.work)
+        return path is not None and "2119" not in path.read_text(
+            encoding="utf-8", errors="replace"
+        )
+
     def objection(self, source: Source, quote: str) -> str | None:
         """Why `quote` is not from `source`, or None if it is."""
         if not self.has(source):
