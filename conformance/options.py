@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import random
 from pathlib import Path
 
 from conformance.settings import ROOT, SUITE, Settings
 from conformance.subjects import NAMES
+from conformance.subjects.base import CAPABILITIES
 
 DESCRIPTION = """\
 Tests an MTA that forwards mail against the clauses of conformance/catalogue/, over real SMTP and DNS
@@ -68,6 +70,17 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def capabilities(text: str) -> list[str]:
+    """The names in a comma-separated list."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in CAPABILITIES:
+            near = difflib.get_close_matches(name, CAPABILITIES)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise argparse.ArgumentTypeError(f"no capability '{name}'{hint}")
+    return names
+
+
 def _add_subject(group: argparse._ArgumentGroup) -> None:
     whom = group.add_mutually_exclusive_group()
     whom.add_argument(
@@ -87,6 +100,14 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         default="none",
         help="how the client's address is passed to --target: none (it is that of the connection), "
         "proxy (PROXY protocol), xclient",
+    )
+    group.add_argument(
+        "--without",
+        metavar="CAPABILITY,...",
+        type=capabilities,
+        default=[],
+        help="what the MTA does not claim to do, so that its clauses are unimplemented and not failed: "
+        + ", ".join(CAPABILITIES),
     )
     group.add_argument(
         "--binary",
@@ -206,6 +227,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         binary=options.binary,
         broken_clause=options.broken_clause,
         first_failure=options.first_failure,
+        without=options.without,
         anyway=options.anyway,
         brief=options.brief,
         suite=str(Path(options.suite).resolve()),

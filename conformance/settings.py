@@ -28,6 +28,7 @@ class Settings:
     client_address_by: str = (
         "none"  # how a client's address is passed to a remote subject
     )
+    without: list[str] = field(default_factory=list)  # capabilities
     clauses: list[str] = field(default_factory=list)  # globs; empty: all
     jobs: int | None = 1  # labs in parallel; None: as many as needed
     shuffle: int | None = None  # the seed
