@@ -38,5 +38,6 @@ the project.
       details        the traceback of a failure or an error
       transcript     the file with everything sent and received, if the test used the lab
       command        repeats the tests of its first clause
+      late           true of an error because the lab itself was too late, on a busy machine
       lab_failure    always false
 """

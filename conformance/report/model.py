@@ -55,6 +55,7 @@ class TestResult:
     details: str | None = None  # a traceback
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
+    late: bool = False  # an error, as the lab itself was too late
     lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
     def facts(self) -> list[tuple[str, str]]:
