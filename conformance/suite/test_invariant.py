@@ -20,11 +20,7 @@ from conformance import (
 )
 from conformance.lab import World, hang_up, hold, raw, say, stall
 from conformance.lab.script import Action, Say
-from conformance.suite.acts import (
-    expect_nothing_upstream,
-    fence,
-    open_transaction,
-)
+from conformance.suite.acts import fence, open_transaction
 
 WITH_DATA = ("data", "content", "end")
 STEPS = ("connect", "ehlo", "mail", "rcpt", *WITH_DATA)
@@ -171,13 +167,13 @@ def expect_promise_kept(
     if reads_on:  # else it does not notice the end of the connection
         world.upstream.wait_until_idle()
     fence(world)
-    allowed = (1,) if delivery.accepted else (0,)
+    allowed = {1} if delivery.accepted else {0}
     if stage == "content" and isinstance(actions[-1], Say):
         # The upstream reads on, and what the relay gave up may have been on its way already.
-        allowed = (*allowed, 1)
+        allowed.add(1)
     expect_one_of(
         accepted_upstream(world),
-        allowed,
+        sorted(allowed),
         f"the number of messages accepted upstream after {delivery.final.shown!r}",
     )
 
@@ -210,7 +206,7 @@ def test_no_2xx_without_acceptance_if_the_upstream_sends_garbage(
     expect_promise_kept(world, stage, raw(GARBAGE))
 
 
-@clause("INV-05")
+@clause("INV-01")
 @pytest.mark.parametrize("stage", ["rcpt", "data"])
 def test_replies_sent_ahead_of_their_commands_are_no_acceptance(
     world: World, stage: str
@@ -283,18 +279,24 @@ def test_data_is_sent_to_the_upstream_only_when_the_message_is_whole(
 
 
 @clause("INV-18")
-@pytest.mark.parametrize("octets", [b"\n", b"\r", b"\0"], ids=["LF", "CR", "NUL"])
 def test_a_message_that_the_relay_refuses_never_reaches_the_upstream(
-    world: World, octets: bytes
+    world: World,
 ) -> None:
-    with world.client() as client:
-        open_transaction(world, client)
-        expect_reply(client.data(), 354, to="DATA")
-        client.send(world.message(body="a") + octets + b"b\r\n.\r\n")
-        reply = client.read_reply()
-    if reply.positive:
-        pytest.skip(f"the subject does not refuse this message: {reply.shown}")
-    expect_nothing_upstream(world)
+    refused = []
+    for name, octet in (("LF", b"\n"), ("CR", b"\r"), ("NUL", b"\0")):
+        with world.client() as client:
+            open_transaction(world, client)
+            expect_reply(client.data(), 354, to="DATA")
+            message = world.message(f"X-Octet: {name}", body="a")
+            client.send(message + octet + b"b\r\n.\r\n")
+            if not client.read_reply().positive:
+                refused.append(name)
+    if not refused:
+        pytest.skip("the subject refuses none of the messages that others refuse")
+    fence(world)
+    for arrived in world.upstream.messages:
+        for _, name in arrived.fields("X-Octet"):
+            expect_not_in(name, refused, "the messages refused and yet forwarded")
 
 
 # The recipients of a transaction

@@ -97,12 +97,11 @@ def test_a_client_lost_before_its_end_of_data_completes_nothing(
     expect_nothing_upstream(world)
 
 
-@clause("INV-06")
+@clause("INV-29")
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt"])
 def test_a_client_lost_while_its_rcpt_is_under_way_completes_nothing(
     world: World, stage: str
 ) -> None:
-    world.require("in-session")
     gate = hold()
     world.upstream.on(stage, gate)
     client = world.client()
