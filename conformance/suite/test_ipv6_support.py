@@ -33,6 +33,14 @@ def deliver(world: World, *, family: int = 4, patience: float = 0.0) -> Delivery
         return client.deliver(world.sender.address, world.info, world.message())
 
 
+def uses_ipv6(world: World) -> None:
+    """The positive control of a fallback: with nothing in its way, IPv6 is used. Skips the test where
+    it is not."""
+    forward(world, recipient=world.far, upstream=world.far_upstream)
+    if family_used(world.far_upstream) != 6:
+        pytest.skip("there is no IPv6 to fall back from: see IPV6-01")
+
+
 def expect_no_connection(upstream: Upstream) -> None:
     expect(upstream.dialogues, [], f"connections to {upstream.name}")
 
@@ -52,15 +60,17 @@ def test_a_host_with_aaaa_alone_is_reached_over_ipv6(world: World) -> None:
 
 
 @clause("IPV6-02")
-def test_ipv4_is_used_where_the_ipv6_connection_is_refused(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_connection_is_refused(world: World) -> None:
+    uses_ipv6(world)
     world.upstream.stop_listening(6)
     forward(world)
     expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-03")
-def test_ipv4_is_used_where_the_ipv6_address_is_silent(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_address_is_silent(world: World) -> None:
     world.require("timeouts")
+    uses_ipv6(world)
     connect = world.subject.timeouts.upstream_connect
     world.upstream.go_silent(6)
     delivery = deliver(world, patience=connect)
@@ -70,14 +80,15 @@ def test_ipv4_is_used_where_the_ipv6_address_is_silent(world: World) -> None:
 
 
 @clause("IPV6-04")
-def test_ipv4_is_used_where_the_ipv6_network_is_unreachable(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_network_is_unreachable(world: World) -> None:
+    uses_ipv6(world)
     world.dns.set(world.upstream.name, "AAAA", UNREACHABLE)
     forward(world)
     expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-05")
-def test_ipv4_is_used_where_there_is_no_aaaa(world: World) -> None:
+def test_ipv4_is_used_if_there_is_no_aaaa(world: World) -> None:
     world.no_mx()
     upstream = world.mx_host(world.destination, label="mx4", ipv6=False)
     forward(world, upstream=upstream)
@@ -85,7 +96,8 @@ def test_ipv4_is_used_where_there_is_no_aaaa(world: World) -> None:
 
 
 @clause("IPV6-14")
-def test_ipv4_is_used_where_the_aaaa_lookup_fails(world: World) -> None:
+def test_ipv4_is_used_if_the_aaaa_lookup_fails(world: World) -> None:
+    uses_ipv6(world)
     world.dns.fail(world.upstream.name, faults.Servfail(), "AAAA")
     forward(world)
     expect(family_used(world.upstream), 4, "the IP version used")
@@ -102,6 +114,7 @@ def test_every_aaaa_of_a_host_is_tried_before_its_a(world: World) -> None:
 def test_the_preferred_hosts_ipv4_comes_before_the_next_hosts_ipv6(
     world: World,
 ) -> None:
+    uses_ipv6(world)
     second = world.mx_host(world.destination, 20, label="mx2")
     world.upstream.stop_listening(6)
     forward(world)
