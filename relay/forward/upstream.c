@@ -388,7 +388,8 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
-/* The local part goes out as the route has it, the domain in A-labels. Clauses: CHAR-09, EAI-07 */
+/* The local part goes out as the route has it, the domain in A-labels.
+ * Clauses: CHAR-09, EAI-07, EAI-15 */
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
                         struct upstream_answer *answer)
 {
