@@ -53,32 +53,32 @@ def test_an_aligned_signature_that_does_not_verify_does_not_help_under_p_reject(
 def test_a_message_with_an_aligned_spf_pass_is_forwarded_under_p_reject(
     world: World,
 ) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject")
     forwarded(world, world.message(), stranger=False)
+    require_enforcement(world)
 
 
 @clause("DMARC-03")
 def test_a_message_with_an_aligned_dkim_pass_is_forwarded_under_p_reject(
     world: World,
 ) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject")
     forwarded(world, sign(world.message(), world.sender.domain))
+    require_enforcement(world)
 
 
 @clause("DMARC-04")
 def test_a_failing_message_is_forwarded_under_p_quarantine(world: World) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=quarantine")
     forwarded(world, world.message())
+    require_enforcement(world)
 
 
 @clause("DMARC-05")
 def test_a_failing_message_is_forwarded_under_p_none(world: World) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=none")
     forwarded(world, world.message())
+    require_enforcement(world)
 
 
 @clause("DMARC-06")
@@ -130,11 +130,11 @@ def test_a_subdomain_that_exists_is_not_under_np(world: World) -> None:
 
 @clause("DMARC-30")
 def test_spf_of_a_subdomain_is_aligned_in_relaxed_mode(world: World) -> None:
-    require_enforcement(world)
     subdomain = f"bounce.{world.sender.domain}"
     world.dns.add_text(subdomain, "v=spf1 +all")
     world.sender.publish_dmarc("v=DMARC1; p=reject; aspf=r")
     forwarded(world, world.message(), sender=f"x@{subdomain}")
+    require_enforcement(world)
 
 
 @clause("DMARC-30")
@@ -147,18 +147,18 @@ def test_spf_of_a_subdomain_is_not_aligned_in_strict_mode(world: World) -> None:
 
 @clause("DMARC-30")
 def test_spf_of_the_author_domain_is_aligned_in_strict_mode(world: World) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject; aspf=s")
     forwarded(world, world.message(), stranger=False)
+    require_enforcement(world)
 
 
 @clause("DMARC-08")
 def test_a_signature_by_a_subdomain_is_aligned_in_relaxed_mode(world: World) -> None:
-    require_enforcement(world)
     subdomain = f"mail.{world.sender.domain}"
     publish_key(world, subdomain)
     world.sender.publish_dmarc("v=DMARC1; p=reject; adkim=r")
     forwarded(world, sign(world.message(), subdomain))
+    require_enforcement(world)
 
 
 @clause("DMARC-08")
@@ -175,9 +175,9 @@ def test_a_signature_by_a_subdomain_is_not_aligned_in_strict_mode(
 def test_a_signature_by_the_author_domain_is_aligned_in_strict_mode(
     world: World,
 ) -> None:
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject; adkim=s")
     forwarded(world, sign(world.message(), world.sender.domain))
+    require_enforcement(world)
 
 
 @clause("DMARC-09")
@@ -233,8 +233,8 @@ def test_a_message_is_forwarded_despite_a_dns_failure_where_spf_passes(
 def test_an_spf_fail_without_a_dmarc_record_is_no_reason_to_refuse(
     world: World,
 ) -> None:
-    require_enforcement(world)
     forwarded(world, world.message())
+    require_enforcement(world)
 
 
 @clause("DMARC-17")
@@ -307,10 +307,10 @@ def test_a_failing_message_is_refused_under_p_quarantine_where_the_deployment_re
 @clause("DMARC-20")
 def test_no_message_is_refused_under_pct_0(world: World) -> None:
     world.reconfigure(dmarc_edition="rfc7489")
-    require_enforcement(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject; pct=0")
     for n in range(8):
         forwarded(world, world.message(f"X-N: {n}"))
+    require_enforcement(world)
 
 
 @clause("DMARC-32")
@@ -346,11 +346,11 @@ def test_a_failing_message_is_refused_under_pct_0_in_rfc_9989(world: World) -> N
 def test_a_dns_failure_at_a_name_of_one_label_is_no_reason_to_refuse(
     world: World,
 ) -> None:
-    require_enforcement(world)
     top = f"failing{world.slot}"
     world.dns.fail(f"_dmarc.{top}", faults.Servfail())
     world.dns.add(f"host.{top}", "A", world.sender.ipv4)
     forwarded(world, from_domain(world, f"host.{top}"))
+    require_enforcement(world)
 
 
 @clause("DMARC-26")
