@@ -24,20 +24,25 @@ def seen_from(world: World, address: str) -> str:
 
 @clause("PSPF-01")
 @pytest.mark.parametrize("address", [str(COVERED[7]), str(COVERED[-1])])
-def test_the_lower_half_of_the_ipv4_prefix_passes(world: World, address: str) -> None:
+def test_spf_for_the_rewritten_sender_passes_from_the_lower_half_of_the_ipv4_prefix(
+    world: World, address: str
+) -> None:
     expect(seen_from(world, address), "pass", f"SPF from {address}")
 
 
 @clause("PSPF-02")
 @pytest.mark.parametrize("address", [str(UNCOVERED[0]), str(UNCOVERED[-1])])
-def test_the_upper_half_of_the_ipv4_prefix_is_a_softfail(
+def test_spf_for_the_rewritten_sender_softfails_from_the_upper_half_of_the_ipv4_prefix(
     world: World, address: str
 ) -> None:
     expect(seen_from(world, address), "softfail", f"SPF from {address}")
 
 
 @clause("PSPF-03")
-def test_mail_that_leaves_over_ipv6_is_a_softfail(world: World) -> None:
+def test_spf_for_the_rewritten_sender_softfails_from_the_ipv6_prefix(
+    world: World,
+) -> None:
+    world.require("ipv6")
     world.upstream.stop_listening(4)
     dialogue = forward(world).dialogue
     result = spf_result(

@@ -1,0 +1,315 @@
+"""Budgets: how many commands, sessions, octets of memory, seconds and DNS questions one session, one
+client and one message may have (limits.yaml)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from conformance import clause, expect, expect_reply, expect_true
+from conformance.lab import Client, Reply, World, stuffed
+from conformance.suite.acts import expect_nothing_upstream, open_transaction
+from conformance.suite.sizes import CRLF, begin_data, of_size
+
+IDLE_COMMANDS_MAX = 1000
+
+
+def declared(limit: int, what: str) -> int:
+    """A limit of the subject's; skips the test if its adapter does not declare it."""
+    if limit <= 0:
+        pytest.skip(f"{what} is not known of this subject")
+    return limit
+
+
+def expect_last_is_421(codes: list[int]) -> None:
+    """Bad commands were answered as such, up to the one that used up the budget."""
+    for number, code in enumerate(codes[:-1], 1):
+        expect_true(500 <= code < 600, f"a 5xx to bad command {number}", code)
+    expect(codes[-1], 421, f"the code for bad command {len(codes)}")
+
+
+@clause("LIM-16")
+def test_the_twentieth_bad_command_is_a_421_and_the_connection_is_closed(
+    world: World,
+) -> None:
+    with world.client() as client:
+        bad = range(world.subject.limits.bad_commands)
+        expect_last_is_421([client.command("FROB").code for _ in bad])
+        client.expect_closed()
+
+
+@clause("LIM-16")
+def test_bad_commands_of_different_kinds_count_together(world: World) -> None:
+    kinds = ["FROB", "MAIL FROM:x", "RCPT TO:<a@b.example>", "DATA", "EHLO"]
+    with world.client() as client:
+        bad = range(world.subject.limits.bad_commands)
+        codes = [client.command(kinds[n % len(kinds)]).code for n in bad]
+        expect_last_is_421(codes)
+
+
+@clause("LIM-17")
+def test_200_good_commands_leave_the_budget_of_bad_commands_whole(
+    world: World,
+) -> None:
+    with world.client() as client:
+        for number in range(200):
+            expect_reply(client.command("NOOP"), 250, to=f"NOOP {number}")
+        for number in range(1, world.subject.limits.bad_commands):
+            reply = client.command("FROB")
+            expect_reply(reply, "5xx", to=f"bad command {number}")
+        last = client.command("FROB")
+        if last.code != 421:
+            pytest.skip(f"bad commands are not limited: the last one got {last}")
+
+
+@clause("LIM-24")
+def test_after_1000_commands_without_a_message_a_421_and_the_connection_is_closed(
+    world: World,
+) -> None:
+    with world.client() as client:  # which has said EHLO
+        for number in range(IDLE_COMMANDS_MAX - 1):
+            expect_reply(client.command("NOOP"), 250, to=f"NOOP {number}")
+        expect_reply(client.command("NOOP"), 421, to="the command after 1000")
+        client.expect_closed()
+
+
+@clause("LIM-24")
+def test_a_message_accepted_starts_the_count_of_commands_anew(world: World) -> None:
+    with world.client() as client:
+        for _ in range(2):
+            for _ in range(IDLE_COMMANDS_MAX - 100):
+                expect_reply(client.command("RSET"), 250, to="RSET")
+            delivery = client.deliver(world.sender.address, world.info, world.message())
+            expect_reply(delivery.end, "2xx", to="the end of DATA")
+
+
+@clause("LIM-35")
+def test_the_421_for_too_many_bad_commands_is_4_7_0(world: World) -> None:
+    with world.client() as client:
+        for _ in range(world.subject.limits.bad_commands - 1):
+            client.command("FROB")
+        expect_reply(client.command("FROB"), 421, enhanced="4.7.0", to="the last")
+
+
+@clause("LIM-35")
+def test_the_421_for_too_many_commands_is_4_7_0(world: World) -> None:
+    with world.client() as client:
+        for _ in range(IDLE_COMMANDS_MAX - 1):
+            client.command("NOOP")
+        expect_reply(client.command("NOOP"), 421, enhanced="4.7.0", to="the last")
+
+
+@clause("LIM-18")
+def test_a_client_with_too_many_sessions_gets_421_instead_of_a_banner(
+    world: World,
+) -> None:
+    limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
+    source = world.new_client_addresses()[0]
+    clients = [world.client(source=source) for _ in range(limit)]
+    excess = world.client(source=source, greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more")
+    excess.expect_closed()
+    world.client(source=world.new_client_addresses()[0]).quit()
+    for client in clients:
+        expect_reply(client.quit(), 221, to="QUIT")
+        client.close()
+    served_again(world, source)
+
+
+def served_again(world: World, source: str) -> None:
+    """A client there gets its banner, once the server has noticed that others are gone."""
+    deadline = time.monotonic() + world.patience
+    banner = world.client(source=source, greet=False).banner()
+    while banner.code == 421 and time.monotonic() < deadline:
+        banner = world.client(source=source, greet=False).banner()
+    expect_reply(banner, 220, to="a connection after sessions have ended")
+
+
+@clause("LIM-18")
+def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
+    world.require("ipv6")
+    limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
+    for _ in range(limit):
+        world.client(source=world.new_client_addresses()[1])
+    excess = world.client(source=world.new_client_addresses()[1], greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more from the /64")
+    excess.expect_closed()
+    world.client(source=world.new_client_addresses()[0]).quit()
+
+
+@clause("LIM-23")
+def test_with_too_many_sessions_in_all_a_client_gets_421_instead_of_a_banner(
+    world: World,
+) -> None:
+    limits = world.subject.limits
+    declared(limits.sessions, "sessions")
+    declared(limits.sessions_per_client, "sessions_per_client")
+    clients: list[Client] = []
+    while len(clients) < limits.sessions:
+        source = world.new_client_addresses()[0]
+        room = min(limits.sessions_per_client, limits.sessions - len(clients))
+        clients += [world.client(source=source) for _ in range(room)]
+    source = world.new_client_addresses()[0]
+    excess = world.client(source=source, greet=False)
+    expect_reply(excess.read_reply(), 421, to="one connection more")
+    excess.expect_closed()
+    for client in clients:
+        client.close()
+    served_again(world, source)
+
+
+@clause("LIM-22")
+def test_past_the_memory_budget_a_message_gets_452_4_3_1_and_the_service_lives_on(
+    world: World,
+) -> None:
+    budget = declared(world.subject.limits.memory, "memory")
+    whole = stuffed(of_size(world.message(), budget // 4))
+    waiting: list[Client] = []
+    answers: list[Reply] = []
+    for _ in range(6):
+        client = world.client(source=world.new_client_addresses()[0])
+        mail = client.mail(world.sender.address)
+        if not mail.positive:
+            answers.append(mail)
+            continue
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
+        client.send(whole[:-5])
+        waiting.append(client)
+    # The last to come is the likeliest to be put off; one that is taken will do.
+    while waiting and not any(answer.positive for answer in answers):
+        waiting[-1].send(whole[-5:])
+        answers.append(waiting.pop().read_reply())
+    refused = [answer for answer in answers if not answer.positive]
+    expect_true(refused, "at least one message put off", answers)
+    for answer in refused:
+        expect_reply(answer, 452, enhanced="4.3.1")
+    expect_true(len(refused) < len(answers), "at least one message taken", answers)
+    for client in waiting:
+        client.close()
+    expect_reply(world.client().mail(world.sender.address), 250, to="a later MAIL")
+
+
+def send_beside(client: Client, data: bytes, holding: list[Client]) -> None:
+    """Sends `data`, while the clients that hold messages keep up the rate that is asked of them."""
+    piece = 1 << 20
+    for start in range(0, len(data), piece):
+        client.send(data[start : start + piece])
+        for other in holding:
+            other.send((b"x" * 76 + CRLF) * 20)
+
+
+def hold_messages(
+    world: World, holding: list[Client], source: str, size: int, count: int
+) -> None:
+    """Adds to `holding` sessions from `source` that have sent all but the end of a message, as many as
+    are let into DATA."""
+    whole = stuffed(of_size(world.message(), size))
+    for _ in range(count):
+        client = world.client(source=source)
+        if not client.mail(world.sender.address).positive:
+            client.close()
+            return
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
+        send_beside(client, whole[:-5], holding)
+        holding.append(client)
+
+
+@clause("LIM-30")
+def test_one_client_cannot_hold_more_than_half_of_the_memory_budget(
+    world: World,
+) -> None:
+    budget = declared(world.subject.limits.memory, "memory")
+    holding: list[Client] = []
+    source = world.new_client_addresses()[0]
+    hold_messages(world, holding, source, budget // 5, count=3)
+    expect_true(holding, "a message let into DATA", "none was")
+    last = holding.pop()
+    last.send(b"the end\r\n.\r\n")
+    reply = last.read_reply()
+    expect_reply(reply, 452, enhanced="4.3.1", to="the client's last message")
+    with world.client(source=world.new_client_addresses()[0]) as other:
+        begin_data(world, other)
+        message = of_size(world.message(), budget // 3)
+        send_beside(other, stuffed(message), holding)
+        expect_reply(other.read_reply(), 250, to="another client's message")
+    for client in holding:
+        client.close()
+
+
+@clause("LIM-31")
+def test_small_messages_are_accepted_while_large_ones_fill_the_memory_budget(
+    world: World,
+) -> None:
+    budget = declared(world.subject.limits.memory, "memory")
+    holding: list[Client] = []
+    for size in (budget // 5, budget // 5, budget // 16):
+        source = world.new_client_addresses()[0]
+        hold_messages(world, holding, source, size, count=3)
+    with world.client(source=world.new_client_addresses()[0]) as small:
+        open_transaction(world, small)
+        expect_reply(small.data(), 354, to="DATA")
+        message = of_size(world.message(), 100_000)
+        expect_reply(small.content(message), 250, to="a small message")
+    for client in holding:
+        client.close()
+
+
+@clause("LIM-32")
+def test_a_client_that_falls_below_the_minimum_rate_is_disconnected(
+    world: World,
+) -> None:
+    patience = world.subject.timeouts.client_data
+    with world.client() as client:
+        begin_data(world, client)
+        client.send(stuffed(of_size(world.message(), 1_000_000))[:-5])
+        # The rate is due over a window of `patience`; an octet a third of it apart keeps none.
+        given_up = False
+        deadline = time.monotonic() + 4 * patience + client.patience
+        while not given_up and time.monotonic() < deadline:
+            client.send(b"x")
+            given_up = not client.is_silent_for(patience / 3)
+        expect_true(given_up, "the client disconnected", "it still may send")
+        client.expect_closed()
+    expect_nothing_upstream(world)
+
+
+QUESTIONS = 200
+
+
+def publish_90_hosts(world: World, aliases: int) -> None:
+    """An SPF record that names 90 hosts, within RFC 7208 4.6.4, each at the end of so many CNAMEs."""
+    domain = world.sender.domain
+    world.dns.remove(domain, "TXT")
+    exchanges = [f"m{m}.{domain}" for m in range(9)]
+    terms = " ".join(f"mx:{exchange}" for exchange in exchanges)
+    world.dns.add_text(domain, f"v=spf1 {terms} +all")
+    for exchange in exchanges:
+        for n in range(10):
+            names = [f"h{n}.{exchange}"]
+            names += [f"c{c}.h{n}.{exchange}" for c in range(aliases)]
+            world.dns.add(exchange, "MX", f"10 {names[0]}.")
+            for alias, target in zip(names, names[1:]):
+                world.dns.add(alias, "CNAME", f"{target}.")
+            world.dns.add(names[-1], "A", "203.0.113.254")
+
+
+@clause("LIM-33")
+@pytest.mark.parametrize(
+    ("aliases", "code"), [(0, "2xx"), (4, "4xx")], ids=["within", "beyond"]
+)
+def test_a_message_causes_at_most_200_dns_questions(
+    world: World, aliases: int, code: str
+) -> None:
+    publish_90_hosts(world, aliases)
+    with world.client(source=world.sender.ipv4) as client:
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_reply(delivery.final, code, to="the message")
+    asked = [
+        query for query in world.dns.queries() if world.sender.domain in query.name
+    ]
+    # Hosts alone have CNAMEs, which the lab's server follows within its answer.
+    count = sum(1 + aliases * (query.rdtype == "A") for query in asked)
+    expect_true(0 < count <= QUESTIONS, f"at most {QUESTIONS} questions", count)
