@@ -94,9 +94,14 @@ def extended(world: World, message: bytes) -> Message:
     return arrived
 
 
+def expect_intact(world: World) -> None:
+    """The control of a test of bad chains: a good one is a pass."""
+    expect(judged(world, chained(world))[0], "pass", "the result of an intact chain")
+
+
 def expect_fails(world: World, message: bytes, *others: str) -> None:
     """An intact chain is a pass, that of `message` fails (or has one of `others` as its result)."""
-    expect(judged(world, chained(world))[0], "pass", "the result of an intact chain")
+    expect_intact(world)
     result, arrived = judged(world, message)
     if not result.startswith("refused: 5"):
         expect_one_of(result, ("fail", *others), "the ARC result")
@@ -209,6 +214,7 @@ def test_the_result_of_the_validation_is_recorded(world: World, result: str) -> 
         message = world.message()
     else:
         message = altered(world, "body") if result == "fail" else chained(world)
+    expect_intact(world)
     said, arrived = judged(world, message)
     if result == "fail" and said.startswith("refused: 5"):
         pytest.skip("the subject refuses messages with a failed chain")
@@ -226,7 +232,7 @@ def test_the_seal_of_a_failed_chain_signs_its_own_set_only(
         message = without_set(chained(world, 3), 2)
     else:
         message = altered(world, what)
-    expect(judged(world, chained(world))[0], "pass", "the result of an intact chain")
+    expect_intact(world)
     said, arrived = judged(world, message)
     if arrived is None:
         pytest.skip(f"the subject does not forward it ({said})")
