@@ -36,7 +36,9 @@ def level_objection(clause: Clause, texts: Texts) -> str | None:
         case "recommended" if not is_rfc or not _RECOMMENDED.search(clause.quote):
             return "level recommended needs an RFC's SHOULD, SHOULD NOT or RECOMMENDED in its quote"
         case "choice" if source.work == "postmaster":
-            return "a sentence of the Postmaster page has level documented or limitation"
+            return (
+                "a sentence of the Postmaster page has level documented or limitation"
+            )
     return None
 
 

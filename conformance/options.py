@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import random
 from pathlib import Path
 
 from conformance.settings import ROOT, SUITE, Settings
+from conformance.clauses import GATING, LEVELS
 from conformance.subjects import NAMES
+from conformance.subjects.base import CAPABILITIES
 
 DESCRIPTION = """\
 Tests an MTA that forwards mail against the clauses of conformance/catalogue/, over real SMTP and DNS
@@ -68,6 +71,25 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def levels(text: str) -> list[str]:
+    """The levels in a comma-separated list, in their order."""
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := names - set(LEVELS):
+        raise argparse.ArgumentTypeError(f"no level '{sorted(unknown)[0]}'")
+    return [level for level in LEVELS if level in names]
+
+
+def capabilities(text: str) -> list[str]:
+    """The names in a comma-separated list."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in CAPABILITIES:
+            near = difflib.get_close_matches(name, CAPABILITIES)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise argparse.ArgumentTypeError(f"no capability '{name}'{hint}")
+    return names
+
+
 def _add_subject(group: argparse._ArgumentGroup) -> None:
     whom = group.add_mutually_exclusive_group()
     whom.add_argument(
@@ -87,6 +109,14 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         default="none",
         help="how the client's address is passed to --target: none (it is that of the connection), "
         "proxy (PROXY protocol), xclient",
+    )
+    group.add_argument(
+        "--without",
+        metavar="CAPABILITY,...",
+        type=capabilities,
+        default=[],
+        help="what the MTA does not claim to do, so that its clauses are unimplemented and not failed: "
+        + ", ".join(CAPABILITIES),
     )
     group.add_argument(
         "--binary",
@@ -174,7 +204,15 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="let all clauses gate, including those that only warn",
+        help="let clauses of every level gate, as with the reference relay",
+    )
+    group.add_argument(
+        "--gate",
+        metavar="LEVEL,...",
+        type=levels,
+        help="let clauses of these levels gate, and others only warn: "
+        f"{', '.join(LEVELS)} (default: all for the reference relay, for any other MTA "
+        f"{', '.join(level for level in LEVELS if level in GATING)})",
     )
     group.add_argument(
         "--waivers",
@@ -182,6 +220,14 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
         help="known failures that are accepted until a date, in YAML: "
         "a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}",
     )
+
+
+def gate_of(options: argparse.Namespace) -> list[str]:
+    """The levels that gate."""
+    if options.gate:
+        return list(options.gate)
+    own = options.target is None and options.subject == "reference"
+    return [level for level in LEVELS if own or options.strict or level in GATING]
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -200,12 +246,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
         repeat=options.repeat,
         timeout_scale=options.timeout_scale,
         report=str(Path(options.report).resolve()),
-        strict=options.strict,
+        gate=gate_of(options),
         waivers=options.waivers,
         verbose=options.verbose,
         binary=options.binary,
         broken_clause=options.broken_clause,
         first_failure=options.first_failure,
+        without=options.without,
         anyway=options.anyway,
         brief=options.brief,
         suite=str(Path(options.suite).resolve()),

@@ -60,8 +60,14 @@ def reproduce_command(settings: Settings, ids: list[str]) -> str:
     words = ["scripts/conform"]
     if settings.target:
         words.append(f"--target {settings.target}")
+        if settings.client_address_by != "none":
+            words.append(f"--client-address-by {settings.client_address_by}")
     elif settings.subject != "reference":
         words.append(f"--subject {settings.subject}")
+    if settings.without:
+        words.append(f"--without {','.join(settings.without)}")
+    if settings.timeout_scale != 1.0:
+        words.append(f"--timeout-scale {settings.timeout_scale:g}")
     if settings.binary:
         words.append(f"--binary {settings.binary}")
     if settings.broken_clause:
@@ -84,6 +90,7 @@ class Runner:
     def subject(self) -> Subject:
         if self._subject is None:
             self._subject = make_subject(self.settings)
+            self._subject.capabilities -= frozenset(self.settings.without)
         return self._subject
 
     # Selection
@@ -202,7 +209,7 @@ class Runner:
         late = world.lab.lateness.complaint() if world is not None else None
         failed = isinstance(error, (ConformanceFailure, AssertionError))
         if failed and late is not None and call.when != "teardown":
-            result.outcome = Outcome.ERROR
+            result.outcome, result.late = Outcome.ERROR, True
             result.reason = f"{late}, so that this says nothing of the subject: {error}"
         elif isinstance(error, ConformanceFailure) and call.when != "teardown":
             result.outcome = Outcome.FAIL

@@ -28,13 +28,14 @@ class Settings:
     client_address_by: str = (
         "none"  # how a client's address is passed to a remote subject
     )
+    without: list[str] = field(default_factory=list)  # capabilities
     clauses: list[str] = field(default_factory=list)  # globs; empty: all
     jobs: int | None = 1  # labs in parallel; None: as many as needed
     shuffle: int | None = None  # the seed
     repeat: int = 1
     timeout_scale: float = 1.0
     report: str = "reports"  # a directory
-    strict: bool = False
+    gate: list[str] = field(default_factory=list)  # levels; empty: all
     waivers: str | None = None
     verbose: bool = False
     binary: str | None = None  # of the reference relay

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # What a subject may declare; a clause that needs one which is not declared is "unimplemented".
 CAPABILITIES = {
     "srs": "rewrites the reverse-path by the Sender Rewriting Scheme",
+    "queue": "accepts a message before an upstream has, and delivers it later",
     "in-session": "relays the upstream's replies to the client in the same session",
     "starttls": "offers STARTTLS to clients",
     "upstream-starttls": "uses STARTTLS if the upstream offers it",

@@ -73,7 +73,7 @@ class Postfix(Subject):
 
     name = "postfix"
     capabilities = frozenset(
-        {"srs", "starttls", "upstream-starttls", "ipv6", "postmaster"}
+        {"srs", "queue", "starttls", "upstream-starttls", "ipv6", "postmaster"}
         | {"limits", "timeouts", "restart", "dnsbl"}
     )
     timeouts = SHORT_TIMEOUTS

@@ -43,7 +43,7 @@ class Reference(Subject):
     """One process in the foreground, configured by one YAML file."""
 
     name = "reference"
-    capabilities = frozenset(CAPABILITIES)
+    capabilities = frozenset(CAPABILITIES) - {"queue"}
     timeouts = SHORT_TIMEOUTS
     limits = LIMITS
 
