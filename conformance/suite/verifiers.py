@@ -1,13 +1,14 @@
 """What a receiver makes of a message, by code that shares nothing with the subject: dkimpy for DKIM
-and ARC, pyspf for SPF, authres for the fields; and senders that sign, by dkimpy too."""
+and ARC, pyspf for SPF; and senders that sign, by dkimpy too. Nothing that a subject writes raises any
+other exception than ConformanceFailure here."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from typing import Any
 
-import authres
 import dkim
 import dns.exception
 import dns.resolver
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PUBLIC_KEY_TYPES
 from cryptography.exceptions import InvalidSignature
 
-from conformance import expect_true
+from conformance import ConformanceFailure, Seen, expect_true, fail
 from conformance.lab import Message, World
 from conformance.lab.world import KEYS
 from conformance.suite.acts import look_up
@@ -29,9 +30,13 @@ SENDER_RSA = (KEYS / "test-sender-rsa2048.pem").read_bytes()
 
 
 def text_record(name: bytes | str, timeout: int = 5) -> bytes:
-    """The TXT record of a name, its strings joined, as dkimpy asks for it; empty if there is none."""
-    text = name.decode("ascii") if isinstance(name, bytes) else name
-    records = look_up(text, "TXT")
+    """The TXT record of a name, its strings joined, as dkimpy asks for it; empty if there is none, or
+    if the name, which the subject may have written, cannot be looked up."""
+    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+    try:
+        records = look_up(text, "TXT")
+    except dns.exception.DNSException:
+        return b""
     return "".join(re.findall(r'"([^"]*)"', records[0])).encode() if records else b""
 
 
@@ -64,7 +69,10 @@ spf.DNSLookup = _look_up_for_spf
 
 def spf_result(address: str, sender: str, helo: str) -> str:
     """What SPF says of a sender seen from an address."""
-    return str(spf.check2(i=address, s=sender, h=helo, timeout=20)[0])
+    try:
+        return str(spf.check2(i=address, s=sender, h=helo, timeout=20)[0])
+    except Exception as error:  # pyspf's own, at what no address or name can be
+        fail("a reverse-path and a HELO that SPF can be evaluated for", repr(error))
 
 
 # Tags and fields
@@ -89,71 +97,153 @@ def own_domain(world: World) -> str:
 
 def dkim_verdicts(content: bytes) -> list[tuple[str, bool]]:
     """Signing domain and whether it verifies, of every DKIM-Signature, top first."""
-    count = sum(
-        name.lower() == b"dkim-signature" for name, _ in dkim.rfc822_parse(content)[0]
-    )
+    try:
+        names = [name.lower() for name, _ in dkim.rfc822_parse(content)[0]]
+    except Exception as error:
+        fail("a message whose header a verifier can parse", repr(error))
     verdicts = []
-    for index in range(count):
+    for index in range(names.count(b"dkim-signature")):
         verifier = dkim.DKIM(content)
         try:
             good = verifier.verify(index, dnsfunc=text_record)
-        except dkim.DKIMException:
+        except Exception:  # dkimpy raises much more than DKIMException at bad tags
             good = False
-        verdicts.append(
-            (verifier.domain.decode() if verifier.domain else "", bool(good))
-        )
+        domain = (verifier.domain or b"").decode("utf-8", "replace")
+        verdicts.append((domain, bool(good)))
     return verdicts
 
 
 def arc_verdict(content: bytes) -> str:
     """The chain validation status of a message: none, pass or fail, or None where dkimpy gives up."""
-    status = dkim.arc_verify(content, dnsfunc=text_record)[0]
+    try:
+        status = dkim.arc_verify(content, dnsfunc=text_record)[0]
+    except Exception as error:
+        return f"fail: {error!r}"
     return status.decode("ascii") if isinstance(status, bytes) else str(status)
 
 
 # Authentication-Results
 
+_RESULT = re.compile(
+    r"\s*([A-Za-z0-9-]+)\s*(?:/\s*[0-9]+\s*)?=\s*([A-Za-z0-9-]+)(.*)", re.S
+)
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_PROPERTY = re.compile(
+    rf"([A-Za-z0-9-]+)\s*\.\s*([A-Za-z0-9_-]+)\s*=\s*((?:{_QUOTED}|[^\s;\"])+)"
+)
+# A value is a token or a quoted string of RFC 2045 5.1, or [[local-part] "@"] domain-name.
+_TOKEN = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]+"
+_VALUE = rf"(?:(?:{_TOKEN}|{_QUOTED})?@{_TOKEN}|{_QUOTED}|{_TOKEN})"
+_RESULT_STRICT = re.compile(
+    rf"\s*[A-Za-z0-9-]+\s*(?:/\s*[0-9]+\s*)?=\s*[A-Za-z0-9-]+"
+    rf"(?:\s+reason\s*=\s*{_VALUE})?"
+    rf"(?:\s+[A-Za-z0-9-]+\s*\.\s*[A-Za-z0-9-]+\s*=\s*{_VALUE})*\s*"
+)
+
+_AUTHSERV_ID = re.compile(rf"\s*(?:{_TOKEN}|{_QUOTED})(?:\s+[0-9]+)?\s*")
+
+
+def _parts(field: str) -> list[str]:
+    """A field's text between semicolons that are not quoted, without comments (RFC 5322 3.2.2)."""
+    parts, depth, quoted, escaped = [""], 0, False, False
+    for c in re.sub(r"\s+", " ", field):
+        if escaped or c == "\\":
+            escaped = not escaped
+        elif c == '"' and not depth:
+            quoted = not quoted
+        elif c == "(" and not quoted:
+            depth += 1
+        elif c == ")" and depth:
+            depth, c = depth - 1, " "
+        elif c == ";" and not quoted and not depth:
+            parts.append("")
+            continue
+        if not depth:
+            parts[-1] += c
+    return parts
+
 
 class Results:
-    """The results that the subject recorded of one message."""
+    """The results that the subject recorded of one message. Reads more than RFC 8601 2.2 allows: what
+    the subject found is one matter, how it writes it another (see syntax_objection()).
+    """
 
-    def __init__(self, field: str) -> None:
-        header = authres.AuthenticationResultsHeader.parse(
-            "Authentication-Results: " + re.sub(r"\s+", " ", field)
-        )
-        self.authserv_id: str = header.authserv_id
-        self._results = header.results
+    def __init__(self, *fields: str) -> None:
+        self._results: list[tuple[str, str, dict[str, str]]] = []
+        for field in fields:
+            for part in _parts(field)[1:]:
+                if found := _RESULT.match(part):
+                    method, result, rest = found.groups()
+                    properties = {
+                        f"{ptype}.{name}".lower(): _unquoted(value)
+                        for ptype, name, value in _PROPERTY.findall(rest)
+                    }
+                    self._results.append((method.lower(), result.lower(), properties))
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Method and result of each, in order."""
+        return [(method, result) for method, result, _ in self._results]
 
     def of(self, method: str) -> list[str]:
         """The results of a method, in order."""
-        return [result.result for result in self._results if result.method == method]
+        return [result for name, result, _ in self._results if name == method]
 
-    def properties(self, method: str) -> list[dict[str, str]]:
+    def properties(self, method: str) -> Seen[dict[str, str]]:
         """The properties of each result of a method: "header.d" to its value."""
-        return [
-            {f"{p.type}.{p.name}": p.value for p in result.properties}
-            for result in self._results
-            if result.method == method
-        ]
+        found = [properties for name, _, properties in self._results if name == method]
+        return Seen(found, f"result of {method}")
 
     def dkim(self) -> dict[str, str]:
         """DKIM results by signing domain; of several of one domain the last."""
         pairs = zip(self.properties("dkim"), self.of("dkim"))
-        return {properties.get("header.d", ""): result for properties, result in pairs}
+        return {_signer(properties): result for properties, result in pairs}
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value.startswith('"') and value.endswith('"'):
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+def _signer(properties: dict[str, str]) -> str:
+    """The signing domain of a DKIM result, which may be told by header.i alone (RFC 8601 2.7.1)."""
+    auid = properties.get("header.i", "").rpartition("@")[2]
+    return properties.get("header.d", auid).lower()
+
+
+def _authserv_id(field: str) -> str:
+    words = _parts(field)[0].split()
+    return _unquoted(words[0]).lower() if words else ""
 
 
 def results(message: Message) -> Results:
-    """The topmost Authentication-Results field, which is the subject's."""
-    fields = message.fields("Authentication-Results")
+    """The subject's Authentication-Results: the topmost field, and those by the same authserv-id, since
+    it may write one for each method (RFC 8601 4)."""
+    fields = [value for _, value in message.fields("Authentication-Results")]
     expect_true(fields, "an Authentication-Results field", message.header)
-    return Results(fields[0][1])
+    own = _authserv_id(fields[0])
+    return Results(*(field for field in fields if _authserv_id(field) == own))
 
 
 def arc_results(message: Message) -> Results:
     """The newest ARC-Authentication-Results field."""
-    fields = message.fields("ARC-Authentication-Results")
-    expect_true(fields, "an ARC-Authentication-Results field", message.header)
-    return Results(fields[0][1].partition(";")[2])
+    field = message.fields("ARC-Authentication-Results")[0][1]
+    return Results(field.partition(";")[2])
+
+
+def arc_results_objection(field: str) -> str | None:
+    """What in an ARC-Authentication-Results field is not in the syntax of RFC 8617 4.1.1 (that of
+    RFC 8601 2.2 after the instance), or None."""
+    instance, *payload = _parts(field)
+    if not re.fullmatch(r"\s*i\s*=\s*[0-9]{1,2}\s*", instance):
+        return repr(instance)
+    if not payload or not _AUTHSERV_ID.fullmatch(payload[0]):
+        return repr(payload[0]) if payload else "no authserv-id"
+    if [part.strip().lower() for part in payload[1:]] == ["none"]:
+        return None
+    bad = [repr(part) for part in payload[1:] if not _RESULT_STRICT.fullmatch(part)]
+    return bad[0] if bad else None if payload[1:] else "no result"
 
 
 # Senders
@@ -167,6 +257,7 @@ def sign(
     algorithm: str = "rsa-sha256",
     key: bytes = SENDER_RSA,
     length: bool = False,
+    canonicalize: tuple[bytes, bytes] = (b"relaxed", b"relaxed"),
 ) -> bytes:
     """`message` with a DKIM signature on top."""
     if algorithm == "ed25519-sha256":
@@ -176,7 +267,7 @@ def sign(
         selector.encode("ascii"),
         domain.encode("ascii"),
         key,
-        canonicalize=(b"relaxed", b"relaxed"),
+        canonicalize=canonicalize,
         signature_algorithm=algorithm.encode("ascii"),
         include_headers=[b"from", b"to", b"subject"],
         length=length,
@@ -237,7 +328,25 @@ def arc_seal(message: bytes, domain: str, hops: int = 1) -> bytes:
 def _relaxed(name: str, value: str) -> bytes:
     """A header field in relaxed canonical form (RFC 6376 3.4.2), without its line end."""
     unfolded = re.sub(r"[ \t]+", " ", value.replace("\r\n", "")).strip(" ")
-    return f"{name.lower()}:{unfolded}".encode()
+    return f"{name.lower()}:{unfolded}".encode("utf-8", "surrogateescape")
+
+
+def sign_until(message: bytes, domain: str, expires: int) -> bytes:
+    """`message` with a signature whose x= is that time, and whose t= is a week before it. The body is
+    taken to end in exactly one line end, as simple canonicalization leaves it."""
+    digest = hashlib.sha256(message.partition(b"\r\n\r\n")[2]).digest()
+    value = (
+        f"v=1; a=rsa-sha256; c=relaxed/simple; d={domain}; s=test; t={expires - 7 * 86400}; "
+        f"x={expires}; h=from:to:subject; bh={base64.b64encode(digest).decode()}; b="
+    )
+    names = ("From", "To", "Subject")
+    signed = [_relaxed(name, raw_fields(message, name)[0]) for name in names]
+    signed.append(_relaxed("DKIM-Signature", value))
+    key = serialization.load_pem_private_key(SENDER_RSA, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    octets = key.sign(b"\r\n".join(signed), padding.PKCS1v15(), hashes.SHA256())
+    b = base64.b64encode(octets).decode()
+    return f"DKIM-Signature: {value}{b}\r\n".encode() + message
 
 
 def sealed_alone(message: Message) -> bool:
@@ -251,39 +360,50 @@ def sealed_alone(message: Message) -> bool:
         (_relaxed(names[0], raw[names[0]]), _relaxed(names[1], raw[names[1]]))
     )
     signed += b"\r\n" + _relaxed(names[2], unsigned)
-    record = tags(text_record(f"{seal['s']}._domainkey.{seal['d']}").decode("ascii"))
-    key = serialization.load_der_public_key(base64.b64decode(record["p"]))
-    assert isinstance(key, rsa.RSAPublicKey)
+    name = f"{seal.get('s')}._domainkey.{seal.get('d')}"
+    record = tags(text_record(name).decode("utf-8", "replace"))
     try:
-        key.verify(
-            base64.b64decode(seal["b"]), signed, padding.PKCS1v15(), hashes.SHA256()
-        )
+        key = serialization.load_der_public_key(base64.b64decode(record.get("p", "")))
+        octets = base64.b64decode(seal.get("b", ""))
+    except ValueError:  # no base64, or no key
+        return False
+    if not isinstance(key, rsa.RSAPublicKey):
+        return False
+    try:
+        key.verify(octets, signed, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature:
         return False
     return True
 
 
-def raw_fields(content: bytes, name: str) -> list[str]:
+def raw_fields(content: bytes, name: str) -> Seen[str]:
     """The values of header fields as they came, folds and all, top first."""
     header = (
         content.partition(b"\r\n\r\n")[0].decode("utf-8", "surrogateescape") + "\r\n"
     )
     pattern = rf"^{re.escape(name)}[ \t]*:(.*?)\r\n(?![ \t])"
-    return re.findall(pattern, header, re.I | re.M | re.S)
+    return Seen(re.findall(pattern, header, re.I | re.M | re.S), f"{name} field")
 
 
 def enforce_dmarc(message: Message) -> str | None:
     """A receiver that enforces p=reject with relaxed alignment: its refusal, or None."""
-    author = re.search(r"@([A-Za-z0-9.-]+)", message.fields("From")[0][1])
+    authors = " ".join(value for _, value in message.fields("From"))
+    author = re.search(r"@([A-Za-z0-9.-]+)", authors)
     domain = author.group(1) if author else ""
-    policy = tags(text_record(f"_dmarc.{domain}").decode("ascii")).get("p")
+    record = text_record(f"_dmarc.{domain}").decode("utf-8", "replace")
+    policy = tags(record).get("p")
     sender = message.sender
-    seen = spf_result(
-        message.dialogue.peer_address, sender, message.dialogue.ehlo or ""
-    )
+    try:
+        seen = spf_result(
+            message.dialogue.peer_address, sender, message.dialogue.ehlo or ""
+        )
+        signers = [signer for signer, good in dkim_verdicts(message.content) if good]
+    except (
+        ConformanceFailure
+    ):  # the upstream runs this, not the test: no authentication
+        seen, signers = "permerror", []
     aligned = seen == "pass" and _aligned(sender.rpartition("@")[2], domain)
-    for signer, good in dkim_verdicts(message.content):
-        aligned = aligned or (good and _aligned(signer, domain))
+    aligned = aligned or any(_aligned(signer, domain) for signer in signers)
     if policy != "reject" or aligned:
         return None
     return f"550 5.7.26 unauthenticated mail from {domain} is not accepted here"
