@@ -208,7 +208,8 @@ def test_what_does_not_exist_is_not_verified(world: World, verb: str) -> None:
     expect_true(reply.code != 250, f"any code but 250 to {verb}", reply)
 
 
-UNKNOWN = ["FROB", "MAILFROM:<a@b.example>", "X", "EHLOX a", "DATA."]
+# None that looks like an attack, such as a header field: RFC 5321 7.8 lets a server hang up on those.
+UNKNOWN = ["FROB", "X", "EHLOX a", "DATA."]
 
 
 @clause("DLG-12")
@@ -438,6 +439,7 @@ OWN_REPLIES = [
     ("greeted", "RCPT TO:<{info}>", 503, "5.5.1"),
     ("greeted", "DATA", 503, "5.5.1"),
     ("greeted", "FROB", 500, "5.5.1"),
+    ("greeted", "MAILFROM:<a@b.example>", 500, "5.5.1"),
     ("greeted", "250 OK", 500, "5.5.1"),
     ("greeted", "", 500, "5.5.1"),
     ("greeted", "EXPN staff", 502, "5.5.1"),

@@ -247,9 +247,7 @@ def test_mail_without_its_keyword_is_refused(world: World, command: str) -> None
 
 
 @clause("DLG-47")
-@pytest.mark.parametrize(
-    "command", ["MAIL", "MAIL FROM:", "MAIL FROM:<alice@@sender.example>"]
-)
+@pytest.mark.parametrize("command", ["MAIL", "MAIL FROM:"])
 def test_a_mail_refused_for_its_argument_changes_nothing(
     world: World, command: str
 ) -> None:
