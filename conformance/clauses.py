@@ -77,7 +77,8 @@ class Clause:
 
     @property
     def gates(self) -> bool:
-        """Whether a failure makes the subject non-conforming without --strict."""
+        """Whether a failure makes an MTA other than the reference non-conforming, unless --gate says
+        otherwise."""
         return self.level in GATING
 
     @property

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 from conformance.settings import ROOT, SUITE, Settings
+from conformance.clauses import GATING, LEVELS
 from conformance.subjects import NAMES
 from conformance.subjects.base import CAPABILITIES
 
@@ -68,6 +69,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         if value is not None and not 0 < value < math.inf:
             parser.error(f"argument {name}: {value} is not a positive number")
     return options
+
+
+def levels(text: str) -> list[str]:
+    """The levels in a comma-separated list, in their order."""
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := names - set(LEVELS):
+        raise argparse.ArgumentTypeError(f"no level '{sorted(unknown)[0]}'")
+    return [level for level in LEVELS if level in names]
 
 
 def capabilities(text: str) -> list[str]:
@@ -195,7 +204,15 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="let all clauses gate, including those that only warn",
+        help="let clauses of every level gate, as with the reference relay",
+    )
+    group.add_argument(
+        "--gate",
+        metavar="LEVEL,...",
+        type=levels,
+        help="let clauses of these levels gate, and others only warn: "
+        f"{', '.join(LEVELS)} (default: all for the reference relay, for any other MTA "
+        f"{', '.join(level for level in LEVELS if level in GATING)})",
     )
     group.add_argument(
         "--waivers",
@@ -203,6 +220,14 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
         help="known failures that are accepted until a date, in YAML: "
         "a list of {clause: GLOB, reason: TEXT, until: YYYY-MM-DD}",
     )
+
+
+def gate_of(options: argparse.Namespace) -> list[str]:
+    """The levels that gate."""
+    if options.gate:
+        return list(options.gate)
+    own = options.target is None and options.subject == "reference"
+    return [level for level in LEVELS if own or options.strict or level in GATING]
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -221,7 +246,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         repeat=options.repeat,
         timeout_scale=options.timeout_scale,
         report=str(Path(options.report).resolve()),
-        strict=options.strict,
+        gate=gate_of(options),
         waivers=options.waivers,
         verbose=options.verbose,
         binary=options.binary,

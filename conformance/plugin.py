@@ -209,7 +209,7 @@ class Runner:
         late = world.lab.lateness.complaint() if world is not None else None
         failed = isinstance(error, (ConformanceFailure, AssertionError))
         if failed and late is not None and call.when != "teardown":
-            result.outcome = Outcome.ERROR
+            result.outcome, result.late = Outcome.ERROR, True
             result.reason = f"{late}, so that this says nothing of the subject: {error}"
         elif isinstance(error, ConformanceFailure) and call.when != "teardown":
             result.outcome = Outcome.FAIL

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from conformance.clauses import Clause
+from conformance.clauses import LEVELS, Clause
 from conformance.report.console import Progress
 from conformance.report.model import Outcome, Run, TestResult, judge
 from conformance.settings import ROOT, Settings, is_sanity
@@ -158,7 +158,7 @@ def run_tests(
         version=version,
         started=started,
         duration=time.monotonic() - clock,
-        strict=settings.strict,
+        gate=tuple(settings.gate or LEVELS),
         complete=complete,
         clauses=judge(chosen, tests),
         tests=tests,

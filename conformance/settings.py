@@ -35,7 +35,7 @@ class Settings:
     repeat: int = 1
     timeout_scale: float = 1.0
     report: str = "reports"  # a directory
-    strict: bool = False
+    gate: list[str] = field(default_factory=list)  # levels; empty: all
     waivers: str | None = None
     verbose: bool = False
     binary: str | None = None  # of the reference relay

@@ -10,7 +10,8 @@ the project.
     version          as the subject reports it; "?" if it could not be determined
     started          ISO 8601 date and time, in UTC
     duration         in seconds
-    strict           whether --strict was given
+    strict           whether every level gates
+    gate             the levels that do
     complete         whether all clauses were selected
     exit_status      of conform, see --help
     failure          why the lab or the subject could not run, or null
@@ -38,5 +39,6 @@ the project.
       details        the traceback of a failure or an error
       transcript     the file with everything sent and received, if the test used the lab
       command        repeats the tests of its first clause
+      late           true of an error because the lab itself was too late, on a busy machine
       lab_failure    always false
 """

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from itertools import groupby
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def report(
         for heading, group in groupby(run.clauses, key=lambda r: r.clause.heading):
             _line(console)
             _line(console, (heading, "bold"))
-            _print_verdicts(list(group), run.strict, console, brief)
+            _print_verdicts(list(group), run.gate, console, brief)
     failed = _failed(run)
     for clause, test in failed[:FAILURES_SHOWN] if brief else failed:
         _print_failure(clause, test, console, directory)
@@ -168,11 +169,11 @@ def _beside(console: Console, name: Part, *parts: Part, fold: bool = True) -> No
 
 
 def _print_verdicts(
-    results: list[ClauseResult], strict: bool, console: Console, brief: bool
+    results: list[ClauseResult], gate: Collection[str], console: Console, brief: bool
 ) -> None:
     together: dict[tuple[Outcome, str], list[str]] = {}
     for result in results:
-        clause, verdict, note = result.clause, result.verdict, _note(result, strict)
+        clause, verdict, note = result.clause, result.verdict, _note(result, gate)
         if brief and verdict not in _BAD:
             together.setdefault((verdict, note), []).append(clause.id)
         else:
@@ -183,13 +184,13 @@ def _print_verdicts(
         _beside(console, (verdict, _STYLE[verdict]), " ".join(names), (note, "dim"))
 
 
-def _note(result: ClauseResult, strict: bool) -> str:
+def _note(result: ClauseResult, gate: Collection[str]) -> str:
     """Further facts on the verdict."""
     notes = [result.tally, shown(result.reason or "")]
     if result.verdict == Outcome.FAIL and result.waiver:
         reason = shown(result.waiver.reason)
         notes.insert(0, f"waived until {result.waiver.until}: {reason}")
-    elif result.verdict == Outcome.FAIL and not result.gates(strict):
+    elif result.verdict == Outcome.FAIL and not result.gates(gate):
         notes.insert(0, "does not gate")
     note = "; ".join(filter(None, notes))
     return f" ({note})" if note else ""

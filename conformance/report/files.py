@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,18 @@ def to_json(run: Run, today: datetime.date) -> str:
         "started": run.started.isoformat(),
         "duration": round(run.duration, 3),
         "strict": run.strict,
+        "gate": list(run.gate),
         "complete": run.complete,
         "exit_status": run.exit_status(today),
         "failure": run.failure,
         "waiver_problems": run.waiver_problems(today),
-        "clauses": [_clause(result, run.strict) for result in run.clauses],
+        "clauses": [_clause(result, run.gate) for result in run.clauses],
         "tests": [_without_nothing(asdict(test)) for test in run.tests],
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _clause(result: ClauseResult, strict: bool) -> dict[str, Any]:
+def _clause(result: ClauseResult, gate: Collection[str]) -> dict[str, Any]:
     return _without_nothing(
         {
             **asdict(result.clause),
@@ -58,7 +60,7 @@ def _clause(result: ClauseResult, strict: bool) -> dict[str, Any]:
             "verdict": result.verdict,
             "outcomes": result.outcomes,
             "reason": result.reason,
-            "gates": result.gates(strict),
+            "gates": result.gates(gate),
             "waiver": result.waiver.reason if result.waiver else None,
             "tests": [test.id for test in result.tests],
         }

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from conformance.clauses import GATING, LEVELS
+from conformance.clauses import LEVELS
 from conformance.quotes import ANCHOR, SPECIFICATION
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 from conformance.report.text import shortened, visible
@@ -90,7 +90,7 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
     """The report in `directory`, where the transcripts are."""
     failures = _failures(run, directory)
     # Those that gate come first.
-    results = sorted(run.clauses, key=lambda result: not result.gates(run.strict))
+    results = sorted(run.clauses, key=lambda result: not result.gates(run.gate))
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
     environment = _environment()
     environment.filters["visible"] = visible
@@ -102,8 +102,8 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
         waiver_problems=run.waiver_problems(today),
         clause_counts=_counts(result.verdict for result in run.clauses),
         test_counts=_counts(test.outcome for test in run.tests),
-        gating=[level for level in LEVELS if run.strict or level in GATING],
-        warning=[level for level in LEVELS if not run.strict and level not in GATING],
+        gating=run.gate,
+        warning=[level for level in LEVELS if level not in run.gate],
         headings=[
             (heading, list(group))
             for heading, group in groupby(

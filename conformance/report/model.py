@@ -9,14 +9,14 @@ from __future__ import annotations
 import datetime
 import fnmatch
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import yaml
 
-from conformance.clauses import Clause
+from conformance.clauses import LEVELS, Clause
 from conformance.expect import counted
 
 CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
@@ -55,6 +55,7 @@ class TestResult:
     details: str | None = None  # a traceback
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
+    late: bool = False  # an error, as the lab itself was too late
     lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
     def facts(self) -> list[tuple[str, str]]:
@@ -108,9 +109,9 @@ class ClauseResult:
         )
         return "; ".join(reasons) or None
 
-    def gates(self, strict: bool) -> bool:
-        """Whether its failure makes the subject non-conforming."""
-        return (strict or self.clause.gates) and self.waiver is None
+    def gates(self, levels: Collection[str]) -> bool:
+        """Whether its failure makes the subject non-conforming, where clauses of these levels gate."""
+        return self.clause.level in levels and self.waiver is None
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,17 @@ class Run:
     version: str
     started: datetime.datetime
     duration: float
-    strict: bool
+    gate: tuple[str, ...]  # levels of clauses whose failure counts
     complete: bool  # every clause was selected
     clauses: list[ClauseResult]
     tests: list[TestResult]
     waivers: list[Waiver] = field(default_factory=list)
     failure: str | None = None  # why the lab or the subject could not run
+
+    @property
+    def strict(self) -> bool:
+        """Whether every level gates."""
+        return set(self.gate) >= set(LEVELS)
 
     def apply_waivers(self, waivers: Iterable[Waiver], today: datetime.date) -> None:
         """Applies waivers that have not expired to the failures that they cover."""
@@ -195,7 +201,7 @@ class Run:
         return [
             result
             for result in self.clauses
-            if result.verdict == Outcome.FAIL and result.gates(self.strict)
+            if result.verdict == Outcome.FAIL and result.gates(self.gate)
         ]
 
     def count(self, *outcomes: Outcome) -> int:

@@ -25,7 +25,7 @@ OUT_OF_REACH = {
     "session-limits",
     "memory-budget",
 }
-OUT_OF_REACH |= {"plans", "provisioning", "proxy-protocol"}
+OUT_OF_REACH |= {"plans", "provisioning", "proxy-protocol", "dmarc-options"}
 
 
 class Remote(Subject):

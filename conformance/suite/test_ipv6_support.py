@@ -7,8 +7,9 @@ import time
 import pytest
 
 from conformance import clause, expect, expect_reply, expect_true
-from conformance.lab import Upstream, World, say
-from conformance.suite.acts import forward
+from conformance.lab import Delivery, Upstream, World, say
+from conformance.lab.nameserver import faults
+from conformance.suite.acts import fence, forward
 
 # RFC 6666's discard prefix: no route leads there.
 UNREACHABLE = "100::25"
@@ -25,52 +26,81 @@ def family_used(upstream: Upstream) -> int:
     return 6 if ":" in address else 4
 
 
+def deliver(world: World, *, family: int = 4, patience: float = 0.0) -> Delivery:
+    """A message to `info`, in a session of its own. `patience` is added to the client's."""
+    with world.client(family) as client:
+        client.patience += patience
+        return client.deliver(world.sender.address, world.info, world.message())
+
+
+def uses_ipv6(world: World) -> None:
+    """The positive control of a fallback: with nothing in its way, IPv6 is used. Skips the test where
+    it is not."""
+    forward(world, recipient=world.far, upstream=world.far_upstream)
+    if family_used(world.far_upstream) != 6:
+        pytest.skip("there is no IPv6 to fall back from: see IPV6-01")
+
+
+def expect_no_connection(upstream: Upstream) -> None:
+    expect(upstream.dialogues, [], f"connections to {upstream.name}")
+
+
 @clause("IPV6-01")
 def test_a_host_with_aaaa_is_reached_over_ipv6(world: World) -> None:
     forward(world)
     expect(family_used(world.upstream), 6, "the IP version used")
-    expect(len(world.upstream.dialogues), 1, "the number of connections")
+
+
+@clause("IPV6-01")
+def test_a_host_with_aaaa_alone_is_reached_over_ipv6(world: World) -> None:
+    world.no_mx()
+    upstream = world.mx_host(world.destination, label="mx6", ipv4=False)
+    forward(world, upstream=upstream)
+    expect(family_used(upstream), 6, "the IP version used")
 
 
 @clause("IPV6-02")
-def test_ipv4_is_used_where_the_ipv6_connection_is_refused(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_connection_is_refused(world: World) -> None:
+    uses_ipv6(world)
     world.upstream.stop_listening(6)
     forward(world)
     expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-03")
-def test_ipv4_is_used_where_the_ipv6_address_is_silent(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_address_is_silent(world: World) -> None:
     world.require("timeouts")
+    uses_ipv6(world)
+    connect = world.subject.timeouts.upstream_connect
     world.upstream.go_silent(6)
-    with world.client() as client:
-        client.patience += world.subject.timeouts.upstream_connect
-        delivery = client.deliver(world.sender.address, world.info, world.message())
-    expect_reply(delivery.final, 250, to="the end of DATA")
+    delivery = deliver(world, patience=connect)
+    expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
+    world.upstream.patience += connect  # a subject with a queue connects only now
     expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-04")
-def test_ipv4_is_used_where_the_ipv6_network_is_unreachable(world: World) -> None:
+def test_ipv4_is_used_if_the_ipv6_network_is_unreachable(world: World) -> None:
+    uses_ipv6(world)
     world.dns.set(world.upstream.name, "AAAA", UNREACHABLE)
     forward(world)
     expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-05")
-def test_ipv4_is_used_where_there_is_no_aaaa(world: World) -> None:
+def test_ipv4_is_used_if_there_is_no_aaaa(world: World) -> None:
     world.no_mx()
     upstream = world.mx_host(world.destination, label="mx4", ipv6=False)
     forward(world, upstream=upstream)
     expect(family_used(upstream), 4, "the IP version used")
 
 
-@clause("IPV6-05")
-def test_a_host_with_aaaa_alone_is_reached(world: World) -> None:
-    world.no_mx()
-    upstream = world.mx_host(world.destination, label="mx6", ipv4=False)
-    forward(world, upstream=upstream)
-    expect(family_used(upstream), 6, "the IP version used")
+@clause("IPV6-14")
+def test_ipv4_is_used_if_the_aaaa_lookup_fails(world: World) -> None:
+    uses_ipv6(world)
+    world.dns.fail(world.upstream.name, faults.Servfail(), "AAAA")
+    forward(world)
+    expect(family_used(world.upstream), 4, "the IP version used")
 
 
 @clause("IPV6-06")
@@ -84,6 +114,7 @@ def test_every_aaaa_of_a_host_is_tried_before_its_a(world: World) -> None:
 def test_the_preferred_hosts_ipv4_comes_before_the_next_hosts_ipv6(
     world: World,
 ) -> None:
+    uses_ipv6(world)
     second = world.mx_host(world.destination, 20, label="mx2")
     world.upstream.stop_listening(6)
     forward(world)
@@ -92,12 +123,9 @@ def test_the_preferred_hosts_ipv4_comes_before_the_next_hosts_ipv6(
 
 
 @clause("IPV6-08")
-@pytest.mark.parametrize("family", [4, 6])
-def test_clients_are_served_over_both_families(world: World, family: int) -> None:
-    world.require("ipv6")
-    with world.client(family) as client:
-        delivery = client.deliver(world.sender.address, world.info, world.message())
-    expect_reply(delivery.final, 250, to="the end of DATA")
+def test_the_mx_hosts_accept_mail_over_ipv6(world: World) -> None:
+    delivery = deliver(world, family=6)
+    expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
     world.upstream.wait_for_message()
 
 
@@ -107,13 +135,12 @@ def test_clients_are_served_over_both_families(world: World, family: int) -> Non
 def test_a_refusal_after_ehlo_is_final_and_no_other_host_is_tried(
     world: World, stage: str, text: str
 ) -> None:
+    world.require("in-session")
     second = world.mx_host(world.destination, 20, label="mx2")
     world.upstream.on(stage, say(text))
-    with world.client() as client:
-        delivery = client.deliver(world.sender.address, world.info, world.message())
-    expect_reply(delivery.final, int(text[:3]))
+    expect_reply(deliver(world).final, f"{text[0]}xx")
     expect(len(world.upstream.dialogues), 1, "connections to the preferred host")
-    expect(second.dialogues, [], "connections to the second host")
+    expect_no_connection(second)
 
 
 @clause("IPV6-10")
@@ -124,9 +151,7 @@ def test_after_a_refusing_banner_the_next_host_is_tried(
     second = world.mx_host(world.destination, 20, label="mx2")
     world.upstream.on("connect", say(banner))
     forward(world, upstream=second)
-    expect_true(
-        world.upstream.dialogues, "a connection to the preferred host first", "none"
-    )
+    world.upstream.wait_for_dialogue()
 
 
 @clause("IPV6-11")
@@ -136,6 +161,7 @@ def test_after_a_refused_ehlo_the_next_host_is_tried(world: World, text: str) ->
     world.upstream.on("ehlo", say(text))
     world.upstream.on("helo", say(text))
     forward(world, upstream=second)
+    world.upstream.wait_for_command(b"EHLO")
 
 
 @clause("IPV6-12")
@@ -150,18 +176,17 @@ def test_mail_for_gmail_as_recorded_goes_to_its_first_host_over_ipv6(
 
 @clause("IPV6-13")
 def test_fallbacks_end_within_the_clients_time_for_rcpt(world: World) -> None:
+    world.require("in-session")
     world.require("timeouts")
-    limits = world.subject.timeouts
+    limit = min(CLIENT_WAITS_FOR_RCPT_S, world.subject.timeouts.recipient + 5)
     hosts = [world.mx_host(world.destination, 20 + n, label=f"s{n}") for n in range(8)]
     for upstream in (world.upstream, *hosts):
         upstream.go_silent()
     with world.client() as client:
         client.mail(world.sender.address)
         began = time.monotonic()
-        reply = client.rcpt(
-            world.info,
-            patience=min(CLIENT_WAITS_FOR_RCPT_S, limits.recipient + 5),
-        )
+        reply = client.rcpt(world.info, patience=limit)
         took = time.monotonic() - began
-    expect_reply(reply, 451, enhanced="4.4.1", to="RCPT")
-    expect_true(took < CLIENT_WAITS_FOR_RCPT_S, "an answer in five minutes", took)
+    expect_reply(reply, "4xx", to="RCPT")
+    expect_true(took <= limit, f"a reply in {limit:g} s", f"{took:.1f} s")
+    fence(world)

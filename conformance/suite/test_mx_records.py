@@ -2,77 +2,109 @@
 
 from __future__ import annotations
 
-import time
+import queue
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import dns.resolver
+import dns.exception
+import dns.rdatatype
+import dns.zone
 import pytest
 
-from conformance import clause, expect, expect_in, expect_reply, expect_true
-from conformance.lab import Client, Reply, World, hold
-from conformance.lab.nameserver import faults
-from conformance.suite.acts import (
-    expect_nothing_upstream,
-    fence,
-    forward,
-    look_up,
-    reverse_path,
+from conformance import (
+    clause,
+    expect,
+    expect_match,
+    expect_reply,
+    expect_true,
+    fail,
 )
+from conformance.lab import Client, Reply, Upstream, World, hang_up, hold, say
+from conformance.lab.nameserver import faults
+from conformance.suite.acts import expect_nothing_upstream, fence, forward, look_up
+from conformance.suite.envelope import path_of
 
+FRESH_ZONE = "fresh.example"
 PAGE_MX = [
     "13 amir.mx.cloudflare.net.",
     "24 isaac.mx.cloudflare.net.",
     "86 linda.mx.cloudflare.net.",
 ]
-PAGE_SPF = "v=spf1 include:_spf.mx.cloudflare.net ~all"
+PAGE_SPF = '"v=spf1 include:_spf.mx.cloudflare.net ~all"'
 PAGE_TTL = 300
 NESTED_ROUNDS = 10  # that the service lets wait
 ROUNDS = 16  # all sixteen to one of two hosts: once in 32768 runs
 
 
-def refusal(world: World, patience: float = 0.0) -> Reply:
-    """The answer to RCPT of the ordinary address, which must refuse."""
-    with world.client() as client:
-        client.mail(world.sender.address)
-        reply = client.rcpt(world.info, patience=client.patience + patience)
-    expect_true(not reply.positive, "a refusal of RCPT", reply)
+def provisioned(world: World) -> dns.zone.Zone:
+    """The records that the service adds to a zone, read as a master file (RFC 1035 5)."""
+    text = world.subject.provision(FRESH_ZONE)
+    try:
+        return dns.zone.from_text(
+            text, f"{FRESH_ZONE}.", relativize=False, check_origin=False
+        )
+    except (dns.exception.DNSException, ValueError) as error:
+        fail("records in master-file form", f"{error}, in {text!r}")
+
+
+def provisioned_records(world: World, rdtype: str) -> tuple[list[str], int]:
+    """Those of one type in master-file form, sorted, and their TTL."""
+    found = provisioned(world).get_rdataset(f"{FRESH_ZONE}.", rdtype)
+    if found is None:
+        fail(f"{rdtype} records", "none")
+    return sorted(record.to_text() for record in found), found.ttl
+
+
+def refused(world: World, patience: float = 0.0) -> Reply:
+    """The refusal of mail for `info`, to RCPT or to a later step, by a subject that forwards mail to
+    another destination. `patience` is added to the client's."""
+    reply = refusal(world, patience)
+    fence(world)
     return reply
 
 
+def refusal(world: World, patience: float = 0.0) -> Reply:
+    """The same without the other mail."""
+    with world.client() as client:
+        client.patience += patience
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_true(not delivery.accepted, "a refusal", delivery.final)
+    return delivery.final
+
+
+def expect_no_connection(upstream: Upstream) -> None:
+    expect(upstream.dialogues, [], f"connections to {upstream.name}")
+
+
 @clause("MX-01")
-def test_a_zone_has_the_three_mx_records_of_the_page(world: World) -> None:
-    expect(look_up(world.zone, "MX"), PAGE_MX, "the zone's MX records")
-    resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = ["127.0.0.1"]
-    answer = resolver.resolve(world.zone, "MX").rrset
-    expect(answer.ttl if answer else None, PAGE_TTL, "their TTL")
+def test_the_mx_records_added_to_a_zone_are_those_of_the_page(world: World) -> None:
+    records, ttl = provisioned_records(world, "MX")
+    expect(records, PAGE_MX, "the MX records")
+    expect(ttl, PAGE_TTL, "their TTL")
 
 
 @clause("MX-02")
-def test_a_zone_has_the_spf_record_of_the_page(world: World) -> None:
-    expect(look_up(world.zone, "TXT"), [f'"{PAGE_SPF}"'], "the zone's TXT records")
+def test_the_spf_record_added_to_a_zone_is_that_of_the_page(world: World) -> None:
+    records, ttl = provisioned_records(world, "TXT")
+    expect(records, [PAGE_SPF], "the TXT records")
+    expect(ttl, PAGE_TTL, "their TTL")
 
 
 @clause("MX-03")
 @pytest.mark.parametrize("host", ["amir", "linda", "isaac"])
-@pytest.mark.parametrize("rdtype", ["A", "AAAA"])
-def test_every_mx_host_of_the_page_takes_mail_for_the_zone(
-    world: World, host: str, rdtype: str
+@pytest.mark.parametrize("family", [4, 6])
+def test_every_mx_host_of_the_page_accepts_mail_for_the_zone(
+    world: World, host: str, family: int
 ) -> None:
-    addresses = look_up(f"{host}.mx.cloudflare.net", rdtype)
-    expect_true(addresses, f"an {rdtype} record of the MX host", addresses)
-    source = world.sender.ipv4 if rdtype == "A" else world.sender.ipv6
-    with Client(
-        (addresses[0], world.subject.port),
-        source=source,
-        transcript=world.transcript,
-        patience=world.patience,
-        preamble=world.subject.preamble(source, addresses[0], world.subject.port),
-    ) as client:
-        client.greet()
+    if family == 6:
+        world.require("ipv6")
+    at = look_up(f"{host}.mx.cloudflare.net", "A" if family == 4 else "AAAA")
+    if world.subject.addresses[0 if family == 4 else 1] not in at:
+        pytest.skip(f"in the lab's DNS {host}.mx.cloudflare.net is another host")
+    with world.client(family) as client:
         delivery = client.deliver(world.sender.address, world.info, world.message())
-    expect_reply(delivery.final, 250, to="the end of DATA")
+    expect_reply(delivery.end, "2xx", to="the end of DATA")
+    world.upstream.wait_for_message()
 
 
 @clause("MX-04")
@@ -83,16 +115,16 @@ def test_the_host_of_the_lowest_preference_is_tried_first(world: World) -> None:
     ]
     forward(world, upstream=others[0])
     for upstream in (world.upstream, *others[1:]):
-        expect(upstream.dialogues, [], f"connections to {upstream.name}")
+        expect_no_connection(upstream)
 
 
 @clause("MX-05")
-def test_the_next_host_is_used_where_the_first_cannot_be_reached(world: World) -> None:
+def test_the_next_host_is_used_if_the_first_cannot_be_reached(world: World) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")
     third = world.mx_host(world.destination, 30, label="mx3")
     world.upstream.stop_listening()
     forward(world, upstream=second)
-    expect(third.dialogues, [], "connections to the third host")
+    expect_no_connection(third)
 
 
 @clause("MX-05")
@@ -103,20 +135,24 @@ def test_a_host_without_any_address_is_passed_over(world: World) -> None:
 
 @clause("MX-06")
 def test_hosts_of_equal_preference_share_the_load(world: World) -> None:
-    second = world.mx_host(world.destination, 10, label="mx2")
+    arrivals: queue.Queue[str] = queue.Queue()
+    for host in (world.upstream, world.mx_host(world.destination, label="mx2")):
+        # No connection can be kept, so that each message chooses anew.
+        host.on("end", say("250 2.0.0 stored"), hang_up())
+        host.on_message = lambda message: arrivals.put(message.dialogue.host)
+    chosen: set[str] = set()
     for _ in range(ROUNDS):
         with world.client() as client:
             delivery = client.deliver(world.sender.address, world.info, world.message())
-            expect_reply(delivery.final, 250, to="the end of DATA")
+            expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
             client.quit()
-    # A subject with a queue delivers later: it has the usual patience for the last one.
-    hosts = (world.upstream, second)
-    until = time.monotonic() + world.patience
-    while (arrived := sum(len(host.messages) for host in hosts)) < ROUNDS:
-        expect_true(time.monotonic() < until, "all messages at the hosts", arrived)
-        fence(world)
-    counts = [len(host.dialogues) for host in hosts]
-    expect_true(all(counts), "connections to both hosts", counts)
+        try:
+            chosen.add(arrivals.get(timeout=world.patience))
+        except queue.Empty:
+            fail("the message at one of the two hosts", "it arrived at neither")
+        if len(chosen) == 2:
+            return
+    fail("messages at both hosts", f"{ROUNDS} messages, all at {', '.join(chosen)}")
 
 
 @clause("MX-07")
@@ -127,18 +163,61 @@ def test_a_domain_without_mx_is_its_own_host(world: World) -> None:
 
 
 @clause("MX-08")
-def test_a_null_mx_is_refused_and_not_connected_to(world: World) -> None:
+def test_the_address_of_a_domain_with_a_null_mx_is_not_connected_to(
+    world: World,
+) -> None:
     world.dns.set(world.destination, "MX", "0 .")
     own = world.host(world.destination)
-    expect_reply(refusal(world), 556, enhanced="5.1.10", to="RCPT")
-    expect(own.dialogues, [], "connections to the domain's own address")
+    with world.client() as client:
+        client.deliver(world.sender.address, world.info, world.message())
+    expect_nothing_upstream(world, own)
+    expect_no_connection(own)
+
+
+@clause("MX-26")
+def test_a_refusal_for_a_null_mx_is_556(world: World) -> None:
+    world.dns.set(world.destination, "MX", "0 .")
+    expect_reply(refused(world), 556)
+
+
+@clause("MX-27")
+def test_the_refusal_for_a_null_mx_is_556_5_1_10(world: World) -> None:
+    world.dns.set(world.destination, "MX", "0 .")
+    expect_reply(refused(world), 556, enhanced="5.1.10")
+
+
+def remove_the_destination(world: World) -> None:
+    """Leaves no record at or below the destination's name."""
+    world.no_mx()
+    world.dns.remove(world.upstream.name)
 
 
 @clause("MX-09")
-def test_a_destination_that_does_not_exist_is_refused(world: World) -> None:
-    world.no_mx()
-    world.dns.remove(world.upstream.name)
-    expect_reply(refusal(world), 550, enhanced="5.1.2", to="RCPT")
+def test_mail_for_a_destination_that_does_not_exist_is_refused(world: World) -> None:
+    remove_the_destination(world)
+    expect_reply(refused(world), "5xx")
+
+
+@clause("MX-28")
+def test_the_refusal_for_a_destination_that_does_not_exist_is_550_5_1_2(
+    world: World,
+) -> None:
+    remove_the_destination(world)
+    expect_reply(refused(world), 550, enhanced="5.1.2")
+
+
+def publish_own_addresses(world: World, name: str) -> None:
+    """Has `name` lead to the subject."""
+    for address in set(world.subject.addresses):
+        world.dns.set(name, "AAAA" if ":" in address else "A", address)
+
+
+def own_hostname(world: World) -> str:
+    """The subject's name. Skips the test where the lab's DNS has it at other addresses."""
+    name = world.lab.plan.hostname
+    if not {*look_up(name, "A"), *look_up(name, "AAAA")} & {*world.subject.addresses}:
+        pytest.skip(f"in the lab's DNS {name} is another host")
+    return name
 
 
 @clause("MX-20")
@@ -146,47 +225,57 @@ def test_a_destination_that_does_not_exist_is_refused(world: World) -> None:
 def test_mail_for_a_destination_that_is_the_relay_itself_is_refused(
     world: World, known_by: str
 ) -> None:
-    own = world.lab.plan.hostname
+    own = f"own.{world.destination}" if known_by == "address" else own_hostname(world)
     if known_by == "address":
-        own = f"own.{world.destination}"
-        world.dns.set(own, "A", world.lab.plan.ipv4)
+        publish_own_addresses(world, own)
     world.dns.set(world.destination, "MX", f"10 {own}.", f"20 {world.upstream.name}.")
-    reply = refusal(world)
-    expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
-    expect(world.upstream.dialogues, [], "connections to a less preferred host")
+    expect_reply(refused(world), "5xx")
+    expect_no_connection(world.upstream)
+
+
+@clause("MX-21")
+@pytest.mark.parametrize("known_by", ["name", "address"])
+def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
+    world: World, known_by: str
+) -> None:
+    own = f"own.{world.destination}" if known_by == "address" else own_hostname(world)
+    if known_by == "address":
+        publish_own_addresses(world, own)
+    world.dns.set(world.destination, "MX", f"10 {own}.")
+    expect_reply(refused(world), 554, enhanced="5.4.6")
     # A relay that had sent itself the mail would have asked who may send for the forwarding domain.
     asked = world.dns.queries(world.zone, "TXT")
     expect(asked, [], "DNS queries by which the relay judges its own mail")
 
 
-@clause("MX-21")
-def test_a_loop_to_the_relay_itself_is_a_554_546(world: World) -> None:
-    world.dns.set(world.destination, "MX", f"10 {world.lab.plan.hostname}.")
-    expect_reply(refusal(world), 554, enhanced="5.4.6", to="RCPT")
-
-
 @clause("MX-22")
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.0.0.9"])
+@pytest.mark.parametrize(
+    ("address", "answered_at"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.9", "127.0.0.9")],
+)
 def test_a_host_at_an_address_that_is_never_dialled_is_passed_over(
-    world: World, address: str
+    world: World, address: str, answered_at: str
 ) -> None:
     name = f"nowhere.{world.destination}"
     world.dns.add(name, "AAAA" if ":" in address else "A", address)
     world.dns.add(world.destination, "MX", f"5 {name}.")
-    trap = world.recorded_host(name, "127.0.0.9")
+    try:
+        trap = world.recorded_host(name, answered_at)
+    except OSError as error:
+        pytest.skip(f"nobody else can listen at {answered_at}: {error}")
     forward(world)
-    expect(trap.dialogues, [], "connections to the host on the loopback interface")
+    expect_no_connection(trap)
 
 
 @clause("MX-23")
 def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) -> None:
     own = f"own.{world.destination}"
-    world.dns.set(own, "AAAA", world.lab.plan.ipv6)
+    publish_own_addresses(world, own)
     world.dns.add(world.destination, "MX", f"10 {own}.")
     for _ in range(ROUNDS):
-        reply = refusal(world)
-        expect_true(reply.permanent, "a 5yz reply to RCPT", reply)
-    expect(world.upstream.dialogues, [], "connections to the host of that preference")
+        expect_reply(refusal(world), "5xx")
+    fence(world)
+    expect_no_connection(world.upstream)
 
 
 @contextmanager
@@ -194,8 +283,23 @@ def waiting_upstream(world: World) -> Iterator[None]:
     """The upstream's replies to RCPT wait, as those of a relay do that asks the next one first."""
     gate = hold()
     world.upstream.on("rcpt", gate)
-    yield
-    gate.release()
+    try:
+        yield
+    finally:
+        gate.release()
+
+
+def begin_first_round(world: World, client: Client) -> str:
+    """MAIL and RCPT, which the upstream keeps waiting. Returns the SRS address in its MAIL."""
+    client.mail(f"a@{world.sender.domain}")
+    client.line(f"RCPT TO:<{world.info}>")
+    world.upstream.wait_for_command(b"RCPT")
+    return path_of(world.upstream.wait_for_command(b"MAIL"))
+
+
+def another_client(world: World) -> Client:
+    """From another address, which is another client to the limits of the first."""
+    return world.client(source=world.new_client_addresses()[0])
 
 
 @clause("MX-24")
@@ -203,35 +307,34 @@ def waiting_upstream(world: World) -> Iterator[None]:
 def test_mail_that_comes_back_while_it_is_being_forwarded_is_refused(
     world: World, form: str
 ) -> None:
-    with waiting_upstream(world), world.client() as first, world.client(6) as second:
-        first.mail(f"a@{world.sender.domain}")
-        first.line(f"RCPT TO:<{world.info}>")
-        world.upstream.wait_for_command(b"RCPT")
-        path = reverse_path(world.upstream)
+    world.require("srs")
+    with waiting_upstream(world), world.client() as first:
+        path = begin_first_round(world, first)
         if form != "SRS0":
             local, _, domain = path.rpartition("@")
             path = f"SRS1=XXXX={domain}={local.removeprefix('SRS0')}@{world.elsewhere}"
         if "case" in form:
             path = path.lower()
-        expect_reply(second.mail(path), 250, to="MAIL")
-        reply = second.rcpt(world.info)
-        expect_reply(reply, 554, enhanced="5.4.6", to="RCPT of the second round")
-        # Another recipient, and another sender, are no round.
-        second.line(f"RCPT TO:<{world.other}>")
-        world.upstream.wait_for_command(b"RCPT", 2)
-    expect(len(world.upstream.dialogues), 2, "connections upstream")
+        with another_client(world) as second:
+            expect_reply(second.mail(path), 250, to="MAIL")
+            reply = second.rcpt(world.info)
+            expect_reply(reply, 554, enhanced="5.4.6", to="RCPT of the second round")
+            # Another recipient, and another sender, are no round.
+            second.line(f"RCPT TO:<{world.other}>")
+            world.upstream.wait_for_command(b"RCPT", 2)
+    expect(len(world.upstream.dialogues), 2, "the number of connections upstream")
 
 
 @clause("MX-24")
 def test_a_reverse_path_with_a_forged_hash_is_no_loop(world: World) -> None:
-    with waiting_upstream(world), world.client() as first, world.client(6) as second:
-        first.mail(f"a@{world.sender.domain}")
-        first.line(f"RCPT TO:<{world.info}>")
-        world.upstream.wait_for_command(b"RCPT")
-        tag, _, rest = reverse_path(world.upstream).split("=", 2)
-        second.mail(f"{tag}=AAAA={rest}")
-        second.line(f"RCPT TO:<{world.info}>")
-        world.upstream.wait_for_command(b"RCPT", 2)
+    world.require("srs")
+    with waiting_upstream(world), world.client() as first:
+        path = begin_first_round(world, first)
+        parts = expect_match("SRS0=[^=]+=(.+)", path, "the reverse-path upstream")
+        with another_client(world) as second:
+            second.mail(f"SRS0=AAAA={parts.group(1)}")
+            second.line(f"RCPT TO:<{world.info}>")
+            world.upstream.wait_for_command(b"RCPT", 2)
 
 
 @clause("MX-25")
@@ -248,24 +351,30 @@ def test_rounds_that_cannot_be_recognised_are_bounded_and_called_a_loop(
         client.mail("")
         reply = client.rcpt(world.info)
         expect_reply(reply, 451, enhanced="4.4.6", to="RCPT of one round more")
-        innocent = stack.enter_context(world.client(6))
+        innocent = stack.enter_context(another_client(world))
         innocent.mail("")
         innocent.line(f"RCPT TO:<{world.info}>")
         world.upstream.wait_for_command(b"RCPT", NESTED_ROUNDS + 1)
 
 
 @clause("MX-10")
+def test_mail_is_put_off_if_the_dns_server_fails(world: World) -> None:
+    world.dns.fail(world.destination, faults.Servfail())
+    expect_reply(refused(world), "4xx")
+
+
+@clause("MX-29")
 @pytest.mark.parametrize("fault", [faults.Servfail(), faults.Refused()], ids=str)
-def test_a_dns_server_that_fails_is_a_451_443(
+def test_a_dns_server_that_fails_is_a_451_4_4_3(
     world: World, fault: faults.Fault
 ) -> None:
     world.dns.fail(world.destination, fault)
-    expect_reply(refusal(world), 451, enhanced="4.4.3", to="RCPT")
+    expect_reply(refused(world), 451, enhanced="4.4.3")
 
 
-@clause("MX-10")
+@clause("MX-29")
 @pytest.mark.parametrize("of", ["mx", "address of the domain", "address of the mx"])
-def test_a_dns_server_that_only_refers_to_others_is_a_451_443(
+def test_a_dns_server_that_only_refers_to_others_is_a_451_4_4_3(
     world: World, of: str
 ) -> None:
     rdtypes, name = ["A", "AAAA"], world.destination
@@ -277,44 +386,54 @@ def test_a_dns_server_that_only_refers_to_others_is_a_451_443(
         name = world.upstream.name
     for rdtype in rdtypes:
         world.dns.fail(name, faults.Referral(), rdtype)
-    expect_reply(refusal(world), 451, enhanced="4.4.3", to="RCPT")
+    expect_reply(refused(world), 451, enhanced="4.4.3")
 
 
-@clause("MX-10")
-def test_a_dns_server_that_is_silent_is_a_451_443(world: World) -> None:
+@clause("MX-29")
+def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
     world.require("timeouts")
     world.dns.fail(world.destination, faults.Drop())
-    expect_reply(
-        refusal(world, world.subject.timeouts.dns), 451, enhanced="4.4.3", to="RCPT"
-    )
+    reply = refused(world, world.subject.timeouts.dns)
+    expect_reply(reply, 451, enhanced="4.4.3")
 
 
-@clause("MX-10")
+@clause("MX-29")
 @pytest.mark.parametrize(
     "fault",
     [faults.Malformed(), faults.CnameLoop()],
     ids=["malformed", "alias of itself"],
 )
-def test_a_dns_answer_that_is_none_is_a_temporary_or_permanent_refusal_in_time(
+def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
     world: World, fault: faults.Fault
 ) -> None:
     world.dns.fail(world.destination, fault)
-    reply = refusal(world, world.subject.timeouts.dns)
-    expect_in(getattr(reply, "code"), (451, 550), "the code")
+    reply = refused(world, world.subject.timeouts.dns)
+    expect_reply(reply, 451, enhanced="4.4.3")
 
 
-@clause("MX-11")
-def test_a_destination_with_no_host_that_can_be_reached_is_a_451_441(
-    world: World,
-) -> None:
+def silence_every_host(world: World) -> None:
+    """Leaves the destination two hosts, of which neither takes connections."""
     second = world.mx_host(world.destination, 20, label="mx2")
     world.upstream.stop_listening()
     second.stop_listening()
-    expect_reply(refusal(world), 451, enhanced="4.4.1", to="RCPT")
+
+
+@clause("MX-30")
+def test_mail_is_put_off_if_no_host_can_be_reached(world: World) -> None:
+    silence_every_host(world)
+    expect_reply(refused(world), "4xx")
+
+
+@clause("MX-11")
+def test_a_destination_of_which_no_host_can_be_reached_is_a_451_4_4_1(
+    world: World,
+) -> None:
+    silence_every_host(world)
+    expect_reply(refused(world), 451, enhanced="4.4.1")
 
 
 @clause("MX-12")
-def test_the_domains_own_address_is_not_used_where_mx_records_exist(
+def test_the_domains_own_address_is_not_used_if_mx_records_exist(
     world: World,
 ) -> None:
     own = world.host(world.destination)
@@ -322,7 +441,7 @@ def test_the_domains_own_address_is_not_used_where_mx_records_exist(
     with world.client() as client:
         client.deliver(world.sender.address, world.info, world.message())
     expect_nothing_upstream(world, own)
-    expect(own.dialogues, [], "connections to the domain's own address")
+    expect_no_connection(own)
 
 
 @clause("MX-13")
@@ -331,21 +450,16 @@ def test_a_destination_that_is_an_alias_is_looked_up_by_its_target(
 ) -> None:
     world.no_mx()
     world.dns.add(world.destination, "CNAME", f"{world.elsewhere}.")
-    arrived = forward(world, upstream=world.far_upstream)
-    expect(arrived.recipients, [world.mailbox], "the recipient upstream")
+    forward(world, upstream=world.far_upstream)
 
 
 @clause("MX-14")
-def test_a_dns_failure_for_one_host_leaves_the_next(world: World) -> None:
+def test_if_the_address_lookup_of_one_host_fails_the_next_is_tried(
+    world: World,
+) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")
     world.dns.fail(world.upstream.name, faults.Servfail())
     forward(world, upstream=second)
-
-
-@clause("MX-14", "IPV6-05")
-def test_a_dns_failure_for_aaaa_leaves_the_a_record(world: World) -> None:
-    world.dns.fail(world.upstream.name, faults.Servfail(), "AAAA")
-    forward(world)
 
 
 @clause("MX-15")
@@ -359,7 +473,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(
 
 
 @clause("MX-15")
-def test_an_answer_too_large_for_udp_is_used_whole(world: World) -> None:
+def test_an_answer_too_large_for_udp_is_used(world: World) -> None:
     for n in range(120):
         world.dns.add(
             world.destination, "MX", f"{100 + n} unused-{n}.{world.destination}."
@@ -376,32 +490,41 @@ def test_an_answer_too_large_for_udp_is_used_whole(world: World) -> None:
 def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> None:
     world.require("timeouts")
     world.dns.fail(world.destination, fault)
-    reply = refusal(world, world.subject.timeouts.dns)
-    expect_reply(reply, 451, enhanced="4.4.3", to="RCPT")
-    expect(world.upstream.dialogues, [], "connections to the destination's host")
+    with world.client() as client:
+        client.patience += world.subject.timeouts.dns
+        client.deliver(world.sender.address, world.info, world.message())
+    expect_nothing_upstream(world)
+    expect_no_connection(world.upstream)
 
 
 @clause("MX-17")
-def test_a_destination_without_mx_and_address_is_refused_for_good(world: World) -> None:
+def test_mail_for_a_destination_without_mx_and_address_is_refused(
+    world: World,
+) -> None:
     world.no_mx()
     world.dns.add(world.destination, "TXT", '"no mail here"')
-    expect_reply(refusal(world), "5xx", to="RCPT")
+    expect_reply(refused(world), "5xx")
 
 
 @clause("MX-18")
-def test_the_records_that_are_added_to_a_zone_are_those_of_the_page(
+def test_the_records_added_to_a_zone_are_printed_in_master_file_form(
     world: World,
 ) -> None:
-    world.require("provisioning")
-    records = world.subject.provision("fresh.example")
-    for mx in PAGE_MX:
-        expect_in(f"fresh.example. {PAGE_TTL} IN MX {mx}", records, "the records")
-    expect_in(f'fresh.example. {PAGE_TTL} IN TXT "{PAGE_SPF}"', records, "the records")
+    records = provisioned(world).iterate_rdatas()
+    printed = {dns.rdatatype.to_text(rdata.rdtype) for _, _, rdata in records}
+    expect(sorted(printed), ["MX", "TXT"], "the types of the records")
 
 
 @clause("MX-19")
-def test_a_live_zone_that_lacks_a_record_is_told_so(world: World) -> None:
-    world.require("provisioning")
+@pytest.mark.parametrize("fault", ["missing", "wrong", "foreign", "two spf records"])
+def test_a_fault_of_a_live_zone_is_reported(world: World, fault: str) -> None:
     expect(world.subject.check_zone(world.zone), True, "whether the zone is in order")
-    world.dns.set(world.zone, "MX", PAGE_MX[0])
+    if fault == "missing":
+        world.dns.set(world.zone, "MX", *PAGE_MX[:2])
+    elif fault == "wrong":
+        world.dns.set(world.zone, "MX", "99" + PAGE_MX[0][2:], *PAGE_MX[1:])
+    elif fault == "foreign":
+        world.dns.add(world.zone, "MX", f"10 {world.upstream.name}.")
+    else:
+        world.dns.add_text(world.zone, "v=spf1 -all")
     expect(world.subject.check_zone(world.zone), False, "whether the zone is in order")

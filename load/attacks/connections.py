@@ -245,3 +245,27 @@ class Slowloris(Attack):
         field.load(crawl, commands, 0, False)
         field.load(crawl, messages, commands + 100, True)
         field.wait()
+
+
+def hang_up_together(deadline: float, first: int, count: int, left: Counter) -> None:
+    """Sessions that all end at one moment, again and again."""
+    while time.monotonic() < deadline:
+        wires = list(opened(deadline, count, first))
+        for wire in wires:
+            wire.socket.close()
+        left.add(len(wires))
+
+
+class Herd(Counting):
+    """Fifteen hundred sessions that hang up at one moment, again and again."""
+
+    name = "herd"
+    settings = MANY_SESSIONS
+    burst_ms = 250.0
+    counted = "sessions hung up"
+
+    def run(self, field: Field) -> None:
+        count = field.few(750, 200)
+        for number in range(FLOODERS):
+            field.load(hang_up_together, number * 1000, count, self.count)
+        field.wait()

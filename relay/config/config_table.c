@@ -63,7 +63,7 @@ static const struct config_setting table[] = {
     {"chroot", &config_directory, DRAFT(config.chroot)},
     {"sandbox", &config_choice, DRAFT(sandbox), .choices = switch_choices, .number = CONFIG_TRUE},
 
-    {"listen", DRAFT_LIST(config.listeners, config.listener_count), REQUIRED, .min = 1},
+    {"listen", DRAFT_LIST(config.listeners, config.listener_count), REQUIRED, .min = 1, .max = 256},
     {"listen[].address", &config_ip, REQUIRED, MEMBER(struct config_listener, address)},
     {"listen[].port", &config_number, MEMBER(struct config_listener, port),
      NUMBER(25, 1, UINT16_MAX)},

@@ -224,7 +224,7 @@ static enum mx_status status_at_end(const struct mx *mx)
 }
 
 /* IPv6 first; a host without IPv6 addresses is reached at its IPv4 ones. A host whose lookup fails
- * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, MX-14 */
+ * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, IPV6-14, MX-14 */
 static void look_up_addresses(struct mx *mx, struct host *host, double deadline)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {

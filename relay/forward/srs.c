@@ -159,7 +159,7 @@ static struct parts compose(struct arena *arena, const struct address *sender, i
                           .local = sender->local};
 }
 
-/* Clause: SRS-02 */
+/* Clauses: SRS-02, SRS-18 */
 static struct bytes write_parts(const struct srs *srs, struct arena *arena,
                                 const struct parts *parts)
 {

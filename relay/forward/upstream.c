@@ -131,7 +131,7 @@ static void fail_upstream(struct upstream *upstream, enum upstream_failure failu
 
 /* Reads one whole reply, in however many packets it comes. False: there was none, and the
  * connection is gone: an upstream that hangs up or stalls accepts nothing.
- * Clauses: INV-03, INV-04, UPS-12 */
+ * Clauses: INV-03, INV-04, UPS-12, UPS-35 */
 static bool read_reply(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     struct reply_reader reader;
@@ -268,7 +268,7 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
 }
 
 /* Connects to one address, from the source address of its family, waits for the banner and sends
- * EHLO. Clauses: PFX-01, PFX-02, UPS-01 */
+ * EHLO. Clauses: PFX-01, PFX-02, UPS-01, UPS-31, UPS-32 */
 static void try_address(struct upstream *upstream, bool with_tls, double deadline,
                         struct upstream_answer *answer)
 {
@@ -373,7 +373,7 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
 }
 
 /* By the letter of the grammar, and with parameters only of extensions that are offered.
- * Clauses: UPS-03, UPS-04 */
+ * Clauses: UPS-03, UPS-04, UPS-34 */
 void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
                    bool eight_bit, double deadline, struct upstream_answer *answer)
 {
@@ -388,7 +388,8 @@ void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t 
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
-/* The local part goes out as the route has it, the domain in A-labels. Clauses: CHAR-09, EAI-07 */
+/* The local part goes out as the route has it, the domain in A-labels.
+ * Clauses: CHAR-09, EAI-07, EAI-15 */
 void upstream_recipient(struct upstream *upstream, struct bytes forward_path, double deadline,
                         struct upstream_answer *answer)
 {
@@ -488,7 +489,7 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
     if (upstream->stream)
         stream_printf(upstream->stream, "DATA\r\n");
     send_command(upstream, 3, sooner(deadline, timeouts->data), answer);
-    /* A refusal of DATA itself is the answer to the message. Clause: ERR-05 */
+    /* A refusal of DATA itself is the answer to the message. Clauses: ERR-05, UPS-33 */
     if (answer->failure != UPSTREAM_REPLIED || CLAUSE(UPS_17, answer->reply.code / 100 != 3))
         return;
     bool sent = send_pieces(upstream, pieces, count, deadline);
@@ -500,7 +501,8 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         fail_upstream(upstream, UPSTREAM_LOST, "INV-06", answer);
         return;
     }
-    /* The message ended in CRLF, so this is the only end of the data. Clause: UPS-09 */
+    /* The message ended in CRLF, so this is the only end of the data.
+     * Clauses: UPS-09, UPS-40 */
     stream_printf(upstream->stream, ".\r\n");
     flush_and_read_answer(upstream, 2, sooner(deadline, timeouts->final), answer);
 }

@@ -89,6 +89,7 @@ struct fiber {
     bool woken;
     bool cancelled;
     bool queued; /* its wait is over, and its turn comes */
+    bool apart;  /* yields to a queue of its own */
 
     struct fiber *next; /* in the pool, or in a queue */
 };
@@ -109,6 +110,7 @@ static unsigned idle_count;
 static struct {
     struct queue ready;   /* their wait ended in a round that was used up */
     struct queue yielded; /* they have more work */
+    struct queue apart;   /* likewise, and none of it waits for that of the others */
     ev_timer turn;
     double turn_began; /* processor time, when the last of them continued */
     unsigned round;    /* of the loop, whose share is being counted */
@@ -257,24 +259,34 @@ static struct fiber *take_first(struct queue *queue)
 }
 
 /* The fiber's wait is over. A thousand whose waits end together take turns with all others: nobody
- * passes those that queue, and input counts if it comes while a time-out queues. */
+ * passes those that queue. Input counts if it comes while a time-out queues, and whatever came in
+ * time counts before a cancel. */
 static void end_wait(struct fiber *fiber, enum fiber_event event)
 {
     if (!fiber->queued && !waiting.ready.first && !round_is_used_up()) {
         resume(fiber, event);
         return;
     }
-    if (!fiber->queued || event != FIBER_TIMEOUT)
+    if (!fiber->queued || fiber->event == FIBER_TIMEOUT)
         fiber->event = event;
     if (!fiber->queued)
         append(&waiting.ready, fiber);
     fiber->queued = true;
 }
 
+/* Of a fiber that queues nothing more is to be reported, in every round again: thousands of them
+ * would keep the loop busy with that alone. */
+static void end_wait_for(struct fiber *fiber, ev_io *watcher)
+{
+    if (fiber->queued)
+        ev_io_stop(loop, watcher);
+    end_wait(fiber, FIBER_READY);
+}
+
 static void on_io(struct ev_loop *self_loop, ev_io *watcher, int events)
 {
     (void)self_loop, (void)events;
-    end_wait(watcher->data, FIBER_READY);
+    end_wait_for(watcher->data, watcher);
 }
 
 static void arm_timer(struct fiber *fiber, double now)
@@ -356,7 +368,7 @@ bool fiber_start(fiber_function *function, void *argument)
         return false;
     fiber->function = function;
     fiber->argument = argument;
-    fiber->cancelled = fiber->woken = false;
+    fiber->cancelled = fiber->woken = fiber->apart = false;
     fiber->resumer = current;
     switch_to(fiber, false);
     collect(fiber);
@@ -419,7 +431,7 @@ static void on_watch(struct ev_loop *self_loop, ev_io *io, int events)
     struct fiber_watch *watch = io->data;
     (void)events;
     if (watch->waiter)
-        end_wait(watch->waiter, FIBER_READY);
+        end_wait_for(watch->waiter, io);
     else
         ev_io_stop(self_loop, io);
 }
@@ -452,6 +464,19 @@ void fiber_watch_end(struct fiber_watch *watch)
         ev_io_stop(loop, &watch->io);
 }
 
+/* Fibers with more work, for a share of the round. */
+static void continue_those_of(struct queue *queue)
+{
+    struct fiber *fiber;
+    begin_share(clock_processor());
+    while ((fiber = take_first(queue)) != NULL) {
+        waiting.turn_began = clock_processor();
+        resume(fiber, FIBER_READY);
+        if (round_is_used_up())
+            break;
+    }
+}
+
 /* Of each queue at least one fiber continues in each round, however full that was; those that have
  * yielded have a share of their own, so that no flood of events keeps a listener from accepting. */
 static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events)
@@ -461,17 +486,14 @@ static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events)
     while ((fiber = take_first(&waiting.ready)) != NULL) {
         fiber->queued = false;
         waiting.turn_began = clock_processor();
-        resume(fiber, fiber->cancelled ? FIBER_CANCELLED : fiber->event);
+        const bool late = fiber->event == FIBER_TIMEOUT && fiber->cancelled;
+        resume(fiber, late ? FIBER_CANCELLED : fiber->event);
         if (round_is_used_up())
             break;
     }
-    begin_share(clock_processor());
-    while ((fiber = take_first(&waiting.yielded)) != NULL) {
-        resume(fiber, FIBER_READY);
-        if (round_is_used_up())
-            break;
-    }
-    if (waiting.ready.first || waiting.yielded.first)
+    continue_those_of(&waiting.yielded);
+    continue_those_of(&waiting.apart);
+    if (waiting.ready.first || waiting.yielded.first || waiting.apart.first)
         arm_turn();
 }
 
@@ -485,8 +507,13 @@ void fiber_yield(void)
     struct fiber *self = current;
     if (self == &root || (!round_is_used_up() && !turn_is_over()))
         return;
-    append(&waiting.yielded, self);
+    append(self->apart ? &waiting.apart : &waiting.yielded, self);
     switch_to(self->resumer, false);
+}
+
+void fiber_stand_apart(void)
+{
+    current->apart = true;
 }
 
 enum fiber_event fiber_sleep_until(double deadline)
@@ -515,6 +542,8 @@ enum fiber_event fiber_wait(double deadline)
         self->wakeable = true;
         event = suspend(deadline);
         self->wakeable = false;
+        if (event == FIBER_TIMEOUT && self->woken) /* while the time-out queued */
+            event = FIBER_READY;
     }
     self->woken = false;
     return event;

@@ -69,7 +69,7 @@ static bool read_digits(struct bytes line, struct ip *ip)
         size_t digit = i < line.n ? bytes_find(BYTES("0123456789abcdef"), line.p[i]) : 16;
         if (digit > 15)
             return false;
-        ip->octet[i / 2] = (uint8_t)(ip->octet[i / 2] << 4 | digit);
+        ip->octet[i / 2] = (uint8_t)((size_t)ip->octet[i / 2] << 4 | digit);
     }
     return true;
 }

@@ -59,7 +59,7 @@ static bool move_octet(struct path_reader *reader, struct local_content *content
 }
 
 /* Quoted-string after its first quote: qtextSMTP and quoted-pairSMTP hold 32 to 126 only. What is
- * kept is the content, without quotes and backslashes. Clauses: CHAR-05, CHAR-06 */
+ * kept is the content, without quotes and backslashes. Clauses: CHAR-05, CHAR-06, CHAR-12 */
 static void read_quoted_local(struct path_reader *reader, struct local_content *content)
 {
     struct cursor *c = &reader->cursor;

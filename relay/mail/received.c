@@ -91,7 +91,8 @@ static void add_client(struct folding *field, struct arena *arena, const struct 
     }
 }
 
-/* By this relay's name, and with the present time at its end. Clauses: MSG-03, MSG-05 */
+/* By this relay's name, and with the present time at its end.
+ * Clauses: MSG-03, MSG-05, MSG-20, MSG-21, MSG-22 */
 struct bytes received_field(struct arena *arena, const struct received *received)
 {
     struct folding field = {0};

@@ -85,7 +85,7 @@ bool judge_recipients_exhausted(const struct policy *policy, const struct judge_
 
 /* Neither the sender nor the client's network gives a right to relay: only the recipient's domain
  * counts, and that of a destination is not served for being one.
- * Clauses: LIM-08, SEND-04, SEND-08, SEND-10 */
+ * Clauses: LIM-08, SEND-04, SEND-08, SEND-10, SEND-11 */
 struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
                                const struct judge_recipients *earlier,
                                const struct address *recipient, struct route *route)

@@ -1,7 +1,8 @@
 /* What the relay changes in a message that it forwards: the fields that it prepends, and the
  * Authentication-Results fields that it removes because they forge its own (RFC 8601 5). No other
  * field is added, removed or rewritten, and every other octet stays as it is: the sender's
- * signature keeps verifying. Clauses: DKIM-03, MSG-07, MSG-10, MSG-11, MSG-12, SEND-05, SRS-12 */
+ * signature keeps verifying. Clauses: DKIM-03, MSG-07, MSG-10, MSG-11, MSG-12, SEND-05, SRS-12,
+ * SRS-19 */
 #ifndef FAIRLEAD_TRACE_FIELDS_H
 #define FAIRLEAD_TRACE_FIELDS_H
 

@@ -192,10 +192,20 @@ static void serve_client(struct connection *connection)
     session_run(connection->session, refusal);
 }
 
-/* DNS lookups that no session waits for any more do not delay the end. */
+static bool is_listening(const struct server *server)
+{
+    for (size_t i = 0; i < server->listening_count; i++)
+        if (server->listening[i].fiber)
+            return true;
+    return false;
+}
+
+/* To be called when a fiber of the server's own ends: none is left behind. DNS lookups that no
+ * session waits for any more do not delay the end. */
 static void end_if_drained(const struct server *server)
 {
-    if (server->draining && server->connection_count == 0)
+    if (server->draining && server->connection_count == 0 && !server->reloading &&
+        !is_listening(server))
         ev_break(fiber_loop(), EVBREAK_ALL);
 }
 
@@ -247,7 +257,7 @@ static void run_listener(void *argument)
 {
     struct listening *listening = argument;
     listening->fiber = fiber_self();
-    for (;;) {
+    while (!listening->server->draining) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
         unsigned connections_max =
@@ -273,6 +283,7 @@ static void run_listener(void *argument)
     listening->fiber = NULL;
     close(listening->fd);
     listening->fd = -1;
+    end_if_drained(listening->server);
 }
 
 /* IPv4 and IPv6 are listened on separately. Clause: IPV6-08 */
@@ -323,14 +334,19 @@ static void reload(struct server *server)
 {
     struct buffer errors = {0};
     struct config *config = config_load(server->first_config->path.p, &errors);
+    if (server->draining) { /* meanwhile */
+        config_release(config);
+        buffer_free(&errors);
+        return;
+    }
     struct generation *generation = config ? generation_new(config) : NULL;
     if (config && !generation)
         buffer_add(&errors, BYTES("out of memory"));
     if (generation) {
         struct generation *old = server->generation;
         server->generation = generation;
-        generation_release(old);
         server->budget.limit = config->limits.memory;
+        generation_release(old);
         log_message("reload", "configuration reloaded");
     } else {
         log_message("reload", "configuration not reloaded, the old one remains in force: %.*s",
@@ -344,11 +360,13 @@ static void reload(struct server *server)
 static void run_reload(void *argument)
 {
     struct server *server = argument;
+    fiber_stand_apart();
     do {
         server->reload_again = false;
         reload(server);
     } while (server->reload_again && !server->draining);
     server->reloading = false;
+    end_if_drained(server);
 }
 
 static void on_hangup(struct ev_loop *loop, ev_signal *watcher, int events)

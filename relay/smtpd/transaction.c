@@ -163,7 +163,8 @@ void transaction_close(struct transaction *transaction)
 
 /* An upstream's reply is returned to the client as it is, a failure becomes a refusal of ours. This
  * holds for every step: a refused recipient, the DATA command, the end of the message, and the
- * acceptance too. Clauses: ERR-01, ERR-02, ERR-04, ERR-05, ERR-08 */
+ * acceptance too. Clauses: ERR-01, ERR-02, ERR-04, ERR-05, ERR-08, ERR-21,
+ * ERR-22, ERR-23, ERR-24 */
 static struct answer client_answer(struct transaction *transaction,
                                    const struct upstream_answer *answer)
 {

@@ -5,7 +5,7 @@
  * notification, and nothing after a restart. A 2xx reply to the end of DATA is the upstream's own
  * 2xx reply to that message, and never anything else. A transaction belongs to one session and
  * serves its mails one after the other; the upstream connection stays open between mails for the
- * same destination. Clauses: INV-08, INV-09, NDR-01, NDR-08, NDR-09 */
+ * same destination. Clauses: INV-08, INV-09, INV-23, INV-24, NDR-01, NDR-08, NDR-09 */
 #ifndef FAIRLEAD_TRANSACTION_H
 #define FAIRLEAD_TRANSACTION_H
 

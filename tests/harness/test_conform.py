@@ -23,6 +23,9 @@ PLAIN = [c for c in CATALOGUE.values() if c.capability is None]
 GATING = [c.id for c in PLAIN if c.gates]
 WARNING = next(c.id for c in PLAIN if not c.gates)
 
+# What gates for any MTA but the reference.
+FOREIGN = ["--gate", "documented,limitation,required"]
+
 PASSING = f"""
 @clause("{GATING[0]}")
 def test_that_passes(world): pass
@@ -97,8 +100,10 @@ def fragile():
     [
         (PASSING, [], 0),
         (PASSING + FAILING, [], 1),
-        (PASSING + FAILING.replace(GATING[1], WARNING), [], 0),
-        (PASSING + FAILING.replace(GATING[1], WARNING), ["--strict"], 1),
+        (PASSING + FAILING.replace(GATING[1], WARNING), [], 1),
+        (PASSING + FAILING.replace(GATING[1], WARNING), FOREIGN, 0),
+        (PASSING + FAILING, ["--gate", "choice"], 0),
+        (PASSING, ["--gate", "choise"], 2),
         (PASSING + FAILING, ["-k", GATING[0]], 0),
         (PASSING, ["-k", GATING[1]], 2),
         (PASSING, ["-k", "NOPE-*"], 2),
@@ -112,8 +117,10 @@ def fragile():
     ids=[
         "conforms",
         "a gating clause fails",
+        "every level gates for the reference",
         "a clause that only warns fails",
-        "the same with --strict",
+        "no gating clause fails",
+        "no level of that name",
         "the failing one is not selected",
         "no test for the selection",
         "no clause of that name",

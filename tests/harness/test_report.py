@@ -69,7 +69,7 @@ def a_run(
         version="1",
         started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
         duration=1.0,
-        strict=False,
+        gate=("required", "documented", "limitation"),
         complete=True,
         clauses=judge(clauses, tests),
         tests=tests,

@@ -434,3 +434,40 @@ def test_a_log_that_is_not_read_does_not_stop_mail(relay: Relay) -> None:
         assert client.ask("QUIT").startswith("221 ")
         client.close()
     relay.process.stderr.close()
+
+
+def flood(port: int, over: threading.Event) -> None:
+    """Connections that are closed at once."""
+    while not over.is_set():
+        with socket.socket() as connection:
+            connection.setblocking(False)
+            connection.connect_ex((HOST, port))
+
+
+@pytest.mark.parametrize("wait", [0.15, 0.2, 0.25, 0.3])
+def test_it_ends_in_order_in_the_middle_of_a_reload_and_a_flood(
+    relay: Relay, wait: float
+) -> None:
+    relay.settings["zones"] += [
+        {
+            "domain": f"z{number}.example",
+            "routes": [{"address": f"a@z{number}.example", "to": "b@sink.example"}],
+        }
+        for number in range(40_000)
+    ]
+    relay.start()
+    over = threading.Event()
+    flooders = [
+        threading.Thread(target=flood, args=(relay.port, over)) for _ in range(2)
+    ]
+    for flooder in flooders:
+        flooder.start()
+    try:
+        relay.signal(signal.SIGHUP)
+        over.wait(wait)
+        relay.signal(signal.SIGTERM)
+        assert relay.wait() == 0
+    finally:
+        over.set()
+        for flooder in flooders:
+            flooder.join()

@@ -68,6 +68,43 @@ static void an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset(void
     arena_free(arena);
 }
 
+static unsigned parts_freed;
+
+static void count_part(void)
+{
+    parts_freed++;
+}
+
+enum { MIB = 1024 * 1024, LARGE = 10 * MIB };
+
+/* Across the size from which a buffer has a mapping of its own, up and down. */
+static void a_large_buffer_keeps_its_octets_and_is_freed_in_parts(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    for (unsigned i = 0; buffer.n < LARGE && !buffer.failed; i++)
+        buffer_add(&buffer, (struct bytes){(const char *)&i, sizeof i});
+    assert_int_equal(buffer.n, LARGE);
+    for (unsigned i = 0; i < LARGE / sizeof i; i++)
+        assert_memory_equal(buffer.p + i * sizeof i, &i, sizeof i);
+    parts_freed = 0;
+    buffer_free_in_parts(&buffer, count_part);
+    assert_true(parts_freed >= 4);
+    assert_true(buffer.p == NULL && buffer.capacity == 0);
+}
+
+/* What the system refuses is a failure like any other. */
+static void a_large_buffer_that_is_not_to_be_had_fails(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_add(&buffer, BYTES("octets"));
+    assert_false(buffer_reserve(&buffer, (size_t)1 << 46));
+    assert_true(buffer.failed);
+    assert_bytes(buffer_bytes(&buffer), "octets");
+    buffer_free(&buffer);
+}
+
 static void an_arena_takes_over_a_buffer_and_its_failure(void **state)
 {
     (void)state;
@@ -219,6 +256,8 @@ int main(void)
         cmocka_unit_test(numbers_consist_of_digits_and_never_overflow),
         cmocka_unit_test(slices_are_found_and_compared_without_case),
         cmocka_unit_test(an_arena_that_reaches_its_limit_fails_for_good_and_can_be_reset),
+        cmocka_unit_test(a_large_buffer_keeps_its_octets_and_is_freed_in_parts),
+        cmocka_unit_test(a_large_buffer_that_is_not_to_be_had_fails),
         cmocka_unit_test(an_arena_takes_over_a_buffer_and_its_failure),
         cmocka_unit_test(an_arena_string_refuses_an_embedded_nul),
         cmocka_unit_test(addresses_round_trip_and_reverse),

@@ -371,6 +371,94 @@ static void a_fiber_that_queues_can_be_cancelled(void **state)
     assert_int_equal(queue.last_event, FIBER_CANCELLED);
 }
 
+struct late_wake {
+    struct fiber *sleeper;
+    enum fiber_event event;
+    unsigned left;
+};
+
+static void works_then_wakes(void *argument)
+{
+    struct late_wake *wake = argument;
+    fiber_sleep_until(clock_monotonic() + 0.001);
+    works(0.001);
+    if (--wake->left == 0)
+        fiber_wake(wake->sleeper);
+}
+
+static void waits_for_a_wake(void *argument)
+{
+    struct late_wake *wake = argument;
+    wake->sleeper = fiber_self();
+    wake->event = fiber_wait(clock_monotonic() + 0.005);
+}
+
+static void wakes_the_last_of_a_queue(void *argument)
+{
+    struct late_wake *wake = argument;
+    for (unsigned i = wake->left; i > 0; i--)
+        fiber_start(works_then_wakes, wake);
+    fiber_start(waits_for_a_wake, wake);
+    while (wake->left > 0)
+        fiber_sleep_until(clock_monotonic());
+    fiber_sleep_until(clock_monotonic() + 0.01);
+}
+
+static void a_wake_up_while_the_time_out_queues_counts(void **state)
+{
+    (void)state;
+    struct late_wake wake = {.left = CROWD};
+    assert_true(fiber_run(wakes_the_last_of_a_queue, &wake));
+    assert_int_equal(wake.event, FIBER_READY);
+}
+
+static void works_apart(void *argument)
+{
+    double *took = argument;
+    fiber_stand_apart();
+    double began = clock_processor();
+    for (int i = 0; i < 200; i++) {
+        works(0.0001);
+        fiber_yield();
+    }
+    *took = clock_processor() - began;
+}
+
+static void works_in_a_crowd(void *argument)
+{
+    const bool *over = argument;
+    while (!*over) {
+        works(0.0001);
+        fiber_yield();
+    }
+}
+
+struct apart {
+    double took;
+    bool over;
+};
+
+static void starts_one_apart_and_a_crowd(void *argument)
+{
+    struct apart *apart = argument;
+    fiber_start(works_apart, &apart->took);
+    for (int i = 0; i < CROWD; i++)
+        fiber_start(works_in_a_crowd, &apart->over);
+    while (apart->took == 0)
+        fiber_sleep_until(clock_monotonic());
+    apart->over = true;
+    fiber_sleep_until(clock_monotonic() + 0.1);
+}
+
+/* One of fifty-one would take a second for these 20 ms. */
+static void a_fiber_apart_does_not_share_with_the_crowd(void **state)
+{
+    (void)state;
+    struct apart apart = {0};
+    assert_true(fiber_run(starts_one_apart_and_a_crowd, &apart));
+    assert_true(apart.took < 0.3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +473,8 @@ int main(void)
         cmocka_unit_test(fibers_that_yield_take_turns),
         cmocka_unit_test(waits_that_end_together_take_turns),
         cmocka_unit_test(a_fiber_that_queues_can_be_cancelled),
+        cmocka_unit_test(a_wake_up_while_the_time_out_queues_counts),
+        cmocka_unit_test(a_fiber_apart_does_not_share_with_the_crowd),
         cmocka_unit_test(little_work_does_not_give_up_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

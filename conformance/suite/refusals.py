@@ -1,0 +1,43 @@
+"""What tests of refused recipients and of things not advertised have in common. Each has its positive
+control: a subject that refuses everything, or takes nothing to its destination, does not pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance import expect_not_in, expect_reply
+from conformance.lab import World
+from conformance.suite.acts import control
+
+
+def recipients_refused(
+    world: World,
+    *recipients: str,
+    sender: str | None = None,
+    code: int | str = "5xx",
+    enhanced: str | None = None,
+) -> None:
+    """In one transaction each of the recipients is refused, and then `info` is not."""
+    with world.client() as client:
+        client.mail(world.sender.address if sender is None else sender)
+        for recipient in recipients:
+            reply = client.rcpt(recipient)
+            expect_reply(reply, code, enhanced=enhanced, to=f"RCPT of {recipient}")
+        expect_reply(client.rcpt(world.info), 250, to="RCPT of a routed address")
+
+
+def not_advertised(world: World, keyword: str, *, secured: bool = False) -> None:
+    """EHLO does not offer an extension, in a service that forwards mail."""
+    with world.client() as client:
+        if secured:
+            expect_reply(client.starttls(), 220, to="STARTTLS")
+        expect_not_in(keyword, list(client.extensions()), "the extensions offered")
+    control(world)
+
+
+def skip_if_offered(world: World, keyword: str) -> None:
+    """Skips a test of what has to be refused only where the extension is not offered."""
+    with world.client(greet=False) as client:
+        client.banner()
+        if keyword in client.extensions():
+            pytest.skip(f"{keyword} is offered")
