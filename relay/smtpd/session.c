@@ -135,7 +135,7 @@ static void say_mistake(struct session *session, struct refusal refusal)
 /* ---- Commands ---- */
 
 /* EHLO and HELO start over (RFC 5321 4.1.4), and the name is not verified. False when it was
- * refused as malformed. Clauses: DLG-17, DLG-26, INV-12 */
+ * refused as malformed. Clauses: DLG-17, DLG-26, DLG-40, INV-12 */
 static bool accept_hello(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
@@ -159,7 +159,7 @@ static bool accept_hello(struct session *session, const struct command *command,
     return session->greeted;
 }
 
-/* One line without extensions, whatever EHLO offers. Clause: DLG-03 */
+/* One line without extensions, whatever EHLO offers. Clauses: DLG-03, DLG-39 */
 static void do_helo(struct session *session, const struct command *command)
 {
     if (accept_hello(session, command, false))
@@ -465,7 +465,7 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 
 /* Reads a command line of up to 512 octets, in however many packets it comes, without its end. Only
  * CRLF ends it (RFC 5321 2.3.8): what follows a bare LF belongs to the same line, which is not a
- * command then; only its last part is returned. Clauses: DLG-30, LIM-01 */
+ * command then; only its last part is returned. Clauses: DLG-30, LIM-01, SMUG-14 */
 static enum stream_status read_command_line(struct session *session, double deadline,
                                             struct bytes *line, bool *bare_lf)
 {
@@ -484,7 +484,7 @@ static enum stream_status read_command_line(struct session *session, double dead
 }
 
 /* Reads one command and answers it. Replies are held back while further commands have arrived
- * already, and sent in the order of the commands. Clause: DLG-23 */
+ * already, and sent in the order of the commands. Clauses: DLG-23, DLG-48 */
 static void serve_command(struct session *session)
 {
     struct bytes line = {NULL, 0};
