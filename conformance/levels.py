@@ -14,7 +14,7 @@ _REQUIRED = re.compile(r"\b(MUST|SHALL|REQUIRED)\b")
 _REQUIRED_BEFORE_2119 = re.compile(r"\b(must|shall|required)\b", re.I)
 _RECOMMENDED = re.compile(r"\b(SHOULD|RECOMMENDED)\b")
 # A rule of a grammar, as in `ehlo = "EHLO" SP Domain`.
-_GRAMMAR = re.compile(r"(?:^|\s)[A-Za-z][A-Za-z0-9-]*\s*=/?\s")
+_GRAMMAR = re.compile(r"(?:^|\s)[A-Za-z][A-Za-z0-9-]*\s*(?:::)?=/?\s")
 
 
 def level_objection(clause: Clause, texts: Texts) -> str | None:
