@@ -24,7 +24,7 @@ def level_objection(clause: Clause, texts: Texts) -> str | None:
     match clause.level:
         case "documented" | "limitation" | "discrepancy" if source.work != "postmaster":
             return f"level {clause.level} needs a sentence of the Postmaster page"
-        case "limitation" if not texts.is_limitation(source):
+        case "limitation" if texts.is_limitation(source) is False:
             return f"level limitation needs a sentence of its section '{LIMITATIONS}'"
         case "documented" if texts.is_limitation(source):
             return f"a sentence of the section '{LIMITATIONS}' has level limitation"

@@ -92,12 +92,12 @@ class Texts:
             return _cut(text, _PAGE_HEADING)
         return _cut(_PAGE_FOOT.sub("\n", text), _RFC_HEADING)
 
-    def is_limitation(self, source: Source) -> bool:
-        """Whether a heading of the page is in its section of known limitations; also if its text is
+    def is_limitation(self, source: Source) -> bool | None:
+        """Whether a heading of the page is in its section of known limitations; None if its text is
         missing."""
         path = self.path(source.work)
-        if source.work != "postmaster" or path is None:
-            return source.work == "postmaster"
+        if path is None:
+            return None
         text = path.read_text(encoding="utf-8")
         _, _, limitations = text.partition("\n## Known limitations\n")
         return source.place in _PAGE_HEADING.findall(limitations)

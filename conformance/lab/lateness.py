@@ -15,8 +15,8 @@ BEAT_S = 0.05
 # The shortest time-out of a subject in the lab is a second (SHORT_TIMEOUTS).
 LAG_MAX_S = 0.5
 # Of the time of a test, for which one of our threads was ready and had no core to run on.
-STARVED_SHARE_MAX = 0.25
-STARVED_MIN_S = 0.5
+STARVED_SHARE_MAX = 0.5
+STARVED_MIN_S = 1.0
 
 
 class Lateness:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,16 @@ import yaml
 from conformance.settings import ROOT
 from conformance.subjects.controls import NAMES, PREFIX
 
-PASSES = yaml.safe_load(
-    (ROOT / "conformance" / "subjects" / "controls" / "passes.yaml").read_text("utf-8")
-)
+LISTED = ROOT / "conformance" / "subjects" / "controls" / "passes.yaml"
+PASSES = yaml.safe_load(LISTED.read_text("utf-8"))
 # Of the usual patience: a control that does nothing is waited for in vain.
 TIMEOUT_SCALE = "0.1"
+AT_ONCE = 2  # a run mostly waits
+
+Results = dict[str, Any]
 
 
-def run(name: str, report: Path) -> dict[str, Any]:
+def run(name: str, report: Path) -> Results:
     """The results, of each clause up to its first failure."""
     arguments = ["--subject", name, "--report", str(report), "--anyway", "--brief"]
     done = subprocess.run(
@@ -30,23 +34,36 @@ def run(name: str, report: Path) -> dict[str, Any]:
         text=True,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    results: dict[str, Any] = json.loads((report / "results.json").read_text("utf-8"))
+    results: Results = json.loads((report / "results.json").read_text("utf-8"))
     return results
+
+
+@pytest.fixture(scope="module")
+def runs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[str, Future[Results]]]:
+    """All of them, on their way."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            name: pool.submit(run, name, tmp_path_factory.mktemp(name))
+            for name in NAMES
+        }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_control_passes_what_it_does_and_nothing_is_an_error(
-    name: str, tmp_path: Path
+    name: str, runs: Mapping[str, Future[Results]]
 ) -> None:
-    results = run(name, tmp_path)
+    results = runs[name].result()
     errors = [test for test in results["tests"] if test["outcome"] == "error"]
     assert [
         f"{test['id']}: {test['reason']}" for test in errors if not test["late"]
     ] == []
     if errors:
         pytest.skip(f"the machine is too busy: {errors[0]['reason']}")
-    clauses = results["clauses"]
-    passed = {clause["id"] for clause in clauses if clause["verdict"] == "pass"}
+    passed = {
+        clause["id"] for clause in results["clauses"] if clause["verdict"] == "pass"
+    }
     wanted = set(PASSES["all"]) | set(PASSES[name.removeprefix(PREFIX)])
     assert passed - wanted == set(), "passed without having done it"
     assert wanted - passed == set(), "no longer passed"

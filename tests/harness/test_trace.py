@@ -15,6 +15,7 @@ from running import ROOT
 
 from conformance.clauses import Clause
 from conformance.quotes import Texts, anchors
+from conformance.levels import level_objection
 from conformance.sources import parse_source
 
 PAGE = "# Page\n\n### Sender rewriting\n\nIt rewrites the\nsender.\n\n### Spam\n\nIt filters.\n"
@@ -62,11 +63,17 @@ def write_texts(folder: Path, files: dict[str, str]) -> Texts:
     return Texts(folder, folder / "specification.md")
 
 
-def clause(name: str, source: str = "RFC 5321 4.1", quote: str = "waits") -> Clause:
+def clause(
+    name: str,
+    source: str = "RFC 5321 4.1",
+    quote: str = "waits",
+    level: str | None = None,
+) -> Clause:
+    page = source.startswith("postmaster")
     return Clause(
         id=name,
         heading="Heading",
-        level="required",
+        level=level or ("documented" if page else "choice"),
         statement="It is so.",
         source=source,
         quote=quote,
@@ -234,6 +241,55 @@ def test_a_quote_without_its_text_is_counted_and_not_a_fault(
     found = trace.Trace(tests={name: ["t::a"] for name in catalogue})
     assert trace.faults(found, catalogue, texts) == []
     assert trace.unchecked(catalogue, texts) == {"RFC 9999": 1, "postmaster": 1}
+
+
+LEVELS_PAGE = PAGE + "\n## Known limitations\n\n### Signs\n\nSigns are normal.\n"
+OLD_RFC = "5.  Sizes\n\n   It must be declared.\n\n   size ::= 1*20DIGIT\n"
+NEW_RFC = "5.  Sizes\n\n   RFC 2119.  It MUST be declared, and it SHOULD be right. It must do.\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "source", "quote", "borne"),
+    [
+        ("documented", "postmaster: Spam", "It filters.", True),
+        ("documented", "postmaster: Signs", "Signs are normal.", False),
+        ("limitation", "postmaster: Signs", "Signs are normal.", True),
+        ("limitation", "postmaster: Spam", "It filters.", False),
+        ("documented", "decisions: shape", "One dialogue.", False),
+        ("choice", "decisions: shape", "One dialogue.", True),
+        ("choice", "postmaster: Spam", "It filters.", False),
+        ("required", "decisions: shape", "One dialogue.", False),
+        ("required", "RFC 9000 5", "It MUST be declared", True),
+        ("required", "RFC 9000 5", "It must do.", False),
+        ("required", "RFC 1870 5", "It must be declared.", True),
+        ("required", "RFC 1870 5", "size ::= 1*20DIGIT", True),
+        ("required", "RFC 9000 5", "it SHOULD be right", False),
+        ("recommended", "RFC 9000 5", "it SHOULD be right", True),
+        ("recommended", "RFC 9000 5", "It MUST be declared", False),
+    ],
+)
+def test_a_level_is_borne_by_source_and_quote(
+    tmp_path: Path, level: str, source: str, quote: str, borne: bool
+) -> None:
+    texts = write_texts(
+        tmp_path,
+        {
+            "spec/postmaster.md": LEVELS_PAGE,
+            "rfc/rfc1870.txt": OLD_RFC,
+            "rfc/rfc9000.txt": NEW_RFC,
+        },
+    )
+    judged = clause("A-01", source, quote, level)
+    assert (level_objection(judged, texts) is None) == borne
+
+
+def test_without_the_page_a_sentence_of_it_may_have_either_level(
+    tmp_path: Path,
+) -> None:
+    texts = write_texts(tmp_path, {})
+    for level in ("documented", "limitation"):
+        judged = clause("A-01", "postmaster: Spam", "It filters.", level)
+        assert level_objection(judged, texts) is None
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
