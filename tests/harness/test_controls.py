@@ -28,6 +28,7 @@ Results = dict[str, Any]
 def run(name: str, report: Path) -> Results:
     """The results, of each clause up to its first failure."""
     arguments = ["--subject", name, "--report", str(report), "--anyway", "--brief"]
+    arguments += ["-j", "2"]
     done = subprocess.run(
         [ROOT / "scripts" / "conform", *arguments, "--timeout-scale", TIMEOUT_SCALE],
         capture_output=True,
@@ -59,11 +60,11 @@ def test_a_control_passes_what_it_does_and_nothing_is_an_error(
     assert [
         f"{test['id']}: {test['reason']}" for test in errors if not test["late"]
     ] == []
-    if errors:
-        pytest.skip(f"the machine is too busy: {errors[0]['reason']}")
+    # On a machine that is too busy they might have passed.
+    undecided = {clause for test in errors for clause in test["clauses"]}
     passed = {
         clause["id"] for clause in results["clauses"] if clause["verdict"] == "pass"
     }
     wanted = set(PASSES["all"]) | set(PASSES[name.removeprefix(PREFIX)])
     assert passed - wanted == set(), "passed without having done it"
-    assert wanted - passed == set(), "no longer passed"
+    assert wanted - passed - undecided == set(), "no longer passed"
