@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from conformance.subjects.base import (
@@ -28,6 +30,7 @@ from conformance.subjects.base import (
 POSTFIX = "/usr/sbin/postfix"
 POSTSRSD = "/usr/sbin/postsrsd"
 SRS_PORTS = (10001, 10002)
+PAGE = "https://developers.cloudflare.com/email-routing/postmaster"
 
 
 # No chroots: the lab's directories already belong to this instance alone.
@@ -57,14 +60,31 @@ scache    unix  -  -  n  -      1  scache
 postlog   unix-dgram n - n -    1  postlogd
 """
 
-# Answers of a DNSBL that list a client; those in 127.255.0.0/16 are error codes.
-LISTING = "127.[0..254].[0..255].[0..255]"
+# Answers of a DNSBL that list a client; those in 127.255.255.0/24 are error codes.
+LISTINGS = (
+    "127.[0..254].[0..255].[0..255]",
+    "127.255.[0..254].[0..255]",
+)
 
-# Recipients that are judged by their form: postmaster is never refused for a DNSBL, and nobody
+# Senders and recipients that are judged by their form: local parts are ASCII of at most 64 octets,
+# postmaster is never refused for a DNSBL and alone at the relay itself, and nobody but the relay
 # writes to a rewritten sender.
+SENDERS = """\
+/[^ -~].*@/           550 5.6.7 Non-ASCII local part
+/^.{65,}@/            550 5.1.7 Local part too long
+"""
 RECIPIENTS = """\
+/[^ -~].*@/           553 5.6.7 Non-ASCII local part
+/^.{{65,}}@/          550 5.1.3 Local part too long
 /^postmaster(@|$)/    OK
+/@(\\[.*\\]|{host})$/  550 5.7.1 Relay access denied
 /^SRS[01][-+=]/       550 5.1.1 No mail to rewritten senders
+"""
+
+# Where no mail exchanger is: this host, this link, multicast and broadcast.
+NO_HOSTS = r"""
+/ A (0|127|22[4-9]|23[0-9]|169\.254|255\.255\.255\.255)(\.|$)/  IGNORE
+/ AAAA (::1?$|fe[89ab][0-9a-f]:|ff[0-9a-f][0-9a-f]:)/     IGNORE
 """
 
 
@@ -114,7 +134,12 @@ class Postfix(Subject):
             MASTER_CF.format(port=plan.port), encoding="utf-8"
         )
         (etc / "virtual").write_text(aliases(plan), encoding="utf-8")
-        (etc / "recipients").write_text(RECIPIENTS, encoding="utf-8")
+        recipients = RECIPIENTS.format(host=re.escape(plan.hostname))
+        (etc / "recipients").write_text(recipients, encoding="utf-8")
+        (etc / "senders").write_text(SENDERS, encoding="utf-8")
+        (etc / "no-hosts").write_text(NO_HOSTS, encoding="utf-8")
+        footer = f"/Relay access denied$/ \\c. Refer to {PAGE}/\n"
+        (etc / "footers").write_text(footer, encoding="utf-8")
         served = "".join(f"{domain} served\n" for domain in domains(plan))
         (etc / "domains").write_text(served, encoding="utf-8")
         secret = directory / "srs.secret"
@@ -149,6 +174,10 @@ class Postfix(Subject):
         daemons = (self._postfix, self._postsrsd)
         return all(daemon is not None and daemon.running for daemon in daemons)
 
+    def held(self) -> AbstractContextManager[None]:
+        assert self._postfix is not None
+        return self._postfix.held()
+
     def diagnosis(self) -> str:
         logs = ("maillog", "postfix.log", "postsrsd.log")
         return "\n".join(tail(self._directory / name) for name in logs)
@@ -161,7 +190,9 @@ class Postfix(Subject):
     def _main_cf(self, plan: Plan) -> str:
         directory = self._directory
         dnsbl, dnsbl_name = plan.dnsbls[0]
-        page = "https://developers.cloudflare.com/email-routing/postmaster"
+        listed = ", ".join(
+            f"reject_rbl_client {dnsbl}={answers}" for answers in LISTINGS
+        )
         settings = {
             "compatibility_level": "3.6",
             "queue_directory": f"{directory}/spool",
@@ -171,7 +202,8 @@ class Postfix(Subject):
             # Who we are.
             "myhostname": plan.hostname,
             "myorigin": "$myhostname",
-            "mydestination": "",
+            # Where postmaster alone is.
+            "mydestination": "$myhostname",
             "mynetworks": "127.0.0.0/8",
             "inet_interfaces": f"{plan.ipv4}, [{plan.ipv6}]",
             "inet_protocols": "all",
@@ -179,7 +211,7 @@ class Postfix(Subject):
             "smtp_bind_address6": plan.ipv6,
             "smtp_helo_name": plan.ehlo,
             "smtp_address_preference": "ipv6",
-            # Forwarding: aliases, sender rewriting, recipients verified where they lead.
+            # Forwarding: aliases, sender rewriting, what is refused.
             "allow_percent_hack": "no",
             "swap_bangpath": "no",
             "alias_maps": "",
@@ -188,17 +220,25 @@ class Postfix(Subject):
             "virtual_alias_maps": f"texthash:{directory}/etc/virtual",
             "sender_canonical_maps": f"tcp:127.0.0.1:{SRS_PORTS[0]}",
             "sender_canonical_classes": "envelope_sender",
+            # Bounces find their way back.
+            "recipient_canonical_maps": f"tcp:127.0.0.1:{SRS_PORTS[1]}",
+            "recipient_canonical_classes": "envelope_recipient",
+            "smtpd_delay_reject": "no",
+            "smtpd_sender_restrictions": f"check_sender_access regexp:{directory}/etc/senders",
             "smtpd_relay_restrictions": "reject_unauth_destination",
             "smtpd_recipient_restrictions": "reject_unauth_destination, check_recipient_access "
-            f"regexp:{directory}/etc/recipients, reject_rbl_client {dnsbl}={LISTING}",
+            f"regexp:{directory}/etc/recipients, {listed}",
+            "smtpd_reject_footer_maps": f"regexp:{directory}/etc/footers",
+            "smtp_dns_reply_filter": f"regexp:{directory}/etc/no-hosts",
             "relay_domains_reject_code": "550",
             "default_rbl_reply": f"$rbl_code $client_address found on one or more DNSBLs "
-            f"({dnsbl_name}). Refer to {page}/#spam-and-abusive-traffic/",
+            f"({dnsbl_name}). Refer to {PAGE}/#spam-and-abusive-traffic/",
             # The service's limits.
             "message_size_limit": str(self.limits.message_size),
             "smtpd_recipient_limit": str(self.limits.recipients),
             "smtpd_hard_error_limit": str(self.limits.bad_commands - 1),
-            "smtpd_junk_command_limit": "1000",
+            # Each command beyond this counts as a bad one.
+            "smtpd_junk_command_limit": str(1000 - self.limits.bad_commands),
             "smtpd_error_sleep_time": "0s",
             # Postfix counts the field that it adds itself.
             "hopcount_limit": str(self.limits.received_fields + 1),
@@ -206,10 +246,12 @@ class Postfix(Subject):
             "smtpd_client_connection_count_limit": "0",
             # Nothing of the original changes.
             "message_drop_headers": "",
+            "smtp_line_length_limit": "0",
             # What the Postmaster page says is not offered, and what Debian 12 leaves open to smuggling.
             "smtputf8_enable": "no",
             "smtpd_discard_ehlo_keywords": "dsn, etrn, chunking, enhancedstatuscodes",
             "smtpd_forbid_bare_newline": "reject",
+            "message_reject_characters": "\\0",
             "smtpd_helo_required": "yes",
             "strict_rfc821_envelopes": "yes",
             # TLS where the other side can.
@@ -220,6 +262,9 @@ class Postfix(Subject):
             "smtp_tls_security_level": "may",
             # Short waits, as Timeouts says.
             "smtpd_timeout": f"{SHORT_TIMEOUTS.client_command:.0f}s",
+            "smtpd_per_request_deadline": "yes",
+            "queue_run_delay": "1s",
+            "minimal_backoff_time": "1s",
             "smtp_connect_timeout": f"{SHORT_TIMEOUTS.upstream_connect:.0f}s",
             "smtp_data_done_timeout": f"{SHORT_TIMEOUTS.upstream_data_end:.0f}s",
             **{
