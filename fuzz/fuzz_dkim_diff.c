@@ -134,10 +134,26 @@ static bool accepts_key_record(const struct comparison *comparison)
                                     BYTES("malformed key record"));
 }
 
-/* RFC 6376 6.1: it wants a From field that names an author before it looks at any signature. */
+/* Something behind the address, or more than one: all readers may agree on the author all the same
+ * (author.h). */
+static bool is_loose_from(const struct message *message)
+{
+    for (size_t i = 0; i < message->field_count; i++) {
+        const struct header_field *field = &message->fields[i];
+        size_t end = bytes_find(field->value, '>');
+        if (bytes_equal_nocase(field->name, BYTES("From")) && end != BYTES_NOT_FOUND &&
+            bytes_trim(bytes_from(field->value, end + 1)).n > 0)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 6376 6.1: it wants a From field that names an author, in valid syntax, before it looks at any
+ * signature. */
 static bool needs_author(const struct comparison *comparison)
 {
-    return comparison->author != AUTHOR_FOUND && comparison->library->bits == 0;
+    return comparison->library->bits == 0 &&
+           (comparison->author != AUTHOR_FOUND || is_loose_from(comparison->message));
 }
 
 /* RFC 6376 2.8: blanks are SP and HTAB; it takes VT and FF for blanks as well. */

@@ -174,12 +174,11 @@ static bool has_long_term(struct bytes text)
     return false;
 }
 
-/* 4.6.1: it skips what is longer than it can hold: terms, and addresses of more octets than any. */
+/* 4.6.1: it skips what is longer than it can hold, and what follows: terms, and addresses of more
+ * octets than any. */
 static bool skips_long_terms(const struct comparison *comparison)
 {
-    return (comparison->native.result == SPF_PERMERROR ||
-            comparison->library.result == SPF_PERMERROR) &&
-           any_text(comparison, has_long_term);
+    return any_text(comparison, has_long_term);
 }
 
 static bool has_odd_modifier(struct bytes text)
