@@ -39,7 +39,7 @@ def uses_starttls(world: World) -> bool:
 
 
 def serves_u_labels(world: World) -> bool:
-    forward(world, recipient=world.at("info", world.idn_zone.encode("idna").decode()))
+    forward(world, recipient=world.at("info", world.idn_zone))
     return True
 
 

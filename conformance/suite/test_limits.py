@@ -333,7 +333,7 @@ def test_a_size_that_is_not_1_to_20_digits_is_refused(world: World, value: str) 
         expect_reply(reply, "5xx", to=f"MAIL with SIZE={value}")
 
 
-@clause("LIM-20")
+@clause("LIM-37")
 def test_a_size_of_zero_is_accepted(world: World) -> None:
     offered_size(world)
     with world.client() as client:

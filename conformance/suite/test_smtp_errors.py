@@ -32,11 +32,15 @@ def reached(world: World, stage: str) -> None:
 
 
 def delivery_with(
-    world: World, stage: str, *actions: Action, patience: float = 0
+    world: World,
+    stage: str,
+    *actions: Action,
+    patience: float = 0,
+    nth: int | None = None,
 ) -> Delivery:
-    """A delivery while the upstream does `actions` at a stage, which it must have reached if the client
-    is refused."""
-    world.upstream.on(stage, *actions)
+    """A delivery while the upstream does `actions` at a stage (only the nth time, if given), which it
+    must have reached if the client is refused."""
+    world.upstream.on(stage, *actions, nth=nth)
     with world.client() as client:
         client.patience += patience
         delivery = client.deliver(
@@ -79,8 +83,8 @@ def test_a_permanent_refusal_of_the_recipient_reaches_the_client(
     "text",
     [
         "450 4.2.1 greylisted, come back in 300 s",
-        "451 4.3.0 not now",
         "452 4.2.2 over quota for the moment",
+        "454 4.3.0 not now",
     ],
 )
 def test_a_temporary_refusal_of_the_recipient_reaches_the_client(
@@ -265,7 +269,19 @@ LOST_AT = pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "content", "
 def test_the_loss_of_the_upstream_is_a_temporary_error(
     world: World, stage: str, reset: bool
 ) -> None:
-    expect_reply(answer_to(world, stage, hang_up(reset)), "4xx")
+    reply = delivery_with(world, stage, hang_up(reset), nth=1).final
+    expect_true(not reply.permanent, "no 5xx", reply)
+    if reply.positive:
+        expect_tried_again(world)
+
+
+def expect_tried_again(world: World) -> None:
+    """After the first connection upstream was lost, a later one has the same recipient."""
+    lost = world.upstream.wait_for_dialogue()
+    lost.wait_until_closed(world.patience)
+    earlier = lost.verbs.count("RCPT")
+    recipient = f"RCPT TO:<{world.mailbox}>".encode("ascii")
+    world.upstream.wait_for_command(recipient, earlier + 1)
 
 
 @clause("ERR-10")
