@@ -226,6 +226,12 @@ class Client:
             if match.group(2) != b"-":
                 return Reply(int(code), tuple(lines), raw)
 
+    def read_octets(self, seconds: float) -> bytes:
+        """What comes next within that time, whatever it is; nothing if nothing comes or the subject
+        closes."""
+        said, self._buffer = self._buffer, b""
+        return said or self._receive(_Wait(seconds)) or b""
+
     def is_silent_for(self, seconds: float) -> bool:
         """False as soon as the subject says something or closes, True if it does neither."""
         return (

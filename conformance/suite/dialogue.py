@@ -10,6 +10,7 @@ from conformance.lab import Client, Reply, World
 from conformance.suite.acts import DOMAIN, fence
 
 LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"
+PART_PAUSE = 0.2  # seconds in which a part of a line would be answered
 STATES = ("connected", "greeted", "mail", "rcpt")
 
 
@@ -53,18 +54,60 @@ def answer(client: Client) -> Reply | None:
         raise
 
 
-def codes_until_closed(client: Client) -> list[int]:
-    """QUIT, and the codes of all replies from here to the end of the connection."""
+def replies_until_closed(client: Client) -> list[str]:
+    """QUIT, and the last lines of all replies from here to the end of the connection."""
     client.line("QUIT")
     said = client.expect_closed()
-    codes = []
+    replies = []
     for line in said.split(b"\r\n")[:-1]:
-        match = re.match(rb"([2-5][0-9][0-9])([ -]|$)", line)
+        match = re.match(rb"[2-5][0-9][0-9]([ -]|$)", line)
         if match is None:
             fail("replies in the syntax of RFC 5321 4.2", said)
-        if match.group(2) != b"-":
-            codes.append(int(match.group(1)))
-    return codes
+        if match.group(1) != b"-":
+            replies.append(line.decode("ascii", "backslashreplace"))
+    return replies
+
+
+def replies_to_message(client: Client) -> list[str]:
+    """The reply to the message that was sent, then QUIT and all else that is said. Not pipelined: what
+    becomes of commands behind the end of the message is another question."""
+    reply = answer(client)
+    if reply is None:
+        return []
+    return [reply.shown.rpartition(" | ")[2], *replies_until_closed(client)]
+
+
+def codes_until_closed(client: Client) -> list[int]:
+    """QUIT, and the codes of all replies from here to the end of the connection."""
+    return [int(reply[:3]) for reply in replies_until_closed(client)]
+
+
+FINAL_LINE = re.compile(rb"^[2-5][0-9][0-9](?: .*|\r?)$", re.MULTILINE)
+
+
+def octets_until_closed(client: Client, *parts: bytes) -> bytes:
+    """All that is said to a line that is sent in parts, and to a QUIT after it, in whatever syntax.
+    A reply to one part is read before the next leaves: to many who talk out of turn a server says only
+    that ("synchronization error")."""
+    said = b""
+    for part in parts[:-1]:
+        client.send(part)
+        said += client.read_octets(PART_PAUSE)
+    client.send(parts[-1] + b"\r\n")
+    while not FINAL_LINE.search(said):
+        more = client.read_octets(client.patience)
+        if not more:
+            break
+        said += more
+    client.line("QUIT")
+    return said + client.expect_closed()
+
+
+def final_lines(said: bytes) -> list[str]:
+    """The last lines of the replies in what a subject has said, whatever else is in them."""
+    return [
+        line.decode("ascii", "backslashreplace") for line in FINAL_LINE.findall(said)
+    ]
 
 
 def recipients_upstream(world: World) -> list[str]:

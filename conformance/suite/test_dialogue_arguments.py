@@ -200,7 +200,6 @@ BAD_PATHS = [
     "<@{domain}>",
     "<{local}@@{domain}>",
     "<{local} smith@{domain}>",
-    "<..@{domain}>",
     '<"{local}@{domain}>',
     '<"{local}"x@{domain}>',
     "<{local}@{domain}.>>",

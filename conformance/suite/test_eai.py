@@ -39,6 +39,7 @@ def test_the_refusal_of_a_non_ascii_recipient_is_553_5_6_7(
 def test_a_non_ascii_recipient_at_a_u_label_domain_is_refused_for_its_local_part(
     world: World,
 ) -> None:
+    world.require("idn")
     address = world.at("piñata", world.idn_zone)
     recipients_refused(world, address, code=553, enhanced="5.6.7")
 

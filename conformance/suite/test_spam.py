@@ -86,7 +86,8 @@ def expect_words_of_the_page(world: World, source: str) -> None:
     with world.client(source=source) as client:
         expect_reply(client.mail(world.sender.address), 250, to="MAIL")
         reply = client.rcpt(world.info)
-    shown = reply.shown
+    # A long text may be in several lines.
+    shown = f"{reply.code} {' '.join(reply.lines)}"
     if ":" in source:
         # One address has several spellings; the text around it has one.
         said = expect_match(r"554 ([0-9a-fA-F:]+) .*", shown, "the refusal").group(1)
