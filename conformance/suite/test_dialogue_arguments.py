@@ -17,6 +17,7 @@ from conformance import (
 )
 from conformance.lab import World
 from conformance.suite.acts import (
+    control,
     DOMAIN,
     MAILBOX,
     forward,
@@ -100,7 +101,10 @@ def test_spf_has_no_result_for_an_argument_that_is_no_domain(
         delivery = client.deliver("", world.info, world.message())
         expect_reply(delivery.final, 250, to="the end of DATA")
     arrived = world.upstream.wait_for_message()
-    expect(results(arrived).of("spf"), ["none"], "the SPF results")
+    found = results(arrived).of("spf")
+    expect_one_of(found, ([], ["none"]), "the SPF results")
+    if not results(control(world)).of("spf"):
+        pytest.skip("no SPF result is recorded for anybody")
 
 
 @clause("DLG-52")
@@ -304,3 +308,15 @@ def test_a_source_route_is_recognized(world: World, route: str) -> None:
         reply = client.rcpt(f"{route}:{world.info}")
     allowed = reply.code == 250 or str(reply.code).startswith(("55", "45"))
     expect_true(allowed, "250, or 55x or 45x for a route that is declined", reply)
+
+
+@clause("DLG-53")
+@pytest.mark.parametrize("domain", ["\u00f1.example", "xn--\u00f1.example", "\ufffd"])
+def test_a_reply_repeats_no_octets_outside_ascii(world: World, domain: str) -> None:
+    with world.client() as client:
+        client.mail(world.sender.address)
+        # The client reads replies strictly.
+        client.rcpt(f"info@{domain}")
+        client.command(b"RCPT TO:<\xff@" + world.zone.encode("ascii") + b">")
+        client.rset()
+        client.mail(f"a@{domain}")
