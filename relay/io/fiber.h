@@ -48,8 +48,9 @@ void fiber_watch_end(struct fiber_watch *watch);
  * does nothing. OpenSSL's queue of errors is the thread's: it is to be empty. */
 void fiber_yield(void);
 
-/* From now on the calling fiber has a share of every round of its own when it yields, whatever others
- * there are: for one piece of work that must come to its end, such as reading the configuration. */
+/* From now on the calling fiber has a share of every round of its own when it yields, whatever
+ * others there are: for one piece of work that must come to its end, such as reading the
+ * configuration. */
 void fiber_stand_apart(void);
 
 /* Waits until the monotonic time `deadline`. */
