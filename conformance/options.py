@@ -152,7 +152,7 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--brief",
         action="store_true",
-        help="of a clause that has failed, run no further tests",
+        help="of a clause that has failed, run no further tests, and keep no tracebacks",
     )
     group.add_argument(
         "--anyway",

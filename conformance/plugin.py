@@ -229,7 +229,10 @@ class Runner:
         result.where = f"{where}:{_line_in_test(call, item)}"
         if result.outcome == Outcome.FAIL and is_sanity(item.nodeid):
             result.reason = INSANE
-        if result.outcome in (Outcome.ERROR, Outcome.FAIL) and not result.lab_failure:
+        traced = (
+            [Outcome.ERROR] if self.settings.brief else [Outcome.ERROR, Outcome.FAIL]
+        )
+        if result.outcome in traced and not result.lab_failure:
             trace = str(call.excinfo.getrepr(style="short", abspath=True))
             result.details = trace.replace(f"{ROOT}/", "")
         return result
