@@ -50,15 +50,6 @@ def open_transaction(
     expect_true(rcpt.code == 250, "250 to RCPT", rcpt)
 
 
-def send_at_once(world: World, client: Client) -> None:
-    """A whole transaction in one piece, its four answers not waited for: what the relay does upstream
-    can be looked at whenever it does it, at RCPT or after the message."""
-    envelope = (
-        f"MAIL FROM:<{world.sender.address}>\r\nRCPT TO:<{world.info}>\r\nDATA\r\n"
-    )
-    client.send(envelope.encode("ascii") + world.message() + b".\r\n")
-
-
 def reverse_path(upstream: Upstream, count: int = 1) -> str:
     """The `count`th reverse-path sent to an upstream, as written between the angle brackets."""
     command = upstream.wait_for_command(b"MAIL", count).decode(
@@ -67,14 +58,6 @@ def reverse_path(upstream: Upstream, count: int = 1) -> str:
     return expect_match(r"MAIL FROM:<(.*?)>(?: .*)?", command, "a MAIL command").group(
         1
     )
-
-
-def forward_path(upstream: Upstream, count: int = 1) -> str:
-    """The `count`th forward-path sent to an upstream, as written between the angle brackets."""
-    command = upstream.wait_for_command(b"RCPT", count).decode(
-        "ascii", "backslashreplace"
-    )
-    return expect_match(r"RCPT TO:<(.*?)>(?: .*)?", command, "a RCPT command").group(1)
 
 
 def unquoted(local_part: str) -> str:

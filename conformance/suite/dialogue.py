@@ -85,6 +85,16 @@ def codes_until_closed(client: Client) -> list[int]:
 FINAL_LINE = re.compile(rb"^[2-5][0-9][0-9](?: .*|\r?)$", re.MULTILINE)
 
 
+def octets_to_a_final_line(client: Client, said: bytes = b"") -> bytes:
+    """What is said, after what has been, until there is the last line of a reply in it, or no more."""
+    while not FINAL_LINE.search(said):
+        more = client.read_octets(client.patience)
+        if not more:
+            break
+        said += more
+    return said
+
+
 def octets_until_closed(client: Client, *parts: bytes) -> bytes:
     """All that is said to a line that is sent in parts, and to a QUIT after it, in whatever syntax.
     A reply to one part is read before the next leaves: to many who talk out of turn a server says only
@@ -94,11 +104,7 @@ def octets_until_closed(client: Client, *parts: bytes) -> bytes:
         client.send(part)
         said += client.read_octets(PART_PAUSE)
     client.send(parts[-1] + b"\r\n")
-    while not FINAL_LINE.search(said):
-        more = client.read_octets(client.patience)
-        if not more:
-            break
-        said += more
+    said = octets_to_a_final_line(client, said)
     client.line("QUIT")
     return said + client.expect_closed()
 

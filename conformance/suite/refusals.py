@@ -8,18 +8,13 @@ import pytest
 from conformance import expect_not_in, expect_reply, expect_true
 from conformance.lab import Client, World
 from conformance.suite.acts import control
-from conformance.suite.dialogue import FINAL_LINE, final_lines
+from conformance.suite.dialogue import final_lines, octets_to_a_final_line
 
 
 def refused_for_good(client: Client, command: str | bytes) -> None:
     """The command is answered with a 5xx, whose text may have any octets."""
     client.line(command)
-    said = b""
-    while not FINAL_LINE.search(said):
-        more = client.read_octets(client.patience)
-        if not more:
-            break
-        said += more
+    said = octets_to_a_final_line(client)
     lines = final_lines(said)
     expect_true(
         lines and lines[-1].startswith("5"), f"5xx to {command!r}", lines or said

@@ -9,7 +9,7 @@ import pytest
 from conformance import clause, expect, expect_reply
 from conformance.lab import Client, World, say
 from conformance.suite.acts import expect_nothing_upstream
-from conformance.suite.dialogue import client_in, expect_refused
+from conformance.suite.dialogue import client_in
 
 
 def pipelining_client(world: World) -> Client:

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
