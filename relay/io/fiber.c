@@ -26,9 +26,11 @@
 #include "fiber.h"
 
 #include "clock.h"
+#include "rota.h"
 
 #include <setjmp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -57,16 +59,6 @@ enum { STACK_SIZE = WITH_ASAN ? 1024 * 1024 : 256 * 1024, POOL_MAX = 128 };
  * frame does not skip it, and whole pages whatever their size. */
 enum { GUARD_SIZE = 64 * 1024, MAPPING_SIZE = GUARD_SIZE + STACK_SIZE };
 
-/* Seconds of processor time after which a round of the loop begins no more work. A round takes
- * longer by what one fiber of each queue does until it waits or yields
- * (specification.md#bounds-loop allows 10 ms). A mail takes some twenty waits, each of which may be
- * behind such a round, so that a short one is worth its system call. */
-static const double ROUND_SHARE = 0.0003;
-
-/* Seconds of processor time that a fiber may go on for while others queue. Twenty clients that send
- * as fast as they can keep one that says little waiting for twenty times as long. */
-static const double TURN_MAX = 0.00005;
-
 struct fiber {
     ucontext_t entry; /* where it begins */
     bool entered;
@@ -88,14 +80,11 @@ struct fiber {
     bool wakeable; /* suspended in fiber_wait() */
     bool woken;
     bool cancelled;
-    bool queued; /* its wait is over, and its turn comes */
-    bool apart;  /* yields to a queue of its own */
+    bool queued;   /* its wait is over, and its turn comes */
+    bool yielding; /* it has more work, and its turn comes again */
+    struct turn turn;
 
-    struct fiber *next; /* in the pool, or in a queue */
-};
-
-struct queue {
-    struct fiber *first, *last;
+    struct fiber *next; /* in the pool */
 };
 
 static struct ev_loop *loop;
@@ -105,17 +94,8 @@ static struct fiber *previous;
 static struct fiber *idle;
 static unsigned idle_count;
 
-/* Fibers that run when the round of the loop has room for them, in the order in which they came,
- * and the timer that is due as long as there are any. */
-static struct {
-    struct queue ready;   /* their wait ended in a round that was used up */
-    struct queue yielded; /* they have more work */
-    struct queue apart;   /* likewise, and none of it waits for that of the others */
-    ev_timer turn;
-    double turn_began; /* processor time, when the last of them continued */
-    unsigned round;    /* of the loop, whose share is being counted */
-    double began;      /* processor time, at the first question in this round */
-} waiting;
+/* Due as long as any fiber queues for its turn. */
+static ev_timer turn_timer;
 
 static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events);
 
@@ -126,10 +106,9 @@ struct ev_loop *fiber_loop(void)
          * without MSG_NOSIGNAL. */
         signal(SIGPIPE, SIG_IGN);
         loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-        waiting.round = ~0U;
-        ev_init(&waiting.turn, on_turn);
+        ev_init(&turn_timer, on_turn);
         /* What has become ready in this round queues up before. */
-        ev_set_priority(&waiting.turn, EV_MINPRI);
+        ev_set_priority(&turn_timer, EV_MINPRI);
     }
     return loop;
 }
@@ -199,6 +178,7 @@ static void collect(struct fiber *fiber)
 {
     if (fiber->function)
         return;
+    rota_leave(&fiber->turn);
     if (idle_count >= POOL_MAX) {
         fiber_free(fiber);
         return;
@@ -216,46 +196,19 @@ static void resume(struct fiber *fiber, enum fiber_event event)
     collect(fiber);
 }
 
-static void begin_share(double now)
-{
-    waiting.round = ev_iteration(loop);
-    waiting.began = now;
-}
-
-static bool round_is_used_up(void)
-{
-    double now = clock_processor();
-    if (waiting.round != ev_iteration(loop))
-        begin_share(now);
-    return now - waiting.began >= ROUND_SHARE;
-}
-
 /* In the next round of the loop. */
-static void arm_turn(void)
+static void arm_turn_timer(void)
 {
-    if (ev_is_active(&waiting.turn))
+    if (ev_is_active(&turn_timer))
         return;
-    ev_timer_set(&waiting.turn, 0., 0.);
-    ev_timer_start(loop, &waiting.turn);
+    ev_timer_set(&turn_timer, 0., 0.);
+    ev_timer_start(loop, &turn_timer);
 }
 
-static void append(struct queue *queue, struct fiber *fiber)
+static void queue_up(struct fiber *fiber)
 {
-    fiber->next = NULL;
-    if (queue->first)
-        queue->last->next = fiber;
-    else
-        queue->first = fiber;
-    queue->last = fiber;
-    arm_turn();
-}
-
-static struct fiber *take_first(struct queue *queue)
-{
-    struct fiber *fiber = queue->first;
-    if (fiber)
-        queue->first = fiber->next;
-    return fiber;
+    rota_queue(&fiber->turn);
+    arm_turn_timer();
 }
 
 /* The fiber's wait is over. A thousand whose waits end together take turns with all others: nobody
@@ -263,14 +216,15 @@ static struct fiber *take_first(struct queue *queue)
  * time counts before a cancel. */
 static void end_wait(struct fiber *fiber, enum fiber_event event)
 {
-    if (!fiber->queued && !waiting.ready.first && !round_is_used_up()) {
+    if (!fiber->queued && rota_may_go_on(loop, &fiber->turn)) {
         resume(fiber, event);
+        rota_end();
         return;
     }
     if (!fiber->queued || fiber->event == FIBER_TIMEOUT)
         fiber->event = event;
     if (!fiber->queued)
-        append(&waiting.ready, fiber);
+        queue_up(fiber);
     fiber->queued = true;
 }
 
@@ -368,7 +322,8 @@ bool fiber_start(fiber_function *function, void *argument)
         return false;
     fiber->function = function;
     fiber->argument = argument;
-    fiber->cancelled = fiber->woken = fiber->apart = false;
+    fiber->cancelled = fiber->woken = false;
+    fiber->turn = (struct turn){0};
     fiber->resumer = current;
     switch_to(fiber, false);
     collect(fiber);
@@ -464,56 +419,59 @@ void fiber_watch_end(struct fiber_watch *watch)
         ev_io_stop(loop, &watch->io);
 }
 
-/* Fibers with more work, for a share of the round. */
-static void continue_those_of(struct queue *queue)
+/* The turn of a fiber has come. */
+static void go_on(struct fiber *fiber)
 {
-    struct fiber *fiber;
-    begin_share(clock_processor());
-    while ((fiber = take_first(queue)) != NULL) {
-        waiting.turn_began = clock_processor();
+    if (fiber->yielding) {
         resume(fiber, FIBER_READY);
-        if (round_is_used_up())
-            break;
+        return;
     }
+    const bool late = fiber->event == FIBER_TIMEOUT && fiber->cancelled;
+    fiber->queued = false;
+    resume(fiber, late ? FIBER_CANCELLED : fiber->event);
 }
 
-/* Of each queue at least one fiber continues in each round, however full that was; those that have
- * yielded have a share of their own, so that no flood of events keeps a listener from accepting. */
+static struct fiber *fiber_of(struct turn *turn)
+{
+    return (struct fiber *)((char *)turn - offsetof(struct fiber, turn));
+}
+
 static void on_turn(struct ev_loop *self_loop, ev_timer *watcher, int events)
 {
-    (void)self_loop, (void)watcher, (void)events;
-    struct fiber *fiber;
-    while ((fiber = take_first(&waiting.ready)) != NULL) {
-        fiber->queued = false;
-        waiting.turn_began = clock_processor();
-        const bool late = fiber->event == FIBER_TIMEOUT && fiber->cancelled;
-        resume(fiber, late ? FIBER_CANCELLED : fiber->event);
-        if (round_is_used_up())
-            break;
+    struct turn *turn;
+    (void)watcher, (void)events;
+    for (enum turn_queue queue = 0; queue < QUEUES; queue++) {
+        if (!rota_begin(self_loop, queue))
+            continue;
+        while ((turn = rota_take(queue)) != NULL)
+            go_on(fiber_of(turn));
     }
-    continue_those_of(&waiting.yielded);
-    continue_those_of(&waiting.apart);
-    if (waiting.ready.first || waiting.yielded.first || waiting.apart.first)
-        arm_turn();
+    if (rota_any_queued())
+        arm_turn_timer();
 }
 
-static bool turn_is_over(void)
+/* Lets those that queue go on first. */
+static void step_back(struct fiber *self)
 {
-    return waiting.ready.first && clock_processor() - waiting.turn_began >= TURN_MAX;
+    self->yielding = true;
+    queue_up(self);
+    switch_to(self->resumer, false);
+    self->yielding = false;
 }
 
 void fiber_yield(void)
 {
-    struct fiber *self = current;
-    if (self == &root || (!round_is_used_up() && !turn_is_over()))
-        return;
-    append(self->apart ? &waiting.apart : &waiting.yielded, self);
-    switch_to(self->resumer, false);
+    if (current != &root && rota_is_over(loop, &current->turn))
+        step_back(current);
 }
 
-void fiber_stand_apart(void)
+void fiber_take_lane(enum fiber_lane lane)
 {
-    current->apart = true;
+    if (current == &root || current->turn.lane == lane)
+        return;
+    current->turn.lane = lane;
+    if (lane != FIBER_SERVES)
+        step_back(current);
 }
 
 enum fiber_event fiber_sleep_until(double deadline)

@@ -48,10 +48,21 @@ void fiber_watch_end(struct fiber_watch *watch);
  * does nothing. OpenSSL's queue of errors is the thread's: it is to be empty. */
 void fiber_yield(void);
 
-/* From now on the calling fiber has a share of every round of its own when it yields, whatever
- * others there are: for one piece of work that must come to its end, such as reading the
- * configuration. */
-void fiber_stand_apart(void);
+/* What a fiber does. Those of each kind have a share of every round of the loop for themselves,
+ * however much the others have to do; those that serve and have used little processor time of late
+ * come first. */
+enum fiber_lane {
+    FIBER_SERVES,
+    FIBER_CARRIES, /* a large message */
+    FIBER_ACCEPTS, /* connections */
+    FIBER_RELOADS, /* the configuration */
+    FIBER_LEAVES   /* nobody waits for it any more: it tidies up */
+};
+
+/* From now on the calling fiber is one of `lane`, and queues behind those that are, unless it was
+ * before; each begins as FIBER_SERVES, for which it does not queue. Outside fibers it does nothing.
+ */
+void fiber_take_lane(enum fiber_lane lane);
 
 /* Waits until the monotonic time `deadline`. */
 enum fiber_event fiber_sleep_until(double deadline);

@@ -251,12 +251,23 @@ static void start_connection(struct listening *listening, int fd,
 
 /* ---- Listeners ---- */
 
+/* It has closed before it was greeted, and is owed nothing (specification.md#bounds-gone): scans,
+ * probes and floods are made of such. What it sent before it closed is left to the session. */
+static bool client_is_gone(int fd)
+{
+    char octet;
+    ssize_t n = recv(fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && (errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN ||
+                                errno == ETIMEDOUT));
+}
+
 /* Accepts until the listener is closed. Out of descriptors or memory, it pauses until sessions have
  * ended. Clients that come and go faster than they are accepted do not keep others waiting. */
 static void run_listener(void *argument)
 {
     struct listening *listening = argument;
     listening->fiber = fiber_self();
+    fiber_take_lane(FIBER_ACCEPTS);
     while (!listening->server->draining) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
@@ -269,7 +280,10 @@ static void run_listener(void *argument)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         bool wait = errno == EAGAIN && listening->server->connection_count < connections_max;
         if (fd >= 0) {
-            start_connection(listening, fd, &address);
+            if (client_is_gone(fd))
+                close(fd);
+            else
+                start_connection(listening, fd, &address);
             fiber_yield();
             continue;
         }
@@ -360,7 +374,7 @@ static void reload(struct server *server)
 static void run_reload(void *argument)
 {
     struct server *server = argument;
-    fiber_stand_apart();
+    fiber_take_lane(FIBER_RELOADS);
     do {
         server->reload_again = false;
         reload(server);

@@ -547,17 +547,26 @@ static void say_banner(struct session *session, struct refusal refusal)
     say(session, 220, arena_printf(session->line, "%.*s ESMTP fairlead", BYTES_ARG(host)));
 }
 
+/* Sends what is left to be sent and closes. A client refused instead of greeted has sent nothing
+ * that a reset could cut off a reply to, and must not occupy a connection by staying, nor by
+ * queueing: whoever accepts it pays for it, so that no more come than go. After QUIT there is no
+ * transaction left. */
+static void say_goodbye(struct session *session, bool refused)
+{
+    if (session->quit || refused) {
+        stream_flush_last(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
+        return;
+    }
+    fiber_take_lane(FIBER_LEAVES);
+    transaction_close(session->transaction);
+    stream_finish(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
+}
+
 void session_run(struct session *session, struct refusal refusal)
 {
     say_banner(session, refusal);
     while (!session->closing)
         serve_command(session);
-    transaction_close(session->transaction);
-    /* A client refused instead of greeted has sent nothing that a reset could cut off a reply to,
-     * and must not occupy a connection by staying. */
-    if (session->quit || refusal.kind != REFUSAL_NONE)
-        stream_flush_last(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
-    else
-        stream_finish(session->stream, clock_monotonic() + GOODBYE_TIMEOUT);
+    say_goodbye(session, refusal.kind != REFUSAL_NONE);
     log_session(session);
 }

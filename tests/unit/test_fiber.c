@@ -415,7 +415,7 @@ static void a_wake_up_while_the_time_out_queues_counts(void **state)
 static void works_apart(void *argument)
 {
     double *took = argument;
-    fiber_stand_apart();
+    fiber_take_lane(FIBER_RELOADS);
     double began = clock_processor();
     for (int i = 0; i < 200; i++) {
         works(0.0001);
@@ -459,6 +459,83 @@ static void a_fiber_apart_does_not_share_with_the_crowd(void **state)
     assert_true(apart.took < 0.3);
 }
 
+struct beside_a_crowd {
+    int crowd;     /* how often one of the crowd has worked */
+    int most;      /* of these while the one waited for its turn */
+    bool one_done; /* the crowd is to end */
+};
+
+static void waits_again_and_again(void *argument)
+{
+    struct beside_a_crowd *beside = argument;
+    for (int i = 0; i < 20; i++) {
+        int before = beside->crowd;
+        fiber_sleep_until(clock_monotonic());
+        if (beside->crowd - before > beside->most)
+            beside->most = beside->crowd - before;
+        works(0.00001);
+    }
+    beside->one_done = true;
+}
+
+static void works_between_waits(void *argument)
+{
+    struct beside_a_crowd *beside = argument;
+    while (!beside->one_done) {
+        works(0.0002);
+        beside->crowd++;
+        fiber_sleep_until(clock_monotonic());
+    }
+}
+
+static void starts_one_beside_a_busy_crowd(void *argument)
+{
+    struct beside_a_crowd *beside = argument;
+    for (int i = 0; i < CROWD; i++)
+        fiber_start(works_between_waits, beside);
+    while (beside->crowd < CROWD * 50) /* so that each has used some 10 ms */
+        fiber_sleep_until(clock_monotonic() + 0.01);
+    fiber_start(waits_again_and_again, beside);
+    while (!beside->one_done)
+        fiber_sleep_until(clock_monotonic() + 0.01);
+    fiber_sleep_until(clock_monotonic() + 0.1);
+}
+
+/* Behind the whole crowd it would wait for fifty of them. */
+static void who_has_used_little_comes_before_a_busy_crowd(void **state)
+{
+    (void)state;
+    struct beside_a_crowd beside = {0};
+    assert_true(fiber_run(starts_one_beside_a_busy_crowd, &beside));
+    assert_in_range(beside.most, 0, CROWD / 4);
+}
+
+static void leaves(void *argument)
+{
+    struct beside_a_crowd *beside = argument;
+    fiber_take_lane(FIBER_LEAVES);
+    works(0.0004);
+    beside->crowd++;
+}
+
+static void starts_one_beside_those_who_leave(void *argument)
+{
+    struct beside_a_crowd *beside = argument;
+    for (int i = 0; i < CROWD; i++)
+        fiber_start(leaves, beside);
+    waits_again_and_again(beside);
+    while (beside->crowd < CROWD)
+        fiber_sleep_until(clock_monotonic() + 0.01);
+}
+
+static void who_leaves_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    struct beside_a_crowd beside = {0};
+    assert_true(fiber_run(starts_one_beside_those_who_leave, &beside));
+    assert_in_range(beside.most, 1, CROWD / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +551,8 @@ int main(void)
         cmocka_unit_test(waits_that_end_together_take_turns),
         cmocka_unit_test(a_fiber_that_queues_can_be_cancelled),
         cmocka_unit_test(a_wake_up_while_the_time_out_queues_counts),
+        cmocka_unit_test(who_has_used_little_comes_before_a_busy_crowd),
+        cmocka_unit_test(who_leaves_keeps_nobody_waiting),
         cmocka_unit_test(a_fiber_apart_does_not_share_with_the_crowd),
         cmocka_unit_test(little_work_does_not_give_up_the_loop),
     };
