@@ -9,7 +9,7 @@
 /* A buffer doubles while it is small; a large one grows by a quarter, so that little of it is
  * unused.
  */
-enum { CAPACITY_MIN = 256, DOUBLED_MAX = 256 * 1024, GROWTH = 4, MAPPED_MIN = 4 * 1024 * 1024 };
+enum { CAPACITY_MIN = 256, DOUBLED_MAX = 256 * 1024, GROWTH = 4, MAPPED_MIN = 512 * 1024 };
 
 struct bytes buffer_bytes(const struct buffer *buffer)
 {

@@ -22,7 +22,7 @@ enum {
     RESET_TIMEOUT = 10,            /* for the answer to RSET; the client is kept waiting for it */
     UPSTREAM_LINE_MAX = 64 * 1024, /* octets of one reply line; a longer one breaks the protocol */
     BLOCK_SIZE = 64 * 1024,        /* octets of the message between two flushes */
-    SLICE_SIZE = 64 * 1024,        /* octets between two occasions for other fibers */
+    SLICE_SIZE = 16 * 1024,        /* octets between two occasions for other fibers */
     ERROR_SIZE = 128,
     ADDED_FIELDS_ALLOWANCE = 4096, /* an allowance for what is prepended, declared in SIZE= */
 };

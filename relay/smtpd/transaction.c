@@ -22,6 +22,7 @@
 
 enum {
     READ_MAX = 16 * 1024,
+    CARRIED_MIN = 64 * 1024,   /* a message of more gives way to those of less */
     OVERSIZE_CUTOFF = 4,       /* a client that sends this many times the size limit is cut off */
     UPSTREAM_KEPT_MAX = 5,     /* seconds without a mail for which its connection is kept */
     MAIL_MEMORY_MAX = 8 << 20, /* octets of everything but the message, charged like it */
@@ -50,11 +51,13 @@ struct transaction *transaction_new(const struct config *config, struct dns *dns
     return transaction;
 }
 
+/* Its charge is given back before the memory, which takes some turns: others must not be refused
+ * for the sake of a message that has been refused already. */
 static void drop_message(struct transaction *transaction)
 {
-    buffer_free_in_parts(&transaction->mail.message, fiber_yield);
     budget_give_back(&transaction->account, transaction->mail.charged);
     transaction->mail.charged = 0;
+    buffer_free_in_parts(&transaction->mail.message, fiber_yield);
 }
 
 static void forget_recipients(struct transaction *transaction)
@@ -151,6 +154,7 @@ void transaction_end(struct transaction *transaction)
     if (came_to_upstream(&transaction->mail))
         transaction->upstream_used = clock_monotonic();
     forget_mail(transaction);
+    fiber_take_lane(FIBER_SERVES);
 }
 
 void transaction_close(struct transaction *transaction)
@@ -399,6 +403,8 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
         stream_unread(stream, octets.n - content_feed(reader, octets));
         pace_received(&mail->pace, octets.n, clock_monotonic());
         charge_budget(transaction);
+        if (reader->size > CARRIED_MIN)
+            fiber_take_lane(FIBER_CARRIES);
         fiber_yield();
         if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size)
             return STREAM_TOO_LONG;

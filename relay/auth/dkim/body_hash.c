@@ -11,7 +11,7 @@ enum {
     /* Passes over one body for signatures that cover only a part of it. A message with more
      * distinct values of l= is not mail but an attempt to keep the relay busy. */
     PARTIAL_PASSES_MAX = 2,
-    SLICE = 64 * 1024 /* octets between two occasions for other fibers */
+    SLICE = 16 * 1024 /* octets between two occasions for other fibers */
 };
 
 struct body_part {
