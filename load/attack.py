@@ -42,14 +42,16 @@ held   the longest time, in CPU time, that the relay's loop computed between two
 NOOP, mail  what the good client waited for an answer, and for a message from the connection to the
        last reply: median, 99th percentile, the longest, in ms. What it would have asked while it
        waited is counted in; time for which it, the relay or its upstream had no core to run
-       on is not, as that is the machine's. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is over
-       --floor, and with three attacks over 50 ms (large-messages, slowloris) or 250 ms (floods of
-       connections): so much work arrives at once that who comes then waits as long in a queue.
+       on is not, as that is the machine's. ratio: the p99, to the quiet p99. Bound: 3, where the p99 is
+       over --floor.
 failed mails of the good client that were not taken. Bound: none.
 RSS, peak  the relay's memory during the attack, and its high-water mark. Bound: 320 MiB.
 files  the descriptors that it had open.
 busy, waits  the CPU time that the relay used, and the time for which it was ready and another process
        had its core, in s. Where it waits, the machine is busy with something else.
+
+What is past a bound is measured once more, and judged by that: a machine among others has its bad
+moments, a relay's weakness comes again. The report says so.
 
 Exit status: 0 within all bounds, 1 past one of them, 2 usage, 3 could not be run.
 
@@ -195,17 +197,23 @@ def run_attacks(ground: Ground, options: argparse.Namespace) -> list[Figures]:
     try:
         for number, attack in enumerate(wanted, 1):
             complain(f"{number}/{len(wanted)} {attack.name}: {attack.sentence}")
-            figures = measure(
-                ground, attack, seconds, options.quick, rows[0].service, floor
-            )
-            for note in figures.notes:
-                complain(f"    {note}")
-            for phrase in figures.broken:
-                complain(f"    FAILED: {phrase}")
+            settled = seconds, options.quick, rows[0].service, floor
+            figures = measure(ground, attack, *settled)
+            if figures.broken:
+                explain(figures, "once more, as")
+                figures = measure(ground, attacks.named()[attack.name], *settled)
+            explain(figures, "FAILED:")
             rows.append(figures)
     finally:
         print(show(rows), flush=True)
     return rows
+
+
+def explain(figures: Figures, verdict: str) -> None:
+    for note in figures.notes:
+        complain(f"    {note}")
+    for phrase in figures.broken:
+        complain(f"    {verdict} {phrase}")
 
 
 def show(rows: Sequence[Figures]) -> str:

@@ -84,10 +84,12 @@ def hold(state: str, number: int, count: int, opened: Counter, over: Counter) ->
 
 def measure(ground: Ground, sessions: int, say: Callable[[str], None]) -> list[State]:
     """Every state, each on a relay of its own."""
-    # After a mail a session may keep its connection to the upstream.
-    room = raise_descriptors(2 * sessions + SPARE_DESCRIPTORS) - SPARE_DESCRIPTORS
-    if room < 2 * sessions:
-        sessions = room // 2
+    # After a mail a session keeps its connection to the upstream for some seconds; it takes longer than
+    # that to open so many.
+    wanted = sessions + sessions // 2
+    room = raise_descriptors(wanted + SPARE_DESCRIPTORS) - SPARE_DESCRIPTORS
+    if room < wanted:
+        sessions = room * 2 // 3
         say(f"only {sessions} sessions, as more files cannot be opened")
     states = []
     for name in AIMS:

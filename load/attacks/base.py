@@ -68,9 +68,6 @@ class Attack:
     settings: ClassVar[Mapping[str, Any]] = {}  # merged into the relay's
     bounds: ClassVar[Bounds] = Bounds()
     log_is_read: ClassVar[bool] = True
-    # Milliseconds of work that arrive at once: whoever comes then waits for as long, in the kernel's
-    # queue of connections or the relay's of events, and a p99 up to this is not too long.
-    burst_ms: ClassVar[float] = 0.0
     quick: ClassVar[bool] = True  # whether it is in the short form
 
     @property
@@ -79,7 +76,7 @@ class Attack:
         return " ".join((self.__doc__ or "").split("\n\n")[0].split())
 
     def bounds_with(self, floor_ms: float) -> Bounds:
-        return replace(self.bounds, floor_ms=max(floor_ms, self.burst_ms))
+        return replace(self.bounds, floor_ms=floor_ms)
 
     def routes(self) -> Mapping[str, str]:
         """More routes of example.com."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from collections import deque
 from contextlib import suppress
 
 from load.attacks.base import (
     MANY_SESSIONS,
     RECIPIENT,
+    SESSIONS_PER_CLIENT,
     Attack,
     Counting,
     Field,
@@ -21,6 +23,7 @@ from load.relay import IPV4, PORT
 from load.wire import Wire, reset, tls_context
 
 FLOODERS = 2  # processes
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python 3.11 has no name for it
 
 
 def flood(
@@ -30,6 +33,8 @@ def flood(
     count = 0
     while time.monotonic() < deadline:
         connection = socket.socket()
+        # A port is free again as soon as the last connection from it to here is over.
+        connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         source = f"203.0.113.{1 + (number + FLOODERS * count) % addresses}"
         count += 1
         try:
@@ -59,7 +64,6 @@ class ConnectFlood(Counting):
     settings = MANY_SESSIONS
     manner = "close"
     addresses = 250
-    burst_ms = 250.0  # the relay is busy with accepting alone
     counted = "connections"
 
     def run(self, field: Field) -> None:
@@ -91,6 +95,55 @@ class ConnectOneAddress(ConnectFlood):
     quick = False
     settings = {}
     addresses = 1
+
+
+def crowd(deadline: float, number: int, held: int, made: Counter) -> None:
+    """Connections without end from one address; the last `held` stay open."""
+    open_ones: deque[socket.socket] = deque()
+    while time.monotonic() < deadline:
+        connection = socket.socket()
+        open_ones.append(connection)
+        with suppress(OSError):
+            connection.bind(("203.0.113.1", 0))
+            connection.setblocking(False)
+            connection.connect_ex((IPV4, PORT))
+            made.add(1, number)
+        if len(open_ones) > held:
+            open_ones.popleft().close()
+
+
+class ConnectRefused(Counting):
+    """Connections that wait for their refusal, from one address that has all its sessions."""
+
+    name = "connect-refused"
+    quick = False
+    counted = "connections"
+    files_max = 3 * SESSIONS_PER_CLIENT  # a refusal ends the connection
+
+    def run(self, field: Field) -> None:
+        field.load(hold, SESSIONS_PER_CLIENT)
+        for number in range(FLOODERS):
+            field.load(crowd, number, 400, self.count)
+        field.pause(max(0.0, field.deadline - time.monotonic()))
+        field.wait()
+
+    def conclude(self, field: Field) -> None:
+        super().conclude(field)
+        if field.descriptors > self.files_max:
+            field.broken.append(
+                f"{field.descriptors} files, more than {self.files_max}: refused "
+                "connections stay"
+            )
+
+
+def hold(deadline: float, count: int) -> None:
+    """All sessions of one address."""
+    wires = []
+    for _ in range(count):
+        with suppress(OSError):
+            wires.append(Wire("203.0.113.1", 2.0))
+            wires[-1].greet()
+    linger(deadline)
 
 
 def hold_prefix(deadline: float, count: int, held: Counter) -> None:
@@ -236,8 +289,6 @@ class Slowloris(Attack):
     """A thousand commands and five hundred messages at an octet a second."""
 
     name = "slowloris"
-    burst_ms = 50.0
-    burst_ms = 50.0
     settings = MANY_SESSIONS
 
     def run(self, field: Field) -> None:
@@ -261,7 +312,6 @@ class Herd(Counting):
 
     name = "herd"
     settings = MANY_SESSIONS
-    burst_ms = 250.0
     counted = "sessions hung up"
 
     def run(self, field: Field) -> None:
