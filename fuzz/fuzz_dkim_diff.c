@@ -134,15 +134,38 @@ static bool accepts_key_record(const struct comparison *comparison)
                                     BYTES("malformed key record"));
 }
 
-/* Something behind the address, or more than one: all readers may agree on the author all the same
- * (author.h). */
+/* A quote that does not end, or a character that has to be quoted and is not. */
+static bool is_loose_phrase(struct bytes text)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && bytes_find(BYTES("()[]:;@\\,."), text.p[i]) != BYTES_NOT_FOUND)
+            return true;
+    }
+    return quoted;
+}
+
+/* A display name and one "<", with nothing in between or behind that has to be quoted. */
+static bool is_plain_mailbox(struct bytes text)
+{
+    struct bytes address = text;
+    struct bytes name = bytes_cut(&address, '<');
+    return !is_loose_phrase(name) && bytes_find(address, '<') == BYTES_NOT_FOUND &&
+           bytes_find(address, '"') == BYTES_NOT_FOUND;
+}
+
+/* A display name that is none (RFC 5322 3.2.5), something behind the address, or more than one: all
+ * readers may agree on the author all the same (author.h). */
 static bool is_loose_from(const struct message *message)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct header_field *field = &message->fields[i];
         size_t end = bytes_find(field->value, '>');
         if (bytes_equal_nocase(field->name, BYTES("From")) && end != BYTES_NOT_FOUND &&
-            bytes_trim(bytes_from(field->value, end + 1)).n > 0)
+            (bytes_trim(bytes_from(field->value, end + 1)).n > 0 ||
+             !is_plain_mailbox(bytes_first(field->value, end))))
             return true;
     }
     return false;
@@ -154,6 +177,25 @@ static bool needs_author(const struct comparison *comparison)
 {
     return comparison->library->bits == 0 &&
            (comparison->author != AUTHOR_FOUND || is_loose_from(comparison->message));
+}
+
+static bool has_eight_bit(struct bytes text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] >= 0x80)
+            return true;
+    return false;
+}
+
+/* RFC 8616, RFC 6532: it knows neither U-labels in d= nor UTF-8 in From. */
+static bool takes_ascii_alone(const struct comparison *comparison)
+{
+    const struct message *message = comparison->message;
+    bool found = has_eight_bit(comparison->signature->field->raw);
+    for (size_t i = 0; i < message->field_count; i++)
+        found = found || (bytes_equal_nocase(message->fields[i].name, BYTES("From")) &&
+                          has_eight_bit(message->fields[i].raw));
+    return comparison->library->bits == 0 && found;
 }
 
 /* RFC 6376 2.8: blanks are SP and HTAB; it takes VT and FF for blanks as well. */
@@ -169,13 +211,8 @@ static bool takes_others_for_blanks(const struct comparison *comparison)
 }
 
 static bool (*const departures[])(const struct comparison *comparison) = {
-    ignores_key_type,
-    accepts_key_record,
-    adds_no_line_end,
-    signs_itself,
-    needs_author,
-    takes_others_for_blanks,
-    NULL,
+    ignores_key_type, accepts_key_record,      adds_no_line_end,  signs_itself,
+    needs_author,     takes_others_for_blanks, takes_ascii_alone, NULL,
 };
 
 static bool is_known(const struct comparison *comparison)

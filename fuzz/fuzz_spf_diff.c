@@ -52,10 +52,10 @@ static bool counts_no_void_lookups(const struct comparison *comparison)
     return comparison->native.void_lookups > 2;
 }
 
-/* 4.6.4: it lets eleven terms pass. */
-static bool allows_eleven_terms(const struct comparison *comparison)
+/* 4.6.4: it lets eleven terms pass, and does not count all those of included records. */
+static bool counts_few_terms(const struct comparison *comparison)
 {
-    return comparison->native.lookups == 11 && comparison->library.lookups >= 10;
+    return has(bytes_of(comparison->native.problem), "more than 10 terms");
 }
 
 /* 4.6.4: it tries the first ten MX records or addresses, and that is all. */
@@ -145,6 +145,20 @@ static bool transforms_wrongly(const struct comparison *comparison)
     return any_text(comparison, has_transformer);
 }
 
+static bool has_escaping_macro(struct bytes text)
+{
+    for (; text.n > 2; text = bytes_from(text, 1))
+        if (bytes_starts_with_nocase(text, BYTES("%{")) && text.p[2] >= 'A' && text.p[2] <= 'Z')
+            return true;
+    return false;
+}
+
+/* 7.3: it escapes by an older rule, which leaves "!*'()" as they are. */
+static bool escapes_little(const struct comparison *comparison)
+{
+    return any_text(comparison, has_escaping_macro);
+}
+
 /* 7.3: it does not shorten a name beyond 253 octets. The longest macro is %{i} of IPv6. */
 static bool leaves_names_long(const struct comparison *comparison)
 {
@@ -205,10 +219,10 @@ static bool asks_impossible_names(const struct comparison *comparison)
 }
 
 static bool (*const departures[])(const struct comparison *comparison) = {
-    accepts_wrong_syntax,   counts_no_void_lookups, allows_eleven_terms, refuses_prefix_zero,
-    fails_with_ptr,         redirects_early,        transforms_wrongly,  leaves_names_long,
-    skips_long_terms,       allows_many_hosts,      refuses_many_names,  prefers_no_name,
-    refuses_modifier_names, asks_impossible_names,
+    accepts_wrong_syntax,   counts_no_void_lookups, counts_few_terms,   refuses_prefix_zero,
+    fails_with_ptr,         redirects_early,        transforms_wrongly, leaves_names_long,
+    skips_long_terms,       allows_many_hosts,      refuses_many_names, prefers_no_name,
+    refuses_modifier_names, asks_impossible_names,  escapes_little,
 };
 
 static bool is_known(const struct comparison *comparison)
@@ -245,6 +259,19 @@ static void show(const struct comparison *comparison)
             library->problem ? library->problem : "no problem");
 }
 
+/* As an explanation, which any record can be asked for as, a long one overruns the library's
+ * buffers. */
+static bool overruns_library(struct bytes records)
+{
+    enum { HARMLESS = 255 };
+    while (records.n > 0) {
+        struct bytes line = bytes_cut(&records, '\n');
+        if (line.n > HARMLESS && has(line, "%"))
+            return true;
+    }
+    return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = {(const char *)data, size};
@@ -256,6 +283,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     request.helo = bytes_cut(&input, '\n');
     request.mail_from = bytes_cut(&input, '\n');
     dns_input_start(&dns, input);
+    if (overruns_library(input))
+        return 0;
     if (bytes_find(request.helo, '\0') != BYTES_NOT_FOUND ||
         bytes_find(request.mail_from, '\0') != BYTES_NOT_FOUND)
         return 0; /* not in SMTP (RFC 5321 4.5.2), and the library takes C strings */
