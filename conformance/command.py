@@ -39,6 +39,7 @@ from conformance.report.model import (
 )
 from conformance.run import run_tests
 from conformance.settings import Settings
+from conformance.subjects import BUILT
 from conformance.subjects.base import SubjectUnavailable
 
 
@@ -91,7 +92,7 @@ def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
         if namespace.inside():
             namespace.prepare_scratch()
         elif settings.target is None:
-            if settings.subject == "reference" and settings.binary is None:
+            if settings.subject in BUILT and settings.binary is None:
                 build_reference()
             return namespace.enter([sys.executable, "-m", "conformance", *arguments])
     except SubjectUnavailable as error:

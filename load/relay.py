@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.build import RELEASE_DIRECTORY
+from conformance.lab.lateness import schedule_of
 from conformance.settings import ROOT
 from conformance.subjects.base import Process, SubjectUnavailable, tail
 from conformance.subjects.reference import private_copy
@@ -220,7 +221,5 @@ class Relay:
     def cpu_s(self) -> tuple[float, float]:
         """CPU time used, and time spent waiting for a core (kernel's sched-stats.rst)."""
         with suppress(OSError):
-            stat = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii")
-            used, waited, _ = stat.split()
-            return int(used) / 1e9, int(waited) / 1e9
+            return schedule_of(Path(f"/proc/{self.pid}"))
         return 0.0, 0.0

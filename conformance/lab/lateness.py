@@ -1,12 +1,13 @@
-"""Whether the lab itself was late. On a machine that is too busy, the lab's upstreams and nameserver
-answer later than the subject waits, and the subject later than a test waits: nothing that follows says
-anything about the subject."""
+"""Whether the lab, or the machine under it, was late. Where it is too busy, the lab's upstreams and
+nameserver answer later than the subject waits, and the subject later than a test waits: nothing that
+follows says anything about the subject."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from conformance.lab.loop import LoopThread
@@ -14,19 +15,23 @@ from conformance.lab.loop import LoopThread
 BEAT_S = 0.05
 # The shortest time-out of a subject in the lab is a second (SHORT_TIMEOUTS).
 LAG_MAX_S = 0.5
-# Of the time of a test, for which one of our threads was ready and had no core to run on.
+# Of the time of a test, for which one of our threads, or of the subject's, was ready and had no core to
+# run on.
 STARVED_SHARE_MAX = 0.5
 STARVED_MIN_S = 1.0
 
 
 class Lateness:
-    """Measures from mark() on."""
+    """Measures from mark() on, for this process and for those of the subject, as far as known."""
 
-    def __init__(self, loop: LoopThread) -> None:
+    def __init__(
+        self, loop: LoopThread, subject: Callable[[], Iterable[int]] = tuple
+    ) -> None:
         self._lock = threading.Lock()
+        self._subject = subject
         self._lag = 0.0
         self._began = time.monotonic()
-        self._starved = starved_s()
+        self._waited = self._waits()
         loop.call(lambda: loop.loop.create_task(self._beat()))
 
     def mark(self) -> None:
@@ -34,19 +39,35 @@ class Lateness:
         with self._lock:
             self._lag = 0.0
         self._began = time.monotonic()
-        self._starved = starved_s()
+        self._waited = self._waits()
 
     def complaint(self) -> str | None:
         """Why a failure since mark() means nothing, or None."""
         passed = time.monotonic() - self._began
-        starved = starved_s() - self._starved
         with self._lock:
             lag = self._lag
         if lag > LAG_MAX_S:
             return f"the lab's own servers were late by {lag:.1f} s"
+        starved = max(
+            waited - self._waited.get(task, 0.0)
+            for task, waited in self._waits().items()
+        )
         if starved > max(STARVED_MIN_S, STARVED_SHARE_MAX * passed):
-            return f"the lab had no processor for {starved:.1f} of {passed:.1f} s"
+            return (
+                f"lab or subject had no processor for {starved:.1f} of {passed:.1f} s"
+            )
         return None
+
+    def _waits(self) -> dict[str, float]:
+        """Seconds for which each thread has waited for a core, by its number."""
+        waits = {}
+        for process in ("self", *map(str, self._subject())):
+            for task in tasks_of(process):
+                try:
+                    waits[task.name] = schedule_of(task)[1]
+                except (OSError, IndexError, ValueError):
+                    continue  # it has ended, or this kernel does not count
+        return waits
 
     async def _beat(self) -> None:
         while True:
@@ -56,13 +77,15 @@ class Lateness:
                 self._lag = max(self._lag, time.monotonic() - due)
 
 
-def starved_s() -> float:
-    """Seconds for which the thread of this process that waited longest waited for a core (the kernel's
-    sched-stats.rst: time running, time waiting, time slices)."""
-    longest = 0
-    for task in Path("/proc/self/task").iterdir():
-        try:
-            longest = max(longest, int((task / "schedstat").read_text().split()[1]))
-        except (OSError, IndexError, ValueError):
-            continue  # it has ended, or this kernel does not count
-    return longest / 1e9
+def tasks_of(process: str) -> list[Path]:
+    try:
+        return list(Path("/proc", process, "task").iterdir())
+    except OSError:
+        return []  # it has ended
+
+
+def schedule_of(task: Path) -> tuple[float, float]:
+    """Seconds for which a process or thread below /proc has run, and for which it was ready and had no
+    core (the kernel's sched-stats.rst)."""
+    ran, waited, _ = (task / "schedstat").read_text(encoding="ascii").split()
+    return int(ran) / 1e9, int(waited) / 1e9

@@ -172,7 +172,7 @@ class Lab:
             self.dns.load(path)
         publish_key(self.dns, SELECTOR, EHLO, KEYS / "test-service-rsa2048.pub.pem")
         self.dns.start()
-        self.lateness = Lateness(self.loop)
+        self.lateness = Lateness(self.loop, self.subject.process_ids)
         self.standing = self.upstream(
             f"mx.{STANDING_DESTINATION}", list(STANDING_ADDRESSES), Transcript()
         )
@@ -225,7 +225,13 @@ class Lab:
     ) -> Upstream:
         """A listening upstream MTA."""
         upstream = Upstream(
-            self.loop, name, addresses, transcript, server_tls, self.patience
+            self.loop,
+            name,
+            addresses,
+            transcript,
+            server_tls,
+            self.patience,
+            self.subject.has_mail,
         )
         upstream.start()
         return upstream

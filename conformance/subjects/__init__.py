@@ -21,9 +21,14 @@ def make_subject(settings: Settings) -> Subject:
         from conformance.subjects.postfix import Postfix
 
         return Postfix()
+    if settings.subject == controls.UNSIGNED:
+        from conformance.subjects.controls.unsigned import Unsigned
+
+        return Unsigned(settings.binary)
     if settings.subject in controls.NAMES:
         return controls.Control(settings.subject)
     raise SubjectUnavailable(f"unknown subject '{settings.subject}'")
 
 
+BUILT = ("reference", controls.UNSIGNED)  # from our own source
 NAMES = ("reference", "postfix", *controls.NAMES)

@@ -250,6 +250,17 @@ class Subject(ABC):
         arrive before the banner."""
         return nullcontext()
 
+    def process_ids(self) -> list[int]:
+        """Those of its processes of which a test may have to wait for a processor; none where it runs
+        elsewhere, or is not running."""
+        return []
+
+    def has_mail(self) -> bool | None:
+        """Whether it has anything left to deliver; None where it cannot tell. Tests do not wait for what
+        cannot come any more, and longer for what may. A message counts from before its 2xx until it
+        has been delivered, given up or dropped."""
+        return None
+
     def provision(self, domain: str) -> str:
         """The records that a zone needs, in master-file form ("provisioning")."""
         raise NotImplementedError

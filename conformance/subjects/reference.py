@@ -46,6 +46,7 @@ class Reference(Subject):
     capabilities = frozenset(CAPABILITIES) - {"queue"}
     timeouts = SHORT_TIMEOUTS
     limits = LIMITS
+    left_out: tuple[str, ...] = ()  # sections of its configuration
 
     def __init__(
         self, binary: str | None = None, broken_clause: str | None = None
@@ -75,7 +76,7 @@ class Reference(Subject):
 
     def configure(self, plan: Plan, directory: Path) -> None:
         self._directory = directory
-        write_configuration(plan, Path(self._file))
+        write_configuration(plan, Path(self._file), self.left_out)
 
     def provision(self, domain: str) -> str:
         return self._run("zone", "-c", self._file, domain).stdout
@@ -90,7 +91,9 @@ class Reference(Subject):
             known for known in self.plan.zones if known.domain != zone.domain
         )
         file = self._directory / "complaint.yaml"
-        write_configuration(replace(self.plan, zones=(*others, zone)), file)
+        write_configuration(
+            replace(self.plan, zones=(*others, zone)), file, self.left_out
+        )
         result = self._run("check-config", "-c", str(file))
         return result.stderr if result.returncode != 0 else None
 
@@ -123,6 +126,9 @@ class Reference(Subject):
     def running(self) -> bool:
         return self._process is not None and self._process.running
 
+    def process_ids(self) -> list[int]:
+        return [self._process.pid] if self._process and self._process.running else []
+
     def held(self) -> AbstractContextManager[None]:
         assert self._process is not None
         return self._process.held()
@@ -139,14 +145,17 @@ def private_copy(key: Path, directory: Path) -> Path:
     return copy
 
 
-def write_configuration(plan: Plan, file: Path) -> None:
-    """Writes it in JSON, which is YAML and needs no thought about quoting."""
+def write_configuration(plan: Plan, file: Path, left_out: tuple[str, ...] = ()) -> None:
+    """Writes it in JSON, which is YAML and needs no thought about quoting; without some sections."""
     plan = replace(
         plan,
         signing_key=private_copy(plan.signing_key, file.parent),
         tls_key=private_copy(plan.tls_key, file.parent),
     )
-    text = json.dumps(configuration(plan), indent=1, ensure_ascii=False)
+    sections = configuration(plan)
+    for name in left_out:
+        del sections[name]
+    text = json.dumps(sections, indent=1, ensure_ascii=False)
     file.touch(0o600)  # it holds the SRS secrets
     file.write_text(text + "\n", encoding="utf-8")
 

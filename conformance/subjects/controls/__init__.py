@@ -21,6 +21,7 @@ from conformance.subjects.base import (
     Subject,
     tail,
 )
+from conformance.subjects.controls.mail_left import MailLeft
 
 # What it would take to have them: an operator's access, which a control has no use for.
 NOT_DECLARED = frozenset(
@@ -44,9 +45,11 @@ CONTROLS = {
     "answer-421": "answers every recipient with 421 and closes",
     "drop": "accepts everything and drops it",
     "naive": "queues and forwards with the original sender, and adds nothing",
+    "unsigned": "does everything that the reference does, but neither signs nor seals",
     "bounce": "accepts everything, forwards what it can like naive, and bounces the rest",
 }
 PREFIX = "control-"
+UNSIGNED = f"{PREFIX}unsigned"  # the only one that is no Control
 NAMES = tuple(PREFIX + name for name in CONTROLS)
 
 
@@ -61,6 +64,7 @@ class Control(Subject):
         self.name = name
         self._directory = Path()
         self._process: Process | None = None
+        self._mail_left: MailLeft | None = None
 
     def version(self) -> str:
         return f"a control: it {CONTROLS[self.name.removeprefix(PREFIX)]}"
@@ -69,6 +73,7 @@ class Control(Subject):
         self._directory = directory
         text = json.dumps(asdict(plan), default=str)
         (directory / "plan.json").write_text(text, encoding="utf-8")
+        self._mail_left = MailLeft(directory)
 
     def start(self, clock_offset_days: float = 0.0) -> None:
         arguments = [sys.executable, "-m", "conformance.subjects.controls.mta"]
@@ -90,6 +95,12 @@ class Control(Subject):
 
     def running(self) -> bool:
         return self._process is not None and self._process.running
+
+    def process_ids(self) -> list[int]:
+        return [self._process.pid] if self._process and self._process.running else []
+
+    def has_mail(self) -> bool | None:
+        return self._mail_left.value > 0 if self._mail_left else None
 
     def diagnosis(self) -> str:
         return tail(self._directory / "log")

@@ -20,6 +20,8 @@ import dns.exception
 import dns.resolver
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from conformance.subjects.controls.mail_left import MailLeft
+
 REFUSALS = {
     "refuse-550": "550 5.1.1 No such mailbox here",
     "refuse-571": "550 5.7.1 Relaying denied",
@@ -34,8 +36,9 @@ SENDERS = 8  # threads of the queue
 class Handler:
     """aiosmtpd's hooks."""
 
-    def __init__(self, manner: str, plan: dict[str, Any]) -> None:
+    def __init__(self, manner: str, plan: dict[str, Any], left: MailLeft) -> None:
         self.manner = manner
+        self.left = left
         self.source = plan["ipv4"]
         self.name = plan["ehlo"]
         self.routes = {
@@ -81,10 +84,9 @@ class Handler:
         if self.manner in ("naive", "bounce"):
             content = envelope.original_content
             assert isinstance(content, bytes)
+            self.left.add(len(envelope.rcpt_tos))
             for address in envelope.rcpt_tos:
-                self.queue.submit(
-                    self.forward, envelope.mail_from or "", address, content
-                )
+                self.queue.submit(self.work, envelope.mail_from or "", address, content)
         return "250 2.0.0 OK"
 
     def destination(self, address: str) -> str | None:
@@ -92,6 +94,13 @@ class Handler:
         folded = address.lower()
         catch_all = f"*@{folded.rpartition('@')[2]}"
         return self.routes.get(folded) or self.routes.get(catch_all)
+
+    def work(self, sender: str, address: str, content: bytes) -> None:
+        """What a thread of the queue does with one recipient."""
+        try:
+            self.forward(sender, address, content)
+        finally:
+            self.left.add(-1)
 
     def forward(self, sender: str, address: str, content: bytes) -> None:
         """One attempt, whose failure is reported by `bounce` alone."""
@@ -133,9 +142,10 @@ def hosts_of(domain: str) -> Iterator[str]:
                 yield address.to_text()
 
 
-async def serve(manner: str, plan: dict[str, Any]) -> None:
+async def serve(manner: str, file: Path) -> None:
     loop = asyncio.get_running_loop()
-    handler = Handler(manner, plan)
+    plan = json.loads(file.read_text("utf-8"))
+    handler = Handler(manner, plan, MailLeft(file.parent))
 
     def connection() -> SMTP:
         return SMTP(
@@ -159,4 +169,4 @@ async def serve(manner: str, plan: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], json.loads(Path(sys.argv[2]).read_text("utf-8"))))
+    asyncio.run(serve(sys.argv[1], Path(sys.argv[2])))
