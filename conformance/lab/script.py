@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from dataclasses import dataclass
 
 from conformance.expect import ConformanceFailure
@@ -48,6 +49,10 @@ class HangUp(Action):
     reset: bool = False
 
 
+# How often a wait for one of two events looks for the other.
+LOOK_INTERVAL_S = 0.02
+
+
 class Hold(Action):
     """Waits until the test releases it, then continues with the next action."""
 
@@ -63,6 +68,17 @@ class Hold(Action):
                 f"an upstream dialogue at the stage that holds it within {patience:g} s",
                 "none reached that stage",
             )
+
+    def wait_until_reached_or(
+        self, otherwise: threading.Event, patience: float
+    ) -> None:
+        """The same, but returns as well once `otherwise` has happened, after which it cannot be."""
+        deadline = time.monotonic() + patience
+        while not otherwise.is_set():
+            if self._reached.wait(LOOK_INTERVAL_S):
+                return
+            if time.monotonic() > deadline:
+                self.wait_until_reached(0)
 
     def release(self) -> None:
         """Lets the dialogue continue."""

@@ -112,7 +112,8 @@ def octets_until_closed(client: Client, *parts: bytes) -> bytes:
 def final_lines(said: bytes) -> list[str]:
     """The last lines of the replies in what a subject has said, whatever else is in them."""
     return [
-        line.decode("ascii", "backslashreplace") for line in FINAL_LINE.findall(said)
+        line.decode("ascii", "backslashreplace").rstrip("\r")
+        for line in FINAL_LINE.findall(said)
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from conformance import clause, expect, expect_reply
 from conformance.lab import Client, World, say
-from conformance.suite.acts import expect_nothing_upstream
+from conformance.suite.acts import expect_nothing_upstream, open_transaction
 from conformance.suite.dialogue import client_in
 
 
@@ -94,6 +94,21 @@ def test_a_message_and_the_next_transaction_may_come_in_one_piece(world: World) 
     world.upstream.wait_for_message(2)
     arrived = [message.fields("X-N")[0][1] for message in world.upstream.messages]
     expect(sorted(arrived), ["1", "2"], "the messages upstream")
+
+
+@clause("DLG-48")
+def test_a_command_of_which_a_part_comes_with_the_end_of_a_message_is_not_lost(
+    world: World,
+) -> None:
+    with pipelining_client(world) as client:
+        open_transaction(world, client)
+        expect_reply(client.data(), 354, to="DATA")
+        mail = f"MAIL FROM:<{world.sender.address}>\r\n".encode()
+        client.send(world.message() + b".\r\nRSET\r\n" + mail[:9])
+        codes = [client.read_reply().code for _ in range(2)]
+        expect(codes, [250, 250], "the codes for the message and RSET")
+        client.send(mail[9:])
+        expect_reply(client.read_reply(), 250, to="MAIL, which came in two parts")
 
 
 @clause("DLG-24")

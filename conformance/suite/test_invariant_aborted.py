@@ -19,6 +19,7 @@ from conformance import (
 )
 from conformance.lab import Client, World, hold, say
 from conformance.suite.acts import (
+    data_granted,
     expect_nothing_upstream,
     fence,
     open_transaction,
@@ -122,7 +123,8 @@ def test_a_message_whose_client_is_lost_after_it_is_accepted_once_at_most(
     gate = hold()
     world.upstream.on(stage, gate)
     client = world.client()
-    after_354(world, client)
+    open_transaction(world, client)
+    data_granted(world, client)
     client.send(world.message() + b".\r\n")
     gate.wait_until_reached(world.patience)
     client.reset()

@@ -50,6 +50,11 @@ def test_a_command_line_of_more_than_512_octets_is_refused_with_500_or_501(
     with world.client() as client:
         reply = client.command("NOOP " + "x" * (length - 7))
         expect_one_of(reply.code, (500, 501), "the code")
+        # If there is more than one reply to it, that is the business of LIM-34.
+        client.line("RSET")
+        for _ in range(length):
+            if client.read_reply().code == 250:
+                break
         open_transaction(world, client)
 
 

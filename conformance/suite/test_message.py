@@ -41,11 +41,22 @@ def expect_unmodified(arrived: Message, message: bytes) -> None:
     expect(arrived.body, body, "the body")
 
 
+def first_difference(content: bytes, message: bytes) -> str:
+    """Where the end of what arrived departs from the message, going backwards."""
+    same = 0
+    while same < min(len(content), len(message)):
+        if content[-1 - same] != message[-1 - same]:
+            break
+        same += 1
+    was = message[: len(message) - same][-40:]
+    now = content[: len(content) - same][-40:]
+    return f"{now!r} in place of {was!r}, {same} octets before the end"
+
+
 def expect_original_below(arrived: Message, message: bytes) -> None:
     """What arrived is `message` with whole fields before it."""
-    expect_true(
-        arrived.content.endswith(message), "the original, unchanged", arrived.content
-    )
+    if not arrived.content.endswith(message):
+        fail("the original, unchanged", first_difference(arrived.content, message))
     lines = arrived.content.removesuffix(message).split(b"\r\n")
     expect(lines[-1], b"", "the end of the last added line")
     for line in lines[:-1]:

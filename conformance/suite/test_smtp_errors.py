@@ -217,10 +217,10 @@ def test_the_upstreams_enhanced_code_or_none_reaches_the_client(
 
 
 @clause("ERR-07")
-def test_a_reply_without_text_reaches_the_client_without_text(world: World) -> None:
+def test_no_enhanced_code_is_added_to_a_reply_without_text(world: World) -> None:
     reply = answer_to(world, "rcpt", raw(b"550\r\n"))
     expect_reply(reply, "5xx")
-    expect(" ".join(reply.lines).strip(), "", "the text, with any enhanced code")
+    expect_true(reply.enhanced is None, "no enhanced status code", reply)
 
 
 @clause("ERR-08")
@@ -238,7 +238,7 @@ def test_the_upstreams_acceptance_reaches_the_client_with_its_text(
 
 
 @clause("ERR-20")
-@pytest.mark.parametrize("code", [455, 521, 541, 556, 571, 599])
+@pytest.mark.parametrize("code", [459, 541, 571, 599])
 def test_an_unlisted_code_reaches_the_client(world: World, code: int) -> None:
     code_comes_back(world, "rcpt", f"{code} as you like it")
 
@@ -504,8 +504,9 @@ def test_the_relays_own_refusals_have_an_enhanced_code_of_their_class(
     refusals = [reply for reply in replies if not reply.positive]
     expect_true(refusals, "a refusal of one of these commands", "none")
     for reply in refusals:
-        expect(
-            (reply.enhanced or "none")[:1],
-            str(reply.code)[:1],
-            f"the class of the enhanced code in '{reply}'",
+        of_class = str(reply.code)[:1]
+        expect_true(
+            (reply.enhanced or "").startswith(f"{of_class}."),
+            f"an enhanced status code {of_class}.X.X",
+            reply,
         )

@@ -102,8 +102,9 @@ def no_second_message(world: World, client: Client) -> None:
     if taken:
         content = world.upstream.wait_for_message().content
         expect_in(b"Subject: smuggled", content, "the message, to its real end")
-    for message in world.upstream.messages:
-        expect_not_in("smuggler", message.sender, "the reverse-path upstream")
+    heard = [c for dialogue in world.upstream.dialogues for c in dialogue.commands]
+    for command in heard:
+        expect_not_in(b"smuggler", command, "the commands upstream")
 
 
 each_variant = pytest.mark.parametrize(
@@ -112,11 +113,12 @@ each_variant = pytest.mark.parametrize(
 
 
 def variants_with(octet: bytes) -> pytest.MarkDecorator:
-    """The variants that have `octet` outside of a CR LF."""
+    """The variants that have `octet` outside of a CR LF, and no other that does not belong there: what
+    else they are refused for is the business of another clause."""
     names = [
         name
         for name, variant in VARIANTS.items()
-        if octet in variant.replace(b"\r\n", b"")
+        if set(variant.replace(b"\r\n", b"")) == {*octet, *b"."}
     ]
     return pytest.mark.parametrize("variant", [VARIANTS[n] for n in names], ids=names)
 
@@ -326,7 +328,8 @@ def test_after_a_refused_message_the_next_one_is_forwarded(
 ) -> None:
     with begin(world) as client:
         client.send(content_with(world, "body", octet) + END)
-        expect_reply(client.read_reply(), "5xx", to="the first message")
+        if client.read_reply().positive:
+            pytest.skip("not refused")
         message = world.message("X-N: 2")
         delivery = client.deliver(world.sender.address, world.info, message)
         expect_reply(delivery.end, 250, to="the second message")
@@ -367,8 +370,11 @@ def test_a_command_refused_for_its_octets_is_a_500_552(
 ) -> None:
     with client_in(world, "greeted") as client:
         reply = client.command(b"NOOP a" + octet + b"b")
+        more = codes_until_closed(client)
     if reply.positive:
         pytest.skip("not refused")
+    if more not in ([], [221]):
+        pytest.skip("read as two lines, which SMUG-14 judges")
     expect_reply(reply, 500, enhanced="5.5.2", to="NOOP")
 
 
@@ -379,11 +385,15 @@ each_command = pytest.mark.parametrize("command", COMMANDS)
 
 
 def command_refused(world: World, line: bytes) -> None:
-    """One 5xx for the line."""
+    """A 5xx for the line. That it is one line, and has one answer, is the business of SMUG-14."""
     with client_in(world, "greeted") as client:
         expect_reply(client.command(line), "5xx", to=repr(line))
         codes = codes_until_closed(client)
-    expect_true(codes in ([], [221]), "an answer to the line, one to QUIT", codes)
+    expect_true(
+        all(code >= 500 for code in codes if code != 221),
+        "nothing but refusals of the line, and 221 to QUIT",
+        codes,
+    )
     control(world)
 
 

@@ -199,8 +199,6 @@ def sizes_declared(world: World) -> tuple[list[str], int]:
 @clause("UPS-05")
 def test_the_size_of_a_large_message_is_declared(world: World) -> None:
     sizes, _ = sizes_declared(world)
-    if not sizes:
-        pytest.skip("no size is declared, which UPS-05 judges")
     expect(len(sizes), 1, "the number of SIZE parameters")
     expect_match(r"[0-9]{1,20}", sizes[0], "a size")
 
@@ -208,7 +206,8 @@ def test_the_size_of_a_large_message_is_declared(world: World) -> None:
 @clause("UPS-38")
 def test_the_declared_size_is_not_less_than_the_clients(world: World) -> None:
     sizes, size = sizes_declared(world)
-    expect(len(sizes), 1, "the number of SIZE parameters")
+    if not sizes:
+        pytest.skip("no size is declared, which UPS-05 judges")
     value = expect_match(r"[0-9]{1,20}", sizes[0], "a size").group()
     expect_true(int(value) >= size, f"a size of at least {size}", value)
 
@@ -286,7 +285,7 @@ def test_the_message_is_not_sent_without_a_3xx(world: World, text: str) -> None:
 
 @clause("UPS-39")
 def test_a_3xx_to_data_is_taken_like_354(world: World) -> None:
-    world.upstream.on("data", say("399 go on"))
+    world.upstream.on("data", say("359 go on"))
     forward(world)
 
 
@@ -371,7 +370,7 @@ def test_a_refusal_is_one_whatever_its_text(world: World, text: str) -> None:
 @clause("UPS-17")
 @pytest.mark.parametrize(
     ("stage", "text"),
-    [("mail", "239 yes"), ("rcpt", "299 as good as any"), ("end", "277 taken")],
+    [("mail", "239 yes"), ("rcpt", "259 as good as any"), ("end", "247 taken")],
 )
 def test_an_unknown_code_is_taken_by_its_first_digit(
     world: World, stage: str, text: str
@@ -422,14 +421,16 @@ def test_auth_vrfy_and_expn_are_not_used(world: World) -> None:
 
 
 @clause("UPS-16")
+@pytest.mark.parametrize("is_declared", [True, False], ids=["declared", "undeclared"])
 def test_a_message_over_the_upstreams_limit_is_refused_and_not_sent(
-    world: World,
+    world: World, is_declared: bool
 ) -> None:
     world.upstream.extensions = ["SIZE 20000"]
     control(world)
     message = world.message(body="x\r\n" * 10000)
     with world.client() as client:
-        declared = declarable(world, client, f"SIZE={len(message)}")
+        size = f"SIZE={len(message)}"
+        declared = declarable(world, client, size) if is_declared else []
         delivery = client.deliver(world.sender.address, world.info, message, *declared)
     expect_reply(delivery.final, "5xx")
     fence(world)

@@ -7,7 +7,11 @@ import pytest
 
 from conformance import clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, World, hang_up, hold, raw, say
-from conformance.suite.acts import expect_nothing_upstream, open_transaction
+from conformance.suite.acts import (
+    data_granted,
+    expect_nothing_upstream,
+    open_transaction,
+)
 
 FAREWELLS = {"silent": b"", "421": b"421 4.4.2 idle for too long\r\n"}
 
@@ -124,7 +128,7 @@ def abandoned_in_data(world: World, farewell: str) -> Client:
     client = world.client()
     open_transaction(world, client)
     expect_reply(client.rcpt(world.other), 250, to="RCPT")
-    expect_reply(client.data(), 354, to="DATA")
+    data_granted(world, client)
     gate.wait_until_reached(world.patience)
     gate.release()
     world.upstream.wait_until_idle()
