@@ -130,7 +130,7 @@ static bool has_transformer(struct bytes text)
             continue;
         struct bytes rest = bytes_from(text, 3);
         if (has(BYTES("do"), (const char[]){text.p[2], 0}) && rest.p[0] == '1' &&
-            !ascii_is_digit(rest.p[1]))
+            (rest.n == 1 || !ascii_is_digit(rest.p[1])))
             rest = bytes_from(rest, 1);
         if (rest.n > 0 && rest.p[0] == 'r')
             rest = bytes_from(rest, 1);
