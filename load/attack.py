@@ -23,7 +23,8 @@ from load.figures import (
     Figures,
     Service,
     Usage,
-    judge,
+    judge_rest,
+    judge_times,
     row,
     table,
 )
@@ -50,8 +51,8 @@ files  the descriptors that it had open.
 busy, waits  the CPU time that the relay used, and the time for which it was ready and another process
        had its core, in s. Where it waits, the machine is busy with something else.
 
-What is past a bound is measured once more, and judged by that: a machine among others has its bad
-moments, a relay's weakness comes again. The report says so.
+What is past a bound of time alone is measured once more, and judged by that: a machine among others
+has its bad moments, a relay's weakness comes again. The report says so.
 
 Exit status: 0 within all bounds, 1 past one of them, 2 usage, 3 could not be run.
 
@@ -167,15 +168,15 @@ def measure(
             peak,
             field.descriptors,
         )
-        broken = (
-            judge(service, usage, quiet, attack.bounds_with(floor_ms)) if quiet else []
-        )
-        broken += field.broken
+        bounds = attack.bounds_with(floor_ms)
+        slow = judge_times(service, usage, quiet, bounds) if quiet else []
+        broken = judge_rest(service, usage, bounds) + field.broken
         if not relay.running:
             broken.append(f"the relay ended\n{relay.diagnosis()}")
         elif (status := relay.stop()) != 0:
             broken.append(f"at SIGTERM the relay ended with status {status}")
-    return Figures(attack.name or QUIET, service, usage, broken, field.notes)
+    name, only_slow = attack.name or QUIET, bool(slow) and not broken
+    return Figures(name, service, usage, slow + broken, field.notes, only_slow)
 
 
 def warm_up(client: GoodClient) -> None:
@@ -199,7 +200,7 @@ def run_attacks(ground: Ground, options: argparse.Namespace) -> list[Figures]:
             complain(f"{number}/{len(wanted)} {attack.name}: {attack.sentence}")
             settled = seconds, options.quick, rows[0].service, floor
             figures = measure(ground, attack, *settled)
-            if figures.broken:
+            if figures.only_slow:
                 explain(figures, "once more, as")
                 figures = measure(ground, attacks.named()[attack.name], *settled)
             explain(figures, "FAILED:")

@@ -104,6 +104,7 @@ class Figures:
     usage: Usage
     broken: list[str] = field(default_factory=list)  # what is past its bound
     notes: list[str] = field(default_factory=list)
+    only_slow: bool = False  # nothing is broken but bounds of time
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,10 +115,10 @@ def ratio(now: Latency | None, quiet: Latency | None) -> float | None:
     return now.p99 / quiet.p99 if now and quiet and quiet.p99 > 0 else None
 
 
-def judge(
-    service: Service, usage: Usage, quiet: Service, bounds: Bounds = Bounds()
+def judge_times(
+    service: Service, usage: Usage, quiet: Service, bounds: Bounds
 ) -> list[str]:
-    """What is past its bound, a phrase each."""
+    """What took too long, a phrase each."""
     broken = []
     if usage.held_ms > bounds.held_ms:
         broken.append(
@@ -128,13 +129,21 @@ def judge(
         ("mail", service.mail, quiet.mail),
     ):
         times = ratio(now, before)
-        if now is None:
-            broken.append(f"no {what} of the good client was answered")
-        elif times and times > bounds.ratio and now.p99 > bounds.floor_ms:
+        if now and times and times > bounds.ratio and now.p99 > bounds.floor_ms:
             broken.append(
                 f"{what} p99 is {now.p99:.1f} ms, {times:.1f} times the quiet one "
                 f"(bound: {bounds.ratio:g})"
             )
+    return broken
+
+
+def judge_rest(service: Service, usage: Usage, bounds: Bounds) -> list[str]:
+    """What else is past its bound, a phrase each."""
+    broken = [
+        f"no {what} of the good client was answered"
+        for what, now in (("NOOP", service.noop), ("mail", service.mail))
+        if now is None
+    ]
     if service.refusals:
         broken.append(
             f"{len(service.refusals)} of {service.mails} mails of the good client failed: "

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from load import attacks, idle
-from load.attack import parser
+from load.attack import parser, run_attacks
+from load.attacks.base import Attack
 from load.crew import Cores, Counter
 from load.figures import (
     Bounds,
@@ -24,12 +25,14 @@ from load.figures import (
     Latency,
     Service,
     Usage,
-    judge,
+    judge_rest,
+    judge_times,
     percentile,
     row,
     table,
     with_omitted,
 )
+from load.ground import Ground
 from load.names import CountingNameserver, OneStep, Zone
 from load.relay import Meter, configuration, merged, write_private
 from load.signing import DIGEST_INFO, costly_key
@@ -50,6 +53,15 @@ def service(noop: float = 1.0, mail: float = 4.0, refusals: int = 0) -> Service:
 
 def usage(held: float = 1.0, peak: int = 8192) -> Usage:
     return Usage(held, 0.1, 0.0, 8192, peak, 8)
+
+
+def judge(
+    served: Service, used: Usage, quiet: Service, bounds: Bounds = Bounds()
+) -> list[str]:
+    return [
+        *judge_times(served, used, quiet, bounds),
+        *judge_rest(served, used, bounds),
+    ]
 
 
 # Percentiles
@@ -121,6 +133,36 @@ def test_a_p99_below_the_floor_is_not_held_to_the_quiet_one() -> None:
         service(noop=9.0), usage(), service(noop=0.1), Bounds(floor_ms=8.0)
     )
     assert "90.0 times" in phrase
+
+
+@pytest.mark.parametrize(
+    ("measured", "times", "is_broken"),
+    [
+        ([[]], 1, False),
+        ([["slow"], []], 2, False),
+        ([["slow"], ["slow"]], 2, True),
+        ([["lost"]], 1, True),
+        ([["slow", "lost"]], 1, True),
+    ],
+    ids=["well", "slow once", "slow twice", "a lost mail", "slow, and a lost mail"],
+)
+def test_only_what_was_slow_and_nothing_else_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch,
+    measured: list[list[str]],
+    times: int,
+    is_broken: bool,
+) -> None:
+    left: list[list[str]] = [[], *measured]  # the quiet row first
+
+    def measure(ground: object, attack: Attack, *_: object) -> Figures:
+        broken = left.pop(0)
+        return Figures(attack.name, service(), usage(), broken, [], broken == ["slow"])
+
+    monkeypatch.setattr("load.attack.measure", measure)
+    ground = Ground(Path(), Cores.share([0, 1]), Path())
+    rows = run_attacks(ground, parser().parse_args(["herd"]))
+    assert len(left) == len(measured) - times
+    assert bool(rows[-1].broken) is is_broken
 
 
 def test_a_message_of_25_mb_may_hold_the_loop_for_longer() -> None:
