@@ -51,6 +51,7 @@ class ZoneData:
 
     def __init__(self) -> None:
         self._records: dict[tuple[dns.name.Name, int], dns.rrset.RRset] = {}
+        self._types: dict[dns.name.Name, set[int]] = {}  # of a name's records
         self._faults: dict[tuple[dns.name.Name, int], Fault] = {}
         self._names: dict[dns.name.Name, int] = {}  # how many entries make it exist
 
@@ -87,17 +88,22 @@ class ZoneData:
             self._records[key].union_update(rrset)  # type: ignore[no-untyped-call]
             return
         self._records[key] = dns.rrset.from_rdata_list(owner, rrset.ttl, list(rrset))
+        self._types.setdefault(owner, set()).add(key[1])
         self._enter(owner)
 
     def remove(self, name: str, rdtype: str | None = None) -> None:
         """Removes the records of a name, of one type or of all."""
         owner = absolute(name)
-        wanted = None if rdtype is None else dns.rdatatype.from_text(rdtype)
-        for key in [key for key in self._records if key[0] == owner]:
-            if wanted is None or key[1] == wanted:
-                del self._records[key]
-                for ancestor in _with_ancestors(owner):
-                    self._names[ancestor] -= 1
+        there = self._types.get(owner, set())
+        if rdtype is None:
+            wanted = set(there)
+        else:
+            wanted = there & {int(dns.rdatatype.from_text(rdtype))}
+        for kind in wanted:
+            there.remove(kind)
+            del self._records[owner, kind]
+            for ancestor in _with_ancestors(owner):
+                self._names[ancestor] -= 1
 
     def fail(self, name: str, fault: Fault, rdtype: str = "ANY") -> None:
         """Answers for the name, of one type or of all, have the fault from now on."""
