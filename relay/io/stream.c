@@ -369,6 +369,23 @@ bool stream_has_line(const struct stream *stream)
     return bytes_find(unread_input(stream), '\n') != BYTES_NOT_FOUND;
 }
 
+/* STREAM_OK: there is an octet; STREAM_TIMEOUT: not yet. */
+static enum stream_status look_into(int fd, bool *ended)
+{
+    char octet;
+    ssize_t n = recv(fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
+    *ended = n == 0;
+    if (n > 0)
+        return STREAM_OK;
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? STREAM_TIMEOUT : STREAM_CLOSED;
+}
+
+bool stream_socket_is_gone(int fd)
+{
+    bool ended;
+    return look_into(fd, &ended) == STREAM_CLOSED;
+}
+
 /* Peeks at the next octet without waiting. Under TLS only application data counts: a session ticket
  * makes the socket readable too. */
 static enum stream_status look_ahead(struct stream *stream)
@@ -389,11 +406,11 @@ static enum stream_status look_ahead(struct stream *stream)
         return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? STREAM_TIMEOUT
                                                                              : STREAM_CLOSED;
     }
-    ssize_t n = recv(stream->fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
-    if (n > 0)
-        return STREAM_OK;
-    stream->ended = n == 0;
-    return n < 0 && (errno == EAGAIN || errno == EINTR) ? STREAM_TIMEOUT : STREAM_CLOSED;
+    bool ended;
+    enum stream_status status = look_into(stream->fd, &ended);
+    if (status != STREAM_OK)
+        stream->ended = ended;
+    return status;
 }
 
 bool stream_input_waiting(struct stream *stream)

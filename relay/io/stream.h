@@ -74,6 +74,9 @@ bool stream_has_line(const struct stream *stream);
  * wait; a memory stream's peer is never gone. */
 bool stream_peer_is_gone(struct stream *stream);
 
+/* The same for a socket that has no stream yet. */
+bool stream_socket_is_gone(int fd);
+
 /* Queues octets; stream_flush() sends them. Queuing fails only for lack of memory, which the next
  * flush reports. */
 void stream_write(struct stream *stream, struct bytes octets);

@@ -222,11 +222,20 @@ struct field_index {
     const struct header_field *own;
 };
 
+/* Any order does that is the same for all. Of thousands of fields most have one name in one case.
+ */
+static int compare_names(struct bytes a, struct bytes b)
+{
+    if (a.n != b.n)
+        return a.n < b.n ? -1 : 1;
+    return memcmp(a.p, b.p, a.n) == 0 ? 0 : bytes_compare_nocase(a, b);
+}
+
 static int compare_fields(const void *left, const void *right)
 {
     const struct header_field *a = *(const struct header_field *const *)left;
     const struct header_field *b = *(const struct header_field *const *)right;
-    int order = bytes_compare_nocase(a->name, b->name);
+    int order = compare_names(a->name, b->name);
     return order != 0 ? order : (a > b) - (a < b);
 }
 
@@ -265,8 +274,7 @@ void field_index_restart(struct field_index *index, const struct header_field *o
 
 static int compare_group(const void *name, const void *group)
 {
-    return bytes_compare_nocase(*(const struct bytes *)name,
-                                ((const struct name_group *)group)->name);
+    return compare_names(*(const struct bytes *)name, ((const struct name_group *)group)->name);
 }
 
 const struct header_field *field_index_take(struct field_index *index, struct bytes name)

@@ -5,6 +5,7 @@
 #include "clause.h"
 #include "clock.h"
 #include "evaluate_results.h"
+#include "fiber.h"
 
 /* Seconds for all DNS queries about one message together. The client waits ten minutes for the
  * reply to its final dot (RFC 5321 4.5.3.2.6), and the upstream needs most of that. */
@@ -82,6 +83,19 @@ static struct dmarc_identifier dkim_identifier(const struct dkim_signature *sign
     return identifier;
 }
 
+/* A header may have thousands of fields, and each step passes over all of them. */
+static bool evaluate_signatures(struct arena *arena, const struct message *message, struct dns *dns,
+                                struct evaluation *evaluation)
+{
+    if (!dkim_verify_message(arena, message, evaluation->body, dns, &evaluation->dkim))
+        return false;
+    fiber_yield();
+    if (!arc_verify(arena, message, evaluation->body, dns, &evaluation->arc))
+        return false;
+    fiber_yield();
+    return true;
+}
+
 static bool evaluate_dmarc(struct arena *arena, const struct evaluation_request *request,
                            struct dns *dns, struct evaluation *evaluation)
 {
@@ -133,9 +147,7 @@ bool evaluate_message(struct arena *arena, const struct evaluation_request *requ
     const struct message *message = request->message;
     struct bounded_dns bounded = {{query_bounded}, request->dns, clock_monotonic() + DNS_TIMEOUT};
     *evaluation = (struct evaluation){.body = body_hash_new(arena, message->body)};
-    if (!evaluation->body ||
-        !dkim_verify_message(arena, message, evaluation->body, &bounded.dns, &evaluation->dkim) ||
-        !arc_verify(arena, message, evaluation->body, &bounded.dns, &evaluation->arc) ||
+    if (!evaluation->body || !evaluate_signatures(arena, message, &bounded.dns, evaluation) ||
         !find_author(arena, request, evaluation))
         return false;
     evaluation->dmarc_evaluated = evaluation->refusal.kind == REFUSAL_NONE;

@@ -3,6 +3,7 @@
 
 #include "clause.h"
 #include "clock.h"
+#include "fiber.h"
 
 #include <inttypes.h>
 
@@ -174,6 +175,7 @@ bool judge_message(struct arena *arena, const struct content_reader *content,
     }
     if (content->discard || !message_parse(arena, buffer_bytes(content->message), message))
         return false;
+    fiber_yield();
     judgement->refusal = judge_hops(arena, limits, message);
     if (judgement->refusal.kind != REFUSAL_NONE) {
         judgement->reason = BYTES("the message has passed too many hosts");

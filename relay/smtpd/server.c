@@ -251,16 +251,6 @@ static void start_connection(struct listening *listening, int fd,
 
 /* ---- Listeners ---- */
 
-/* It has closed before it was greeted, and is owed nothing (specification.md#bounds-gone): scans,
- * probes and floods are made of such. What it sent before it closed is left to the session. */
-static bool client_is_gone(int fd)
-{
-    char octet;
-    ssize_t n = recv(fd, &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && (errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN ||
-                                errno == ETIMEDOUT));
-}
-
 /* Accepts until the listener is closed. Out of descriptors or memory, it pauses until sessions have
  * ended. Clients that come and go faster than they are accepted do not keep others waiting. */
 static void run_listener(void *argument)
@@ -280,7 +270,9 @@ static void run_listener(void *argument)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         bool wait = errno == EAGAIN && listening->server->connection_count < connections_max;
         if (fd >= 0) {
-            if (client_is_gone(fd))
+            /* It has closed before it was greeted, and is owed nothing
+             * (specification.md#bounds-gone): scans, probes and floods are made of such. */
+            if (stream_socket_is_gone(fd))
                 close(fd);
             else
                 start_connection(listening, fd, &address);

@@ -2,6 +2,7 @@
 #include "arc.h"
 #include "arc_chain.h"
 #include "clause.h"
+#include "fiber.h"
 #include "signature_write.h"
 
 #include <string.h>
@@ -103,6 +104,7 @@ enum arc_sealed arc_seal(struct arena *arena, const struct message *message, str
     if (!set->authentication_results.p ||
         !message_prepend(arena, message, set->authentication_results, &with_results))
         return ARC_SEAL_FAILED;
+    fiber_yield();
     set->message_signature = write_message_signature(arena, &with_results, body, sealing, instance);
     if (!set->message_signature.p)
         return ARC_SEAL_FAILED;

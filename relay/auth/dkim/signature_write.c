@@ -3,6 +3,7 @@
 
 #include "base64.h"
 #include "clause.h"
+#include "fiber.h"
 #include "signature.h"
 
 #include <stdarg.h>
@@ -182,7 +183,9 @@ struct bytes signature_finish_message(struct signature_writer *writer,
     bool whole;
     struct draft draft;
     struct bytes list = join_names(writer->arena, headers, header_count);
+    fiber_yield();
     struct field_index *index = field_index_new(writer->arena, message);
+    fiber_yield();
     bool hashed = index && body_hash_get(body, CANON_RELAXED, BODY_HASH_WHOLE, digest, &whole) ==
                                BODY_HASH_DONE;
     if (!hashed || !list.p)
