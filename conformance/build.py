@@ -55,3 +55,10 @@ def _build(directory: Path, options: list[str], targets: list[str]) -> None:
             said, _ = process.communicate()
         if process.returncode != 0:
             raise SubjectUnavailable(f"the relay does not build:\n{said.rstrip()}")
+
+
+if __name__ == "__main__":
+    try:
+        build_reference()
+    except SubjectUnavailable as unavailable:
+        sys.exit(str(unavailable))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance import shell
-from conformance.build import build_reference
 from conformance.clauses import (
     CatalogueError,
     Clause,
@@ -37,10 +37,11 @@ from conformance.report.model import (
     WaiverError,
     load_waivers,
 )
-from conformance.run import run_tests
-from conformance.settings import Settings
-from conformance.subjects import BUILT
+from conformance.run import count_tests, run_tests
+from conformance.settings import SPARE_SLOTS, Settings
+from conformance.subjects import description_of, environment, folder_of, plan_file
 from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects.description import faults_of
 
 
 def complain(text: object) -> None:
@@ -77,6 +78,53 @@ def unknown_clauses(
     )
 
 
+def unknown_subject(settings: Settings) -> list[str]:
+    """What keeps the subject's folder from being used, if anything does."""
+    if settings.target is None:
+        try:
+            description_of(settings.subject)
+        except SubjectUnavailable as error:
+            return str(error).splitlines()
+    return []
+
+
+def check_subject(folder: str) -> int:
+    """Says what is wrong with a subject's folder."""
+    try:
+        faults = faults_of(folder_of(folder))
+    except SubjectUnavailable as error:
+        faults = [str(error)]
+    for fault in faults:
+        complain(fault)
+    if not faults:
+        print(f"{folder}: nothing is wrong; scripts/conform --subject {folder} runs it")
+    return USAGE if faults else 0
+
+
+def build_subject(settings: Settings) -> None:
+    """Has the subject's own `build` bring it up to date. Raises SubjectUnavailable."""
+    description = description_of(settings.subject)
+    build = description.executable("build")
+    if build is None:
+        return
+    variables = {"SUBJECT": str(description.folder), **environment(settings)}
+    done = subprocess.run(
+        [build], cwd=description.folder, env={**os.environ, **variables}
+    )
+    if done.returncode != 0:
+        raise SubjectUnavailable(f"{description.title}: `build` failed, see above")
+
+
+def write_plan(path: str, tests: int) -> int:
+    """Writes the plan that a run has, for the operator of a --target."""
+    try:
+        plan_file.write(make_plan(tests + SPARE_SLOTS), Path(path))
+    except OSError as error:
+        complain(f"--plan {path}: {error.strerror}")
+        return USAGE
+    return 0
+
+
 def show_routes(count: int) -> None:
     """Prints the routes of a plan for `count` tests, for the operator of a --target."""
     for zone in make_plan(count).zones:
@@ -92,8 +140,7 @@ def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
         if namespace.inside():
             namespace.prepare_scratch()
         elif settings.target is None:
-            if settings.subject in BUILT and settings.binary is None:
-                build_reference()
+            build_subject(settings)
             return namespace.enter([sys.executable, "-m", "conformance", *arguments])
     except SubjectUnavailable as error:
         complain(error)
@@ -139,11 +186,16 @@ def main(arguments: list[str]) -> int:
         complain(error)
         return USAGE
     unknown = unknown_clauses(settings, catalogue, waivers)
+    unknown += unknown_subject(settings)
     for fault in unknown:
         complain(fault)
     if unknown:
         return USAGE
     chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
+    if options.check_subject is not None:
+        return check_subject(options.check_subject)
+    if options.plan is not None:
+        return write_plan(options.plan, count_tests(settings))
     if options.routes is not None:
         show_routes(options.routes)
         return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conformance.settings import ROOT, SUITE, Settings
 from conformance.clauses import GATING, LEVELS
-from conformance.subjects import NAMES
+from conformance.subjects import names
 from conformance.subjects.base import CAPABILITIES
 
 DESCRIPTION = """\
@@ -94,14 +94,25 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     whom = group.add_mutually_exclusive_group()
     whom.add_argument(
         "--subject",
-        choices=NAMES,
+        metavar="NAME|FOLDER",
         default="reference",
-        help="the MTA that the lab starts: %(choices)s (default: %(default)s)",
+        help="the MTA that the lab starts: a folder (conformance/subjects/README.md), or one of "
+        f"{', '.join(names())} (default: %(default)s)",
     )
     whom.add_argument(
         "--target",
         metavar="HOST:PORT",
         help="an MTA that is already running in this network namespace",
+    )
+    whom.add_argument(
+        "--check-subject",
+        metavar="NAME|FOLDER",
+        help="say what is wrong with a subject's folder, and exit",
+    )
+    group.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="write what the MTA has to be configured for (routes, names, keys, limits) as JSON, and exit",
     )
     group.add_argument(
         "--client-address-by",

@@ -22,12 +22,9 @@ from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.report.model import Outcome, TestResult
-from conformance.settings import ROOT, Settings, is_sanity
+from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
 from conformance.subjects import make_subject
 from conformance.subjects.base import Subject, SubjectUnavailable
-
-# Spare slots in the plan beyond one for each test.
-SPARE_SLOTS = 2
 
 
 # What is likely if not even a plain mail is forwarded.

@@ -119,6 +119,23 @@ class OneLab:
         del self._items[len(self.done) :]
 
 
+class Counter:
+    """A pytest plugin that counts the tests of a collection."""
+
+    def __init__(self) -> None:
+        self.tests = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.tests = len(session.items)
+
+
+def count_tests(settings: Settings) -> int:
+    """The number of tests that a run with these settings has."""
+    counter = Counter()
+    _session(settings, [counter], "--collect-only")
+    return counter.tests
+
+
 def stopped_as_asked(settings: Settings, collector: Collector) -> bool:
     """Whether the run ended with a test that did not pass, under --first-failure."""
     bad = (Outcome.FAIL, Outcome.ERROR)

@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "conformance" / "suite"
 
 
+# In the plan, beyond one slot for each test.
+SPARE_SLOTS = 2
+
 # Of the test that runs first, whatever is selected.
 SANITY = "test_sanity.py"
 

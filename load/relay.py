@@ -17,7 +17,7 @@ from conformance.build import RELEASE_DIRECTORY
 from conformance.lab.lateness import schedule_of
 from conformance.settings import ROOT
 from conformance.subjects.base import Process, SubjectUnavailable, tail
-from conformance.subjects.reference import private_copy
+from conformance.subjects.reference.configuration import private_copy
 from load.wait import wait_for_port
 
 IPV4 = "104.30.0.7"

@@ -43,6 +43,7 @@ from conformance.lab.script import say
 from conformance.lab.upstream import Upstream
 from conformance.expect import Unimplemented
 from conformance.subjects.base import Plan, Route, Subject, Zone
+from conformance.subjects.plan_file import a_label
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
@@ -66,11 +67,6 @@ STANDING_REFUSAL = "550 5.1.1 <rejected@mailbox.example>: no such mailbox here"
 
 # In the names of the zones of slot 17: "-0017.example".
 _SLOT = re.compile(r"-([0-9]{4})\.example$")
-
-
-def a_label(domain: str) -> str:
-    """The A-label form of a domain."""
-    return domain.encode("idna").decode("ascii")
 
 
 def slot_zones(slot: int) -> tuple[Zone, ...]:
@@ -154,6 +150,7 @@ class Lab:
         self.loop = LoopThread()
         self.dns = Nameserver(self.loop)
         self._next_slot = 0
+        self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._hosts = itertools.count(1)
         self._clients = itertools.cycle(range(1, 255))
@@ -189,6 +186,7 @@ class Lab:
     def stop(self) -> None:
         """Stops everything."""
         self.subject.stop()
+        self.subject.release()
         if self.standing is not None:
             self.standing.stop()
         self.dns.stop()
@@ -209,15 +207,20 @@ class Lab:
     def restart_subject(
         self, clock_offset_days: float = 0.0, plan: Plan | None = None
     ) -> None:
-        """Stops the subject if it runs, and starts it at another date or with another plan."""
-        if self.subject.running():
-            self.subject.stop()
+        """Has the subject run at another date or with another plan: by a reload if that is enough and
+        it offers one, else it is stopped, if it runs, and started."""
         plan = plan or self.plan
-        if plan is not self.subject.plan:
+        changed = plan is not self.subject.plan
+        if changed:
             self.subject.plan = plan
             self.subject.configure(plan, self.directory / "subject")
-        self._restart_due = clock_offset_days != 0.0 or plan is not self.plan
-        self.subject.start(clock_offset_days)
+        present = not self._away and clock_offset_days == 0.0
+        self._away = clock_offset_days != 0.0
+        self._restart_due = self._away or plan is not self.plan
+        if not (changed and present and self.subject.reload()):
+            if self.subject.running():
+                self.subject.stop()
+            self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
 
     def upstream(

@@ -1,34 +1,69 @@
-"""The MTAs under test, one adapter each."""
+"""The MTAs under test: a folder for each (README.md), or an address."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from conformance.settings import Settings
-from conformance.subjects import controls
 from conformance.subjects.base import Subject, SubjectUnavailable
+from conformance.subjects.description import FILE, Description, describe
+
+FOLDERS = Path(__file__).parent
+REFERENCE = "reference"
+CONTROL_PREFIX = "control-"
+
+
+def names() -> list[str]:
+    """Of the subjects in the tree, the reference first and the controls last."""
+    own = sorted(path.parent.name for path in FOLDERS.glob(f"*/{FILE}"))
+    own.sort(key=lambda name: name != REFERENCE)
+    return own + control_names()
+
+
+def control_names() -> list[str]:
+    """Of the MTAs that are wrong on purpose."""
+    return sorted(
+        CONTROL_PREFIX + path.parent.name
+        for path in (FOLDERS / "controls").glob(f"*/{FILE}")
+    )
+
+
+def folder_of(subject: str) -> Path:
+    """The folder that --subject names: one in the tree by its name, or a path. Raises
+    SubjectUnavailable."""
+    if subject in names():
+        if subject.startswith(CONTROL_PREFIX):
+            return FOLDERS / "controls" / subject.removeprefix(CONTROL_PREFIX)
+        return FOLDERS / subject
+    path = Path(subject)
+    if "/" in subject or path.is_dir():
+        return path
+    raise SubjectUnavailable(
+        f"unknown subject '{subject}': neither a folder nor one of {', '.join(names())}"
+    )
+
+
+def description_of(subject: str) -> Description:
+    """What the folder that --subject names says of itself. Raises SubjectUnavailable."""
+    return describe(folder_of(subject))
 
 
 def make_subject(settings: Settings) -> Subject:
-    """The adapter that the settings name; SubjectUnavailable if there is none."""
+    """The subject that the settings name; SubjectUnavailable if there is none."""
     if settings.target is not None:
         from conformance.subjects.remote import Remote
 
         return Remote(settings.target, settings.client_address_by)
-    if settings.subject == "reference":
-        from conformance.subjects.reference import Reference
+    from conformance.subjects.folder import Folder
 
-        return Reference(settings.binary, settings.broken_clause)
-    if settings.subject == "postfix":
-        from conformance.subjects.postfix import Postfix
-
-        return Postfix()
-    if settings.subject == controls.UNSIGNED:
-        from conformance.subjects.controls.unsigned import Unsigned
-
-        return Unsigned(settings.binary)
-    if settings.subject in controls.NAMES:
-        return controls.Control(settings.subject)
-    raise SubjectUnavailable(f"unknown subject '{settings.subject}'")
+    return Folder(description_of(settings.subject), environment(settings))
 
 
-BUILT = ("reference", controls.UNSIGNED)  # from our own source
-NAMES = ("reference", "postfix", *controls.NAMES)
+def environment(settings: Settings) -> dict[str, str]:
+    """What the options say to the executables of the reference."""
+    chosen = {}
+    if settings.binary:
+        chosen["FAIRLEAD"] = str(Path(settings.binary).resolve())
+    if settings.broken_clause:
+        chosen["FAIRLEAD_BREAK"] = settings.broken_clause
+    return chosen

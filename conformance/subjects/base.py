@@ -128,6 +128,10 @@ class Limits:
     memory: int = 0  # octets for all messages together; 0: not known
 
 
+# What the plan asks of a subject.
+LAB_LIMITS = Limits(sessions_per_client=20, sessions=50, memory=64 * 1024 * 1024)
+
+
 @dataclass
 class Process:
     """A daemon in a process group of its own, its output in a file."""
@@ -135,6 +139,7 @@ class Process:
     arguments: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    directory: Path | None = None  # where it runs
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -145,6 +150,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.environment},
+                cwd=self.directory,
                 start_new_session=True,
             )
 
@@ -173,6 +179,17 @@ class Process:
         self._process = None
         return status
 
+    def members(self) -> list[int]:
+        """The processes of its group, itself first."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # The name, in parentheses, may hold anything.
+                after = path.read_bytes().rpartition(b")")[2].split()
+                if int(after[2]) == self.pid:
+                    found.append(int(path.parent.name))
+        return sorted(found)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Suspends the group; meanwhile, connections wait in the kernel."""
@@ -200,6 +217,7 @@ class Subject(ABC):
     """One MTA under test. Each worker has one for its whole life."""
 
     name = "subject"
+    title = "the subject"
     capabilities: frozenset[str] = frozenset()
     timeouts = Timeouts()
     limits = Limits()
@@ -232,6 +250,14 @@ class Subject(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Shuts it down."""
+
+    def reload(self) -> bool:
+        """Whether it has taken over a plan that configure() has just written, while it runs; if not,
+        it is to be stopped and started."""
+        return False
+
+    def release(self) -> None:
+        """The lab ends: whatever is mounted for the subject is in nobody's way."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -269,8 +295,8 @@ class Subject(ABC):
         """Whether it finds a live zone's records in order ("provisioning")."""
         raise NotImplementedError
 
-    def complaint_about(self, zone: Zone) -> str | None:
-        """Why it would not start with this zone added to its plan; None if it would ("plans")."""
+    def complaint_about(self, plan: Plan) -> str | None:
+        """Why it would not start with this plan; None if it would ("plans")."""
         raise NotImplementedError
 
     @property

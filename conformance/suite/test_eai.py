@@ -6,7 +6,7 @@ import pytest
 
 from conformance import clause, expect, expect_reply, expect_true
 from conformance.lab import World
-from conformance.lab.world import a_label
+from conformance.subjects.plan_file import a_label
 from conformance.suite.acts import forward, open_transaction
 from conformance.suite.envelope import forward_path_of, reverse_path_of
 from conformance.suite.refusals import (

@@ -9,7 +9,7 @@ import pytest
 
 from conformance import clause, expect, expect_match, expect_one_of, expect_true
 from conformance.lab import Message, World
-from conformance.lab.world import a_label
+from conformance.subjects.plan_file import a_label
 from conformance.suite.acts import MAILBOX, forward, unquoted
 from conformance.suite.envelope import reverse_path_of
 

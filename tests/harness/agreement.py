@@ -20,8 +20,9 @@ import pytest
 
 from conformance.lab.client import Client, Reply
 from conformance.lab.world import Lab
+from conformance.subjects import REFERENCE
 from conformance.subjects.base import Plan
-from conformance.subjects.reference import Reference
+from conformance.settings import ROOT
 
 HARMLESS = b"From: <a@elsewhere.example>\r\n\r\n"
 
@@ -140,9 +141,8 @@ class Agreement:
         recipient: str | None = None,
     ) -> None:
         lab = self.lab
-        if lab is None or not isinstance(lab.subject, Reference) or not dialogue.sender:
+        if lab is None or lab.subject.name != REFERENCE or not dialogue.sender:
             return
-        subject = lab.subject
         if self.travelled or not dialogue.helo or not client.source:
             return
         self._count += 1
@@ -156,8 +156,13 @@ class Agreement:
             [
                 os.fsencode(part)
                 for part in (
-                    *(str(subject.binary), "verify", "--resolver", "127.0.0.1:53"),
-                    *("-c", str(lab.directory / "subject" / "fairlead.yaml")),
+                    *(
+                        str(ROOT / "build/relay/fairlead"),
+                        "verify",
+                        "--resolver",
+                        "127.0.0.1:53",
+                    ),
+                    *("-c", str(lab.directory / "subject" / "state" / "fairlead.yaml")),
                     *("--ip", client.source, "--helo", dialogue.helo),
                     *("--mail-from", dialogue.sender),
                     *(("--rcpt-to", recipient) if recipient else ()),

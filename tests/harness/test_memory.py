@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.subjects.reference import private_copy
+from conformance.subjects.reference.configuration import private_copy
 
 from serving import Client, Relay, Sink
 from test_tool_sign import KEYS, RSA_KEY, public_record

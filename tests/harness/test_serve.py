@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.subjects.reference import private_copy
+from conformance.subjects.reference.configuration import private_copy
 
 from serving import (  # noqa: F401
     Client,

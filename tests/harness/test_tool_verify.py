@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance.subjects.reference import private_copy
+from conformance.subjects.reference.configuration import private_copy
 
 from vectors import ROOT, fairlead, resolving
 

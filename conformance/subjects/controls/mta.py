@@ -1,11 +1,12 @@
 """The MTA behind the controls: `python -m conformance.subjects.controls.mta MANNER PLAN`.
 
-Built on aiosmtpd, with PIPELINING, 8BITMIME and SIZE. The manners are those of CONTROLS.
+Built on aiosmtpd, with PIPELINING, 8BITMIME and SIZE. The manners are the names of the folders.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import smtplib
 import socket
@@ -19,8 +20,6 @@ from typing import Any
 import dns.exception
 import dns.resolver
 from aiosmtpd.smtp import SMTP, Envelope, Session
-
-from conformance.subjects.controls.mail_left import MailLeft
 
 REFUSALS = {
     "refuse-550": "550 5.1.1 No such mailbox here",
@@ -36,9 +35,10 @@ SENDERS = 8  # threads of the queue
 class Handler:
     """aiosmtpd's hooks."""
 
-    def __init__(self, manner: str, plan: dict[str, Any], left: MailLeft) -> None:
+    def __init__(self, manner: str, plan: dict[str, Any], queue_files: Path) -> None:
         self.manner = manner
-        self.left = left
+        self.queue_files = queue_files
+        self.numbers = itertools.count()
         self.source = plan["ipv4"]
         self.name = plan["ehlo"]
         self.routes = {
@@ -84,9 +84,11 @@ class Handler:
         if self.manner in ("naive", "bounce"):
             content = envelope.original_content
             assert isinstance(content, bytes)
-            self.left.add(len(envelope.rcpt_tos))
+            sender = envelope.mail_from or ""
             for address in envelope.rcpt_tos:
-                self.queue.submit(self.work, envelope.mail_from or "", address, content)
+                file = self.queue_files / str(next(self.numbers))
+                file.touch()
+                self.queue.submit(self.work, file, sender, address, content)
         return "250 2.0.0 OK"
 
     def destination(self, address: str) -> str | None:
@@ -95,12 +97,12 @@ class Handler:
         catch_all = f"*@{folded.rpartition('@')[2]}"
         return self.routes.get(folded) or self.routes.get(catch_all)
 
-    def work(self, sender: str, address: str, content: bytes) -> None:
-        """What a thread of the queue does with one recipient."""
+    def work(self, file: Path, sender: str, address: str, content: bytes) -> None:
+        """What a thread of the queue does with one recipient. `file` shows that it is in the queue."""
         try:
             self.forward(sender, address, content)
         finally:
-            self.left.add(-1)
+            file.unlink()
 
     def forward(self, sender: str, address: str, content: bytes) -> None:
         """One attempt, whose failure is reported by `bounce` alone."""
@@ -145,7 +147,9 @@ def hosts_of(domain: str) -> Iterator[str]:
 async def serve(manner: str, file: Path) -> None:
     loop = asyncio.get_running_loop()
     plan = json.loads(file.read_text("utf-8"))
-    handler = Handler(manner, plan, MailLeft(file.parent))
+    queue_files = Path("queue")
+    queue_files.mkdir(exist_ok=True)
+    handler = Handler(manner, plan, queue_files)
 
     def connection() -> SMTP:
         return SMTP(

@@ -1,0 +1,164 @@
+"""What a subject's folder says of itself: subject.yaml, read and checked. README.md explains the keys."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from conformance.settings import ROOT
+from conformance.subjects.base import (
+    CAPABILITIES,
+    LAB_LIMITS,
+    SHORT_TIMEOUTS,
+    Limits,
+    SubjectUnavailable,
+    Timeouts,
+)
+
+SCHEMAS = ROOT / "conformance" / "schemas"
+FILE = "subject.yaml"
+EXECUTABLES = (
+    "start",
+    "stop",
+    "reload",
+    "clock",
+    "build",
+    "install",
+    "zone",
+    "check-zone",
+    "check-plan",
+)
+# What a capability needs in the folder.
+EXECUTABLES_NEEDED = {
+    "clock": ("clock",),
+    "provisioning": ("zone", "check-zone"),
+    "plans": ("check-plan",),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """A subject.yaml without faults."""
+
+    folder: Path
+    name: str
+    title: str
+    version: str | None = None
+    roles: tuple[str, ...] = ("relay",)
+    capabilities: frozenset[str] = frozenset()
+    limits: Limits = LAB_LIMITS
+    timeouts: Timeouts = SHORT_TIMEOUTS
+    start_patience: float = 20.0
+    as_root: bool = False
+    queue_files: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    known_failures: Path | None = None
+
+    def executable(self, name: str) -> Path | None:
+        path = self.folder / name
+        return path if path.is_file() else None
+
+
+@dataclass
+class Reading:
+    """What a file holds, and what is wrong with it."""
+
+    content: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The published JSON schema of that name."""
+    text = (SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def faults_by_schema(document: object, name: str) -> list[str]:
+    """What a schema finds wrong, each with its place."""
+    found = Draft202012Validator(schema(name)).iter_errors(document)
+    return [
+        f"{'.'.join(str(step) for step in fault.absolute_path) or 'the file'}: {fault.message}"
+        for fault in sorted(
+            found, key=lambda fault: list(map(str, fault.absolute_path))
+        )
+    ]
+
+
+def read_yaml(path: Path, schema_name: str) -> Reading:
+    """A YAML file that a schema describes."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return Reading(faults=[f"{path.name}: {error.strerror}"])
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        return Reading(faults=[f"{path.name}: {' '.join(str(error).split())}"])
+    faults = [
+        f"{path.name}: {fault}" for fault in faults_by_schema(document, schema_name)
+    ]
+    return Reading(document if isinstance(document, dict) else {}, faults)
+
+
+def faults_of(folder: Path) -> list[str]:
+    """What is wrong with a subject's folder, as sentences for its author; empty if nothing is."""
+    if not folder.is_dir():
+        return [f"{folder} is not a folder"]
+    if not (folder / FILE).is_file():
+        return [
+            f"{folder} has no {FILE}; conformance/subjects/README.md says what is in it"
+        ]
+    reading = read_yaml(folder / FILE, "subject")
+    faults = reading.faults
+    if not (folder / "start").is_file():
+        faults.append(
+            "there is no executable `start`, which runs the MTA in the foreground"
+        )
+    for name in EXECUTABLES:
+        path = folder / name
+        if path.is_file() and not os.access(path, os.X_OK):
+            faults.append(f"`{name}` is not executable: chmod +x {path}")
+    declared = reading.content.get("capabilities", [])
+    for capability, needed in EXECUTABLES_NEEDED.items():
+        if capability in declared:
+            faults += [
+                f"capability `{capability}` needs an executable `{name}`"
+                for name in needed
+                if not (folder / name).is_file()
+            ]
+    return faults
+
+
+def describe(folder: Path) -> Description:
+    """The folder's description. Raises SubjectUnavailable with all that is wrong with it."""
+    faults = faults_of(folder)
+    if faults:
+        raise SubjectUnavailable(
+            "\n".join([f"the subject in {folder} cannot be used:", *faults])
+        )
+    content = read_yaml(folder / FILE, "subject").content
+    known = folder / "known-failures.yaml"
+    return Description(
+        folder=folder.resolve(),
+        name=content["name"],
+        title=content.get("title", content["name"]),
+        version=content.get("version"),
+        roles=tuple(content.get("roles", ["relay"])),
+        capabilities=frozenset(content["capabilities"]),
+        limits=Limits(**{**_values(LAB_LIMITS), **content.get("limits", {})}),
+        timeouts=Timeouts(**{**_values(SHORT_TIMEOUTS), **content.get("timeouts", {})}),
+        start_patience=float(content.get("start_patience", 20.0)),
+        as_root=content.get("as_root", False),
+        queue_files=tuple(content.get("queue_files", [])),
+        packages=tuple(content.get("packages", [])),
+        known_failures=known if known.is_file() else None,
+    )
+
+
+def _values(instance: Limits | Timeouts) -> dict[str, Any]:
+    return {item.name: getattr(instance, item.name) for item in fields(instance)}

@@ -1,0 +1,200 @@
+"""An MTA in a folder: subject.yaml and executables (README.md)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from conformance.settings import ROOT
+from conformance.subjects import plan_file
+from conformance.subjects.base import Plan, Process, Subject, SubjectUnavailable, tail
+from conformance.subjects.description import Description
+from conformance.subjects.private_root import PrivateRoot, prepared_root
+
+VERSION_PATIENCE_S = 30.0
+STOP_PATIENCE_S = 20.0
+RELOAD_PATIENCE_S = 30.0
+
+
+class Folder(Subject):
+    """One of them, in one lab."""
+
+    def __init__(
+        self, description: Description, environment: dict[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.description = description
+        self.name = description.name
+        self.title = description.title
+        self.capabilities = description.capabilities
+        self.limits = description.limits
+        self.timeouts = description.timeouts
+        self.start_patience = description.start_patience
+        self._environment = {"SUBJECT": str(description.folder), **(environment or {})}
+        self._state = Path()
+        self._plan_file = Path()
+        self._process: Process | None = None
+        self._root: PrivateRoot | None = None
+
+    # What the interface asks for
+
+    def version(self) -> str:
+        if self.description.as_root and not _every_user():
+            raise SubjectUnavailable(
+                f"{self.title} runs as several users; start conform as root"
+            )
+        command = self.description.version
+        if command is None:
+            return self.title
+        result = self._run(["/bin/sh", "-c", command], VERSION_PATIENCE_S)
+        lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
+        if result.returncode != 0:
+            hint = (
+                f"; scripts/setup --subject {self.name} installs it"
+                if self.description.packages
+                else ""
+            )
+            said = f": {lines[-1]}" if lines else ""
+            raise SubjectUnavailable(
+                f"{self.title} cannot be run (`{command}` ended with {result.returncode}{said}){hint}"
+            )
+        return lines[0] if lines else self.title
+
+    def configure(self, plan: Plan, directory: Path) -> None:
+        self._state = directory / "state"
+        self._state.mkdir(exist_ok=True)
+        self._plan_file = directory / "plan.json"
+        plan_file.write(plan, self._plan_file)
+
+    def start(self, clock_offset_days: float = 0.0) -> None:
+        words = [self._path("start"), str(self._plan_file)]
+        if clock_offset_days:
+            seconds = f"{clock_offset_days * 86400:.0f}"
+            words = [self._path("clock"), str(self._plan_file), seconds]
+        self._process = Process(
+            self._inside(words), self._log, self._environment, self._state
+        )
+        self._process.start()
+
+    def stop(self) -> None:
+        if self._process and self.description.executable("stop"):
+            self._run([self._path("stop")], STOP_PATIENCE_S)
+        if self._process:
+            self._process.stop()
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.stop(signal.SIGKILL)
+
+    def release(self) -> None:
+        if self._root:
+            self._root.release()
+        self._root = None
+
+    def reload(self) -> bool:
+        if not self.description.executable("reload") or not self.running():
+            return False
+        result = self._run(
+            [self._path("reload"), str(self._plan_file)], RELOAD_PATIENCE_S
+        )
+        if result.returncode != 0:
+            raise SubjectUnavailable(f"{self.title}: reload: {result.stderr.strip()}")
+        return True
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
+
+    def process_ids(self) -> list[int]:
+        return self._process.members() if self.running() and self._process else []
+
+    def held(self) -> AbstractContextManager[None]:
+        assert self._process is not None
+        return self._process.held()
+
+    def has_mail(self) -> bool | None:
+        if not self.description.queue_files:
+            return None
+        return any(
+            True
+            for pattern in self.description.queue_files
+            for _ in self._state.glob(pattern)
+        )
+
+    def diagnosis(self) -> str:
+        return tail(self._log)
+
+    def provision(self, domain: str) -> str:
+        return self._run([self._path("zone"), domain]).stdout
+
+    def check_zone(self, domain: str) -> bool:
+        return self._run([self._path("check-zone"), domain]).returncode == 0
+
+    def complaint_about(self, plan: Plan) -> str | None:
+        path = self._state.parent / "other-plan.json"
+        plan_file.write(plan, path)
+        result = self._run([self._path("check-plan"), str(path)])
+        return result.stderr if result.returncode != 0 else None
+
+    # How the executables are run
+
+    @property
+    def _log(self) -> Path:
+        return self._state.parent / "log"
+
+    def _path(self, name: str) -> str:
+        path = self.description.executable(name)
+        if path is None:
+            raise SubjectUnavailable(
+                f"the subject in {self.description.folder} has no executable `{name}`"
+            )
+        return str(path)
+
+    def _inside(self, words: list[str]) -> list[str]:
+        """The command as it is run in the subject's private root, if there is one."""
+        if self._root is None:
+            prepared = prepared_root(self.description)
+            if prepared is None:
+                return words
+            self._root = PrivateRoot(prepared, [ROOT, self.description.folder])
+        return self._root.command(words, self._working_directory)
+
+    @property
+    def _working_directory(self) -> Path:
+        return self._state if self._state.is_absolute() else self.description.folder
+
+    def _run(
+        self, words: list[str], patience: float = 20.0
+    ) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                self._inside(words),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="backslashreplace",
+                timeout=patience,
+                cwd=self._working_directory,
+                env={**os.environ, **self._environment},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SubjectUnavailable(
+                f"{self.title}: {Path(words[0]).name} did not end within {patience:g} s"
+            ) from error
+        except OSError as error:
+            raise SubjectUnavailable(
+                f"{self.title}: cannot run {words[0]}: {error.strerror}"
+            ) from error
+
+
+def _every_user() -> bool:
+    """Whether other users than this one exist in this user namespace."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines():
+        inside, _, count = (int(word) for word in line.split())
+        if inside <= nobody < inside + count:
+            return True
+    return False

@@ -1,0 +1,189 @@
+"""Prepares the private root of a subject: `scripts/setup --subject NAME|FOLDER`.
+
+A small Debian is made once, by debootstrap; each subject has a copy of it with its packages, and with
+what its `install` brings. Nothing of the machine's own packages is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conformance.settings import ROOT
+from conformance.subjects import description_of
+from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects.description import Description
+from conformance.subjects.private_root import SHARED, STAMP, directory_of
+
+RELEASE = "bookworm"
+BASE = directory_of("base")
+# How packages are fetched on this machine, as far as it is not a program that a bare root lacks.
+APT_FILES = ("sources.list", "sources.list.d", "auth.conf.d", "trusted.gpg.d")
+TRUST = ("etc/ssl/certs", "usr/share/keyrings", "usr/local/share/ca-certificates")
+# While something is installed.
+LENT = ("etc/resolv.conf", "root/.npmrc")
+
+NO_SERVICES = "#!/bin/sh\nexit 101\n"
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+
+
+def run(words: list[str], what: str, **variables: str) -> None:
+    """Runs a command quietly. Raises SubjectUnavailable with the end of what it printed."""
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="backslashreplace",
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **variables},
+    )
+    if done.returncode != 0:
+        raise SubjectUnavailable(f"{what} failed:\n{done.stdout[-3000:].rstrip()}")
+
+
+def mirror() -> str:
+    """Where this machine has its packages from."""
+    done = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME)"],
+        capture_output=True,
+        text=True,
+    )
+    for line in done.stdout.splitlines():
+        site, _, codename = line.partition(" ")
+        if codename == RELEASE:
+            return site
+    return ""  # debootstrap's own choice
+
+
+def make_base() -> Path:
+    """The small Debian that all copies are made of."""
+    root = BASE / "root"
+    if (BASE / STAMP).exists():
+        return root
+    if shutil.which("debootstrap") is None:
+        raise SubjectUnavailable("debootstrap is missing; apt-get install debootstrap")
+    say("making a small Debian for the subjects (2 minutes, once)")
+    shutil.rmtree(BASE, ignore_errors=True)
+    BASE.mkdir(parents=True)
+    words = ["debootstrap", "--variant=minbase", RELEASE, str(root)]
+    run([*words, *filter(None, [mirror()])], "debootstrap")
+    for name in APT_FILES:
+        _copy(Path("/etc/apt", name), root / "etc/apt" / name)
+    for path in Path("/etc/apt/apt.conf.d").iterdir():
+        if "Invoke" not in path.read_text(encoding="utf-8", errors="replace"):
+            _copy(path, root / "etc/apt/apt.conf.d" / path.name)
+    for name in TRUST:
+        _copy(Path("/", name), root / name)
+    (root / "usr/sbin/policy-rc.d").write_text(NO_SERVICES, encoding="ascii")
+    (root / "usr/sbin/policy-rc.d").chmod(0o755)
+    (BASE / STAMP).touch()
+    return root
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    elif source.exists():
+        shutil.copyfile(source, target)
+    elif target.is_file() and source.name == "sources.list":
+        target.unlink()  # all is in sources.list.d
+
+
+@contextmanager
+def entered(root: Path, folder: Path) -> Iterator[None]:
+    """With the kernel's file systems, this project and the folder mounted below `root`."""
+    mounted: list[Path] = []
+    try:
+        for source in (*map(Path, SHARED), ROOT, folder, *(Path("/", n) for n in LENT)):
+            target = root / source.relative_to("/")
+            if not source.exists():
+                continue
+            if source.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            else:
+                target.touch()
+            kind = "--rbind" if source == Path("/dev") else "--bind"
+            run(["mount", kind, str(source.resolve()), str(target)], "mount")
+            mounted.append(target)
+        yield
+    finally:
+        for target in reversed(mounted):
+            subprocess.run(["umount", "--lazy", str(target)], capture_output=True)
+
+
+def wanted(description: Description) -> str:
+    """What a prepared root was prepared from, so that a change of it is seen."""
+    install = description.executable("install")
+    text = install.read_text(encoding="utf-8") if install else ""
+    return "\n".join([*description.packages, text])
+
+
+def prepare(subject: str) -> None:
+    """Prepares the root of one subject, unless that has been done. Raises SubjectUnavailable."""
+    description = description_of(subject)
+    if not description.packages:
+        say(f"{description.name} wants no root of its own")
+        return
+    directory = directory_of(description.name)
+    stamp = directory / STAMP
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted(description):
+        return
+    if os.geteuid() != 0:
+        raise SubjectUnavailable(
+            f"as root, run: scripts/setup --subject {subject} (it makes a root directory of its own)"
+        )
+    base = make_base()
+    say(
+        f"installing {', '.join(description.packages)} in {directory}/"
+    )
+    root = directory / "root"
+    _remove(directory)
+    directory.mkdir(parents=True)
+    run(["cp", "-a", "--reflink=auto", str(base), str(root)], "cp")
+    with entered(root, description.folder):
+        apt = ["chroot", str(root), "apt-get", "-q", "-y", "--no-install-recommends"]
+        run([*apt, "update"], "apt-get update")
+        run([*apt, "install", *description.packages], "apt-get install")
+        run([*apt, "clean"], "apt-get clean")
+        install = description.executable("install")
+        if install:
+            say(f"running {install}")
+            words = ["chroot", str(root), str(install)]
+            run(words, str(install), SUBJECT=str(description.folder))
+    stamp.write_text(wanted(description), encoding="utf-8")
+
+
+def _remove(directory: Path) -> None:
+    """Removes a root, unless something is still mounted in it."""
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    if f" {directory}/" in mounts:
+        raise SubjectUnavailable(f"something is mounted below {directory}")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def main(subjects: list[str]) -> int:
+    """In a mount namespace of its own, so that nothing stays mounted."""
+    if os.geteuid() == 0 and "--inside" not in subjects:
+        words = [sys.executable, "-m", "conformance.subjects.prepare", "--inside"]
+        return subprocess.call(["unshare", "--mount", "--", *words, *subjects])
+    try:
+        for subject in subjects:
+            if subject != "--inside":
+                prepare(subject)
+    except SubjectUnavailable as error:
+        say(str(error))
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

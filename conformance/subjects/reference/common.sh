@@ -1,0 +1,11 @@
+# What the executables share. FAIRLEAD: the relay, build/relay/fairlead if unset (--binary).
+# FAIRLEAD_BREAK: the clause that it is to break (--break).
+root=$(cd "$SUBJECT/../../.." && pwd)
+relay=${FAIRLEAD:-$root/build/relay/fairlead}
+[ -z "${FAIRLEAD_BREAK:-}" ] || break="--break $FAIRLEAD_BREAK"
+
+# configure PLAN FILE: the relay's configuration for a plan.
+configure() {
+    PYTHONPATH=$root PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1 \
+        /usr/bin/python3 -m conformance.subjects.reference.configuration "$1" "$2"
+}
