@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -41,7 +41,8 @@ from conformance.run import count_tests, run_tests
 from conformance.settings import SPARE_SLOTS, Settings
 from conformance.subjects import description_of, environment, folder_of, plan_file
 from conformance.subjects.base import SubjectUnavailable
-from conformance.subjects.description import faults_of
+from conformance.subjects.description import KNOWN_FAILURES, faults_of
+from conformance.subjects.known import faults_of_known, load_known
 
 
 def complain(text: object) -> None:
@@ -78,20 +79,26 @@ def unknown_clauses(
     )
 
 
-def unknown_subject(settings: Settings) -> list[str]:
+def faults_of_subject(settings: Settings, clauses: Collection[str]) -> list[str]:
     """What keeps the subject's folder from being used, if anything does."""
+    known = None
     if settings.target is None:
         try:
-            description_of(settings.subject)
+            known = description_of(settings.subject).known_failures
         except SubjectUnavailable as error:
             return str(error).splitlines()
-    return []
+    if settings.regressions and known is None:
+        return ["--regressions: the subject has no known-failures.yaml"]
+    return faults_of_known(known, clauses) if known else []
 
 
-def check_subject(folder: str) -> int:
+def check_subject(folder: str, clauses: Collection[str]) -> int:
     """Says what is wrong with a subject's folder."""
     try:
         faults = faults_of(folder_of(folder))
+        known = folder_of(folder) / KNOWN_FAILURES
+        if known.exists():
+            faults += faults_of_known(known, clauses)
     except SubjectUnavailable as error:
         faults = [str(error)]
     for fault in faults:
@@ -186,14 +193,14 @@ def main(arguments: list[str]) -> int:
         complain(error)
         return USAGE
     unknown = unknown_clauses(settings, catalogue, waivers)
-    unknown += unknown_subject(settings)
+    unknown += faults_of_subject(settings, catalogue)
     for fault in unknown:
         complain(fault)
     if unknown:
         return USAGE
     chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
     if options.check_subject is not None:
-        return check_subject(options.check_subject)
+        return check_subject(options.check_subject, catalogue)
     if options.plan is not None:
         return write_plan(options.plan, count_tests(settings))
     if options.routes is not None:
@@ -212,6 +219,10 @@ def main(arguments: list[str]) -> int:
     if settings.shuffle is not None:
         console.print(f"shuffled with seed {settings.shuffle}", highlight=False)
     run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
+    if settings.target is None:
+        path = description_of(settings.subject).known_failures
+        run.apply_known(load_known(path) if path else None)
+    run.regressions = settings.regressions
     run.apply_waivers(waivers, datetime.date.today())
     return show(run, settings, console)
 

@@ -226,6 +226,12 @@ def _add_judgement(group: argparse._ArgumentGroup) -> None:
         f"{', '.join(level for level in LEVELS if level in GATING)})",
     )
     group.add_argument(
+        "--regressions",
+        action="store_true",
+        help="judge by known-failures.yaml of the subject's folder: status 1 for a failure that is not in "
+        "it, or for an entry that no longer fails",
+    )
+    group.add_argument(
         "--waivers",
         metavar="FILE",
         help="known failures that are accepted until a date, in YAML: "
@@ -265,6 +271,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         first_failure=options.first_failure,
         without=options.without,
         anyway=options.anyway,
+        regressions=options.regressions,
         brief=options.brief,
         suite=str(Path(options.suite).resolve()),
     )

@@ -45,6 +45,7 @@ class Settings:
     broken_clause: str | None = None  # --break for the reference relay
     first_failure: bool = False
     brief: bool = False  # no further test of a clause that has failed
+    regressions: bool = False  # judge by the subject's known failures
     anyway: bool = False  # go on after the sanity case has failed
     suite: str = str(SUITE)
     done: list[str] = field(default_factory=list)  # tests that have already run

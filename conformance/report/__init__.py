@@ -16,6 +16,9 @@ the project.
     exit_status      of conform, see --help
     failure          why the lab or the subject could not run, or null
     waiver_problems  waivers that have expired or are not needed, as sentences
+    regressions      whether the exit status follows the known failures
+    new, mended      of a subject with known failures: the ids of failed tests that are not known, and
+                     entries that no longer fail, as text
     clauses          the selected ones, in the catalogue's order:
       id, heading, level, statement, source, quote, roles, capability, file
                      as in the catalogue; `file` is a name in conformance/catalogue/, without .yaml
@@ -39,6 +42,8 @@ the project.
       details        the traceback of a failure or an error
       transcript     the file with everything sent and received, if the test used the lab
       command        repeats the tests of its first clause
+      known          of a known failure: verdict (whose fault it is: right, configuration, suite), reason
+                     and hint
       late           true of an error because the lab itself was too late, on a busy machine
       lab_failure    always false
 """

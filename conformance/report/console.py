@@ -232,6 +232,10 @@ def _print_summary(run: Run, console: Console, today: datetime.date, page: str) 
         _beside(console, "failed", _some(failing))
     for problem in run.waiver_problems(today):
         _beside(console, "waivers", shown(problem))
+    for test in run.new:
+        _beside(console, "new", shown(f"{test.clauses[0]}: {test.title}"))
+    for entry in run.mended:
+        _beside(console, "mended", shown(str(entry)))
     if run.failure is not None:
         _beside(console, "cause", shown(run.failure))
     _beside(console, "report", page, fold=False)

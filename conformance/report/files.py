@@ -46,10 +46,20 @@ def to_json(run: Run, today: datetime.date) -> str:
         "exit_status": run.exit_status(today),
         "failure": run.failure,
         "waiver_problems": run.waiver_problems(today),
+        "regressions": run.regressions,
+        **({} if run.known is None else _compared(run)),
         "clauses": [_clause(result, run.gate) for result in run.clauses],
         "tests": [_without_nothing(asdict(test)) for test in run.tests],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _compared(run: Run) -> dict[str, Any]:
+    """How the failures stand to those that the subject is known for."""
+    return {
+        "new": [test.id for test in run.new],
+        "mended": [str(entry) for entry in run.mended],
+    }
 
 
 def _clause(result: ClauseResult, gate: Collection[str]) -> dict[str, Any]:

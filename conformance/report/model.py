@@ -18,6 +18,7 @@ import yaml
 
 from conformance.clauses import LEVELS, Clause
 from conformance.expect import counted
+from conformance.subjects.known import KnownFailure
 
 CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 
@@ -55,6 +56,7 @@ class TestResult:
     details: str | None = None  # a traceback
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
+    known: dict[str, str] | None = None  # of a known failure: verdict, reason, hint
     late: bool = False  # an error, as the lab itself was too late
     lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
@@ -64,6 +66,8 @@ class TestResult:
             ("expected", self.expected),
             ("actual", self.actual),
             ("reason", self.reason),
+            ("known", self.known["reason"] if self.known else None),
+            ("hint", self.known.get("hint") if self.known else None),
             ("details", self.details if self.outcome == Outcome.ERROR else None),
             ("where", self.where),
             ("transcript", self.transcript),
@@ -89,6 +93,12 @@ class ClauseResult:
     @property
     def verdict(self) -> Outcome:
         return next(iter(self.outcomes), Outcome.SKIPPED)
+
+    @property
+    def open(self) -> bool:
+        """Whether some of its tests have no result that says how the subject behaves."""
+        undecided = (Outcome.ERROR, Outcome.SKIPPED, Outcome.UNIMPLEMENTED)
+        return any(test.outcome in undecided for test in self.tests)
 
     @property
     def tally(self) -> str:
@@ -169,6 +179,8 @@ class Run:
     tests: list[TestResult]
     waivers: list[Waiver] = field(default_factory=list)
     failure: str | None = None  # why the lab or the subject could not run
+    known: list[KnownFailure] | None = None  # the subject's list, if it has one
+    regressions: bool = False  # judged by that list
 
     @property
     def strict(self) -> bool:
@@ -183,6 +195,43 @@ class Run:
                 failed = result.verdict == Outcome.FAIL
                 if failed and waiver.covers(result.clause.id) and waiver.until >= today:
                     result.waiver = waiver
+
+    def apply_known(self, entries: list[KnownFailure] | None) -> None:
+        """Explains the failures that the subject is known for."""
+        self.known = entries
+        for test in self._failed():
+            for entry in entries or ():
+                if entry.covers(test.clauses, test.title, test.actual or ""):
+                    test.known = entry.explanation()
+                    break
+
+    def _failed(self) -> list[TestResult]:
+        return [test for test in self.tests if test.outcome == Outcome.FAIL]
+
+    @property
+    def new(self) -> list[TestResult]:
+        """Failures that are not known, of a subject that has a list."""
+        if self.known is None:
+            return []
+        return [test for test in self._failed() if test.known is None]
+
+    @property
+    def mended(self) -> list[KnownFailure]:
+        """Known failures that are none any more: every test of the clause has run, and none failed so."""
+        settled = {
+            result.clause.id
+            for result in self.clauses
+            if result.tests and not result.open
+        }
+        return [
+            entry
+            for entry in self.known or ()
+            if entry.clause in settled
+            and not any(
+                entry.covers(test.clauses, test.title, test.actual or "")
+                for test in self._failed()
+            )
+        ]
 
     def waiver_problems(self, today: datetime.date) -> list[str]:
         """Waivers that have expired, or that no failure needs (in a run of all clauses)."""
@@ -217,12 +266,14 @@ class Run:
             return "could not run"
         if status == COULD_NOT_RUN:
             return f"no verdict: the harness or the lab failed in {counted(broken, 'test')}"
-        if status == CONFORMS:
+        if status == CONFORMS and not self.regressions:
             failed = sum(result.verdict == Outcome.FAIL for result in self.clauses)
             note = (
                 f"; {counted(failed, 'clause')} failed without gating" if failed else ""
             )
             return f"conforms{'' if self.complete else ' as far as selected'}{note}"
+        if self.regressions:
+            return self._compared()
         reasons = []
         if failing := len(self.failing()):
             reasons.append(f"{counted(failing, 'gating clause')} failed")
@@ -230,11 +281,21 @@ class Run:
             reasons.append(f"{counted(problems, 'waiver')} expired or not needed")
         return f"does not conform: {', '.join(reasons)}"
 
+    def _compared(self) -> str:
+        """How it stands to the known failures."""
+        new, mended, known = len(self.new), len(self.mended), len(self._failed())
+        if not new and not mended:
+            return f"as known: {counted(known, 'known failure')}, none new, none mended"
+        return f"not as known: {counted(new, 'new failure')}, {mended} mended"
+
     def exit_status(self, today: datetime.date) -> int:
         """0 conforms, 1 does not, 2 no test was selected, 3 the lab or the subject could not run."""
         if self.failure is not None:
             return COULD_NOT_RUN
-        if self.failing() or self.waiver_problems(today):
+        if self.regressions:
+            if self.new or self.mended:
+                return DOES_NOT_CONFORM
+        elif self.failing() or self.waiver_problems(today):
             return DOES_NOT_CONFORM
         if self.count(Outcome.ERROR):
             return COULD_NOT_RUN

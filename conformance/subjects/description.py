@@ -23,6 +23,7 @@ from conformance.subjects.base import (
 
 SCHEMAS = ROOT / "conformance" / "schemas"
 FILE = "subject.yaml"
+KNOWN_FAILURES = "known-failures.yaml"
 EXECUTABLES = (
     "start",
     "stop",
@@ -91,14 +92,23 @@ def faults_by_schema(document: object, name: str) -> list[str]:
     ]
 
 
+def load_yaml(path: Path) -> Any:
+    """What a file holds. Raises SubjectUnavailable, in a line, if that cannot be read."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SubjectUnavailable(f"{path.name}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise SubjectUnavailable(f"{path.name}: {said}") from error
+
+
 def read_yaml(path: Path, schema_name: str) -> Reading:
     """A YAML file that a schema describes."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        return Reading(faults=[f"{path.name}: {error.strerror}"])
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        return Reading(faults=[f"{path.name}: {' '.join(str(error).split())}"])
+        document = load_yaml(path)
+    except SubjectUnavailable as error:
+        return Reading(faults=[str(error)])
     faults = [
         f"{path.name}: {fault}" for fault in faults_by_schema(document, schema_name)
     ]
@@ -142,7 +152,7 @@ def describe(folder: Path) -> Description:
             "\n".join([f"the subject in {folder} cannot be used:", *faults])
         )
     content = read_yaml(folder / FILE, "subject").content
-    known = folder / "known-failures.yaml"
+    known = folder / KNOWN_FAILURES
     return Description(
         folder=folder.resolve(),
         name=content["name"],
