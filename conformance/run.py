@@ -155,10 +155,11 @@ def run_tests(
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     progress = Progress(console, settings.verbose)
     collector = Collector(progress)
-    failure, version = None, "?"
+    failure, name, version = None, settings.target or settings.subject, "?"
     shutil.rmtree(settings.transcripts, ignore_errors=True)  # those of an earlier run
     try:
-        version = make_subject(settings).version()
+        subject = make_subject(settings)
+        name, version = settings.target or subject.name, subject.version()
         ending = _run_pytest(settings, collector)
         if ending not in ENDINGS and not stopped_as_asked(settings, collector):
             failure = (
@@ -171,7 +172,7 @@ def run_tests(
         progress.clear()
     tests = [test for test in collector.tests.values() if not test.lab_failure]
     return Run(
-        subject=settings.target or settings.subject,
+        subject=name,
         version=version,
         started=started,
         duration=time.monotonic() - clock,

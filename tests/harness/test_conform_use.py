@@ -225,7 +225,7 @@ def test_an_unknown_subject_is_refused_with_the_known_ones(
 ) -> None:
     run = conform(PASSING, "--subject", "nonesuch")
     assert run.status == 2
-    assert "reference" in run.errors and "postfix" in run.errors
+    assert "reference" in run.errors and "control-naive" in run.errors
 
 
 @pytest.mark.parametrize(

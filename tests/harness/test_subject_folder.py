@@ -1,0 +1,304 @@
+"""A subject is a folder: what is said of a wrong one, how its executables are run, and how its known
+failures are compared."""
+
+from __future__ import annotations
+
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conformance.clauses import load_catalogue
+from conformance.lab.world import make_plan
+from conformance.subjects import folder_of, names, plan_file
+from conformance.subjects.base import CAPABILITIES, Limits, Timeouts
+from conformance.subjects.description import faults_by_schema, faults_of, schema
+from conformance.subjects.known import KnownFailure
+
+from running import Conform
+
+CLAUSES = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
+
+# An MTA in fifteen lines: it greets, notes how it was started, and says 250 to everything.
+START = """#!/usr/bin/python3
+import json, os, signal, socket, sys, threading
+plan = json.load(open(sys.argv[1]))
+with open("started", "a") as file:
+    print(os.path.basename(sys.argv[0]), *sys.argv[2:], plan["dmarc"]["edition"], os.environ["SUBJECT"], file=file)
+def session(client):
+    client.sendall(b"220 mx.example\\r\\n")
+    for line in client.makefile("rb"):
+        client.sendall(b"250 mx.example\\r\\n")
+def listen(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    server = socket.create_server((address, plan["port"]), family=family)
+    while True:
+        threading.Thread(target=session, args=(server.accept()[0],), daemon=True).start()
+threading.Thread(target=listen, args=(plan["ipv6"],), daemon=True).start()
+listen(plan["ipv4"])
+"""
+DESCRIPTION = "schema: 1\nname: mine\ntitle: My MTA\nversion: echo mine 7\n"
+GREETS = f"""
+@clause("{CLAUSES[0]}")
+def test_it_greets(world):
+    with world.client(): pass
+"""
+FAILS = f"""
+@clause("{CLAUSES[0]}")
+def test_one(world): expect("seen", "wanted", "a word")
+
+@clause("{CLAUSES[1]}")
+def test_two(world): pass
+"""
+STARTED = """
+def started(world):
+    return (world.lab.directory / "subject" / "state" / "started").read_text().splitlines()
+"""
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a folder with these capabilities and files."""
+
+    def build(capabilities: str = "[]", **files: str) -> Path:
+        folder = tmp_path / "mine"
+        folder.mkdir()
+        text = f"{DESCRIPTION}capabilities: {capabilities}\n"
+        (folder / "subject.yaml").write_text(text)
+        for name, content in {"start": START, **files}.items():
+            path = folder / name.replace("_", "-")
+            path.write_text(content)
+            path.chmod(0o755)
+        return folder
+
+    return build
+
+
+# What is said of a folder
+
+
+@pytest.mark.parametrize("name", [*names()])
+def test_nothing_is_wrong_with_the_subjects_in_the_tree(name: str) -> None:
+    assert faults_of(folder_of(name)) == []
+
+
+def test_what_is_wrong_is_said_in_a_line_each(make: Make, conform: Conform) -> None:
+    folder = make("[clock, telepathy]", stop="#!/bin/sh\n")
+    (folder / "start").unlink()
+    (folder / "stop").chmod(0o644)
+    run = conform(GREETS, "--check-subject", str(folder))
+    assert run.status == 2
+    lines = run.errors.splitlines()
+    assert len(lines) == 4, lines
+    for needle in ("telepathy", "`start`", "chmod +x", "`clock`"):
+        assert sum(needle in line for line in lines) == 1, needle
+
+
+@pytest.mark.parametrize("arguments", [[], ["--regressions"]], ids=["plain", "known"])
+def test_a_folder_that_is_wrong_is_not_run(
+    make: Make, conform: Conform, arguments: list[str]
+) -> None:
+    folder = make("[telepathy]")
+    run = conform(GREETS, "--subject", str(folder), *arguments)
+    assert run.status == 2 and "telepathy" in run.errors
+
+
+def test_a_version_command_that_fails_is_quoted(make: Make, conform: Conform) -> None:
+    folder = make()
+    description = DESCRIPTION.replace("echo mine 7", "echo gone >&2; exit 9")
+    (folder / "subject.yaml").write_text(f"{description}capabilities: []\n")
+    run = conform(GREETS, "--subject", str(folder))
+    assert run.status == 3
+    for needle in ("My MTA", "exit 9", "ended with 9", "gone"):
+        assert needle in run.results["failure"]
+
+
+def test_the_names_of_the_schema_are_those_of_the_lab() -> None:
+    properties = schema("subject")["properties"]
+    assert set(properties["capabilities"]["items"]["enum"]) == set(CAPABILITIES)
+    assert set(properties["limits"]["properties"]) == set(Limits.__annotations__)
+    assert set(properties["timeouts"]["properties"]) == set(Timeouts.__annotations__)
+
+
+# How it is run
+
+
+def test_a_folder_is_run_by_its_path(make: Make, conform: Conform) -> None:
+    folder = make()
+    run = conform(GREETS, "--subject", str(folder))
+    assert run.status == 0, run.output + run.errors
+    assert run.results["version"] == "mine 7"
+    assert run.verdict(CLAUSES[0]) == "pass"
+
+
+def test_it_starts_in_its_state_directory_and_knows_its_folder(
+    make: Make, conform: Conform
+) -> None:
+    folder = make()
+    run = conform(
+        STARTED
+        + f"""
+@clause("{CLAUSES[0]}")
+def test_it(world):
+    expect(started(world), ["start rfc9989 {folder}"], "how it was started")
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(CLAUSES[0]) == "pass", run.output
+
+
+def test_clock_starts_it_at_another_date(make: Make, conform: Conform) -> None:
+    folder = make("[clock]", clock=START)
+    run = conform(
+        STARTED
+        + f"""
+@clause("{CLAUSES[0]}")
+def test_it(world):
+    world.travel(-2)
+    expect(started(world)[1:], ["clock -172800 rfc9989 {folder}"], "how it was started")
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(CLAUSES[0]) == "pass", run.output
+
+
+RECONFIGURED = f"""
+@clause("{CLAUSES[0]}")
+def test_it(world):
+    world.reconfigure(dmarc_edition="rfc7489")
+    expect([line.split()[:2] for line in started(world)], WANTED, "how it was started")
+"""
+
+
+def test_a_changed_plan_is_a_restart_without_reload(
+    make: Make, conform: Conform
+) -> None:
+    wanted = '[["start", "rfc9989"], ["start", "rfc7489"]]'
+    suite = STARTED + RECONFIGURED.replace("WANTED", wanted)
+    run = conform(suite, "--subject", str(make()))
+    assert run.verdict(CLAUSES[0]) == "pass", run.output
+
+
+def test_a_changed_plan_is_reloaded_by_reload(make: Make, conform: Conform) -> None:
+    reload = """#!/bin/sh
+grep -q '"edition": "rfc7489"' "$1" && echo reload rfc7489 >>started
+"""
+    wanted = '[["start", "rfc9989"], ["reload", "rfc7489"]]'
+    suite = STARTED + RECONFIGURED.replace("WANTED", wanted)
+    run = conform(suite, "--subject", str(make(reload=reload)))
+    assert run.verdict(CLAUSES[0]) == "pass", run.output
+
+
+def test_its_queue_is_seen(make: Make, conform: Conform) -> None:
+    folder = make()
+    with (folder / "subject.yaml").open("a") as file:
+        file.write('queue_files: ["spool/*.msg"]\n')
+    run = conform(
+        f"""
+@clause("{CLAUSES[0]}")
+def test_it(world):
+    spool = world.lab.directory / "subject" / "state" / "spool"
+    expect(world.subject.has_mail(), False, "whether there is mail")
+    spool.mkdir()
+    (spool / "1.msg").touch()
+    expect(world.subject.has_mail(), True, "whether there is mail")
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(CLAUSES[0]) == "pass", run.output
+
+
+def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
+    plan_file.write(make_plan(2), tmp_path / "plan.json")
+    document = json.loads((tmp_path / "plan.json").read_text())
+    assert faults_by_schema(document, "plan") == []
+    assert len(document["aliases"]) == sum(len(z["routes"]) for z in document["zones"])
+    for alias in document["aliases"]:
+        assert alias["address"].isascii() and alias["to"].isascii()
+        assert alias["address"].rpartition("@")[2] in document["domains"]
+
+
+# Known failures
+
+KNOWN = """
+- clause: {clause}
+  actual: "{actual}"
+  verdict: right
+  reason: It says so, as its documentation states.
+"""
+
+
+def with_known(folder: Path, *entries: tuple[str, str]) -> Path:
+    text = "".join(KNOWN.format(clause=c, actual=a) for c, a in entries)
+    (folder / "known-failures.yaml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("entries", "status", "new", "mended"),
+    [
+        ([(CLAUSES[0], "s*n")], 0, 0, 0),
+        ([(CLAUSES[0], "something else")], 1, 1, 1),
+        ([(CLAUSES[1], "*")], 1, 1, 1),
+        ([(CLAUSES[0], "*"), (CLAUSES[1], "*")], 1, 0, 1),
+    ],
+    ids=["as known", "another text", "another clause", "one is mended"],
+)
+def test_regressions_are_what_is_not_known(
+    make: Make,
+    conform: Conform,
+    entries: list[tuple[str, str]],
+    status: int,
+    new: int,
+    mended: int,
+) -> None:
+    folder = with_known(make(), *entries)
+    run = conform(FAILS, "--subject", str(folder), "--regressions")
+    assert run.status == status, run.output
+    assert len(run.results["new"]) == new
+    assert len(run.results["mended"]) == mended
+
+
+def test_without_regressions_a_known_failure_counts_and_is_explained(
+    make: Make, conform: Conform
+) -> None:
+    folder = with_known(make(), (CLAUSES[0], "*"))
+    run = conform(FAILS, "--subject", str(folder))
+    assert run.status == 1
+    assert "as its documentation states" in run.output
+
+
+def test_what_did_not_run_is_not_mended(make: Make, conform: Conform) -> None:
+    folder = with_known(make(), (CLAUSES[0], "*"), (CLAUSES[1], "*"))
+    run = conform(FAILS, "--subject", str(folder), "--regressions", "-k", CLAUSES[0])
+    assert run.status == 0, run.output
+
+
+def test_an_entry_for_no_clause_is_refused(make: Make, conform: Conform) -> None:
+    folder = with_known(make(), ("NOPE-01", "*"))
+    run = conform(FAILS, "--subject", str(folder))
+    assert run.status == 2 and "NOPE-01" in run.errors
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "covered"),
+    [
+        ("550 *", "550 5.1.1 no [such] box?", True),
+        ("550 *", "x550 5.1.1", False),
+        ("a b", "a\n  b", True),
+        ("[ab]", "a", False),
+        ("a*c", "a\nb\nc", True),
+    ],
+)
+def test_a_pattern_knows_no_wildcard_but_the_asterisk(
+    pattern: str, text: str, covered: bool
+) -> None:
+    known = KnownFailure("AB-01", pattern, "right", "a reason")
+    assert known.covers(["AB-01"], "a title", text) is covered
