@@ -104,7 +104,8 @@ def check_subject(folder: str, clauses: Collection[str]) -> int:
     for fault in faults:
         complain(fault)
     if not faults:
-        print(f"{folder}: nothing is wrong; scripts/conform --subject {folder} runs it")
+        print(f"{folder}: the folder is in order. One mail, and what it declares:")
+        print(f"  scripts/conform --subject {folder} -k 'SANE-*' -k 'CAP-*'")
     return USAGE if faults else 0
 
 

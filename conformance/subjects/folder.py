@@ -69,6 +69,10 @@ class Folder(Subject):
         self._state.mkdir(exist_ok=True)
         self._plan_file = directory / "plan.json"
         plan_file.write(plan, self._plan_file)
+        # An MTA's own users have to get there, whatever the umask.
+        for path in (directory, self._state):
+            path.chmod(0o755)
+        self._plan_file.chmod(0o644)
 
     def start(self, clock_offset_days: float = 0.0) -> None:
         words = [self._path("start"), str(self._plan_file)]

@@ -225,6 +225,37 @@ def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
         assert alias["address"].rpartition("@")[2] in document["domains"]
 
 
+def test_in_a_root_of_its_own_it_changes_nothing_outside(
+    make: Make, conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the machine's own root in place of one that has been prepared."""
+    prepared = tmp_path / "roots" / "mine"
+    prepared.mkdir(parents=True)
+    (prepared / "root").symlink_to("/")
+    (prepared / "prepared").touch()
+    monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
+    mark = "with open('/etc/fairlead-was-here', 'w'): pass\n"
+    folder = make(start=START.replace("def session", mark + "def session"))
+    with (folder / "subject.yaml").open("a") as file:
+        file.write("packages: [an-mta]\n")
+    run = conform(
+        STARTED
+        + f"""
+import glob, os
+@clause("{CLAUSES[0]}")
+def test_it(world):
+    expect(started(world), ["start rfc9989 {folder}"], "how it was started")
+    roots = os.environ["CONFORM_SCRATCH"] + "/root-*/merged"
+    expect(len(glob.glob(roots + "/etc/fairlead-was-here")), 1, "marks in the copy")
+    expect(os.path.exists("/etc/fairlead-was-here"), False, "a mark outside")
+    with world.client(): pass
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(CLAUSES[0]) == "pass", run.output + run.errors
+
+
 # Known failures
 
 KNOWN = """
