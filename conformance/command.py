@@ -27,7 +27,7 @@ from conformance.lab import namespace
 from conformance.lab.world import make_plan
 from conformance.options import parse, settings_of
 from conformance.output import replace_standard_streams, status_of_output
-from conformance.report.console import list_clauses, report
+from conformance.report.console import list_capabilities, list_clauses, report
 from conformance.report.files import write_files
 from conformance.report.model import (
     COULD_NOT_RUN,
@@ -206,6 +206,9 @@ def main(arguments: list[str]) -> int:
         return write_plan(options.plan, count_tests(settings))
     if options.routes is not None:
         show_routes(options.routes)
+        return 0
+    if options.list_capabilities:
+        list_capabilities(console)
         return 0
     if options.list:
         list_clauses(chosen, console)

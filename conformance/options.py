@@ -147,6 +147,11 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--list", action="store_true", help="list the clauses and exit")
     group.add_argument(
+        "--list-capabilities",
+        action="store_true",
+        help="explain what a subject may declare, and exit",
+    )
+    group.add_argument(
         "--routes",
         type=int,
         metavar="N",
