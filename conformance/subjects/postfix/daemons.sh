@@ -19,7 +19,7 @@ plan_header_size = \(.limits.header_size)\nplan_bad_commands = \(.limits.bad_com
 plan_junk_commands = \(1000 - .limits.bad_commands)\nplan_hops = \(.limits.received_fields + 1)
 plan_client_timeout = \(.timeouts.client_command)s\nplan_connect_timeout = \(.timeouts.upstream_connect)s
 plan_upstream_timeout = \(.timeouts.upstream_command)s\nplan_final_timeout = \(.timeouts.upstream_data_end)s
-plan_dnsbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_address"))"'
+default_rbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_address"))"'
         echo "plan_directory = $PWD"
         cat "$common/main.cf"
         [ "$1" = "$common" ] || echo
