@@ -56,6 +56,11 @@ VARIANTS = {
     "CRLF.CRNULLF": b"\r\n.\r\0\n",
 }
 END = b"\r\n.\r\n"
+# A message without these may be refused for that.
+REST_OF_HEADER = (
+    "To: <mailbox@example.org>\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n"
+    "Message-ID: <smuggled@example.org>\r\n"
+)
 
 
 def smuggled(world: World) -> bytes:
@@ -64,7 +69,8 @@ def smuggled(world: World) -> bytes:
         f"MAIL FROM:<smuggler@{world.sender.domain}>\r\n"
         f"RCPT TO:<{world.other}>\r\n"
         "DATA\r\n"
-        f"From: <smuggler@{world.sender.domain}>\r\nSubject: smuggled\r\n\r\nsmuggled"
+        f"From: <smuggler@{world.sender.domain}>\r\nSubject: smuggled\r\n"
+        f"{REST_OF_HEADER}\r\nsmuggled"
     ).encode("ascii")
 
 
@@ -249,7 +255,7 @@ each_place = pytest.mark.parametrize("place", list(PLACES))
 
 
 def content_with(world: World, place: str, octets: bytes) -> bytes:
-    start = f"From: <{world.sender.address}>\r\n".encode()
+    start = f"From: <{world.sender.address}>\r\n{REST_OF_HEADER}".encode()
     return start + PLACES[place].replace(b"@", octets)
 
 

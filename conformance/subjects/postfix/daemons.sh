@@ -29,7 +29,9 @@ default_rbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_addre
         sed "s#@PORT@#$(plan .port)#; s#@ETC@#$PWD/etc#" >etc/master.cf
     install -m 600 "$(plan .tls.key)" etc/tls.pem
     cp "$common/senders" "$common/no-hosts" etc/
-    sed "s#@HOSTNAME@#$(plan '.hostname | gsub("\\."; "\\.")')#" "$common/recipients" >etc/recipients
+    for table in recipients forged; do
+        sed "s#@HOSTNAME@#$(plan '.hostname | gsub("\\."; "\\.")')#" "$common/$table" >"etc/$table"
+    done
     plan '"/Relay access denied$/ \\c. Refer to \(.refer_to | rtrimstr("/"))/"' >etc/footers
     plan '.domains[] | "\(.) served"' >etc/domains
     plan '"postmaster \(.contact)", (.contact as $contact | .domains[] | "postmaster@\(.) \($contact)"),
