@@ -35,6 +35,10 @@ INSANE = (
 )
 
 
+# Of the log of each lab's subject.
+LOG_KEPT_OCTETS = 4_000_000
+
+
 class LabFailure(Exception):
     """The lab or the subject could not run; the run ends with status 3."""
 
@@ -138,9 +142,21 @@ class Runner:
                 lab.start()
                 yield lab
             finally:
+                self._keep_log(lab)
                 lab.stop()
         except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
             raise LabFailure(str(error)) from error
+
+    def _keep_log(self, lab: Lab) -> None:
+        """The end of what the subject has printed, beside the transcripts."""
+        log = lab.subject.log()
+        if log is None or not log.exists():
+            return
+        directory = self.settings.logs
+        directory.mkdir(parents=True, exist_ok=True)
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_KEPT_OCTETS))
+            (directory / f"{lab.directory.name}.log").write_bytes(file.read())
 
     @pytest.fixture
     def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:

@@ -156,7 +156,8 @@ def run_tests(
     progress = Progress(console, settings.verbose)
     collector = Collector(progress)
     failure, name, version = None, settings.target or settings.subject, "?"
-    shutil.rmtree(settings.transcripts, ignore_errors=True)  # those of an earlier run
+    for earlier in (settings.transcripts, settings.logs):
+        shutil.rmtree(earlier, ignore_errors=True)
     try:
         subject = make_subject(settings)
         name, version = settings.target or subject.name, subject.version()

@@ -54,6 +54,10 @@ class Settings:
     def transcripts(self) -> Path:
         return Path(self.report) / "transcripts"
 
+    @property
+    def logs(self) -> Path:
+        return Path(self.report) / "logs"
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 

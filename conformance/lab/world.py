@@ -218,8 +218,7 @@ class Lab:
         self._away = clock_offset_days != 0.0
         self._restart_due = self._away or plan is not self.plan
         if not (changed and present and self.subject.reload()):
-            if self.subject.running():
-                self.subject.stop()
+            self.subject.stop()  # even if it has died: its helpers may not have
             self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
 

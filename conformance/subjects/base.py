@@ -139,7 +139,6 @@ class Process:
     arguments: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
-    directory: Path | None = None  # where it runs
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -150,7 +149,6 @@ class Process:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.environment},
-                cwd=self.directory,
                 start_new_session=True,
             )
 
@@ -178,17 +176,6 @@ class Process:
         status = self._process.returncode
         self._process = None
         return status
-
-    def members(self) -> list[int]:
-        """The processes of its group, itself first."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                # The name, in parentheses, may hold anything.
-                after = path.read_bytes().rpartition(b")")[2].split()
-                if int(after[2]) == self.pid:
-                    found.append(int(path.parent.name))
-        return sorted(found)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -270,6 +257,10 @@ class Subject(ABC):
     @abstractmethod
     def diagnosis(self) -> str:
         """The end of its logs, shown if it could not start or died; tests never read it."""
+
+    def log(self) -> Path | None:
+        """The file with what it has printed, if there is one; for its author, tests never read it."""
+        return None
 
     def held(self) -> AbstractContextManager[None]:
         """A context in which it is suspended, if possible, so that what a client sends is certain to

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-import signal
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from conformance.settings import ROOT
 from conformance.subjects import plan_file
-from conformance.subjects.base import Plan, Process, Subject, SubjectUnavailable, tail
+from conformance.subjects.base import Plan, Subject, SubjectUnavailable, tail
+from conformance.subjects.container import Container
 from conformance.subjects.description import Description
 from conformance.subjects.private_root import PrivateRoot, prepared_root
 
@@ -37,7 +37,7 @@ class Folder(Subject):
         self._environment = {"SUBJECT": str(description.folder), **(environment or {})}
         self._state = Path()
         self._plan_file = Path()
-        self._process: Process | None = None
+        self._process: Container | None = None
         self._root: PrivateRoot | None = None
 
     # What the interface asks for
@@ -79,20 +79,19 @@ class Folder(Subject):
         if clock_offset_days:
             seconds = f"{clock_offset_days * 86400:.0f}"
             words = [self._path("clock"), str(self._plan_file), seconds]
-        self._process = Process(
+        self._process = Container(
             self._inside(words), self._log, self._environment, self._state
         )
-        self._process.start()
 
     def stop(self) -> None:
-        if self._process and self.description.executable("stop"):
+        if self.running() and self.description.executable("stop"):
             self._run([self._path("stop")], STOP_PATIENCE_S)
         if self._process:
             self._process.stop()
 
     def kill(self) -> None:
         if self._process:
-            self._process.stop(signal.SIGKILL)
+            self._process.kill()
 
     def release(self) -> None:
         if self._root:
@@ -130,6 +129,9 @@ class Folder(Subject):
 
     def diagnosis(self) -> str:
         return tail(self._log)
+
+    def log(self) -> Path | None:
+        return self._log
 
     def provision(self, domain: str) -> str:
         return self._run([self._path("zone"), domain]).stdout

@@ -48,6 +48,14 @@ start_postsrsd() {
     postsrsd -4 -d example.com -s "$PWD/etc/srs.secret" -u nobody -l 127.0.0.1 -f 10001 -r 10002 $own &
 }
 
+# supervise COMMAND...: runs a daemon, and again when it has ended, as systemd would.
+supervise() {
+    while true; do
+        "$@" || echo "$1 ended with status $?"
+        sleep 0.2
+    done &
+}
+
 # wait_for_port PORT: until the daemon started last listens there.
 wait_for_port() {
     until (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; do

@@ -1,0 +1,100 @@
+"""A subject's processes, in a PID namespace of their own: they end, are suspended and are counted
+together, whatever sessions and groups they make."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# The namespace's first process: it passes SIGTERM on to all others, waits for the daemon, and takes
+# everything with it when that has ended.
+INIT = """
+trap 'kill -TERM -1' TERM
+"$@" &
+while kill -0 $! 2>/dev/null; do wait $!; status=$?; done
+exit ${status-0}
+"""
+
+
+class Container:
+    """A daemon and all that it starts."""
+
+    def __init__(
+        self,
+        words: list[str],
+        log: Path,
+        environment: dict[str, str],
+        directory: Path,
+    ) -> None:
+        init = ["/bin/sh", "-c", INIT, "init", *words]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                ["unshare", "--pid", "--fork", "--kill-child", "--", *init],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **environment},
+                cwd=directory,
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def members(self) -> list[int]:
+        """Its processes, by their numbers outside; the first is the one that all others end with."""
+        parent = f"/proc/{self._process.pid}"
+        namespace = _namespace(f"{parent}/ns/pid_for_children")
+        if namespace is None or namespace == _namespace(f"{parent}/ns/pid"):
+            return []  # it has ended, or not begun
+        return sorted(
+            int(path.name)
+            for path in Path("/proc").glob("[0-9]*")
+            if _namespace(f"{path}/ns/pid") == namespace
+        )
+
+    def stop(self, patience: float = 5.0) -> None:
+        """SIGTERM to all, and SIGKILL after `patience` seconds."""
+        self._signal_first(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to all. They are gone when it returns."""
+        self._signal_first(signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self._process.kill()
+        self._process.wait()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """All suspended; meanwhile, connections wait in the kernel."""
+        members = self.members()
+        _signal(members, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(members, signal.SIGCONT)
+
+    def _signal_first(self, number: int) -> None:
+        _signal(self.members()[:1], number)
+
+
+def _signal(processes: list[int], number: int) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _namespace(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None  # it has ended
