@@ -24,7 +24,7 @@ from conformance.clauses import (
     unmatched,
 )
 from conformance.lab import namespace
-from conformance.lab.world import make_plan
+from conformance.lab.plan import make_plan
 from conformance.options import parse, settings_of
 from conformance.output import replace_standard_streams, status_of_output
 from conformance.report.console import list_clauses, report
