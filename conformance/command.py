@@ -39,8 +39,15 @@ from conformance.report.model import (
 )
 from conformance.run import count_tests, run_tests
 from conformance.settings import SPARE_SLOTS, Settings
-from conformance.subjects import description_of, environment, folder_of, plan_file
-from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects import (
+    description_of,
+    environment,
+    folder_of,
+    make_subject,
+    plan_file,
+)
+from conformance.subjects.base import CAPABILITIES, SubjectUnavailable
+from conformance.subjects.claims import read_claims
 from conformance.subjects.description import faults_of
 
 
@@ -79,12 +86,14 @@ def unknown_clauses(
 
 
 def unknown_subject(settings: Settings) -> list[str]:
-    """What keeps the subject's folder from being used, if anything does."""
-    if settings.target is None:
-        try:
+    """What keeps the subject's folder, or the file on a target, from being used, if anything does."""
+    try:
+        if settings.target is None:
             description_of(settings.subject)
-        except SubjectUnavailable as error:
-            return str(error).splitlines()
+        elif settings.capabilities is not None:
+            read_claims(Path(settings.capabilities))
+    except SubjectUnavailable as error:
+        return str(error).splitlines()
     return []
 
 
@@ -115,14 +124,27 @@ def build_subject(settings: Settings) -> None:
         raise SubjectUnavailable(f"{description.title}: `build` failed, see above")
 
 
-def write_plan(path: str, tests: int) -> int:
-    """Writes the plan that a run has, for the operator of a --target."""
+def write_plan(path: str, settings: Settings) -> int:
+    """Writes the plan that a run has, for the operator of a --target, with its addresses."""
+    plan = make_plan(count_tests(settings) + SPARE_SLOTS)
     try:
-        plan_file.write(make_plan(tests + SPARE_SLOTS), Path(path))
+        if settings.target is not None:
+            plan = make_subject(settings).adapt(plan)
+        plan_file.write(plan, Path(path))
+    except SubjectUnavailable as error:
+        complain(error)
+        return USAGE
     except OSError as error:
         complain(f"--plan {path}: {error.strerror}")
         return USAGE
     return 0
+
+
+def explain_capabilities() -> None:
+    """Prints what every capability means."""
+    width = max(map(len, CAPABILITIES))
+    for name, meaning in sorted(CAPABILITIES.items()):
+        print(f"{name:{width}}  {meaning}")
 
 
 def show_routes(count: int) -> None:
@@ -194,8 +216,11 @@ def main(arguments: list[str]) -> int:
     chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
     if options.check_subject is not None:
         return check_subject(options.check_subject)
+    if options.capabilities == "":
+        explain_capabilities()
+        return 0
     if options.plan is not None:
-        return write_plan(options.plan, count_tests(settings))
+        return write_plan(options.plan, settings)
     if options.routes is not None:
         show_routes(options.routes)
         return 0
