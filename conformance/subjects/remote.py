@@ -168,6 +168,10 @@ class Remote(Subject):
             ) from error
         except OSError as error:
             raise SubjectUnavailable(_no_connection(option, where, error)) from error
+        if not said:
+            raise SubjectUnavailable(
+                f"{option} {where} closes the connection instead of greeting"
+            )
         line = said.split(b"\n")[0].decode("ascii", "backslashreplace").strip()
         if not line.startswith("220"):
             raise SubjectUnavailable(
