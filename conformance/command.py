@@ -24,10 +24,10 @@ from conformance.clauses import (
     unmatched,
 )
 from conformance.lab import namespace
-from conformance.lab.world import make_plan
+from conformance.lab.plan import make_plan
 from conformance.options import parse, settings_of
 from conformance.output import replace_standard_streams, status_of_output
-from conformance.report.console import list_capabilities, list_clauses, report
+from conformance.report.console import list_clauses, report
 from conformance.report.files import write_files
 from conformance.report.model import (
     COULD_NOT_RUN,
@@ -39,8 +39,15 @@ from conformance.report.model import (
 )
 from conformance.run import count_tests, run_tests
 from conformance.settings import SPARE_SLOTS, Settings
-from conformance.subjects import description_of, environment, folder_of, plan_file
-from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects import (
+    description_of,
+    environment,
+    folder_of,
+    make_subject,
+    plan_file,
+)
+from conformance.subjects.base import CAPABILITIES, SubjectUnavailable
+from conformance.subjects.claims import read_claims
 from conformance.subjects.description import KNOWN_FAILURES, faults_of
 from conformance.subjects.known import faults_of_known, load_known
 
@@ -80,13 +87,15 @@ def unknown_clauses(
 
 
 def faults_of_subject(settings: Settings, clauses: Collection[str]) -> list[str]:
-    """What keeps the subject's folder from being used, if anything does."""
+    """What keeps the subject's folder, or the file on a target, from being used, if anything does."""
     known = None
-    if settings.target is None:
-        try:
+    try:
+        if settings.target is None:
             known = description_of(settings.subject).known_failures
-        except SubjectUnavailable as error:
-            return str(error).splitlines()
+        elif settings.capabilities is not None:
+            read_claims(Path(settings.capabilities))
+    except SubjectUnavailable as error:
+        return str(error).splitlines()
     if settings.regressions and known is None:
         return ["--regressions: the subject has no known-failures.yaml"]
     return faults_of_known(known, clauses) if known else []
@@ -123,14 +132,27 @@ def build_subject(settings: Settings) -> None:
         raise SubjectUnavailable(f"{description.title}: `build` failed, see above")
 
 
-def write_plan(path: str, tests: int) -> int:
-    """Writes the plan that a run has, for the operator of a --target."""
+def write_plan(path: str, settings: Settings) -> int:
+    """Writes the plan that a run has, for the operator of a --target, with its addresses."""
+    plan = make_plan(count_tests(settings) + SPARE_SLOTS)
     try:
-        plan_file.write(make_plan(tests + SPARE_SLOTS), Path(path))
+        if settings.target is not None:
+            plan = make_subject(settings).adapt(plan)
+        plan_file.write(plan, Path(path))
+    except SubjectUnavailable as error:
+        complain(error)
+        return USAGE
     except OSError as error:
         complain(f"--plan {path}: {error.strerror}")
         return USAGE
     return 0
+
+
+def explain_capabilities() -> None:
+    """Prints what every capability means."""
+    width = max(map(len, CAPABILITIES))
+    for name, meaning in sorted(CAPABILITIES.items()):
+        print(f"{name:{width}}  {meaning}")
 
 
 def show_routes(count: int) -> None:
@@ -202,13 +224,13 @@ def main(arguments: list[str]) -> int:
     chosen = [catalogue[name] for name in selected(catalogue, settings.clauses)]
     if options.check_subject is not None:
         return check_subject(options.check_subject, catalogue)
+    if options.capabilities == "":
+        explain_capabilities()
+        return 0
     if options.plan is not None:
-        return write_plan(options.plan, count_tests(settings))
+        return write_plan(options.plan, settings)
     if options.routes is not None:
         show_routes(options.routes)
-        return 0
-    if options.list_capabilities:
-        list_capabilities(console)
         return 0
     if options.list:
         list_clauses(chosen, console)

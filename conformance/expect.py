@@ -35,6 +35,10 @@ class ConformanceFailure(AssertionError):
         self.actual = show(actual)
         super().__init__(f"expected {expected}; got {self.actual}")
 
+    def __reduce__(self) -> tuple[type[ConformanceFailure], tuple[str, str]]:
+        """How it is pickled: both sides, which the message alone does not say."""
+        return type(self), (self.expected, self.actual)
+
 
 class Seen(list[T]):
     """What a subject was seen to do, in order. One that is not there is a failure of the subject, not

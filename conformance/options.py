@@ -23,7 +23,10 @@ examples:
   scripts/conform --list -k 'SRS-*'             the clauses on SRS
   scripts/conform -k ERR-05 -v                  one clause, with a line for each of its tests
   scripts/conform --subject postfix             Postfix (scripts/setup --subject postfix)
-  scripts/conform --target 127.0.0.1:25         an MTA that is already running, inside `unshare -n`
+  scripts/conform --target 10.25.0.1:25 --plan plan.json
+                                                what an MTA has to be configured for, to run at that address
+  scripts/conform --target 10.25.0.1:25 --name "Example MTA 7" --capabilities mta.yaml
+                                                that MTA, running, inside `unshare -nm`
   scripts/conform --shell                       a shell in the lab, to send mail by hand
 
 reports (in reports/, or --report DIR):
@@ -36,6 +39,10 @@ exit status:
   3    the lab or the subject could not run, or the harness failed
   130  interrupted before the first test or after the last one
   141  standard output was closed (`| head`); the reports are complete"""
+
+
+# Labs that test a --target at once. Its own capacity is unknown, and they mostly wait.
+TARGET_JOBS = 4
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -60,6 +67,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if rest:
         hint = "" if rest[0].startswith("-") else "; use -k to select clauses"
         parser.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    for name, text in (
+        ("--target6", options.target6),
+        ("--name", options.name),
+        ("--capabilities", options.capabilities or None),
+    ):
+        if text is not None and options.target is None:
+            parser.error(
+                f"argument {name}: it says more of a --target, and there is none"
+            )
     for name, value in (
         ("-j", options.jobs),
         ("--repeat", options.repeat),
@@ -102,24 +118,19 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     whom.add_argument(
         "--target",
         metavar="HOST:PORT",
-        help="an MTA that is already running in this network namespace",
+        help="an MTA that is already running in this network namespace (conformance/subjects/README.md, "
+        '"An MTA that runs already")',
     )
     whom.add_argument(
         "--check-subject",
         metavar="NAME|FOLDER",
         help="say what is wrong with a subject's folder, and exit",
     )
+    _add_target(group)
     group.add_argument(
         "--plan",
         metavar="FILE",
         help="write what the MTA has to be configured for (routes, names, keys, limits) as JSON, and exit",
-    )
-    group.add_argument(
-        "--client-address-by",
-        choices=("none", "proxy", "xclient"),
-        default="none",
-        help="how the client's address is passed to --target: none (it is that of the connection), "
-        "proxy (PROXY protocol), xclient",
     )
     group.add_argument(
         "--without",
@@ -136,6 +147,35 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_target(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--target6",
+        metavar="HOST:PORT",
+        help="the IPv6 address of a --target, as [ADDRESS]:PORT; without it, nothing is judged over IPv6",
+    )
+    group.add_argument(
+        "--name",
+        metavar="TEXT",
+        help="how reports call a --target (default: the title in the file of --capabilities, or HOST:PORT)",
+    )
+    group.add_argument(
+        "--capabilities",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="what a --target claims to do and is configured for, in YAML with the keys of a "
+        "subject.yaml: capabilities, limits, timeouts, ... (default: all that needs neither its process "
+        "nor its configuration); without FILE, explain every capability, and exit",
+    )
+    group.add_argument(
+        "--client-address-by",
+        choices=("none", "proxy", "xclient"),
+        default="none",
+        help="how the client's address is passed to --target: none (it is that of the connection), "
+        "proxy (PROXY protocol), xclient",
+    )
+
+
 def _add_selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-k",
@@ -146,11 +186,6 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="run only the tests of these clauses, e.g. 'SRS-*'; may be repeated",
     )
     group.add_argument("--list", action="store_true", help="list the clauses and exit")
-    group.add_argument(
-        "--list-capabilities",
-        action="store_true",
-        help="explain what a subject may declare, and exit",
-    )
     group.add_argument(
         "--routes",
         type=int,
@@ -188,7 +223,8 @@ def _add_manner(group: argparse._ArgumentGroup) -> None:
         type=int,
         metavar="N",
         dest="jobs",
-        help="number of labs in parallel (default: as many as needed, at most two per CPU)",
+        help="number of labs in parallel (default: as many as needed, at most two per CPU; for a "
+        f"--target {TARGET_JOBS})",
     )
     group.add_argument(
         "--shuffle",
@@ -262,8 +298,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
         target=options.target,
         client_address_by=options.client_address_by,
         clauses=options.clauses,
-        # A remote subject has one network, and so one lab.
-        jobs=1 if options.target else options.jobs,
+        target6=options.target6,
+        name=options.name,
+        capabilities=options.capabilities or None,
+        jobs=options.jobs or (TARGET_JOBS if options.target else None),
         shuffle=seed,
         repeat=options.repeat,
         timeout_scale=options.timeout_scale,

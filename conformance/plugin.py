@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shlex
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
@@ -38,6 +39,12 @@ INSANE = (
 # Of the log of each lab's subject.
 LOG_KEPT_OCTETS = 4_000_000
 
+# The capabilities whose tests use up what all clients of a subject share.
+FILLING = {"session-limits", "memory-budget"}
+
+# Of a test that is to have a --target for itself, before others test it at the same time.
+RUNS_FIRST = pytest.StashKey[bool]()
+
 
 class LabFailure(Exception):
     """The lab or the subject could not run; the run ends with status 3."""
@@ -61,6 +68,13 @@ def reproduce_command(settings: Settings, ids: list[str]) -> str:
     words = ["scripts/conform"]
     if settings.target:
         words.append(f"--target {settings.target}")
+        for option, value in (
+            ("--target6", settings.target6),
+            ("--name", settings.name),
+            ("--capabilities", settings.capabilities),
+        ):
+            if value is not None:
+                words.append(f"{option} {shlex.quote(value)}")
         if settings.client_address_by != "none":
             words.append(f"--client-address-by {settings.client_address_by}")
     elif settings.subject != "reference":
@@ -106,6 +120,10 @@ class Runner:
         if self.settings.shuffle is not None:
             random.Random(self.settings.shuffle).shuffle(chosen)
         chosen.sort(key=lambda item: not is_sanity(item.nodeid))
+        if self.settings.target is not None:
+            for item in chosen:
+                item.stash[RUNS_FIRST] = self._runs_first(item)
+            chosen.sort(key=lambda item: not item.stash[RUNS_FIRST])
         items[:] = chosen
 
     def _is_selected(self, item: pytest.Item) -> bool:
@@ -117,6 +135,11 @@ class Runner:
             or is_sanity(item.nodeid)
             or bool(selected(clauses_of(item), globs))
         )
+
+    def _runs_first(self, item: pytest.Item) -> bool:
+        clauses = (self.catalogue.get(name) for name in clauses_of(item))
+        needed = {clause.capability for clause in clauses if clause is not None}
+        return is_sanity(item.nodeid) or bool(needed & FILLING)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if self.settings.brief and self._failed.issuperset(clauses_of(item)):
@@ -132,12 +155,17 @@ class Runner:
     @pytest.fixture(scope="session")
     def lab(self, request: pytest.FixtureRequest) -> Iterator[Lab]:
         """The worker's lab, in a namespace of its own, with the subject running."""
+        commons = Path(self.settings.commons) if self.settings.commons else None
         slots = len(request.session.items) + SPARE_SLOTS
+        if commons is not None:
+            slots += len(self.settings.done)
         try:
             directory = scratch()
             if self.subject.needs_namespace:
                 unshare_here()
-            lab = Lab(self.subject, directory, slots, self.settings.timeout_scale)
+            lab = Lab(
+                self.subject, directory, slots, self.settings.timeout_scale, commons
+            )
             try:
                 lab.start()
                 yield lab
@@ -171,7 +199,7 @@ class Runner:
         path = self._transcript_path(request.node)
         path.parent.mkdir(parents=True, exist_ok=True)
         world.transcript.write(path, f"{request.node.name}\nclauses: {ids}")
-        errors = lab.loop.take_errors()
+        errors = lab.take_errors()
         if errors:
             raise RuntimeError("in the lab's thread: " + "\n".join(errors))
 

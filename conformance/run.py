@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -16,9 +17,11 @@ from rich.console import Console
 from conformance.clauses import LEVELS, Clause
 from conformance.report.console import Progress
 from conformance.report.model import Outcome, Run, TestResult, judge
+from conformance.plugin import RUNS_FIRST
 from conformance.settings import ROOT, Settings, is_sanity
 from conformance.subjects import make_subject
 from conformance.subjects.base import SubjectUnavailable
+from conformance.target import prepared
 
 ENDINGS = (
     pytest.ExitCode.OK,
@@ -83,7 +86,7 @@ class OneLab:
     sanity case is the first; if it fails, it is the only one, unless the rest is to run anyway.
     """
 
-    def __init__(self, jobs: int | None, anyway: bool) -> None:
+    def __init__(self, jobs: int | None, anyway: bool, is_shared: bool = False) -> None:
         self.done: list[str] = []
         self.left = 0
         self.insane = False  # nothing else is worth a test
@@ -91,9 +94,14 @@ class OneLab:
         self._anyway = anyway
         self._items: list[pytest.Item] = []
         self._seconds = 0.0
+        self._is_shared = is_shared  # the workers' labs are in one network
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._items = session.items
+        if self._is_shared and self._jobs != 1:
+            # What needs the subject for itself comes first, and is run here.
+            self._leave_the_rest(sum(item.stash[RUNS_FIRST] for item in self._items))
+            return
         enough = ONE_LAB_TESTS_MAX if self._jobs is None else 1
         if self._jobs != 1 and len(self._items) > enough and not session.testsfailed:
             self._leave_the_rest()
@@ -107,16 +115,18 @@ class OneLab:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         self.done.append(nodeid)
         if self.insane:
-            del self._items[len(self.done) :]
+            self._leave_the_rest(len(self.done))
+            self.left = 0
             return
         several_left = len(self._items) - len(self.done) > 1
         if self._jobs is None and several_left and self._seconds > ONE_LAB_SECONDS_MAX:
             self._leave_the_rest()
 
-    def _leave_the_rest(self) -> None:
-        self.left = len(self._items) - len(self.done)
+    def _leave_the_rest(self, kept: int = 0) -> None:
+        kept = max(kept, len(self.done))
+        self.left = len(self._items) - kept
         # Pytest iterates over this list, and ends.
-        del self._items[len(self.done) :]
+        del self._items[kept:]
 
 
 class Counter:
@@ -155,13 +165,16 @@ def run_tests(
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     progress = Progress(console, settings.verbose)
     collector = Collector(progress)
-    failure, name, version = None, settings.target or settings.subject, "?"
+    failure, version = None, "?"
+    name = settings.name or settings.target or settings.subject
     for earlier in (settings.transcripts, settings.logs):
         shutil.rmtree(earlier, ignore_errors=True)
     try:
         subject = make_subject(settings)
-        name, version = settings.target or subject.name, subject.version()
-        ending = _run_pytest(settings, collector)
+        name = subject.title if settings.target else subject.name
+        version = subject.version()
+        with prepared(settings) as labs:
+            ending = _run_pytest(labs, collector)
         if ending not in ENDINGS and not stopped_as_asked(settings, collector):
             failure = (
                 collector.failure
@@ -187,7 +200,7 @@ def run_tests(
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:
     """Returns pytest's exit status; if it is not in ENDINGS, tests are missing."""
-    one_lab = OneLab(settings.jobs, settings.anyway)
+    one_lab = OneLab(settings.jobs, settings.anyway, is_shared=bool(settings.commons))
     ending = _session(settings, [collector, one_lab])
     failed = ending == pytest.ExitCode.TESTS_FAILED
     if (
@@ -215,6 +228,8 @@ def _session(settings: Settings, plugins: list[object], *options: str) -> int:
         f"--conform-settings={settings.to_json()}",
         *options,
     ]
+    if settings.commons is not None:  # there is no namespace whose files end with it
+        arguments.append(f"--basetemp={Path(settings.commons).parent / 'pytest'}")
     if settings.first_failure:
         arguments.append("--exitfirst")
     return int(pytest.main(arguments, plugins=plugins))

@@ -28,6 +28,10 @@ class Settings:
 
     subject: str = "reference"
     target: str | None = None  # HOST:PORT of a remote subject
+    target6: str | None = None  # its IPv6 address, as HOST:PORT
+    name: str | None = None  # how reports call it
+    capabilities: str | None = None  # a file of what it claims
+    commons: str | None = None  # the socket of what its labs share
     client_address_by: str = (
         "none"  # how a client's address is passed to a remote subject
     )

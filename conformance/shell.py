@@ -8,7 +8,7 @@ import sys
 
 from conformance.lab import Lab, Message
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
-from conformance.lab.world import STANDING_DESTINATION, SUBJECT_IPV4, SUBJECT_IPV6
+from conformance.lab.plan import STANDING_DESTINATION
 from conformance.report.model import COULD_NOT_RUN
 from conformance.settings import Settings
 from conformance.subjects import make_subject
@@ -17,12 +17,12 @@ from conformance.subjects.base import SubjectUnavailable
 HINT = """\
 The lab is running; nothing outside it can be reached. Leave it with "exit".
 
-  {subject} listens on {ipv4} and {ipv6}, port 25.
+  {subject} listens on {addresses}, port {port}.
   This message is forwarded:
-    swaks --server {ipv4} --from alice@sender.example --to info@example.com
+    swaks --server {ipv4}:{port} --from alice@sender.example --to info@example.com
   and stored, as it arrived at {destination}, in {directory}/mail/ .
   This one is refused by the upstream, in the same session:
-    swaks --server {ipv4} --from alice@sender.example --to rejected@example.com
+    swaks --server {ipv4}:{port} --from alice@sender.example --to rejected@example.com
   DNS answers on 127.0.0.1:
     dig MX example.com
 """
@@ -35,7 +35,8 @@ def open_shell(settings: Settings) -> int:
         mail = directory / "mail"
         mail.mkdir()
         subject = make_subject(settings)
-        unshare_here()
+        if subject.needs_namespace:
+            unshare_here()
         lab = Lab(subject, directory, 1)
         lab.start()
     except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
@@ -51,8 +52,9 @@ def open_shell(settings: Settings) -> int:
     print(
         HINT.format(
             subject=subject.version(),
-            ipv4=SUBJECT_IPV4,
-            ipv6=SUBJECT_IPV6,
+            addresses=" and ".join(filter(None, (lab.plan.ipv4, lab.plan.ipv6))),
+            ipv4=lab.plan.ipv4,
+            port=lab.plan.port,
             destination=STANDING_DESTINATION,
             directory=directory,
         ),

@@ -29,6 +29,7 @@ FOREIGN_PREFIXES = (
     "198.51.100.0/24",
     "198.18.0.0/15",  # RFC 2544; there are more upstreams than the others have addresses
     "203.0.113.0/24",
+    "104.30.0.0/20",  # those of the page's SPF record, for clients
     "2001:db8::/32",
     "2a00:1450:400c:c09::1b/128",
 )
@@ -120,15 +121,20 @@ def root_is_a_mount() -> bool:
     return any(line.split()[4] == "/" for line in mounts.splitlines())
 
 
-def configure(own_addresses: Iterable[str]) -> None:
-    """Brings the loopback interface up with the subject's addresses, and routes all others to it."""
+def configure(own_addresses: Iterable[str], sources: Iterable[str] = ()) -> None:
+    """Brings the loopback interface up with the subject's addresses, and routes all others to it.
+    `sources` are the addresses from which those are connected by whoever does not choose his own; it
+    would be the address that he connects to.
+    """
     lines = ["link set lo up"]
     for address in own_addresses:
         length = "128 dev lo nodad" if ":" in address else "32 dev lo"
         lines.append(f"address add {address}/{length}")
+    preferred = {":" in address: f" src {address}" for address in sources}
     for prefix in FOREIGN_PREFIXES:
         family = "-6 " if ":" in prefix else ""
-        lines.append(f"{family}route replace local {prefix} dev lo")
+        source = preferred.get(":" in prefix, "")
+        lines.append(f"{family}route replace local {prefix} dev lo{source}")
     for line in lines:
         _run(["ip", *line.split()])
     Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")

@@ -61,9 +61,12 @@ class Transcript:
         with self._lock:
             self._events.append(event)
 
-    def remark(self, party: str, text: str) -> None:
-        """Adds an event: a connection, a TLS handshake, a DNS answer."""
-        self.add(party, "*", text.encode("utf-8", "backslashreplace") + b"\r\n")
+    def remark(self, party: str, text: str, at: float | None = None) -> None:
+        """Adds an event: a connection, a TLS handshake, a DNS answer; of now, or of then."""
+        data = text.encode("utf-8", "backslashreplace") + b"\r\n"
+        event = Event(time.monotonic() if at is None else at, party, "*", data)
+        with self._lock:
+            self._events.append(event)
 
     def render(self) -> str:
         """The whole record, a line for each line on the wire."""

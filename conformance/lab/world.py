@@ -2,30 +2,14 @@
 
 A subject reads its routes when it starts, so the plan has one slot for every test: zones that no other
 test uses, their destinations, a sender. The DNS records and upstreams of a slot are created when its
-test begins, and the test may change them.
-
-The zones of slot 17 and their routes (all under .example):
-
-    forward-0017        info, other                  -> mailbox, other @destination-0017
-                        far                          -> mailbox@elsewhere-0017
-                        first.last, box+tag, plain   -> dotted, tagged, plain @destination-0017
-                        MixedCase                    -> mixed@destination-0017
-                        abroad                       -> mailbox@mañana-0017
-    catchall-0017       listed                       -> listed@destination-0017
-                        everything else              -> everything@destination-0017
-    piñata-0017         info                         -> mailbox@destination-0017
-    enterprise-0017     info, info @eu.enterprise    -> mailbox@destination-0017
-
-destination and elsewhere have one MX host each, on both address families; mañana has that of
-destination. No route is in a subdomain of forward-0017 (plan "free").
+test begins, and the test may change them. plan.py has the zones of a slot.
 """
 
 from __future__ import annotations
 
-import itertools
+import ipaddress
 import re
 import shutil
-import ssl
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -35,146 +19,76 @@ import dkim
 
 from conformance.lab import namespace
 from conformance.lab.client import Client
+from conformance.lab.commons import Commons, Visitor, publish_key, server_tls
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.lateness import Lateness
 from conformance.lab.loop import LoopThread
+from conformance.lab.plan import (
+    DNSBL,
+    KEYS,
+    MX_DOMAIN,
+    MX_HOSTS,
+    STANDING_ZONE,
+    make_plan,
+)
 from conformance.lab.transcript import Transcript
-from conformance.lab.script import say
 from conformance.lab.upstream import Upstream
 from conformance.expect import Unimplemented
-from conformance.subjects.base import Plan, Route, Subject, Zone
+from conformance.subjects.base import Plan, Subject
 from conformance.subjects.plan_file import a_label
 
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "fixtures"
-KEYS = FIXTURES / "keys"
+# In the names of slot 17: at the end of their last label, but for the lab's top-level domain.
+_SLOT = re.compile(r"-([0-9]{4})(?:\.example)?$")
 
-# The page's identity, and one address of each outbound prefix, chosen by the lab.
-EHLO = "email.cloudflare.net"
-SELECTOR = "2022"
-MX_HOSTS = ((13, "amir"), (86, "linda"), (24, "isaac"))
-SUBJECT_IPV4 = "104.30.0.7"
-SUBJECT_IPV6 = "2405:8100:c000::7"
-DNSBL = "dnsbl.example"
-DNSBL_NAME = "abusixip"
+# Below these, the addresses of clients and hosts are names, read backwards.
+_REVERSED = (".in-addr.arpa", ".ip6.arpa", f".{DNSBL}")
 
-# For `--shell` and for tests that need no upstream of their own.
-STANDING_ZONE = "example.com"
-STANDING_DESTINATION = "mailbox.example"
-STANDING_ADDRESSES = ("198.51.100.250", "2001:db8:d:ffff::250")
-STANDING_REFUSAL = "550 5.1.1 <rejected@mailbox.example>: no such mailbox here"
-
-
-# In the names of the zones of slot 17: "-0017.example".
-_SLOT = re.compile(r"-([0-9]{4})\.example$")
-
-
-def slot_zones(slot: int) -> tuple[Zone, ...]:
-    """The zones of a slot, see the top of this file."""
-    n = f"{slot:04d}.example"
-    to = f"destination-{n}"
-    routes = {
-        f"forward-{n}": {
-            "info": f"mailbox@{to}",
-            "other": f"other@{to}",
-            "far": f"mailbox@elsewhere-{n}",
-            "first.last": f"dotted@{to}",
-            "box+tag": f"tagged@{to}",
-            "plain": f"plain@{to}",
-            "MixedCase": f"mixed@{to}",
-            "abroad": f"mailbox@mañana-{n}",
-        },
-        f"catchall-{n}": {"listed": f"listed@{to}", "*": f"everything@{to}"},
-        f"piñata-{n}": {"info": f"mailbox@{to}"},
-    }
-    zones = [
-        Zone(
-            domain,
-            tuple(
-                Route(f"{local}@{domain}", target)
-                for local, target in local_parts.items()
-            ),
-        )
-        for domain, local_parts in routes.items()
-    ]
-    enterprise = f"enterprise-{n}"
-    subdomains = (enterprise, f"eu.{enterprise}")
-    zones.append(
-        Zone(
-            enterprise,
-            tuple(Route(f"info@{domain}", f"mailbox@{to}") for domain in subdomains),
-            plan="enterprise",
-        )
-    )
-    return tuple(zones)
-
-
-def make_plan(slots: int) -> Plan:
-    """The plan for a subject under `slots` tests."""
-    standing = Zone(
-        STANDING_ZONE,
-        (
-            Route(f"info@{STANDING_ZONE}", f"info@{STANDING_DESTINATION}"),
-            Route(f"rejected@{STANDING_ZONE}", f"rejected@{STANDING_DESTINATION}"),
-            Route(f"gmail@{STANDING_ZONE}", "mailbox@gmail.com"),
-        ),
-    )
-    zones = itertools.chain.from_iterable(slot_zones(slot) for slot in range(slots))
-    return Plan(
-        zones=(standing, *zones),
-        contact=f"postmaster@{STANDING_DESTINATION}",
-        dnsbls=((DNSBL, DNSBL_NAME),),
-        hostname="amir.mx.cloudflare.net",
-        ehlo=EHLO,
-        signing_domain=EHLO,
-        selector=SELECTOR,
-        signing_key=KEYS / "test-service-rsa2048.pem",
-        tls_certificate=KEYS / "test-tls-certificate.pem",
-        tls_key=KEYS / "test-tls-key.pem",
-        ipv4=SUBJECT_IPV4,
-        ipv6=SUBJECT_IPV6,
-    )
+# Addresses in 192.0.2.0/24 and in 203.0.113.0/24.
+CLIENTS = 254
 
 
 class Lab:
-    """DNS, standing upstream and the subject, in this thread's own namespace."""
+    """DNS, standing upstream and the subject, in this thread's own namespace; or the part of a worker in
+    a network with several labs, whose commons are behind the socket `commons`."""
 
     def __init__(
-        self, subject: Subject, directory: Path, slots: int, timeout_scale: float = 1.0
+        self,
+        subject: Subject,
+        directory: Path,
+        slots: int,
+        timeout_scale: float = 1.0,
+        commons: Path | None = None,
     ) -> None:
         self.subject = subject
         self.directory = directory
-        self.plan = make_plan(slots)
+        self.plan = subject.adapt(make_plan(slots))
         self.slots = slots
         self.patience = 10.0 * timeout_scale
         self.loop = LoopThread()
-        self.dns = Nameserver(self.loop)
-        self._next_slot = 0
+        self.commons = (
+            Commons(self.loop, subject, self.plan, self.patience)
+            if commons is None
+            else Visitor(commons)
+        )
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
-        self._hosts = itertools.count(1)
-        self._clients = itertools.cycle(range(1, 255))
-        self._notorious = iter(range(1, 255))
-        self.standing: Upstream | None = None
         self._mounted: list[Path] = []
+
+    @property
+    def dns(self) -> Nameserver:
+        return self.commons.dns
+
+    @property
+    def standing(self) -> Upstream | None:
+        return self.commons.standing
 
     def start(self) -> None:
         """Starts everything. Raises NamespaceForbidden, OSError or SubjectUnavailable."""
+        self.commons.start()
         if self.subject.needs_namespace:
-            namespace.configure([SUBJECT_IPV4, SUBJECT_IPV6])
             self._mounted = namespace.bind_resolver_files(self.directory)
-        else:
-            namespace.configure([])
-        for path in sorted((FIXTURES / "zones").glob("*.zone")):
-            self.dns.load(path)
-        publish_key(self.dns, SELECTOR, EHLO, KEYS / "test-service-rsa2048.pub.pem")
-        self.dns.start()
-        self.lateness = Lateness(self.loop, self.subject.process_ids)
-        self.standing = self.upstream(
-            f"mx.{STANDING_DESTINATION}", list(STANDING_ADDRESSES), Transcript()
-        )
-        self.standing.on(
-            "rcpt", say(STANDING_REFUSAL), recipient=f"rejected@{STANDING_DESTINATION}"
+        self.lateness = Lateness(
+            self.loop, lambda: [*self.subject.process_ids(), *self.commons.processes()]
         )
         directory = self.directory / "subject"
         directory.mkdir()
@@ -187,18 +101,20 @@ class Lab:
         """Stops everything."""
         self.subject.stop()
         self.subject.release()
-        if self.standing is not None:
-            self.standing.stop()
-        self.dns.stop()
+        self.commons.stop()
         self.loop.close()
         namespace.release(self._mounted)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def take_errors(self) -> list[str]:
+        """Exceptions that nobody was waiting for: defects of the lab."""
+        return [*self.loop.take_errors(), *self.commons.take_errors()]
+
     def world(self) -> World:
         """The next test's part of the lab, with the subject running at the present date."""
-        if self._next_slot >= self.slots:
+        slot = self.commons.take("slot")
+        if slot >= self.slots:
             raise RuntimeError(f"the plan has slots for only {self.slots} tests")
-        slot, self._next_slot = self._next_slot, self._next_slot + 1
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
         self.lateness.mark()
@@ -241,18 +157,21 @@ class Lab:
     def host_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for an upstream of that slot, never used again: a subject with a
         queue may try it long after the test."""
-        n = next(self._hosts)
+        n = self.commons.take("host") + 1
         return f"198.18.{n >> 8}.{n & 0xFF}", f"2001:db8:d:{slot:x}::{n:x}"
 
     def client_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for a client of that slot."""
-        n = next(self._clients)
+        n = self.commons.take("client") % CLIENTS + 1
         return f"192.0.2.{n}", f"2001:db8:c:{slot:x}::{n}"
 
     def notorious_address(self) -> str:
         """An IPv4 address for a client, never used again: a subject may remember what a DNSBL says of
         it, and that must not affect another test."""
-        return f"203.0.113.{next(self._notorious)}"
+        n = self.commons.take("notorious") + 1
+        if n > CLIENTS:
+            raise RuntimeError(f"there are only {CLIENTS} addresses for such clients")
+        return f"203.0.113.{n}"
 
 
 @dataclass(frozen=True)
@@ -309,8 +228,9 @@ class World:
         self.abroad = f"mañana-{n}"
         self._closers: list[Callable[[], None]] = []
         self._client_count = 0
+        self._reversed = {reversed_address(own) for own in self.subject.addresses}
         self.dns.record(self.transcript, self._is_ours)
-        client4, client6 = lab.client_addresses(slot)
+        client4, client6 = self.new_client_addresses()
         self.sender = Sender(f"sender-{n}", client4, client6, lab.dns)
         self._publish_sender()
         for zone in (
@@ -396,18 +316,17 @@ class World:
         family = 6 if ":" in source else 4
         if family == 6:
             self.require("ipv6")
-        address = self.subject.addresses[0 if family == 4 else 1]
+        address, port = self.subject.endpoint(family)
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
         with self.subject.held() if early else nullcontext():
             client = Client(
-                (address, self.subject.port),
+                (address, port),
                 source=source,
                 transcript=self.transcript,
                 patience=self.patience,
                 name=name,
-                preamble=self.subject.preamble(source, address, self.subject.port)
-                + early,
+                preamble=self.subject.preamble(source, address, port) + early,
             )
         self._closers.append(client.close)
         self.subject.introduce(client, source)
@@ -417,11 +336,17 @@ class World:
 
     def notorious_address(self) -> str:
         """An IPv4 address for a client, to be listed in a DNSBL."""
-        return self.lab.notorious_address()
+        return self._own(self.lab.notorious_address())[0]
 
     def new_client_addresses(self) -> tuple[str, str]:
         """An IPv4 and an IPv6 address that have not been used in this test."""
-        return self.lab.client_addresses(self.slot)
+        client4, client6 = self.lab.client_addresses(self.slot)
+        self._own(client4, client6)
+        return client4, client6
+
+    def _own(self, *addresses: str) -> tuple[str, ...]:
+        self._reversed.update(map(reversed_address, addresses))
+        return addresses
 
     def mx_host(
         self,
@@ -472,9 +397,15 @@ class World:
         self.lab.restart_subject(days)
 
     def reconfigure(self, **changes: str) -> None:
-        """Restarts the subject with another plan; the next test has the usual one."""
+        """Restarts the subject with another plan; the next test has the usual one. One that keeps
+        running either has what it takes or is not judged."""
+        plan = replace(self.lab.plan, **changes)
+        if self.subject.runs_as(plan):
+            return
+        if not self.subject.can_restart:
+            raise Unimplemented("dmarc-options")
         self.transcript.remark("lab", f"restarts the subject with {changes}")
-        self.lab.restart_subject(plan=replace(self.lab.plan, **changes))
+        self.lab.restart_subject(plan=plan)
 
     def kill_subject(self) -> None:
         """Kills the subject (SIGKILL)."""
@@ -496,11 +427,7 @@ class World:
 
     def list_in_dnsbl(self, address: str, answer: str = "127.0.0.2") -> None:
         """Has the configured DNSBL list `address` (RFC 5782)."""
-        import ipaddress
-
-        reverse = ipaddress.ip_address(address).reverse_pointer
-        name = reverse.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-        self.dns.add(f"{name}.{DNSBL}", "A", answer)
+        self.dns.add(f"{reversed_address(address)}.{DNSBL}", "A", answer)
 
     def close(self) -> None:
         """Ends every connection and server of the test. Whoever still has mail for it learns from now
@@ -519,13 +446,19 @@ class World:
     # Records
 
     def _is_ours(self, name: str) -> bool:
-        """Whether a question for that name may be of this test: its slot, or none, is in the name."""
-        slots = _SLOT.findall(name)
-        return not slots or f"{self.slot:04d}" in slots
+        """Whether a question for that name may be of this test: its slot, or none, is in the name. Nor
+        is the address of a client or host of another test, if one runs in the same network.
+        """
+        if slots := _SLOT.findall(name):
+            return f"{self.slot:04d}" in slots
+        if not self.lab.commons.shared:
+            return True
+        address = next(filter(name.endswith, _REVERSED), None)
+        return address is None or name.removesuffix(address) in self._reversed
 
     def _publish_zone(self, domain: str) -> None:
         for preference, host in MX_HOSTS:
-            self.dns.add(domain, "MX", f"{preference} {host}.mx.cloudflare.net.")
+            self.dns.add(domain, "MX", f"{preference} {host}.{MX_DOMAIN}.")
         self.dns.add_text(domain, "v=spf1 include:_spf.mx.cloudflare.net ~all")
 
     def _publish_sender(self) -> None:
@@ -541,25 +474,13 @@ class World:
         )
 
 
+def reversed_address(address: str) -> str:
+    """As it is below in-addr.arpa, ip6.arpa, or the zone of a DNSBL."""
+    pointer = ipaddress.ip_address(address).reverse_pointer
+    return pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+
+
 def a_label_address(address: str) -> str:
     """`address` with its domain in A-label form."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{a_label(domain)}"
-
-
-def publish_key(dns: Nameserver, selector: str, domain: str, public_key: Path) -> None:
-    """Publishes a PEM public key as a DKIM key record, in place of any other."""
-    lines = public_key.read_text(encoding="ascii").splitlines()
-    key = "".join(line for line in lines if not line.startswith("-"))
-    name = f"{selector}._domainkey.{domain}"
-    dns.remove(name)
-    dns.add_text(name, f"v=DKIM1; h=sha256; k=rsa; p={key}")
-
-
-def server_tls() -> ssl.SSLContext:
-    """The TLS context of upstream MTAs, with the lab's test certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(
-        KEYS / "test-tls-certificate.pem", KEYS / "test-tls-key.pem"
-    )
-    return context

@@ -6,7 +6,7 @@ relative, so that a report can be moved: `transcript` to the report's directory,
 the project.
 
     schema           1
-    subject          the name of the MTA under test, or HOST:PORT of a --target
+    subject          the name of the MTA under test; of a --target, its --name, title or HOST:PORT
     version          as the subject reports it; "?" if it could not be determined
     started          ISO 8601 date and time, in UTC
     duration         in seconds

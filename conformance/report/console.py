@@ -16,7 +16,6 @@ from rich.text import Text
 
 from conformance.clauses import Clause
 from conformance.report.model import CONFORMS, ClauseResult, Outcome, Run, TestResult
-from conformance.subjects.base import CAPABILITIES
 from conformance.report.text import nearby, shortened, visible
 
 _STYLE = {
@@ -147,13 +146,6 @@ def list_clauses(clauses: list[Clause], console: Console) -> None:
             level = (f"{clause.level:12} ", "dim")
             source = (f"  ({clause.source})", "dim")
             _beside(console, clause.id, level, clause.statement, source)
-
-
-def list_capabilities(console: Console) -> None:
-    """Prints what a subject may declare."""
-    width = max(map(len, CAPABILITIES)) + 2
-    for name, text in CAPABILITIES.items():
-        _line(console, (f"{name:{width}}", "bold"), text)
 
 
 def _line(console: Console, *parts: Part) -> None:

@@ -53,7 +53,7 @@ def make_subject(settings: Settings) -> Subject:
     if settings.target is not None:
         from conformance.subjects.remote import Remote
 
-        return Remote(settings.target, settings.client_address_by)
+        return Remote(settings)
     from conformance.subjects.folder import Folder
 
     return Folder(description_of(settings.subject), environment(settings))

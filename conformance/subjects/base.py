@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from conformance.lab.client import Client
 
+# That of a subject in a folder, which is started with a plan that says so.
+PAGE_ADDRESSES = "page-addresses"
+
 # What a subject may declare; a clause that needs one which is not declared is "unimplemented".
 CAPABILITIES = {
     "srs": "rewrites the reverse-path by the Sender Rewriting Scheme",
@@ -34,6 +37,7 @@ CAPABILITIES = {
     "session-limits": "limits the sessions of one client address to Limits.sessions_per_client",
     "memory-budget": "refuses messages that would not fit its memory with 452",
     "plans": "rejects a configuration that its zones' plans do not allow",
+    PAGE_ADDRESSES: "listens on and sends from the addresses of the plan, which are those of the page",
     "provisioning": "prints the records of a zone, and checks those of a live zone",
     "limits": "has the limits of the reference configuration (see Limits)",
     "timeouts": "runs with the short time-outs that it declares (see Timeouts)",
@@ -79,7 +83,7 @@ class Plan:
     tls_certificate: Path
     tls_key: Path
     ipv4: str  # where it listens, and sends from
-    ipv6: str
+    ipv6: str  # empty if there is none
     port: int = 25
     proxy_port: int = 2525  # a listener for the PROXY protocol, if there is one
     dmarc_edition: str = "rfc9989"  # or "rfc7489"
@@ -209,6 +213,7 @@ class Subject(ABC):
     timeouts = Timeouts()
     limits = Limits()
     start_patience = 20.0  # seconds until it must accept connections
+    can_restart = True  # the lab may stop and start it, with another plan
     needs_namespace = (
         True  # False: it runs elsewhere, and the lab where conform was started
     )
@@ -225,6 +230,14 @@ class Subject(ABC):
     @abstractmethod
     def version(self) -> str:
         """The MTA's name and version as it reports them. Raises SubjectUnavailable."""
+
+    def adapt(self, plan: Plan) -> Plan:
+        """The plan with what is different for this subject."""
+        return plan
+
+    def runs_as(self, plan: Plan) -> bool:
+        """Whether it runs with this plan, or with one that differs in nothing that a test may change."""
+        return plan == self.plan
 
     @abstractmethod
     def configure(self, plan: Plan, directory: Path) -> None:
@@ -300,6 +313,10 @@ class Subject(ABC):
     def port(self) -> int:
         assert self.plan is not None
         return self.plan.port
+
+    def endpoint(self, family: int) -> tuple[str, int]:
+        """Address and port where clients of one address family (4 or 6) connect."""
+        return self.addresses[0 if family == 4 else 1], self.port
 
     def preamble(self, client: str, server: str, port: int) -> bytes:
         """What has to be sent first on a connection from `client`, before SMTP."""

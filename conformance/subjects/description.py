@@ -81,9 +81,9 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
-def faults_by_schema(document: object, name: str) -> list[str]:
+def faults_by_schema(document: object, wanted: dict[str, Any]) -> list[str]:
     """What a schema finds wrong, each with its place."""
-    found = Draft202012Validator(schema(name)).iter_errors(document)
+    found = Draft202012Validator(wanted).iter_errors(document)
     return [
         f"{'.'.join(str(step) for step in fault.absolute_path) or 'the file'}: {fault.message}"
         for fault in sorted(
@@ -103,14 +103,17 @@ def load_yaml(path: Path) -> Any:
         raise SubjectUnavailable(f"{path.name}: {said}") from error
 
 
-def read_yaml(path: Path, schema_name: str) -> Reading:
-    """A YAML file that a schema describes."""
+def read_yaml(path: Path, wanted: str | dict[str, Any]) -> Reading:
+    """A YAML file that a schema describes: a published one, by its name, or another."""
     try:
         document = load_yaml(path)
     except SubjectUnavailable as error:
         return Reading(faults=[str(error)])
     faults = [
-        f"{path.name}: {fault}" for fault in faults_by_schema(document, schema_name)
+        f"{path.name}: {fault}"
+        for fault in faults_by_schema(
+            document, schema(wanted) if isinstance(wanted, str) else wanted
+        )
     ]
     return Reading(document if isinstance(document, dict) else {}, faults)
 

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from conformance.settings import ROOT
 from conformance.subjects import plan_file
-from conformance.subjects.base import Plan, Subject, SubjectUnavailable, tail
+from conformance.subjects.base import (
+    PAGE_ADDRESSES,
+    Plan,
+    Subject,
+    SubjectUnavailable,
+    tail,
+)
 from conformance.subjects.container import Container
 from conformance.subjects.description import Description
 from conformance.subjects.private_root import PrivateRoot, prepared_root
@@ -30,7 +36,7 @@ class Folder(Subject):
         self.description = description
         self.name = description.name
         self.title = description.title
-        self.capabilities = description.capabilities
+        self.capabilities = description.capabilities | {PAGE_ADDRESSES}
         self.limits = description.limits
         self.timeouts = description.timeouts
         self.start_patience = description.start_patience

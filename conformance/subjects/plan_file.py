@@ -38,7 +38,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "hostname": plan.hostname,
         "ehlo": plan.ehlo,
         "ipv4": plan.ipv4,
-        "ipv6": plan.ipv6,
+        "ipv6": plan.ipv6 or None,
         "port": plan.port,
         "proxy_port": plan.proxy_port,
         "resolver": "127.0.0.1",

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import expect, expect_reply, expect_true
 from conformance.lab import Delivery, Message, World
-from conformance.lab.world import KEYS
+from conformance.lab.plan import KEYS
 from conformance.suite.acts import fence
 from conformance.suite.verifiers import Results, key_record
 

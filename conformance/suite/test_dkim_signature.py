@@ -23,7 +23,7 @@ from conformance import (
 )
 from conformance.lab import Message, World
 from conformance.lab.nameserver import faults
-from conformance.lab.world import FIXTURES, KEYS
+from conformance.lab.plan import FIXTURES, KEYS
 from conformance.suite.acts import forward
 from conformance.suite.verifiers import (
     dkim_verdicts,

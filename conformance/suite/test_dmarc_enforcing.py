@@ -346,7 +346,7 @@ def test_a_failing_message_is_refused_under_pct_0_in_rfc_9989(world: World) -> N
 def test_a_dns_failure_at_a_name_of_one_label_is_no_reason_to_refuse(
     world: World,
 ) -> None:
-    top = f"failing{world.slot}"
+    top = f"failing-{world.slot:04d}"
     world.dns.fail(f"_dmarc.{top}", faults.Servfail())
     world.dns.add(f"host.{top}", "A", world.sender.ipv4)
     forwarded(world, from_domain(world, f"host.{top}"))

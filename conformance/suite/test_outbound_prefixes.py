@@ -8,6 +8,7 @@ import pytest
 
 from conformance import clause, expect, expect_true
 from conformance.lab import World
+from conformance.subjects.base import PAGE_ADDRESSES
 from conformance.suite.acts import forward
 
 IPV4_PREFIX = ipaddress.ip_network("104.30.0.0/19")
@@ -32,6 +33,7 @@ def test_over_ipv4_the_source_address_is_inside_the_published_prefix(
 def test_over_ipv6_the_source_address_is_inside_the_published_prefix(
     world: World,
 ) -> None:
+    world.require(PAGE_ADDRESSES)
     address = source(world, 6)
     expect_true(address in IPV6_PREFIX, f"an address in {IPV6_PREFIX}", str(address))
 

@@ -9,6 +9,7 @@ import pytest
 
 from conformance import clause, expect
 from conformance.lab import World
+from conformance.subjects.base import PAGE_ADDRESSES
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.verifiers import spf_result
 
@@ -43,6 +44,7 @@ def test_spf_for_the_rewritten_sender_softfails_from_the_ipv6_prefix(
     world: World,
 ) -> None:
     world.require("ipv6")
+    world.require(PAGE_ADDRESSES)
     world.upstream.stop_listening(4)
     dialogue = forward(world).dialogue
     result = spf_result(

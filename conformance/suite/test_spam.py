@@ -9,7 +9,7 @@ import pytest
 from conformance import clause, expect, expect_match, expect_reply, expect_true
 from conformance.lab import Client, Delivery, Message, Reply, World
 from conformance.lab.nameserver import faults
-from conformance.lab.world import DNSBL, DNSBL_NAME
+from conformance.lab.plan import DNSBL, DNSBL_NAME
 from conformance.suite.acts import control, fence
 
 PAGE = "https://developers.cloudflare.com/email-routing/postmaster/#spam-and-abusive-traffic/"

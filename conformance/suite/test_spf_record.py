@@ -10,6 +10,7 @@ import pytest
 from conformance import clause, expect, expect_one_of, expect_true, fail
 from conformance.lab import Client, Delivery, Message, World
 from conformance.lab.nameserver import faults
+from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.verifiers import results, spf_result
 
@@ -29,9 +30,8 @@ def publish(world: World, *records: str) -> None:
 
 
 def service_address(world: World) -> str:
-    """An address of the included record's from which a client can connect: the subject's own, if it
-    is here."""
-    address = world.lab.plan.ipv4
+    """An address of the included record's from which a client can connect."""
+    address = SUBJECT_IPV4
     with socket.socket() as probe:
         try:
             probe.bind((address, 0))
@@ -348,6 +348,6 @@ def test_mail_is_not_refused_for_an_spf_fail_alone(world: World) -> None:
 def test_the_rewritten_sender_gets_pass_at_the_upstream(world: World) -> None:
     # From where the subject sends in this lab is the business of other clauses.
     dialogue = forward(world).dialogue
-    address = world.lab.plan.ipv4
+    address = SUBJECT_IPV4
     result = spf_result(address, reverse_path(world.upstream), dialogue.ehlo or "")
     expect(result, "pass", f"SPF of the reverse-path, from {address}")

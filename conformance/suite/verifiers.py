@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 
 from conformance import ConformanceFailure, Seen, expect_true, fail
 from conformance.lab import Message, World
-from conformance.lab.world import KEYS
+from conformance.lab.plan import KEYS
 from conformance.suite.acts import look_up
 
 SENDER_RSA = (KEYS / "test-sender-rsa2048.pem").read_bytes()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from conformance.lab.world import make_plan
+from conformance.lab.plan import make_plan
 from conformance.subjects.plan_file import document
 from conformance.subjects.reference.configuration import (
     EXAMPLE,

@@ -21,7 +21,7 @@ from conformance.lab.nameserver import faults
 from conformance.lab.nameserver.exchange import SILENCE
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.nameserver.zone import ZoneData
-from conformance.lab.world import FIXTURES, ROOT
+from conformance.lab.plan import FIXTURES, ROOT
 
 ADDRESS, PORT = "127.0.0.1", 5353
 PATIENCE = 5.0

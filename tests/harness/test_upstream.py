@@ -13,7 +13,7 @@ from conformance.expect import ConformanceFailure
 from conformance.lab import Client, Upstream, hang_up, hold, raw, say, stall, stuffed
 from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
-from conformance.lab.world import server_tls
+from conformance.lab.commons import server_tls
 
 ADDRESS = "198.51.100.1"
 PATIENCE = 5.0

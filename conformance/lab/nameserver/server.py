@@ -54,6 +54,11 @@ class Query:
     rdtype: str
     transport: str  # "udp" or "tcp"
     outcome: str  # "NOERROR", "NXDOMAIN", or the fault
+    answer: str = ""  # its records, for a reader
+
+    def __str__(self) -> str:
+        """As transcripts have it."""
+        return f"{self.name} {self.rdtype} ({self.transport}): {self.outcome} {self.answer}"
 
 
 class Nameserver:
@@ -144,6 +149,16 @@ class Nameserver:
             and (rdtype is None or query.rdtype == rdtype)
         ]
 
+    def queries_since(self, count: int) -> list[Query]:
+        """The questions after the first `count`, oldest first."""
+        with self._lock:
+            return self._queries[count:]
+
+    def count_queries(self) -> int:
+        """The number of questions so far."""
+        with self._lock:
+            return len(self._queries)
+
     # What the server does
 
     def _close(self) -> None:
@@ -209,20 +224,18 @@ class Nameserver:
         question = exchange.query.question[0]
         name = question.name.canonicalize().to_text(omit_final_dot=True)
         outcome = str(fault or dns.rcode.to_text(exchange.response.rcode()))
-        transport = exchange.transport
+        answer = " ; ".join(
+            f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}"
+            for rrset in exchange.response.answer
+            for rdata in rrset
+        )
+        query = Query(
+            time.monotonic(), name, rdtype, exchange.transport, outcome, answer
+        )
         with self._lock:
-            self._queries.append(
-                Query(time.monotonic(), name, rdtype, transport, outcome)
-            )
+            self._queries.append(query)
         if self._transcript is not None and self._is_shown(name):
-            data = " ; ".join(
-                f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}"
-                for rrset in exchange.response.answer
-                for rdata in rrset
-            )
-            self._transcript.remark(
-                "dns", f"{name} {rdtype} ({transport}): {outcome} {data}"
-            )
+            self._transcript.remark("dns", str(query))
 
 
 def _response(query: dns.message.Message, found: Found) -> dns.message.Message:

@@ -163,6 +163,8 @@ async def serve(manner: str, file: Path) -> None:
 
     servers = []
     for address in (plan["ipv4"], plan["ipv6"]):
+        if address is None:
+            continue
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         servers.append(
             await loop.create_server(

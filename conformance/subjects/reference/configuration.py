@@ -45,7 +45,7 @@ def configuration(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
     """The example of the documented service, with what the plan says in place of its own. Keys are
     copied into `directory`."""
     example: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    own = [plan["ipv4"], plan["ipv6"]]
+    own = [address for address in (plan["ipv4"], plan["ipv6"]) if address]
     signing, timeouts, limits = plan["signing"], plan["timeouts"], plan["limits"]
     return {
         "hostname": plan["hostname"],
