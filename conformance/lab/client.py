@@ -127,6 +127,7 @@ class Client:
         self._name = name
         self._transcript = transcript or Transcript()
         self._buffer = b""
+        self._greeting: Reply | None = None  # to EHLO, since the last handshake
         self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.settimeout(patience)
         try:
@@ -278,11 +279,16 @@ class Client:
         return [self.read_reply() for _ in lines]
 
     def ehlo(self, name: str = "client.example") -> Reply:
-        return self.command(f"EHLO {name}")
+        reply = self.command(f"EHLO {name}")
+        if reply.code == 250:
+            self._greeting = reply
+        return reply
 
     def extensions(self, name: str = "client.example") -> dict[str, str]:
-        """EHLO; the extensions offered: keyword in capitals to its parameters."""
-        reply = self.ehlo(name)
+        """The extensions offered, keyword in capitals to its parameters, in the reply to the last EHLO.
+        It is sent if there was none: some servers refuse a second one, and it would end a transaction.
+        """
+        reply = self._greeting or self.ehlo(name)
         if reply.code != 250:
             raise ConformanceFailure("250 to EHLO", reply.shown)
         words = [line.partition(" ") for line in reply.lines[1:]]
@@ -335,6 +341,7 @@ class Client:
         except (OSError, ssl.SSLError) as error:
             raise ConformanceFailure("a TLS handshake", str(error)) from error
         self._socket = self.tls
+        self._greeting = None
         self._transcript.remark(
             self._name, f"TLS: {self.tls.version()}, {self.tls.cipher()}"
         )

@@ -123,12 +123,16 @@ def root_is_a_mount() -> bool:
 def configure(own_addresses: Iterable[str]) -> None:
     """Brings the loopback interface up with the subject's addresses, and routes all others to it."""
     lines = ["link set lo up"]
+    source = {}
     for address in own_addresses:
         length = "128 dev lo nodad" if ":" in address else "32 dev lo"
         lines.append(f"address add {address}/{length}")
+        source[":" in address] = f" src {address}"
     for prefix in FOREIGN_PREFIXES:
         family = "-6 " if ":" in prefix else ""
-        lines.append(f"{family}route replace local {prefix} dev lo")
+        # Without `src` a socket that is not bound would have the other side's address for its own.
+        own = source.get(":" in prefix, "")
+        lines.append(f"{family}route replace local {prefix} dev lo{own}")
     for line in lines:
         _run(["ip", *line.split()])
     Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
