@@ -20,6 +20,7 @@ from conformance.lab.transcript import Transcript
 # the limit here bounds the memory that a faulty subject can make us use.
 REPLY_LINE_MAX = 512
 REPLY_LINES_MAX = 200
+SLOW_RATE = 2**20  # octets a second
 
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([\t\x20-\x7e]*))?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
@@ -163,6 +164,7 @@ class Client:
         """Sends exactly `data`. Whether the subject has closed shows when reading."""
         self._transcript.add(self._name, ">", data)
         try:
+            self._socket.settimeout(self._patience_for(data))
             self._socket.sendall(data)
         except TimeoutError as error:
             raise ConformanceFailure(
@@ -309,7 +311,7 @@ class Client:
     def content(self, message: bytes, patience: float | None = None) -> Reply:
         """Sends a message with dot-stuffing and end of data, and reads the reply."""
         self.send(stuffed(message))
-        return self.read_reply(patience)
+        return self.read_reply(patience or self._patience_for(message))
 
     def rset(self) -> Reply:
         return self.command("RSET")
@@ -378,6 +380,10 @@ class Client:
         return delivery
 
     # Inside
+
+    def _patience_for(self, data: bytes) -> float:
+        """How long it may take to read so much, or to answer it: filters may see it line by line."""
+        return self.patience + len(data) / SLOW_RATE
 
     def _wait(self, patience: float | None) -> _Wait:
         return _Wait(self.patience if patience is None else patience)
