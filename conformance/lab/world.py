@@ -26,6 +26,7 @@ import itertools
 import re
 import shutil
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ from conformance.lab.loop import LoopThread
 from conformance.lab.transcript import Transcript
 from conformance.lab.script import say
 from conformance.lab.upstream import Upstream
-from conformance.expect import Unimplemented
+from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.subjects.base import Plan, Route, Subject, Zone
 from conformance.subjects.plan_file import a_label
 
@@ -64,6 +65,8 @@ STANDING_DESTINATION = "mailbox.example"
 STANDING_ADDRESSES = ("198.51.100.250", "2001:db8:d:ffff::250")
 STANDING_REFUSAL = "550 5.1.1 <rejected@mailbox.example>: no such mailbox here"
 
+
+DEATH_PATIENCE_S = 1.0
 
 # In the names of the zones of slot 17: "-0017.example".
 _SLOT = re.compile(r"-([0-9]{4})\.example$")
@@ -222,6 +225,17 @@ class Lab:
                 self.subject.stop()
             self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
+
+    def revive_subject(self) -> bool:
+        """Whether it has died, and been started again. Its first process may outlive the others for a
+        moment."""
+        deadline = time.monotonic() + DEATH_PATIENCE_S
+        while self.subject.running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        self.restart_subject()
+        return True
 
     def upstream(
         self, name: str, addresses: list[str], transcript: Transcript
@@ -400,16 +414,27 @@ class World:
         address = self.subject.addresses[0 if family == 4 else 1]
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
-        with self.subject.held() if early else nullcontext():
-            client = Client(
+
+        preamble = self.subject.preamble(source, address, self.subject.port)
+
+        def connect() -> Client:
+            return Client(
                 (address, self.subject.port),
                 source=source,
                 transcript=self.transcript,
                 patience=self.patience,
                 name=name,
-                preamble=self.subject.preamble(source, address, self.subject.port)
-                + early,
+                preamble=preamble + early,
             )
+
+        with self.subject.held() if early else nullcontext():
+            try:
+                client = connect()
+            except ConformanceFailure:
+                # If it died, this test is not what killed it.
+                if self._client_count > 1 or not self.lab.revive_subject():
+                    raise
+                client = connect()
         self._closers.append(client.close)
         self.subject.introduce(client, source)
         if greet:
