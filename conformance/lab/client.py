@@ -20,6 +20,7 @@ from conformance.lab.transcript import Transcript
 # the limit here bounds the memory that a faulty subject can make us use.
 REPLY_LINE_MAX = 512
 REPLY_LINES_MAX = 200
+SLOW_RATE = 2**20  # octets a second
 
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([\t\x20-\x7e]*))?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
@@ -127,6 +128,7 @@ class Client:
         self._name = name
         self._transcript = transcript or Transcript()
         self._buffer = b""
+        self._greeting: Reply | None = None  # to EHLO, since the last handshake
         self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.settimeout(patience)
         try:
@@ -162,6 +164,7 @@ class Client:
         """Sends exactly `data`. Whether the subject has closed shows when reading."""
         self._transcript.add(self._name, ">", data)
         try:
+            self._socket.settimeout(self._patience_for(data))
             self._socket.sendall(data)
         except TimeoutError as error:
             raise ConformanceFailure(
@@ -278,11 +281,16 @@ class Client:
         return [self.read_reply() for _ in lines]
 
     def ehlo(self, name: str = "client.example") -> Reply:
-        return self.command(f"EHLO {name}")
+        reply = self.command(f"EHLO {name}")
+        if reply.code == 250:
+            self._greeting = reply
+        return reply
 
     def extensions(self, name: str = "client.example") -> dict[str, str]:
-        """EHLO; the extensions offered: keyword in capitals to its parameters."""
-        reply = self.ehlo(name)
+        """The extensions offered, keyword in capitals to its parameters, in the reply to the last EHLO.
+        It is sent if there was none: some servers refuse a second one, and it would end a transaction.
+        """
+        reply = self._greeting or self.ehlo(name)
         if reply.code != 250:
             raise ConformanceFailure("250 to EHLO", reply.shown)
         words = [line.partition(" ") for line in reply.lines[1:]]
@@ -303,7 +311,7 @@ class Client:
     def content(self, message: bytes, patience: float | None = None) -> Reply:
         """Sends a message with dot-stuffing and end of data, and reads the reply."""
         self.send(stuffed(message))
-        return self.read_reply(patience)
+        return self.read_reply(patience or self._patience_for(message))
 
     def rset(self) -> Reply:
         return self.command("RSET")
@@ -335,6 +343,7 @@ class Client:
         except (OSError, ssl.SSLError) as error:
             raise ConformanceFailure("a TLS handshake", str(error)) from error
         self._socket = self.tls
+        self._greeting = None
         self._transcript.remark(
             self._name, f"TLS: {self.tls.version()}, {self.tls.cipher()}"
         )
@@ -371,6 +380,10 @@ class Client:
         return delivery
 
     # Inside
+
+    def _patience_for(self, data: bytes) -> float:
+        """How long it may take to read so much, or to answer it: filters may see it line by line."""
+        return self.patience + len(data) / SLOW_RATE
 
     def _wait(self, patience: float | None) -> _Wait:
         return _Wait(self.patience if patience is None else patience)

@@ -181,6 +181,20 @@ class Upstream:
         for dialogue in self.dialogues:
             dialogue.wait_until_closed(self.patience)
 
+    def wait_until_settled(self) -> None:
+        """Returns once every connection so far is closed or has brought a message, after which it may be
+        kept for another."""
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: all(d.messages or d.closed.is_set() for d in self._dialogues),
+                self.patience,
+            )
+        if not settled:
+            raise ConformanceFailure(
+                f"messages over all connections to {self.name}, or their end",
+                self._seen(),
+            )
+
     # What the lab does
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from conformance.lab.plan import (
 )
 from conformance.lab.transcript import Transcript
 from conformance.lab.upstream import Upstream
-from conformance.expect import Unimplemented
+from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.subjects.base import Plan, Subject
 from conformance.subjects.plan_file import a_label
 
@@ -45,6 +46,8 @@ _REVERSED = (".in-addr.arpa", ".ip6.arpa", f".{DNSBL}")
 
 # Addresses in 192.0.2.0/24 and in 203.0.113.0/24.
 CLIENTS = 254
+
+DEATH_PATIENCE_S = 1.0
 
 
 class Lab:
@@ -137,6 +140,17 @@ class Lab:
             self.subject.stop()  # even if it has died: its helpers may not have
             self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
+
+    def revive_subject(self) -> bool:
+        """Whether it has died, and been started again. Its first process may outlive the others for a
+        moment."""
+        deadline = time.monotonic() + DEATH_PATIENCE_S
+        while self.subject.running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        self.restart_subject()
+        return True
 
     def upstream(
         self, name: str, addresses: list[str], transcript: Transcript
@@ -319,15 +333,26 @@ class World:
         address, port = self.subject.endpoint(family)
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
-        with self.subject.held() if early else nullcontext():
-            client = Client(
+        preamble = self.subject.preamble(source, address, port)
+
+        def connect() -> Client:
+            return Client(
                 (address, port),
                 source=source,
                 transcript=self.transcript,
                 patience=self.patience,
                 name=name,
-                preamble=self.subject.preamble(source, address, port) + early,
+                preamble=preamble + early,
             )
+
+        with self.subject.held() if early else nullcontext():
+            try:
+                client = connect()
+            except ConformanceFailure:
+                # If it died, this test is not what killed it.
+                if self._client_count > 1 or not self.lab.revive_subject():
+                    raise
+                client = connect()
         self._closers.append(client.close)
         self.subject.introduce(client, source)
         if greet:

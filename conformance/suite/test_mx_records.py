@@ -143,9 +143,8 @@ def test_a_host_without_any_address_is_passed_over(world: World) -> None:
 @clause("MX-06")
 def test_hosts_of_equal_preference_share_the_load(world: World) -> None:
     arrivals: queue.Queue[str] = queue.Queue()
-    for host in (world.upstream, world.mx_host(world.destination, label="mx2")):
-        # No connection can be kept, so that each message chooses anew.
-        host.on("end", say("250 2.0.0 stored"), hang_up())
+    hosts = (world.upstream, world.mx_host(world.destination, label="mx2"))
+    for host in hosts:
         host.on_message = lambda message: arrivals.put(message.dialogue.host)
     chosen: set[str] = set()
     for _ in range(ROUNDS):
@@ -159,6 +158,13 @@ def test_hosts_of_equal_preference_share_the_load(world: World) -> None:
             fail("the message at one of the two hosts", "it arrived at neither")
         if len(chosen) == 2:
             return
+        # Over a connection that is kept the next message would not choose. A host may not just close it
+        # (RFC 5321 4.1.1.10).
+        try:
+            for host in hosts:
+                host.wait_until_idle()
+        except ConformanceFailure:
+            pytest.skip(f"connections are kept for more than {world.patience:g} s")
     fail("messages at both hosts", f"{ROUNDS} messages, all at {', '.join(chosen)}")
 
 

@@ -13,8 +13,10 @@ from conformance.subjects.plan_file import a_label
 from conformance.suite.acts import MAILBOX, forward, unquoted
 from conformance.suite.envelope import reverse_path_of
 
-SRS0 = r"SRS0=([A-Za-z0-9+/]{4})=([A-Za-z2-7]{2})=([^=]+)=(.+)"
-SRS1 = r"SRS1=([A-Za-z0-9+/]{4})=([^=]+)=([=+-].+)"
+# Of either alphabet of RFC 4648: only the one who made a hash reads it.
+HASH = r"[A-Za-z0-9+/_-]{4}"
+SRS0 = rf"SRS0=({HASH})=([A-Za-z2-7]{{2}})=([^=]+)=(.+)"
+SRS1 = rf"SRS1=({HASH})=([^=]+)=([=+-].+)"
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 SECONDS_A_DAY = 86400
 LOCAL_PART_LIMIT = 64

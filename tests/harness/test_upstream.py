@@ -268,6 +268,7 @@ def test_starttls_is_offered_only_when_asked_for(
     assert "STARTTLS" not in client.extensions()
     assert client.starttls().code == 502
     upstream.offer_starttls()
+    client.ehlo()
     assert "STARTTLS" in client.extensions()
     assert client.starttls().code == 220
     assert "STARTTLS" not in client.extensions()
