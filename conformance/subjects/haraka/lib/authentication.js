@@ -45,24 +45,23 @@ class Authentication {
     // DMARC. mailauth finds the organizational domain by the Public Suffix List, as RFC 7489 has it.
     async judge() {
         const fields = this.dkim.headers.parsed.filter((field) => field.key === 'from')
-        const domains = new Set(this.dkim.headerFrom.map((address) => address.split('@').pop().toLowerCase()))
-        const authors = this.dkim.headerFrom.filter((address) => /@./.test(address))
+        const authors = this.dkim.headerFrom
+        const domains = new Set(authors.map((address) => address.split('@').slice(1).pop()?.toLowerCase()))
+        ;[this.author_domain] = domains
         // A report often has a From field without an address.
-        if (!authors.length && !this.client.sender) return null
-        if (fields.length !== 1 || domains.size !== 1 || !authors.length) {
+        if (!this.client.sender && authors.every((address) => !address.includes('@'))) return null
+        if (fields.length !== 1 || domains.size !== 1 || !this.author_domain || this.author_domain.startsWith('[')) {
             throw new Refusal(550, '5.7.1 From has to name one domain')
         }
         const spf_passes = this.spf.status.result === 'pass'
         const passing = this.signatures.filter((one) => one.result === 'pass' && !one.underSized)
-        const judged = await dmarc({
+        return dmarc({
             headerFrom: [authors[0]],
             spfDomains: spf_passes ? [this.spf.domain] : [],
             dkimDomains: passing.map(({ id, domain, aligned }) => ({ id, domain, aligned })),
             arcResult: this.arc,
             resolver: this.resolve,
         })
-        this.author_domain = [...domains][0]
-        return judged
     }
 
     // Throws a Refusal.
@@ -90,7 +89,7 @@ class Authentication {
             ...(this.signatures.length ? this.signatures.map((one) => one.text) : ['dkim=none']),
             `arc=${this.arc.status.result} smtp.remote-ip=${value(client.ip)}`,
         ]
-        if (this.dmarc) found.push(`dmarc=${known(this.dmarc.status.result)} header.from=${value(this.author_domain)}`)
+        found.push(this.dmarc ? `dmarc=${this.dmarc.status.result} header.from=${value(this.author_domain)}` : 'dmarc=none')
         return `${this.service.hostname};\r\n\t${found.join(';\r\n\t')}`
     }
 
@@ -138,13 +137,11 @@ class Authentication {
         const i = (this.arc.i || 0) + 1
         if (i > SETS_MAX || (result === 'fail' && !shouldSeal)) return []
         const { headers, arc: chain } = this.dkim
-        const seal = { ...this.seal, i, cv: result, authResults: this.results(), signTime: new Date() }
+        const seal = { ...this.seal, i, cv: result, authResults: this.results(), signTime: new Date(), headerList: `dkim-signature:${SIGNED}` }
         const made = await createSeal(false, { headers, arc: chain, seal })
         return made.headers.map((field) => `${field.trimEnd()}\r\n`)
     }
 }
-
-const known = (result) => (result === 'neutral' ? 'permerror' : result)
 
 // A signature's result in the words of RFC 8601 2.7.1. mailauth says neutral of an altered body, and of a
 // key that is absent or cannot be used; and it knows nothing of RFC 8301, which forbids rsa-sha1.

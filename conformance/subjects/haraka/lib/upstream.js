@@ -4,6 +4,7 @@
 
 const net_utils = require('haraka-net-utils')
 const tls_socket = require('Haraka/tls_socket')
+const { stuffed } = require('./dots')
 const { Refusal } = require('./reply')
 
 const LINES_MAX = 128
@@ -58,7 +59,8 @@ class Upstream {
         })
         net_utils.add_line_processor(this.socket, { max_line_length: LINE_MAX })
         this.socket.on('line', (line) => this.take(line.replace(/\r?\n$/, '')))
-        for (const event of ['error', 'end', 'close']) this.socket.on(event, () => this.fail(lost()))
+        this.socket.on('error', (error) => this.fail(/^Line length/.test(error.message) ? malformed() : lost()))
+        for (const event of ['end', 'close']) this.socket.on(event, () => this.fail(lost()))
     }
 
     connected() {
@@ -143,6 +145,7 @@ class Upstream {
             throw new Refusal(554, '5.6.3 The destination does not take 8-bit content')
         }
         this.expect('3', await this.command('DATA'))
+        this.refuse_early()
         this.socket.write(stuffed(message))
         this.socket.write('.\r\n')
         return this.expect('2', await this.reply(this.settings.timeouts.upstream_data_end))
@@ -158,10 +161,19 @@ class Upstream {
 
     // Replies
 
-    command(line) {
-        if (!this.is_alive) return Promise.reject(lost())
+    async command(line) {
+        if (!this.is_alive) throw this.failure ?? lost()
+        this.refuse_early()
         this.socket.write(`${line}\r\n`)
         return this.reply()
+    }
+
+    // A reply that came before what it could answer is none. An MTA that leaves says so with 421.
+    refuse_early() {
+        if (!this.replies.length) return
+        const early = this.replies.shift()
+        this.fail(early.code === '421' ? lost() : malformed())
+        throw this.failure
     }
 
     reply(seconds = this.settings.timeouts.upstream_command) {
@@ -210,17 +222,5 @@ class Upstream {
 
 // A reply's text is printable ASCII, and its line short (RFC 5321 4.2, 4.5.3.1.5). Haraka drops empty lines.
 const harmless = (text) => text.replace(/[^\t\x20-\x7e]/g, '?').slice(0, 500) || 'No text'
-
-function stuffed(message) {
-    const parts = []
-    let from = 0
-    if (message[0] === 0x2e) parts.push(Buffer.from('.'))
-    for (let at = message.indexOf('\r\n.'); at !== -1; at = message.indexOf('\r\n.', at + 3)) {
-        parts.push(message.subarray(from, at + 3), Buffer.from('.'))
-        from = at + 3
-    }
-    parts.push(message.subarray(from))
-    return Buffer.concat(parts)
-}
 
 exports.Upstream = Upstream

@@ -6,9 +6,11 @@
 const dns = require('node:dns')
 const net = require('node:net')
 const { Authentication } = require('../lib/authentication')
-const { is_ascii, lower, quoted, split, unquoted } = require('../lib/address')
+const { lower, quoted, split, unquoted } = require('../lib/address')
 const header = require('../lib/header')
+const { unstuffed } = require('../lib/dots')
 const { Hosts } = require('../lib/hosts')
+const { patiently } = require('../lib/patience')
 const { Refusal, refusing } = require('../lib/reply')
 const { Srs, is_srs } = require('../lib/srs')
 const { Upstream } = require('../lib/upstream')
@@ -34,11 +36,13 @@ exports.register = function () {
     this.register_hook('reset_transaction', 'abandon')
 }
 
+const LOST = '4.4.2 The connection to the destination was lost, try later'
+
 const key = (local, domain) => `${lower(local)}@${domain}`
 
 exports.route = function (next, connection, [rcpt]) {
     return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, async () => {
+        patiently(connection, this.plan.timeouts.client_command, async () => {
             const { transaction } = connection
             const local = unquoted(rcpt.user)
             const ours = this.own_domain(rcpt.host)
@@ -90,6 +94,7 @@ exports.ask = async function (transaction, forwarding, to) {
     const [to_local, to_domain] = split(to)
     const recipient = `${quoted(unquoted(to_local))}@${to_domain}`
     const { forward } = notes
+    if (forward?.is_broken) throw new Refusal(451, LOST)
     // One transaction here is one transaction there.
     const same = forward && forward.forwarding === forwarding && forward.domain === to_domain
     if (forward && !same && forward.recipients.length) throw new Refusal(452, '4.5.3 This recipient in another transaction, please')
@@ -98,17 +103,19 @@ exports.ask = async function (transaction, forwarding, to) {
         const { mail_from } = transaction
         const from = mail_from.isNull() ? '' : `${quoted(unquoted(mail_from.user))}@${mail_from.host}`
         const sender = from && this.srs.rewrite(from, forwarding)
-        notes.forward = { forwarding, domain: to_domain, sender, recipients: forward && same ? forward.recipients : [] }
-        try {
-            await this.begin(transaction)
-        } catch (error) {
-            delete notes.forward
-            throw error
-        }
+        notes.forward = { forwarding, domain: to_domain, sender, recipients: same ? forward.recipients : [] }
     }
-    const reply = await notes.forward.upstream.rcpt(recipient)
-    notes.forward.recipients.push(recipient)
-    return reply
+    const current = notes.forward
+    try {
+        if (!current.upstream?.is_alive) await this.begin(transaction)
+        const reply = await current.upstream.rcpt(recipient)
+        current.recipients.push(recipient)
+        return reply
+    } catch (error) {
+        // With the session, those that it had accepted are lost: the message must not go without them.
+        current.is_broken = current.recipients.length > 0 && !current.upstream?.is_alive
+        throw error
+    }
 }
 
 // Opens the session, with the recipients accepted so far.
@@ -129,7 +136,7 @@ exports.begin = async function (transaction) {
 // Haraka answers a refusal of the queue hook with 550 or 450, whatever it was; that of data_post as it is.
 exports.deliver = function (next, connection) {
     return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, async () => {
+        patiently(connection, this.plan.timeouts.client_command, async () => {
             const { transaction } = connection
             const { notes } = transaction
             if (notes.callout) throw new Refusal(550, '5.1.1 This address takes no mail')
@@ -138,10 +145,11 @@ exports.deliver = function (next, connection) {
             const message = await this.prepared(connection, original)
             if (connection.transaction !== transaction) return
             const { forward } = notes
+            if (forward.is_broken) throw new Refusal(451, LOST)
             // It may have lost patience while the client was sending.
             if (!forward.upstream.is_alive) {
                 await this.begin(transaction).catch(() => {
-                    throw new Refusal(451, '4.4.2 The connection to the destination was lost, try later')
+                    throw new Refusal(451, LOST)
                 })
             }
             try {
@@ -157,14 +165,21 @@ exports.deliver = function (next, connection) {
 // Octets as the client sent them, without dot-stuffing. Haraka would write the header as it understood it.
 function content(transaction) {
     transaction.header.header_list.length = 0
-    return new Promise((resolve) => transaction.message_stream.get_data(resolve))
+    return new Promise((resolve) =>
+        transaction.message_stream.get_data({ dot_stuffed: false }, (wire) => resolve(unstuffed(wire))),
+    )
 }
 
 exports.check = function (message) {
     const [head] = header.split(message)
     if (message.includes(0) || has_bare_cr(message)) throw new Refusal(550, '5.6.0 A bare CR or a NUL is in the message')
     if (/^[ \t]/.test(head)) throw new Refusal(550, '5.6.0 The header begins with a continuation line')
-    if (head.length > this.plan.limits.header_size) throw new Refusal(552, '5.3.4 The header is too large')
+    const { header_size, message_size, received_fields } = this.plan.limits
+    if (message.length > message_size) throw new Refusal(552, '5.3.4 The message is too large')
+    if (header.fields(head).filter((field) => /^received[ \t]*:/i.test(field)).length >= received_fields) {
+        throw new Refusal(554, '5.4.6 Too many Received fields: a loop')
+    }
+    if (head.length > header_size) throw new Refusal(552, '5.3.4 The header is too large')
 }
 
 // Haraka refuses a bare LF by itself.
@@ -183,7 +198,7 @@ exports.prepared = async function (connection, original) {
         helo: connection.hello.host,
         sender: mail_from.isNull() ? '' : `${mail_from.user}@${mail_from.host}`,
     }
-    const authentication = new Authentication(this.service, client, (name, type) => this.resolver.resolve(name, type))
+    const authentication = new Authentication(this.service, client, (name, type) => this.resolve(name, type))
     await authentication.verify(original)
     authentication.enforce()
     const ours = [...(await authentication.fields(original)), this.received(connection)].join('')
@@ -192,6 +207,14 @@ exports.prepared = async function (connection, original) {
         ? header.fields(head).filter((field) => !header.is_forged(field, this.plan.hostname)).join('')
         : head
     return Buffer.concat([Buffer.from(ours + kept, 'latin1'), rest])
+}
+
+// mailauth's SPF takes an include whose lookup fails in another way than by a time-out for no match.
+exports.resolve = function (name, type) {
+    return this.resolver.resolve(name, type).catch((error) => {
+        if (!['ENODATA', 'ENOTFOUND'].includes(error.code)) error.code = 'ETIMEOUT'
+        throw error
+    })
 }
 
 exports.received = function (connection) {
@@ -214,16 +237,4 @@ exports.accept = (next, connection) => next(OK, connection.transaction.notes.rep
 exports.abandon = (next, connection) => {
     connection.transaction?.notes.forward?.upstream?.quit()
     next()
-}
-
-// The client's time-out is for the client: it does not run while the next MTA is waited for.
-async function patiently(connection, act) {
-    const { client } = connection
-    const patience = connection.server.cfg?.main?.inactivity_timeout
-    client.setTimeout(0)
-    try {
-        return await act()
-    } finally {
-        client.setTimeout((patience ?? 300) * 1000)
-    }
 }

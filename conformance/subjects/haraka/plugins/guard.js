@@ -4,6 +4,7 @@
 const dns = require('node:dns')
 const net = require('node:net')
 const net_utils = require('haraka-net-utils')
+const { patiently } = require('../lib/patience')
 const { DSN, Refusal, refusing } = require('../lib/reply')
 const { is_ascii, unquoted } = require('../lib/address')
 
@@ -18,8 +19,10 @@ exports.register = function () {
     this.register_hook('connect_init', 'make_public', -50)
     this.register_hook('connect', 'count')
     this.register_hook('disconnect', 'discount')
+    this.register_hook('capabilities', 'offer_size')
     this.register_hook('mail', 'check_mail')
     this.register_hook('rcpt', 'check_rcpt', -50)
+    this.register_hook('unrecognized_command', 'check_starttls', -50)
     this.register_hook('unrecognized_command', 'answer_unknown', 50)
 }
 
@@ -60,6 +63,15 @@ function client_of(ip) {
     return net_utils.ipv6_reverse(ip).split('.').slice(16).join('.')
 }
 
+// Haraka counts the dots of transparency and of the end as part of a message. Its own limit is therefore
+// higher (connection.ini), and the plan's is kept here and in forward.js.
+exports.offer_size = function (next, connection) {
+    connection.capabilities = connection.capabilities.map((line) =>
+        line.startsWith('SIZE ') ? `SIZE ${this.plan.limits.message_size}` : line,
+    )
+    next()
+}
+
 exports.check_mail = function (next, connection, [from, parameters]) {
     return refusing(next, (text) => connection.logerror(text), async () => {
         for (const [name, value] of Object.entries(parameters)) {
@@ -73,7 +85,9 @@ exports.check_mail = function (next, connection, [from, parameters]) {
         }
         if (!is_ascii(from.user)) throw new Refusal(550, '5.6.7 The local part has to be ASCII')
         if (unquoted(from.user).length > LOCAL_MAX) throw new Refusal(550, '5.1.7 The local part is too long')
-        connection.transaction.notes.size = Number(parameters.SIZE ?? 0)
+        const size = Number(parameters.SIZE ?? 0)
+        if (size > this.plan.limits.message_size) throw new Refusal(552, '5.3.4 The message is too large')
+        connection.transaction.notes.size = size
         // Haraka's own text repeats the address, and with it octets beyond ASCII.
         next(OK, '2.1.0 Sender OK')
     })
@@ -87,7 +101,8 @@ exports.check_rcpt = function (next, connection, [rcpt, parameters]) {
         if (unquoted(rcpt.user).length > LOCAL_MAX) throw new Refusal(550, '5.1.3 The local part is too long')
         if (transaction.rcpt_to.length > this.plan.limits.recipients) throw new Refusal(452, '4.5.3 Too many recipients')
         if (!/^postmaster$/i.test(unquoted(rcpt.user))) {
-            const text = await this.listed(connection)
+            const patience = this.plan.timeouts.client_command
+            const text = await patiently(connection, patience, () => this.listed(connection))
             if (text) throw new Refusal(554, text)
         }
         next()
@@ -108,11 +123,20 @@ exports.listed = function (connection) {
     return connection.notes.listed
 }
 
-exports.answer_unknown = function (next, connection, [verb]) {
+// Haraka's tls plugin would accept both.
+exports.check_starttls = (next, connection, [verb, argument]) => {
+    if (!/^STARTTLS$/i.test(verb)) return next()
+    if (argument) return next(DENY, new DSN(501, '5.5.4 STARTTLS has no argument'))
+    if (connection.tls.enabled) return next(DENY, new DSN(503, '5.5.1 This session is encrypted already'))
+    next()
+}
+
+exports.answer_unknown = function (next, connection, [verb, argument]) {
     connection.errors++
     if (connection.errors >= this.plan.limits.bad_commands) {
         return next(DENYSOFTDISCONNECT, '4.7.0 Too many bad commands')
     }
+    if (/[\x00-\x1f]/.test(`${verb}${argument}`)) return next(DENY, new DSN(500, '5.5.2 Control character in a command'))
     const known = KNOWN.has(String(verb).toUpperCase())
     next(DENY, known ? new DSN(502, '5.5.1 Command not implemented') : new DSN(500, '5.5.1 Unknown command'))
 }
