@@ -15,7 +15,8 @@ const KNOWN = new Set(['AUTH', 'BDAT', 'EXPN', 'ETRN', 'TURN', 'ATRN', 'SEND', '
 exports.register = function () {
     this.plan = this.config.get('plan.json')
     this.resolver = new dns.promises.Resolver({ timeout: 1000, tries: 2 })
-    this.sessions = new Map()
+    this.sessions = new Map() // how many of each client
+    this.open = new Set()
     this.register_hook('connect_init', 'make_public', -50)
     this.register_hook('connect', 'count')
     this.register_hook('disconnect', 'discount')
@@ -44,17 +45,26 @@ exports.count = function (next, connection) {
     if (own >= sessions_per_client || all >= sessions) return next(DENYSOFTDISCONNECT, '4.7.0 Too many sessions, try later')
     this.sessions.set(client, own + 1)
     connection.notes.counted = client
+    this.open.add(connection)
     next()
 }
 
 exports.discount = function (next, connection) {
     const client = connection.notes.counted
+    this.open.delete(connection)
     if (client) {
         const left = this.sessions.get(client) - 1
         if (left) this.sessions.set(client, left)
         else this.sessions.delete(client)
     }
     next()
+}
+
+// Clients are told that the service ends (RFC 5321 3.8).
+exports.shutdown = function () {
+    for (const connection of this.open) {
+        connection.respond(421, '4.3.2 The service is shutting down', () => connection.disconnect())
+    }
 }
 
 // An IPv4 address, or an IPv6 /64.
