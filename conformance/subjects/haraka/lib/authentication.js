@@ -7,6 +7,8 @@ const { dkimSign } = require('mailauth/lib/dkim/sign')
 const { dkimVerify } = require('mailauth/lib/dkim/verify')
 const { dmarc } = require('mailauth/lib/dmarc')
 const { spf } = require('mailauth/lib/spf')
+const { parseFrom } = require('@haraka/email-address')
+const { lower } = require('./address')
 const { Refusal } = require('./reply')
 
 const MIN_KEY_BITS = 1024 // RFC 8301
@@ -45,23 +47,34 @@ class Authentication {
     // DMARC. mailauth finds the organizational domain by the Public Suffix List, as RFC 7489 has it.
     async judge() {
         const fields = this.dkim.headers.parsed.filter((field) => field.key === 'from')
-        const authors = this.dkim.headerFrom
-        const domains = new Set(authors.map((address) => address.split('@').slice(1).pop()?.toLowerCase()))
-        ;[this.author_domain] = domains
+        const texts = fields.map((field) => field.line.toString().replace(/^[^:]*:/, '').replace(/\r\n/g, '').trim())
         // A report often has a From field without an address.
-        if (!this.client.sender && authors.every((address) => !address.includes('@'))) return null
-        if (fields.length !== 1 || domains.size !== 1 || !this.author_domain || this.author_domain.startsWith('[')) {
+        if (!this.client.sender && !texts.some((text) => text.includes('@'))) return null
+        const domains = new Set(texts.flatMap(author_domains))
+        const [author_domain] = domains
+        if (fields.length !== 1 || domains.size !== 1 || !author_domain || author_domain.startsWith('[')) {
             throw new Refusal(550, '5.7.1 From has to name one domain')
         }
+        this.author_domain = author_domain
         const spf_passes = this.spf.status.result === 'pass'
         const passing = this.signatures.filter((one) => one.result === 'pass' && !one.underSized)
-        return dmarc({
-            headerFrom: [authors[0]],
+        const judged = await dmarc({
+            headerFrom: [`author@${author_domain}`],
             spfDomains: spf_passes ? [this.spf.domain] : [],
             dkimDomains: passing.map(({ id, domain, aligned }) => ({ id, domain, aligned })),
             arcResult: this.arc,
             resolver: this.resolve,
         })
+        // mailauth reports strict mode, and then aligns as in relaxed mode (RFC 7489 3.1).
+        if (judged.status.result === 'pass') {
+            const { spf: by_spf, dkim: by_dkim } = judged.alignment
+            const exact = (domain) => lower(domain) === author_domain
+            const aligned =
+                (by_spf.strict ? spf_passes && exact(this.spf.domain) : by_spf.result) ||
+                (by_dkim.strict ? passing.some((one) => exact(one.domain)) : by_dkim.result)
+            if (!aligned) judged.status.result = 'fail'
+        }
+        return judged
     }
 
     // Throws a Refusal.
@@ -140,6 +153,20 @@ class Authentication {
         const seal = { ...this.seal, i, cv: result, authResults: this.results(), signTime: new Date(), headerList: `dkim-signature:${SIGNED}` }
         const made = await createSeal(false, { headers, arc: chain, seal })
         return made.headers.map((field) => `${field.trimEnd()}\r\n`)
+    }
+}
+
+// The domains of the authors in a From field. mailauth's own reading takes many a field that is none, and
+// then a domain out of a quoted local part.
+function author_domains(text) {
+    try {
+        return parseFrom(text)
+            .flatMap((one) => one.addresses ?? [one])
+            .map((address) => lower(address.host ?? ''))
+    } catch {
+        // Not valid, but all readers agree: one address in angle brackets, and no other @.
+        const only = /^[^<>@]*<[^<>@]+@([^<>@\s]+)>[^<>@]*$/.exec(text)
+        return only ? [lower(only[1])] : []
     }
 }
 
