@@ -214,6 +214,7 @@ class Upstream {
     expect(kind, reply) {
         if (reply.code[0] === kind) return { code: reply.code, lines: reply.lines.map(harmless) }
         if (!/^[45]/.test(reply.code)) throw malformed()
+        if (reply.code === '421') this.quit()
         // The client's connection stays, so 421 would not be true.
         const code = reply.code === '421' ? 451 : Number(reply.code)
         throw new Refusal(code, reply.lines.map(harmless))
