@@ -15,7 +15,8 @@ const MIN_KEY_BITS = 1024 // RFC 8301
 const SETS_MAX = 50 // RFC 8617 4.2.1
 const WEEK_MS = 7 * 86400000
 const SIGNED =
-    'from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:mime-version:content-type:content-transfer-encoding'
+    'from:to:cc:subject:date:message-id:reply-to:in-reply-to:references:' +
+    'mime-version:content-type:content-transfer-encoding'
 
 const is_name = (text) => /^[\w-]+(\.[\w-]+)*$/.test(text)
 const quoted = (text) => `"${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`
@@ -27,11 +28,17 @@ class Authentication {
         this.service = service
         this.client = client
         this.resolve = resolve
+        this.signer = {
+            signingDomain: service.domain,
+            selector: service.selector,
+            privateKey: service.key,
+            algorithm: 'rsa-sha256',
+        }
     }
 
     async verify(message) {
         const { service, client, resolve: resolver } = this
-        this.seal = { signingDomain: service.domain, selector: service.selector, privateKey: service.key, algorithm: 'rsa-sha256' }
+        this.seal = { ...this.signer }
         const options = { resolver, minBitLength: MIN_KEY_BITS }
         const asked = { ip: client.ip, helo: client.helo, sender: client.sender, mta: service.hostname, resolver }
         ;[this.spf, this.dkim] = await Promise.all([
@@ -102,7 +109,8 @@ class Authentication {
             ...(this.signatures.length ? this.signatures.map((one) => one.text) : ['dkim=none']),
             `arc=${this.arc.status.result} smtp.remote-ip=${value(client.ip)}`,
         ]
-        found.push(this.dmarc ? `dmarc=${this.dmarc.status.result} header.from=${value(this.author_domain)}` : 'dmarc=none')
+        const from = this.dmarc && ` header.from=${value(this.author_domain)}`
+        found.push(this.dmarc ? `dmarc=${this.dmarc.status.result}${from}` : 'dmarc=none')
         return `${this.service.hostname};\r\n\t${found.join(';\r\n\t')}`
     }
 
@@ -129,16 +137,13 @@ class Authentication {
     }
 
     async signed(message) {
-        const { service } = this
         const now = Date.now()
         const made = await dkimSign(message, {
             canonicalization: 'relaxed/relaxed',
             signTime: new Date(now),
             expires: new Date(now + WEEK_MS),
             headerList: SIGNED,
-            signatureData: [
-                { signingDomain: service.domain, selector: service.selector, privateKey: service.key, algorithm: 'rsa-sha256' },
-            ],
+            signatureData: [this.signer],
         })
         if (made.errors?.length) throw made.errors[0].err
         return made.signatures
@@ -150,7 +155,14 @@ class Authentication {
         const i = (this.arc.i || 0) + 1
         if (i > SETS_MAX || (result === 'fail' && !shouldSeal)) return []
         const { headers, arc: chain } = this.dkim
-        const seal = { ...this.seal, i, cv: result, authResults: this.results(), signTime: new Date(), headerList: `dkim-signature:${SIGNED}` }
+        const seal = {
+            ...this.seal,
+            i,
+            cv: result,
+            authResults: this.results(),
+            signTime: new Date(),
+            headerList: `dkim-signature:${SIGNED}`,
+        }
         const made = await createSeal(false, { headers, arc: chain, seal })
         return made.headers.map((field) => `${field.trimEnd()}\r\n`)
     }

@@ -29,7 +29,9 @@ class Hosts {
         const usable = found.filter((host) => host.priority < Math.min(...own))
         const addresses = usable.flatMap((host) => host.addresses)
         if (addresses.length) return addresses
-        if (own.length && !usable.some((host) => host.failed)) throw new Refusal(554, '5.4.6 Mail for this destination would loop')
+        if (own.length && !usable.some((host) => host.failed)) {
+            throw new Refusal(554, '5.4.6 Mail for this destination would loop')
+        }
         if (found.some((host) => host.failed)) throw FAILED()
         if (found.some((host) => host.found)) throw new Refusal(451, '4.4.1 The destination has no usable address')
         throw new Refusal(550, '5.1.2 The destination has no mail server')
@@ -68,7 +70,8 @@ class Hosts {
     }
 
     is_self(host) {
-        return host.exchange.toLowerCase() === this.own_name || host.all.some((address) => this.own_addresses.includes(address))
+        const { exchange, all } = host
+        return exchange.toLowerCase() === this.own_name || all.some((address) => this.own_addresses.includes(address))
     }
 }
 

@@ -65,7 +65,8 @@ class Upstream {
 
     connected() {
         return new Promise((resolve, reject) => {
-            const timer = setTimeout(() => reject(new Error('time-out')), this.settings.timeouts.upstream_connect * 1000)
+            const { upstream_connect } = this.settings.timeouts
+            const timer = setTimeout(() => reject(new Error('time-out')), upstream_connect * 1000)
             this.socket.once('connect', () => {
                 clearTimeout(timer)
                 this.is_alive = true
@@ -124,9 +125,13 @@ class Upstream {
 
     // Commands
 
-    async mail(sender, size) {
+    check_size(size) {
         const limit = Number(this.offers('SIZE')?.[1] ?? 0)
         if (limit && size > limit) throw new Refusal(552, '5.3.4 The message is too large for the destination')
+    }
+
+    async mail(sender, size) {
+        this.check_size(size)
         const parameters = [
             this.offers('SIZE') && size ? ` SIZE=${size}` : '',
             this.offers('8BITMIME') ? ' BODY=8BITMIME' : '',
@@ -139,8 +144,7 @@ class Upstream {
     }
 
     async data(message) {
-        const limit = Number(this.offers('SIZE')?.[1] ?? 0)
-        if (limit && message.length > limit) throw new Refusal(552, '5.3.4 The message is too large for the destination')
+        this.check_size(message.length)
         if (!this.offers('8BITMIME') && message.some((octet) => octet > 0x7f)) {
             throw new Refusal(554, '5.6.3 The destination does not take 8-bit content')
         }
@@ -192,7 +196,8 @@ class Upstream {
 
     take(line) {
         const [, code, separator, text = ''] = /^([2-5][0-9]{2})(?:([ -])(.*))?$/.exec(line) ?? []
-        if (!code || (this.lines.length && this.code !== code) || this.lines.length === LINES_MAX) return this.fail(malformed())
+        const is_other = this.lines.length > 0 && this.code !== code
+        if (!code || is_other || this.lines.length === LINES_MAX) return this.fail(malformed())
         this.code = code
         this.lines.push(text)
         if (separator === '-') return

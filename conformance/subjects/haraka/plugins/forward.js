@@ -56,8 +56,9 @@ exports.route = function (next, connection, [rcpt]) {
             const forwarding = ours ?? this.plan.hostname
             const reply = await this.ask(transaction, forwarding, to)
             // Gone, or abandoned by its client, in the meantime.
-            if (connection.transaction !== transaction) return transaction.notes.forward?.upstream.quit()
-            transaction.notes.recipients = [...(transaction.notes.recipients ?? []), `${rcpt.user}@${rcpt.host || forwarding}`]
+            if (connection.transaction !== transaction) return transaction.notes.forward?.upstream?.quit()
+            transaction.notes.recipients ??= []
+            transaction.notes.recipients.push(`${rcpt.user}@${rcpt.host || forwarding}`)
             next(OK, reply.lines)
         }),
     )
@@ -97,9 +98,11 @@ exports.ask = async function (transaction, forwarding, to) {
     if (forward?.is_broken) throw new Refusal(451, LOST)
     // One transaction here is one transaction there.
     const same = forward && forward.forwarding === forwarding && forward.domain === to_domain
-    if (forward && !same && forward.recipients.length) throw new Refusal(452, '4.5.3 This recipient in another transaction, please')
-    if (!same || !forward.upstream.is_alive) {
-        forward?.upstream.quit()
+    if (forward && !same && forward.recipients.length) {
+        throw new Refusal(452, '4.5.3 This recipient in another transaction, please')
+    }
+    if (!same || !forward.upstream?.is_alive) {
+        forward?.upstream?.quit()
         const { mail_from } = transaction
         const from = mail_from.isNull() ? '' : `${quoted(unquoted(mail_from.user))}@${mail_from.host}`
         const sender = from && this.srs.rewrite(from, forwarding)
@@ -172,7 +175,9 @@ function content(transaction) {
 
 exports.check = function (message) {
     const [head] = header.split(message)
-    if (message.includes(0) || has_bare_cr(message)) throw new Refusal(550, '5.6.0 A bare CR or a NUL is in the message')
+    if (message.includes(0) || has_bare_cr(message)) {
+        throw new Refusal(550, '5.6.0 A bare CR or a NUL is in the message')
+    }
     if (/^[ \t]/.test(head)) throw new Refusal(550, '5.6.0 The header begins with a continuation line')
     const { header_size, message_size, received_fields } = this.plan.limits
     if (message.length > message_size) throw new Refusal(552, '5.3.4 The message is too large')

@@ -42,7 +42,9 @@ exports.count = function (next, connection) {
     const all = [...this.sessions.values()].reduce((sum, one) => sum + one, 0)
     const client = client_of(connection.remote.ip)
     const own = this.sessions.get(client) ?? 0
-    if (own >= sessions_per_client || all >= sessions) return next(DENYSOFTDISCONNECT, '4.7.0 Too many sessions, try later')
+    if (own >= sessions_per_client || all >= sessions) {
+        return next(DENYSOFTDISCONNECT, '4.7.0 Too many sessions, try later')
+    }
     this.sessions.set(client, own + 1)
     connection.notes.counted = client
     this.open.add(connection)
@@ -109,7 +111,9 @@ exports.check_rcpt = function (next, connection, [rcpt, parameters]) {
         if (Object.keys(parameters).length) throw new Refusal(555, '5.5.4 No parameters are offered here')
         if (!is_ascii(rcpt.user)) throw new Refusal(553, '5.6.7 The local part has to be ASCII')
         if (unquoted(rcpt.user).length > LOCAL_MAX) throw new Refusal(550, '5.1.3 The local part is too long')
-        if (transaction.rcpt_to.length > this.plan.limits.recipients) throw new Refusal(452, '4.5.3 Too many recipients')
+        if (transaction.rcpt_to.length > this.plan.limits.recipients) {
+            throw new Refusal(452, '4.5.3 Too many recipients')
+        }
         if (!/^postmaster$/i.test(unquoted(rcpt.user))) {
             const patience = this.plan.timeouts.client_command
             const text = await patiently(connection, patience, () => this.listed(connection))
@@ -146,7 +150,9 @@ exports.answer_unknown = function (next, connection, [verb, argument]) {
     if (connection.errors >= this.plan.limits.bad_commands) {
         return next(DENYSOFTDISCONNECT, '4.7.0 Too many bad commands')
     }
-    if (/[\x00-\x1f]/.test(`${verb}${argument}`)) return next(DENY, new DSN(500, '5.5.2 Control character in a command'))
+    if (/[\x00-\x1f]/.test(`${verb}${argument}`)) {
+        return next(DENY, new DSN(500, '5.5.2 Control character in a command'))
+    }
     const known = KNOWN.has(String(verb).toUpperCase())
     next(DENY, known ? new DSN(502, '5.5.1 Command not implemented') : new DSN(500, '5.5.1 Unknown command'))
 }
