@@ -163,10 +163,16 @@ class Lab:
             transcript,
             server_tls,
             self.patience,
-            self.subject.has_mail,
+            self.mail_left,
         )
         upstream.start()
         return upstream
+
+    def mail_left(self) -> bool | None:
+        """Whether the subject has anything left to deliver; None where its queue does not say: one that
+        answers in the session is busy upstream before it has a message."""
+        left = self.subject.has_mail()
+        return left or (None if "in-session" in self.subject.capabilities else left)
 
     def host_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for an upstream of that slot, never used again: a subject with a

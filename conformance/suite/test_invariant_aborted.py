@@ -230,7 +230,7 @@ def killed_at(world: World, stage: str) -> bytes:
     client.line(f"RCPT TO:<{world.info}>")
     if stage in ("data", "end"):
         expect_reply(client.read_reply(), 250, to="RCPT")
-        expect_reply(client.data(), 354, to="DATA")
+        data_granted(world, client)
         client.send(world.message("X-Mark: killed") + b".\r\n")
     gate.wait_until_reached(world.patience)
     world.kill_subject()
