@@ -67,7 +67,7 @@ class Commons:
         plan = self._plan
         own = [address for address in (plan.ipv4, plan.ipv6) if address]
         if self._subject.needs_namespace:
-            namespace.configure(own)
+            namespace.configure(own, sources=own)
         else:
             namespace.configure([], sources=own)
         for path in sorted((FIXTURES / "zones").glob("*.zone")):

@@ -127,7 +127,6 @@ def configure(own_addresses: Iterable[str], sources: Iterable[str] = ()) -> None
     would be the address that he connects to.
     """
     lines = ["link set lo up"]
-    source = {}
     for address in own_addresses:
         length = "128 dev lo nodad" if ":" in address else "32 dev lo"
         lines.append(f"address add {address}/{length}")
