@@ -179,6 +179,7 @@ class Runner:
             if result.outcome == Outcome.FAIL:
                 self._failed.update(result.clauses)
             report.conform = json.dumps(asdict(result))
+            report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:

@@ -42,7 +42,7 @@ FAILURES_SHOWN = 25
 
 # Seconds to the first line of progress in a log, and between the next ones.
 FIRST_LINE_S = 2.0
-NEXT_LINE_S = 10.0
+NEXT_LINE_S = 5.0
 
 
 def shown(text: str) -> str:

@@ -56,14 +56,18 @@ class TestResult:
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
     late: bool = False  # an error, as the lab itself was too late
+    known: dict[str, str] | None = None  # verdict, reason, hint of a known failure
     lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
     def facts(self) -> list[tuple[str, str]]:
         """The facts of a failure, in reading order."""
+        known = self.known or {}
         named = [
             ("expected", self.expected),
             ("actual", self.actual),
             ("reason", self.reason),
+            ("known", known and f"{known['reason']} ({known['verdict']})"),
+            ("hint", known.get("hint")),
             ("details", self.details if self.outcome == Outcome.ERROR else None),
             ("where", self.where),
             ("transcript", self.transcript),
@@ -169,6 +173,18 @@ class Run:
     tests: list[TestResult]
     waivers: list[Waiver] = field(default_factory=list)
     failure: str | None = None  # why the lab or the subject could not run
+    title: str = ""  # what the MTA calls itself
+    banner: str = ""  # the first line of its greeting
+    role: str = "relay"  # in which it was tested
+    roles: tuple[str, ...] = ("relay",)  # that it declares
+    capabilities: tuple[str, ...] = ()
+    limits: dict[str, int] = field(default_factory=dict)
+    timeouts: dict[str, float] = field(default_factory=dict)
+    suite: dict[str, str] = field(default_factory=dict)  # see suite_identity()
+    # Where the subject has a list of known failures:
+    regressions: bool = False  # only failures that are not on it count
+    mended: list[str] | None = None  # its entries that no longer fail
+    new: list[str] | None = None  # ids of tests that fail and are not on it
 
     @property
     def strict(self) -> bool:
@@ -203,6 +219,26 @@ class Run:
             for result in self.clauses
             if result.verdict == Outcome.FAIL and result.gates(self.gate)
         ]
+
+    def excuse(self, test: TestResult) -> str | None:
+        """Why a test's failure is none of the run's, or None if it is: known where only regressions
+        count, or of clauses that do not gate or are waived. It is the run's where no selected clause
+        says otherwise."""
+        if self.regressions and test.known:
+            return f"known failure: {test.known['reason']}"
+        named = [r for r in self.clauses if r.clause.id in test.clauses]
+        if not named or any(result.gates(self.gate) for result in named):
+            return None
+        waivers = dict.fromkeys(r.waiver.reason for r in named if r.waiver)
+        return f"waived: {'; '.join(waivers)}" if waivers else "does not gate"
+
+    def headings(self) -> list[tuple[str, Counter[Outcome]]]:
+        """The number of clauses by verdict under each heading, in the catalogue's order."""
+        numbers: dict[str, Counter[Outcome]] = {}
+        for result in self.clauses:
+            number = numbers.setdefault(result.clause.heading, Counter())
+            number[result.verdict] += 1
+        return list(numbers.items())
 
     def count(self, *outcomes: Outcome) -> int:
         """Tests with one of these outcomes."""
@@ -245,8 +281,8 @@ class Run:
 
 def judge(clauses: Iterable[Clause], tests: Iterable[TestResult]) -> list[ClauseResult]:
     """The clauses with the tests that name them."""
-    results = list(tests)
-    return [
-        ClauseResult(clause, [test for test in results if clause.id in test.clauses])
-        for clause in clauses
-    ]
+    naming: dict[str, list[TestResult]] = {}
+    for test in tests:
+        for name in dict.fromkeys(test.clauses):
+            naming.setdefault(name, []).append(test)
+    return [ClauseResult(clause, naming.get(clause.id, [])) for clause in clauses]

@@ -30,6 +30,7 @@ class Folder(Subject):
         self.description = description
         self.name = description.name
         self.title = description.title
+        self.roles = description.roles
         self.capabilities = description.capabilities
         self.limits = description.limits
         self.timeouts = description.timeouts

@@ -142,9 +142,7 @@ def prepare(subject: str) -> None:
             f"as root, run: scripts/setup --subject {subject} (it makes a root directory of its own)"
         )
     base = make_base()
-    say(
-        f"installing {', '.join(description.packages)} in {directory}/"
-    )
+    say(f"installing {', '.join(description.packages)} in {directory}/")
     root = directory / "root"
     _remove(directory)
     directory.mkdir(parents=True)

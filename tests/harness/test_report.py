@@ -18,9 +18,10 @@ import conformance.report
 from conformance.clauses import Clause
 from conformance.quotes import anchors
 from conformance.report import console as terminal
-from conformance.report.files import to_json, write_files
+from conformance.report.files import write_files
 from conformance.report.html import to_html, to_specification
 from conformance.report.model import Outcome, Run, TestResult, Waiver, judge
+from conformance.report.results import to_json
 
 TODAY = datetime.date(2026, 1, 2)
 HOSTILE = "\x00\x1b[2J</pre><script>alert(1)</script>\r\u202e\ud800[/red]\\"
@@ -154,7 +155,7 @@ def test_the_decisions_are_beside_the_report_with_the_clauses_that_cite_them(
 
 
 def test_a_decision_that_no_clause_cites_is_shown_too() -> None:
-    document = Document(to_specification(a_run([], [])))
+    document = Document(to_specification([], "index.html"))
     assert "A 421 from the upstream becomes 451" in document.text
     assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
 
@@ -265,8 +266,10 @@ def test_hundreds_of_failures_with_long_transcripts_stay_below_two_megabytes(
 def test_every_key_of_the_results_is_described(tmp_path: Path) -> None:
     test = TestResult(**{f.name: "x" for f in fields(TestResult)})  # type: ignore[arg-type]
     test.clauses, test.outcome = ["AB-01"], Outcome.FAIL
+    test.known = {"verdict": "right", "reason": "because"}
     run = a_run([replace(clause(1), capability="srs")], [test, a_test(1, "skipped")])
     run.apply_waivers([Waiver("AB-01", "known", TODAY)], TODAY)
+    run.title, run.banner, run.mended, run.new = "An MTA", "220 hi", [], []
     document = json.loads(to_json(run, TODAY))
     text = conformance.report.__doc__ or ""
     described = {
