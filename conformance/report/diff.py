@@ -26,6 +26,7 @@ _OF_THE_RUN = re.compile(r"[\w-]*[0-9]{4}[\w-]*")
 
 # Of what a subject sent.
 FACT_LENGTH = 300
+NAMES_SHOWN = 25
 
 # The kinds, with what the console says of each; those of WORSE_KINDS are worse.
 KINDS = {
@@ -216,7 +217,10 @@ def print_difference(difference: Difference, console: Console) -> None:
         line("")
         line(f"{words} ({len(changes)})", "bold red" if kind in WORSE_KINDS else "bold")
         if kind in ("added", "removed", "missing"):
-            line(f"  {' '.join(change.clause for change in changes)}")
+            names = [change.clause for change in changes]
+            rest = len(names) - NAMES_SHOWN
+            more = f" and {rest} more" if rest > 0 else ""
+            line(f"  {' '.join(names[:NAMES_SHOWN])}{more}")
             continue
         for change in changes:
             _print_change(change, line)

@@ -67,8 +67,11 @@ class Row:
 def to_html(run: Run, directory: Path, today: datetime.date) -> str:
     """The report in `directory`, where the transcripts are."""
     failures = _failures(run, directory)
-    # Those that gate come first.
-    results = sorted(run.clauses, key=lambda result: not result.gates(run.gate))
+    # Those that gate come first, and what was observed before what is not known.
+    results = sorted(
+        run.clauses,
+        key=lambda r: (not r.gates(run.gate), r.verdict != Outcome.FAIL),
+    )
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
     titles = {test.id: f"{' '.join(test.clauses)} {test.title}" for test in run.tests}
     return render(
@@ -165,7 +168,9 @@ def _failures(run: Run, directory: Path) -> dict[str, Failure]:
     """Every failure by its test's id, each with its share of the page."""
     tests = [test for test in run.tests if test.outcome in BAD]
     facts = fair_facts(tests, FACTS_SIZE, size_in_html)
-    transcripts = fair_transcripts(tests, directory, TRANSCRIPTS_SIZE, size_in_html)
+    transcripts = fair_transcripts(
+        [(test, directory) for test in tests], TRANSCRIPTS_SIZE, size_in_html
+    )
     return {
         test.id: Failure(number, test, some, transcript)
         for number, (test, some, transcript) in enumerate(

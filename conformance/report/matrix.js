@@ -165,7 +165,8 @@ function paragraph(parts, kind) {
 
 function factsOf(test) {
   const list = element("dl");
-  for (const [name, text] of test.facts) {
+  const known = (test.known || []).map(([name, number]) => [name, data.once[number]]);
+  for (const [name, text] of [...test.facts, ...known]) {
     const value = element("dd");
     value.append(element("code", text));
     list.append(element("dt", name), value);
@@ -176,7 +177,7 @@ function factsOf(test) {
 function testOf(test) {
   const box = element("article");
   const title = element("h3");
-  title.append(element("span", test.outcome, { class: `verdict ${test.outcome}` }), ` ${data.titles[test.title]}`);
+  title.append(element("span", test.outcome, { class: `verdict ${test.outcome}` }), ` ${data.once[test.title]}`);
   box.append(title, factsOf(test));
   if (test.transcript) {
     box.append(element("h4", "transcript"), element("pre", test.transcript, { tabindex: "0" }));
@@ -189,7 +190,7 @@ function othersOf(entry, tests) {
   const list = element("ul");
   for (const test of tests) {
     const reason = test.reason ? `: ${test.reason}` : "";
-    list.append(element("li", `${data.titles[test.title]} (${test.outcome}${reason})`));
+    list.append(element("li", `${data.once[test.title]} (${test.outcome}${reason})`));
   }
   if (entry.more) list.append(element("li", `${entry.more} more in the run's own report`));
   return list;

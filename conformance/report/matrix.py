@@ -24,7 +24,7 @@ from conformance.report.html import telling_first
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
 from conformance.report.pages import own, render
 from conformance.report.results import Record
-from conformance.report.room import fair_facts, fair_transcripts
+from conformance.report.room import FACT_LENGTH, fair_facts, fair_transcripts
 from conformance.report.text import shortened, visible
 from conformance.sources import DECISIONS_URL
 
@@ -36,6 +36,7 @@ FACTS_SIZE = 1_400_000
 TRANSCRIPTS_SIZE = 2_400_000
 DETAILED_MAX = 3  # failed tests of a clause and a subject that are shown in full
 REASON_LENGTH = 300
+KNOWN = ("known", "hint")  # facts that many tests have in common
 
 
 @dataclass
@@ -227,62 +228,87 @@ def size_in_script(text: str) -> int:
 
 
 def _data(matrix: Matrix, directory: Path) -> dict[str, Any]:
-    """What the script shows: the clauses by id, the titles of tests, and the runs by "COLUMN ROLE"."""
-    titles: dict[str, int] = {}
+    """What the script shows: the clauses by id, the runs by "COLUMN ROLE", and what is said of many
+    tests, once: their titles, and the reasons of known failures."""
     runs = {
         f"{number} {role}": record
         for number, column in enumerate(matrix.columns)
         for role, record in column.records.items()
     }
+    details = _details(list(runs.values()))
+    once = Once()
     return {
         "clauses": {
             row.clause.id: {
                 "quote": row.clause.quote,
                 "source": row.clause.source,
                 "url": row.clause.source_url,
-                "roles": row.clause.roles,
             }
             for block in matrix.blocks
             for group in block.groups
             for row in group.rows
         },
         "runs": {
-            name: _run(record, len(runs), titles, directory)
+            name: _run(record, details, once, _place(record, directory))
             for name, record in runs.items()
         },
-        "titles": list(titles),
+        "once": once.texts,
+    }
+
+
+class Once:
+    """Texts that are on the page once, and referred to by number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        shown = shortened(visible(text), FACT_LENGTH)
+        return self._numbers.setdefault(shown, len(self._numbers))
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self._numbers)
+
+
+def _chosen(run: Run) -> dict[str, list[TestResult]]:
+    """The tests that are shown of each clause, failures first."""
+    failed = {test.id for test in run.tests if test.outcome in BAD}
+    return {
+        result.clause.id: telling_first(result.tests, failed)[:TESTS_SHOWN]
+        for result in run.clauses
+    }
+
+
+Details = dict[tuple[Path, str], dict[str, Any]]
+
+
+def _details(records: Sequence[Record]) -> Details:
+    """The facts and transcripts of failed tests, by report and id; all of them share the page."""
+    tests = {
+        (record.path, test.id): (test, record.directory)
+        for record in records
+        for chosen in _chosen(record.run).values()
+        for test in [test for test in chosen if test.outcome in BAD][:DETAILED_MAX]
+    }
+    facts = fair_facts(
+        [test for test, _ in tests.values()], FACTS_SIZE, size_in_script, KNOWN
+    )
+    transcripts = fair_transcripts(
+        list(tests.values()), TRANSCRIPTS_SIZE, size_in_script
+    )
+    return {
+        key: {"facts": some, "transcript": text}
+        for key, some, text in zip(tests, facts, transcripts)
     }
 
 
 def _run(
-    record: Record, runs: int, titles: dict[str, int], directory: Path
+    record: Record, details: Details, once: Once, place: str | None
 ) -> dict[str, Any]:
-    """A run with its tests, those of the failures with facts and transcript as far as the run's part of
-    the page allows."""
     run = record.run
-    failed = {test.id: test for test in run.tests if test.outcome in BAD}
-    chosen = {
-        result.clause.id: telling_first(result.tests, failed)[:TESTS_SHOWN]
-        for result in run.clauses
-    }
+    chosen = _chosen(run)
     shown = {test.id: test for tests in chosen.values() for test in tests}
-    detailed = {
-        test.id: test
-        for tests in chosen.values()
-        for test in [test for test in tests if test.id in failed][:DETAILED_MAX]
-    }
-    facts = fair_facts(list(detailed.values()), FACTS_SIZE // runs, size_in_script)
-    transcripts = fair_transcripts(
-        list(detailed.values()),
-        record.directory,
-        TRANSCRIPTS_SIZE // runs,
-        size_in_script,
-    )
-    details: dict[str, dict[str, Any]] = {
-        name: {"facts": some, "transcript": text}
-        for name, some, text in zip(detailed, facts, transcripts)
-    }
-    place = _place(record, directory)
     index = {name: number for number, name in enumerate(shown)}
     return {
         "place": place,
@@ -293,7 +319,7 @@ def _run(
             for result in run.clauses
         },
         "tests": [
-            _test(test, titles, details.get(test.id, {}), place)
+            _test(test, once, details.get((record.path, test.id), {}), place)
             for test in shown.values()
         ],
     }
@@ -329,10 +355,12 @@ def note_of(result: ClauseResult, run: Run) -> str:
 
 
 def _test(
-    test: TestResult, titles: dict[str, int], details: dict[str, Any], place: str | None
+    test: TestResult, once: Once, details: dict[str, Any], place: str | None
 ) -> dict[str, Any]:
-    title = titles.setdefault(visible(test.title), len(titles))
-    entry = {"title": title, "outcome": test.outcome, **details}
+    entry = {"title": once.number(test.title), "outcome": test.outcome, **details}
+    known = [(name, once.number(text)) for name, text in test.facts() if name in KNOWN]
+    if known:
+        entry["known"] = known
     if test.outcome != Outcome.PASS and test.reason and not details:
         entry["reason"] = shortened(visible(test.reason), REASON_LENGTH)
     if test.transcript is not None and place is not None and test.outcome in BAD:

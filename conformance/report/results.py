@@ -58,6 +58,7 @@ def to_document(run: Run, today: datetime.date) -> dict[str, Any]:
             {
                 "title": run.title or None,
                 "banner": run.banner or None,
+                "suite": run.suite or None,
                 "mended": run.mended,
                 "new": run.new,
             }
@@ -70,7 +71,6 @@ def to_document(run: Run, today: datetime.date) -> dict[str, Any]:
         "capabilities": list(run.capabilities),
         "limits": run.limits,
         "timeouts": run.timeouts,
-        "suite": run.suite,
         "headings": [
             {"heading": heading, "verdicts": _in_order(number)}
             for heading, number in run.headings()

@@ -6,7 +6,7 @@ the cost of another that is not shown at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 
 from conformance.report.model import TestResult
@@ -53,13 +53,15 @@ def _within(text: str, share: int, size: Size, cut: Cut) -> str:
     return shown if length > 0 else ""
 
 
-def fair_facts(tests: Sequence[TestResult], room: int, size: Size) -> list[Facts]:
-    """The facts of each test, but for its transcript."""
+def fair_facts(
+    tests: Sequence[TestResult], room: int, size: Size, without: Container[str] = ()
+) -> list[Facts]:
+    """The facts of each test, but for its transcript and those that are shown otherwise."""
     named = [
         (number, name, shortened(visible(text), FACT_LENGTH))
         for number, test in enumerate(tests)
         for name, text in test.facts()
-        if name != "transcript"
+        if name != "transcript" and name not in without
     ]
     facts: list[Facts] = [[] for _ in tests]
     texts = fair([text for _, _, text in named], room, size)
@@ -70,12 +72,12 @@ def fair_facts(tests: Sequence[TestResult], room: int, size: Size) -> list[Facts
 
 
 def fair_transcripts(
-    tests: Sequence[TestResult], directory: Path, room: int, size: Size
+    tests: Sequence[tuple[TestResult, Path]], room: int, size: Size
 ) -> list[str]:
-    """Both ends of each test's transcript in the report in `directory`."""
+    """Both ends of each test's transcript; with each test goes the directory of its report."""
     texts = [
         visible(ends_of(_transcript(test, directory), TRANSCRIPT_LENGTH))
-        for test in tests
+        for test, directory in tests
     ]
     return fair(texts, room, size, ends_of)
 
