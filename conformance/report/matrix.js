@@ -232,6 +232,8 @@ function open(cell) {
 }
 
 panel.addEventListener("close", () => {
+  // The event comes late, and another cell may have been opened since.
+  if (panel.open) return;
   history.replaceState(null, "", " ");
   if (current) current.focus();
 });

@@ -240,8 +240,8 @@ def _data(matrix: Matrix, directory: Path) -> dict[str, Any]:
     return {
         "clauses": {
             row.clause.id: {
-                "quote": row.clause.quote,
-                "source": row.clause.source,
+                "quote": visible(row.clause.quote),
+                "source": visible(row.clause.source),
                 "url": row.clause.source_url,
             }
             for block in matrix.blocks

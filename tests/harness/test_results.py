@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from reports import HOSTILE, TODAY, a_run, a_test, clause
-from running import Conform
+from running import GREETER, ROOT, Conform
 
 from conformance.clauses import load_catalogue
 from conformance.report.files import write_files
@@ -226,3 +226,8 @@ def test_a_subject_in_a_folder_is_reported_by_its_name(
     run = conform(PASSING, "--subject", str(folder))
     assert run.status == 3
     assert (run.results["subject"], run.results["title"]) == ("my-mta", "Mine")
+
+
+def test_a_test_is_repeated_from_the_projects_directory(conform: Conform) -> None:
+    (test,) = conform(PASSING).results["tests"]
+    assert f"--binary {GREETER.relative_to(ROOT)} -k {NAMES[0]} -v" in test["command"]
