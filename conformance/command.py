@@ -25,8 +25,10 @@ from conformance.clauses import (
 )
 from conformance.lab import namespace
 from conformance.lab.plan import make_plan
+from conformance.matrix import MatrixError, folders_of, run_matrix
 from conformance.options import parse, settings_of
 from conformance.output import replace_standard_streams, status_of_output
+from conformance.report.commands import COMMANDS
 from conformance.report.console import list_clauses, report
 from conformance.report.files import write_files
 from conformance.report.model import (
@@ -203,12 +205,27 @@ def show(run: Run, settings: Settings, console: Console) -> int:
     return status
 
 
+def run_subjects(
+    settings: Settings, subjects: list[str], arguments: list[str], console: Console
+) -> int:
+    """--matrix: one run after the other."""
+    try:
+        folders = folders_of(subjects)
+    except MatrixError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        return USAGE
+    return run_matrix(folders, Path(settings.report), arguments, console)
+
+
 def main(arguments: list[str]) -> int:
-    options = parse(arguments)
-    settings = settings_of(options)
     console = Console(
         file=sys.stdout, no_color=True if os.environ.get("NO_COLOR") else None
     )
+    if arguments and arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]](arguments[1:], console)
+    options = parse(arguments)
+    settings = settings_of(options)
     try:
         catalogue = load_catalogue()
         waivers = load_waivers(Path(settings.waivers)) if settings.waivers else []
@@ -235,6 +252,8 @@ def main(arguments: list[str]) -> int:
     if options.list:
         list_clauses(chosen, console)
         return 0
+    if options.matrix is not None:
+        return run_subjects(settings, options.matrix, arguments, console)
     if not options.shell and not can_report(settings):
         return USAGE
     ended = enter_lab(settings, arguments)

@@ -28,9 +28,14 @@ examples:
   scripts/conform --target 10.25.0.1:25 --name "Example MTA 7" --capabilities mta.yaml
                                                 that MTA, running, inside `unshare -nm`
   scripts/conform --shell                       a shell in the lab, to send mail by hand
+  scripts/conform --matrix reference,postfix    several, and one page of them all
+  scripts/conform merge RUN... [--report DIR]   that page from reports that exist
+  scripts/conform diff OLD NEW [--json]         what is new, mended and changed; 1 if anything is worse
 
 reports (in reports/, or --report DIR):
-  index.html for readers, results.json and junit.xml for programs, transcripts/ of all tests
+  index.html and summary.md for readers, results.json, junit.xml and results.tap for programs,
+  badge.svg, badge.json, transcripts/ of all tests; matrix.html with --matrix and merge.
+  results.jsonl has the results so far while a run lasts
 
 exit status:
   0    the subject conforms: no gating clause failed
@@ -49,7 +54,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The options; exits with status 2 if they are wrong."""
     parser = argparse.ArgumentParser(
         prog="scripts/conform",
-        usage="%(prog)s [option]...",
+        usage="%(prog)s [option]... | merge RUN... | diff OLD NEW",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -106,6 +111,14 @@ def capabilities(text: str) -> list[str]:
     return names
 
 
+def subjects(text: str) -> list[str]:
+    """The names and folders in a comma-separated list."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError("no subject")
+    return found
+
+
 def _add_subject(group: argparse._ArgumentGroup) -> None:
     whom = group.add_mutually_exclusive_group()
     whom.add_argument(
@@ -120,6 +133,12 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         metavar="HOST:PORT",
         help="an MTA that is already running in this network namespace (conformance/subjects/README.md, "
         '"An MTA that runs already")',
+    )
+    whom.add_argument(
+        "--matrix",
+        metavar="NAME|FOLDER,...",
+        type=subjects,
+        help="several subjects, one after the other: a report of each in its own directory, and matrix.html",
     )
     whom.add_argument(
         "--check-subject",

@@ -7,6 +7,7 @@ It is loaded by `conform` (-p conformance.plugin), not for use with pytest alone
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shlex
@@ -24,7 +25,7 @@ from conformance.lab import Lab, World
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.report.model import Outcome, TestResult
 from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
-from conformance.subjects import make_subject
+from conformance.subjects import make_subject, names
 from conformance.subjects.base import Subject, SubjectUnavailable
 
 
@@ -63,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Runner(settings), "conform-runner")
 
 
+def _from_root(path: str) -> str:
+    """A path as typed in the project's directory, for a shell."""
+    return shlex.quote(os.path.relpath(os.path.abspath(path), ROOT))
+
+
 def reproduce_command(settings: Settings, ids: list[str]) -> str:
     """A command that repeats the tests of a clause."""
     words = ["scripts/conform"]
@@ -78,13 +84,15 @@ def reproduce_command(settings: Settings, ids: list[str]) -> str:
         if settings.client_address_by != "none":
             words.append(f"--client-address-by {settings.client_address_by}")
     elif settings.subject != "reference":
-        words.append(f"--subject {settings.subject}")
+        known = settings.subject in names()
+        subject = settings.subject if known else _from_root(settings.subject)
+        words.append(f"--subject {subject}")
     if settings.without:
         words.append(f"--without {','.join(settings.without)}")
     if settings.timeout_scale != 1.0:
         words.append(f"--timeout-scale {settings.timeout_scale:g}")
     if settings.binary:
-        words.append(f"--binary {settings.binary}")
+        words.append(f"--binary {_from_root(settings.binary)}")
     if settings.broken_clause:
         words.append(f"--break {settings.broken_clause}")
     if ids:
@@ -223,6 +231,7 @@ class Runner:
             if result.outcome == Outcome.FAIL:
                 self._failed.update(result.clauses)
             report.conform = json.dumps(asdict(result))
+            report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,13 @@ from rich.console import Console
 
 from conformance.clauses import LEVELS, Clause
 from conformance.report.console import Progress
+from conformance.report.files import remove_files
+from conformance.report.identity import suite_identity
 from conformance.report.model import Outcome, Run, TestResult, judge
+from conformance.report.results import Journal
 from conformance.plugin import RUNS_FIRST
 from conformance.settings import ROOT, Settings, is_sanity
-from conformance.subjects import make_subject
+from conformance.subjects import description_of, make_subject, names
 from conformance.subjects.base import SubjectUnavailable
 from conformance.target import prepared
 
@@ -38,10 +41,12 @@ ONE_LAB_SECONDS_MAX = 2.0
 class Collector:
     """A pytest plugin that gathers the results of the workers' tests."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, journal: Journal, run: Run) -> None:
         self.tests: dict[str, TestResult] = {}
         self.failure: str | None = None
         self._progress = progress
+        self._journal = journal
+        self._run = run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = getattr(report, "conform", None)
@@ -55,6 +60,12 @@ class Collector:
             self._progress.add(result)
         # An error in teardown outweighs the test's own outcome.
         self.tests[result.id] = result
+        if not result.lab_failure:
+            self._journal.add(result)
+        banner = json.loads(getattr(report, "conform_banner", '""'))
+        if banner and not self._run.banner:
+            self._run.banner = banner
+            self._journal.note(banner=banner)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._progress.expect(len(session.items))
@@ -162,40 +173,68 @@ def run_tests(
     settings: Settings, chosen: list[Clause], complete: bool, console: Console
 ) -> Run:
     """Runs the suite and returns all that is to be reported."""
-    started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+    clock = time.monotonic()
     progress = Progress(console, settings.verbose)
-    collector = Collector(progress)
-    failure, version = None, "?"
-    name = settings.name or settings.target or settings.subject
+    report = Path(settings.report)
     for earlier in (settings.transcripts, settings.logs):
         shutil.rmtree(earlier, ignore_errors=True)
+    remove_files(report)
+    run = _run_of(settings, chosen, complete)
+    collector = None
     try:
-        subject = make_subject(settings)
-        name = subject.title if settings.target else subject.name
-        version = subject.version()
+        _describe(run, settings)
+        journal = Journal(report, run, run.started.date())
+        collector = Collector(progress, journal, run)
         with prepared(settings) as labs:
             ending = _run_pytest(labs, collector)
         if ending not in ENDINGS and not stopped_as_asked(settings, collector):
-            failure = (
+            run.failure = (
                 collector.failure
                 or f"pytest ended before the end of the tests: {ending}"
             )
     except SubjectUnavailable as error:
-        failure = str(error)
+        run.failure = str(error)
     finally:
         progress.clear()
-    tests = [test for test in collector.tests.values() if not test.lab_failure]
+    if collector is not None:
+        run.tests = [test for test in collector.tests.values() if not test.lab_failure]
+        run.failure = run.failure or collector.failure
+    run.clauses = judge(chosen, run.tests)
+    run.duration = time.monotonic() - clock
+    return run
+
+
+def _run_of(settings: Settings, chosen: list[Clause], complete: bool) -> Run:
+    """The run before its first test."""
+    subject = settings.subject
+    if settings.target is None and subject not in names():
+        subject = description_of(subject).name
     return Run(
-        subject=name,
-        version=version,
-        started=started,
-        duration=time.monotonic() - clock,
+        subject=settings.target or subject,
+        version="?",
+        started=datetime.datetime.now(datetime.UTC),
+        duration=0.0,
         gate=tuple(settings.gate or LEVELS),
         complete=complete,
-        clauses=judge(chosen, tests),
-        tests=tests,
-        failure=failure or collector.failure,
+        clauses=judge(chosen, []),
+        tests=[],
+        suite=suite_identity(Path(settings.suite)),
     )
+
+
+def _describe(run: Run, settings: Settings) -> None:
+    """What the subject says of itself. Raises SubjectUnavailable."""
+    subject = make_subject(settings)
+    capabilities = subject.capabilities - frozenset(settings.without)
+    run.title = subject.name if settings.target else subject.title
+    run.roles = subject.roles
+    run.capabilities = tuple(sorted(capabilities))
+    # Without the capability, nothing is known of them.
+    if "limits" in capabilities:
+        run.limits = asdict(subject.limits)
+    if "timeouts" in capabilities:
+        run.timeouts = asdict(subject.timeouts)
+    run.version = subject.version()
 
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:

@@ -16,9 +16,21 @@ the project.
     exit_status      of conform, see --help
     failure          why the lab or the subject could not run, or null
     waiver_problems  waivers that have expired or are not needed, as sentences
-    regressions      whether the exit status follows the known failures
-    new, mended      of a subject with known failures: the ids of failed tests that are not known, and
-                     entries that no longer fail, as text
+    title            what the subject calls itself
+    banner           the first line of its greeting
+    finished         whether the run came to its end: false if `failure` is not null, and while it lasts
+    conclusion       the exit status in words
+    regressions      whether only failures that are not known count
+    mended           known failures that no longer occur, as sentences, where the subject has a list
+    new              the ids of tests that fail and are not on that list
+    role             in which the subject was tested: relay
+    roles, capabilities
+                     that it declares
+    limits, timeouts
+                     with which it runs, in octets and seconds, if it declares the capability
+    suite            version, commit (with "-dirty" if files have been changed) and digest of catalogue and
+                     tests: clauses of two runs can be compared if it is the same
+    headings         in the catalogue's order: heading, and the number of its clauses as verdicts
     clauses          the selected ones, in the catalogue's order:
       id, heading, level, statement, source, quote, roles, capability, file
                      as in the catalogue; `file` is a name in conformance/catalogue/, without .yaml
@@ -28,6 +40,7 @@ the project.
       reason         why some or all of its tests have no result
       gates          whether a failure makes the subject non-conforming
       waiver         the reason in the waiver that covers its failure
+      waived_until   the last day of that waiver
       tests          the ids of its tests
     tests            all that ran:
       id             pytest's, unique in a run
@@ -42,8 +55,10 @@ the project.
       details        the traceback of a failure or an error
       transcript     the file with everything sent and received, if the test used the lab
       command        repeats the tests of its first clause
-      known          of a known failure: verdict (whose fault it is: right, configuration, suite), reason
-                     and hint
       late           true of an error because the lab itself was too late, on a busy machine
+      known          of a known failure: verdict (right, configuration or suite), reason, perhaps hint
       lab_failure    always false
+
+While a run lasts, and after it was killed, results.jsonl has the results so far, an object a line
+(results.py). schemas/results.schema.json is the schema of results.json.
 """

@@ -42,7 +42,7 @@ FAILURES_SHOWN = 25
 
 # Seconds to the first line of progress in a log, and between the next ones.
 FIRST_LINE_S = 2.0
-NEXT_LINE_S = 10.0
+NEXT_LINE_S = 5.0
 
 
 def shown(text: str) -> str:
@@ -232,10 +232,11 @@ def _print_summary(run: Run, console: Console, today: datetime.date, page: str) 
         _beside(console, "failed", _some(failing))
     for problem in run.waiver_problems(today):
         _beside(console, "waivers", shown(problem))
-    for test in run.new:
-        _beside(console, "new", shown(f"{test.clauses[0]}: {test.title}"))
-    for entry in run.mended:
-        _beside(console, "mended", shown(str(entry)))
+    for test in run.tests:
+        if test.id in (run.new or ()):
+            _beside(console, "new", shown(f"{test.clauses[0]}: {test.title}"))
+    for entry in run.mended or ():
+        _beside(console, "mended", shown(entry))
     if run.failure is not None:
         _beside(console, "cause", shown(run.failure))
     _beside(console, "report", page, fold=False)

@@ -14,46 +14,24 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from conformance.clauses import LEVELS
+from conformance.clauses import LEVELS, Clause
 from conformance.quotes import ANCHOR, SPECIFICATION
 from conformance.report.model import ClauseResult, Outcome, Run, TestResult
-from conformance.report.text import shortened, visible
+from conformance.report.pages import own, render
+from conformance.report.room import fair_facts, fair_transcripts
 from conformance.sources import parse_source
 
 # A report should open on a phone, however many failures it has: together these stay below 2 MB.
-FACT_LENGTH = 1_500
-TRANSCRIPT_LENGTH = 16_000
 FACTS_SIZE = 350_000
 TRANSCRIPTS_SIZE = 750_000
 TESTS_SHOWN = 30  # of one clause
 ALL_TESTS_SHOWN = 1_200
 
 BAD = (Outcome.FAIL, Outcome.ERROR)
-
-
-class Room:
-    """The space left for text, in octets of HTML."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-
-    def take(self, text: str, length: int) -> str:
-        """As much of `text` as `length` and the space left allow."""
-        text = visible(text)
-        shown = shortened(text, length)
-        size = len(str(escape(shown)).encode())
-        if size > self._left:
-            # An octet of text is at most six octets of HTML ("&#34;").
-            shown = shortened(text, self._left // 6)
-            size = len(str(escape(shown)).encode())
-        self._left = max(0, self._left - size)
-        return shown
 
 
 @dataclass
@@ -89,13 +67,15 @@ class Row:
 def to_html(run: Run, directory: Path, today: datetime.date) -> str:
     """The report in `directory`, where the transcripts are."""
     failures = _failures(run, directory)
-    # Those that gate come first.
-    results = sorted(run.clauses, key=lambda result: not result.gates(run.gate))
+    # Those that gate come first, and what was observed before what is not known.
+    results = sorted(
+        run.clauses,
+        key=lambda r: (not r.gates(run.gate), r.verdict != Outcome.FAIL),
+    )
     rows = {row.result.clause.id: row for row in _rows(results, failures)}
-    environment = _environment()
-    environment.filters["visible"] = visible
-    environment.filters["link"] = quote
-    return environment.get_template("index.html.jinja").render(
+    titles = {test.id: f"{' '.join(test.clauses)} {test.title}" for test in run.tests}
+    return render(
+        "index.html.jinja",
         run=run,
         status=run.exit_status(today),
         conclusion=run.conclusion(today),
@@ -118,43 +98,35 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
             if rows.keys().isdisjoint(failure.test.clauses)
         ],
         tests_shown=TESTS_SHOWN,
+        new=[titles.get(name, name) for name in run.new or []],
     )
 
 
-def to_specification(run: Run) -> str:
-    """The decisions with their anchors, each with the clauses of the run that cite it."""
+def to_specification(clauses: Iterable[Clause], page: str) -> str:
+    """The decisions with their anchors, each with those of `clauses` that cite it, as links to `page`."""
     citing: dict[str, list[str]] = {}
-    for result in run.clauses:
-        source = parse_source(result.clause.source)
+    for clause in clauses:
+        source = parse_source(clause.source)
         if source.work == "decisions":
-            citing.setdefault(source.place, []).append(result.clause.id)
+            citing.setdefault(source.place, []).append(clause.id)
     markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
     body = markdown.render(SPECIFICATION.read_text(encoding="utf-8"))
-    template = _environment().get_template("specification.html.jinja")
-    return template.render(
-        body=Markup(
-            ANCHOR.sub(lambda match: _anchor(match[1], citing.get(match[1], [])), body)
-        )
+    body = ANCHOR.sub(
+        lambda match: _anchor(match[1], citing.get(match[1], []), page), body
+    )
+    return render(
+        "specification.html.jinja",
+        own("specification.css"),
+        body=Markup(body),
+        page=page,
     )
 
 
-def _anchor(name: str, clauses: list[str]) -> str:
+def _anchor(name: str, clauses: list[str], page: str) -> str:
     """A visible anchor that can be copied, with links to the clauses."""
-    links = "".join(
-        f' <a href="index.html#{clause}">{clause}</a>' for clause in clauses
-    )
+    links = "".join(f' <a href="{page}#{clause}">{clause}</a>' for clause in clauses)
     return (
         f'<span class="anchor" id="{name}"><a href="#{name}">{name}</a>{links}</span>'
-    )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
 
 
@@ -165,7 +137,7 @@ def _rows(
     shown: set[int] = set()
     left = ALL_TESTS_SHOWN
     for result in results:
-        tests = _telling_first(result.tests, failures)[: min(TESTS_SHOWN, left)]
+        tests = telling_first(result.tests, failures)[: min(TESTS_SHOWN, left)]
         left -= len(tests)
         bad = [failures[test.id] for test in tests if test.id in failures]
         yield Row(
@@ -177,7 +149,7 @@ def _rows(
         shown.update(failure.number for failure in bad)
 
 
-def _telling_first(
+def telling_first(
     tests: Iterable[TestResult], failures: Container[str]
 ) -> list[TestResult]:
     """Failures, then one test of each function, then the second of each, and so on; among them those
@@ -193,33 +165,23 @@ def _telling_first(
 
 
 def _failures(run: Run, directory: Path) -> dict[str, Failure]:
-    """Every failure by its test's id, as far as there is space."""
-    facts, transcripts = Room(FACTS_SIZE), Room(TRANSCRIPTS_SIZE)
+    """Every failure by its test's id, each with its share of the page."""
+    tests = [test for test in run.tests if test.outcome in BAD]
+    facts = fair_facts(tests, FACTS_SIZE, size_in_html)
+    transcripts = fair_transcripts(
+        [(test, directory) for test in tests], TRANSCRIPTS_SIZE, size_in_html
+    )
     return {
-        test.id: Failure(
-            number,
-            test,
-            [
-                (name, shown)
-                for name, text in test.facts()
-                if name != "transcript" and (shown := facts.take(text, FACT_LENGTH))
-            ],
-            transcripts.take(_beginning(test, directory), TRANSCRIPT_LENGTH),
+        test.id: Failure(number, test, some, transcript)
+        for number, (test, some, transcript) in enumerate(
+            zip(tests, facts, transcripts), 1
         )
-        for number, test in enumerate((t for t in run.tests if t.outcome in BAD), 1)
     }
 
 
-def _beginning(test: TestResult, directory: Path) -> str:
-    """The beginning of a test's transcript, one character longer than what is shown."""
-    if test.transcript is None:
-        return ""
-    path = directory / test.transcript
-    try:
-        with path.open(encoding="utf-8", errors="backslashreplace") as file:
-            return file.read(TRANSCRIPT_LENGTH + 1)
-    except OSError:
-        return ""
+def size_in_html(text: str) -> int:
+    """In octets."""
+    return len(str(escape(text)).encode())
 
 
 def _counts(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:

@@ -62,12 +62,13 @@ class TestResult:
 
     def facts(self) -> list[tuple[str, str]]:
         """The facts of a failure, in reading order."""
+        known = self.known or {}
         named = [
             ("expected", self.expected),
             ("actual", self.actual),
             ("reason", self.reason),
-            ("known", self.known["reason"] if self.known else None),
-            ("hint", self.known.get("hint") if self.known else None),
+            ("known", known and f"{known['reason']} ({known['verdict']})"),
+            ("hint", known.get("hint")),
             ("details", self.details if self.outcome == Outcome.ERROR else None),
             ("where", self.where),
             ("transcript", self.transcript),
@@ -179,8 +180,18 @@ class Run:
     tests: list[TestResult]
     waivers: list[Waiver] = field(default_factory=list)
     failure: str | None = None  # why the lab or the subject could not run
-    known: list[KnownFailure] | None = None  # the subject's list, if it has one
-    regressions: bool = False  # judged by that list
+    title: str = ""  # what the MTA calls itself
+    banner: str = ""  # the first line of its greeting
+    role: str = "relay"  # in which it was tested
+    roles: tuple[str, ...] = ("relay",)  # that it declares
+    capabilities: tuple[str, ...] = ()
+    limits: dict[str, int] = field(default_factory=dict)
+    timeouts: dict[str, float] = field(default_factory=dict)
+    suite: dict[str, str] = field(default_factory=dict)  # see suite_identity()
+    # Where the subject has a list of known failures:
+    regressions: bool = False  # only failures that are not on it count
+    mended: list[str] | None = None  # its entries that no longer fail
+    new: list[str] | None = None  # ids of tests that fail and are not on it
 
     @property
     def strict(self) -> bool:
@@ -197,40 +208,24 @@ class Run:
                     result.waiver = waiver
 
     def apply_known(self, entries: list[KnownFailure] | None) -> None:
-        """Explains the failures that the subject is known for."""
-        self.known = entries
-        for test in self._failed():
-            for entry in entries or ():
+        """Explains the failures that the subject is known for, and says how the others stand to them;
+        nothing for a subject that has no list."""
+        if entries is None:
+            return
+        seen = set()
+        failed = [test for test in self.tests if test.outcome == Outcome.FAIL]
+        for test in failed:
+            for entry in entries:
                 if entry.covers(test.clauses, test.title, test.actual or ""):
-                    test.known = entry.explanation()
-                    break
-
-    def _failed(self) -> list[TestResult]:
-        return [test for test in self.tests if test.outcome == Outcome.FAIL]
-
-    @property
-    def new(self) -> list[TestResult]:
-        """Failures that are not known, of a subject that has a list."""
-        if self.known is None:
-            return []
-        return [test for test in self._failed() if test.known is None]
-
-    @property
-    def mended(self) -> list[KnownFailure]:
-        """Known failures that are none any more: every test of the clause has run, and none failed so."""
-        settled = {
-            result.clause.id
-            for result in self.clauses
-            if result.tests and not result.open
-        }
-        return [
-            entry
-            for entry in self.known or ()
-            if entry.clause in settled
-            and not any(
-                entry.covers(test.clauses, test.title, test.actual or "")
-                for test in self._failed()
-            )
+                    seen.add(entry)
+                    test.known = test.known or entry.explanation()
+        self.new = [test.id for test in failed if test.known is None]
+        # Of a clause of which every test has run.
+        settled = {r.clause.id for r in self.clauses if r.tests and not r.open}
+        self.mended = [
+            str(entry)
+            for entry in entries
+            if entry.clause in settled and entry not in seen
         ]
 
     def waiver_problems(self, today: datetime.date) -> list[str]:
@@ -252,6 +247,26 @@ class Run:
             for result in self.clauses
             if result.verdict == Outcome.FAIL and result.gates(self.gate)
         ]
+
+    def excuse(self, test: TestResult) -> str | None:
+        """Why a test's failure is none of the run's, or None if it is: known where only regressions
+        count, or of clauses that do not gate or are waived. It is the run's where no selected clause
+        says otherwise."""
+        if self.regressions and test.known:
+            return f"known failure: {test.known['reason']}"
+        named = [r for r in self.clauses if r.clause.id in test.clauses]
+        if not named or any(result.gates(self.gate) for result in named):
+            return None
+        waivers = dict.fromkeys(r.waiver.reason for r in named if r.waiver)
+        return f"waived: {'; '.join(waivers)}" if waivers else "does not gate"
+
+    def headings(self) -> list[tuple[str, Counter[Outcome]]]:
+        """The number of clauses by verdict under each heading, in the catalogue's order."""
+        numbers: dict[str, Counter[Outcome]] = {}
+        for result in self.clauses:
+            number = numbers.setdefault(result.clause.heading, Counter())
+            number[result.verdict] += 1
+        return list(numbers.items())
 
     def count(self, *outcomes: Outcome) -> int:
         """Tests with one of these outcomes."""
@@ -283,9 +298,10 @@ class Run:
 
     def _compared(self) -> str:
         """How it stands to the known failures."""
-        new, mended, known = len(self.new), len(self.mended), len(self._failed())
+        new, mended = len(self.new or ()), len(self.mended or ())
         if not new and not mended:
-            return f"as known: {counted(known, 'known failure')}, none new, none mended"
+            known = counted(self.count(Outcome.FAIL), "known failure")
+            return f"as known: {known}, none new, none mended"
         return f"not as known: {counted(new, 'new failure')}, {mended} mended"
 
     def exit_status(self, today: datetime.date) -> int:
@@ -306,8 +322,8 @@ class Run:
 
 def judge(clauses: Iterable[Clause], tests: Iterable[TestResult]) -> list[ClauseResult]:
     """The clauses with the tests that name them."""
-    results = list(tests)
-    return [
-        ClauseResult(clause, [test for test in results if clause.id in test.clauses])
-        for clause in clauses
-    ]
+    naming: dict[str, list[TestResult]] = {}
+    for test in tests:
+        for name in dict.fromkeys(test.clauses):
+            naming.setdefault(name, []).append(test)
+    return [ClauseResult(clause, naming.get(clause.id, [])) for clause in clauses]

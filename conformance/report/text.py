@@ -8,6 +8,8 @@ from pathlib import Path
 def visible(text: str) -> str:
     """`text` with control characters, bidirectional overrides, lone surrogates and the like escaped;
     line feeds are kept."""
+    if text.replace("\n", "").isprintable():
+        return text
     return "".join(
         char
         if char.isprintable() or char == "\n"
@@ -19,6 +21,19 @@ def visible(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """The beginning of `text`, with a mark if the rest is omitted."""
     return text if len(text) <= length else text[:length] + " ..."
+
+
+def ends_of(text: str, length: int) -> str:
+    """The first and the last lines of `text`, of about `length` characters, with a mark for those
+    between: what went wrong is mostly at the end. The end has two thirds."""
+    if len(text) <= length:
+        return text
+    head, tail = text[: length // 3], text[len(text) - (length - length // 3) :]
+    # Whole lines, unless one alone is longer.
+    head = head[: head.rfind("\n") + 1] or head
+    tail = tail[tail.find("\n") + 1 :] or tail
+    left_out = text.count("\n", len(head), len(text) - len(tail))
+    return f"{head.rstrip()}\n... {left_out} lines ...\n{tail}"
 
 
 def nearby(path: Path) -> str:

@@ -209,6 +209,8 @@ class Subject(ABC):
 
     name = "subject"
     title = "the subject"
+    banner = ""  # the first line of its greeting, once it is ready
+    roles: tuple[str, ...] = ("relay",)
     capabilities: frozenset[str] = frozenset()
     timeouts = Timeouts()
     limits = Limits()
@@ -335,7 +337,10 @@ class Subject(ABC):
                     (self.addresses[0], self.port), 1.0
                 ) as probe:
                     probe.settimeout(5.0)
-                    if probe.recv(3) == b"220":
+                    greeting = probe.recv(512)
+                    if greeting.startswith(b"220"):
+                        line = greeting.decode("utf-8", "backslashreplace")
+                        self.banner = line.splitlines()[0]
                         probe.sendall(b"QUIT\r\n")
                         probe.recv(512)
                         return

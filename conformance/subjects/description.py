@@ -81,9 +81,10 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
-def faults_by_schema(document: object, wanted: dict[str, Any]) -> list[str]:
+def faults_by_schema(document: object, wanted: str | dict[str, Any]) -> list[str]:
     """What a schema finds wrong, each with its place."""
-    found = Draft202012Validator(wanted).iter_errors(document)
+    of = schema(wanted) if isinstance(wanted, str) else wanted
+    found = Draft202012Validator(of).iter_errors(document)
     return [
         f"{'.'.join(str(step) for step in fault.absolute_path) or 'the file'}: {fault.message}"
         for fault in sorted(
@@ -109,12 +110,7 @@ def read_yaml(path: Path, wanted: str | dict[str, Any]) -> Reading:
         document = load_yaml(path)
     except SubjectUnavailable as error:
         return Reading(faults=[str(error)])
-    faults = [
-        f"{path.name}: {fault}"
-        for fault in faults_by_schema(
-            document, schema(wanted) if isinstance(wanted, str) else wanted
-        )
-    ]
+    faults = [f"{path.name}: {fault}" for fault in faults_by_schema(document, wanted)]
     return Reading(document if isinstance(document, dict) else {}, faults)
 
 

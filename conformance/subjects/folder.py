@@ -36,6 +36,7 @@ class Folder(Subject):
         self.description = description
         self.name = description.name
         self.title = description.title
+        self.roles = description.roles
         self.capabilities = description.capabilities | {PAGE_ADDRESSES}
         self.limits = description.limits
         self.timeouts = description.timeouts

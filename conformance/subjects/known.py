@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.subjects.base import SubjectUnavailable
-from conformance.subjects.description import faults_by_schema, load_yaml, schema
+from conformance.subjects.description import faults_by_schema, load_yaml
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def faults_of_known(path: Path, clauses: Collection[str]) -> list[str]:
     except SubjectUnavailable as error:
         return [str(error)]
     faults = [
-        f"{path.name}: {fault}"
-        for fault in faults_by_schema(entries, schema("known-failures"))
+        f"{path.name}: {fault}" for fault in faults_by_schema(entries, "known-failures")
     ]
     if not faults:
         faults += [

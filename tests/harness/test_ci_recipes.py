@@ -23,7 +23,7 @@ from running import ROOT, Conform
 
 from conformance.options import parse
 from conformance.report.model import load_waivers
-from conformance.subjects.description import faults_by_schema, schema
+from conformance.subjects.description import faults_by_schema
 from conformance.subjects.known import KnownFailure
 
 RUN = ROOT / "ci" / "run"
@@ -95,7 +95,7 @@ def test_the_image_lacks_no_folder_that_the_suite_or_the_build_needs() -> None:
 
 def test_the_examples_of_the_page_are_valid(tmp_path: Path) -> None:
     (subject,) = examples("capabilities")
-    assert faults_by_schema(subject, schema("subject")) == []
+    assert faults_by_schema(subject, "subject") == []
     (workflow,) = examples("jobs")
     (step,) = [
         step
@@ -340,7 +340,7 @@ def test_a_list_of_known_failures_covers_every_failure_of_the_report(
         check=True,
     )
     document = yaml.safe_load(done.stdout)
-    assert faults_by_schema(document, schema("known-failures")) == []
+    assert faults_by_schema(document, "known-failures") == []
     entries = [KnownFailure(**entry) for entry in document]
     failed = [t for t in finished.results["tests"] if t["outcome"] == "fail"]
     assert len(failed) == 2

@@ -2,112 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from reports import HOSTILE, TODAY, Document, a_run, a_test, clause
+
 import conformance.report
-from conformance.clauses import Clause
 from conformance.quotes import anchors
 from conformance.report import console as terminal
-from conformance.report.files import to_json, write_files
+from conformance.report.files import write_files
 from conformance.report.html import to_html, to_specification
-from conformance.report.model import Outcome, Run, TestResult, Waiver, judge
-
-TODAY = datetime.date(2026, 1, 2)
-HOSTILE = "\x00\x1b[2J</pre><script>alert(1)</script>\r\u202e\ud800[/red]\\"
-VOID = {"meta", "br"}
-
-
-def clause(
-    number: int,
-    level: str = "required",
-    heading: str = "A heading",
-    source: str = "RFC 5321 4.1",
-) -> Clause:
-    return Clause(
-        f"AB-{number:02}",
-        heading,
-        level,
-        f"Statement {number}.",
-        source,
-        "words",
-        ("relay",),
-        None,
-        "one",
-    )
-
-
-def a_test(number: int, outcome: str, text: str = "something") -> TestResult:
-    return TestResult(
-        id=f"test.py::test_{number}_{outcome}",
-        title=f"title {text}",
-        clauses=[f"AB-{number:02}"],
-        outcome=Outcome(outcome),
-        expected=text,
-        actual=text,
-        reason=text,
-        details=text,
-        where="test.py:1",
-        command=f"scripts/conform -k AB-{number:02} -v",
-    )
-
-
-def a_run(
-    clauses: Iterable[Clause], tests: list[TestResult], failure: str | None = None
-) -> Run:
-    return Run(
-        subject="reference",
-        version="1",
-        started=datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
-        duration=1.0,
-        gate=("required", "documented", "limitation"),
-        complete=True,
-        clauses=judge(clauses, tests),
-        tests=tests,
-        failure=failure,
-    )
-
-
-class Document(HTMLParser):
-    """What a browser would find in a document: text, identifiers and references."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.elements: set[str] = set()
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert not self._open, "elements are left open"
-
-    def handle_starttag(
-        self, tag: str, attributes: list[tuple[str, str | None]]
-    ) -> None:
-        self.elements.add(tag)
-        if tag not in VOID:
-            self._open.append(tag)
-        for name, value in attributes:
-            if name == "id":
-                self.ids.append(value or "")
-            elif name in ("href", "src", "action", "data"):
-                self.references.append(value or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag, f"</{tag}> closes something else"
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+from conformance.report.model import Outcome, Run, TestResult, Waiver
+from conformance.report.results import to_json
 
 
 def page(run: Run, directory: Path) -> Document:
@@ -154,7 +66,7 @@ def test_the_decisions_are_beside_the_report_with_the_clauses_that_cite_them(
 
 
 def test_a_decision_that_no_clause_cites_is_shown_too() -> None:
-    document = Document(to_specification(a_run([], [])))
+    document = Document(to_specification([], "index.html"))
     assert "A 421 from the upstream becomes 451" in document.text
     assert document.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
 
@@ -265,8 +177,11 @@ def test_hundreds_of_failures_with_long_transcripts_stay_below_two_megabytes(
 def test_every_key_of_the_results_is_described(tmp_path: Path) -> None:
     test = TestResult(**{f.name: "x" for f in fields(TestResult)})  # type: ignore[arg-type]
     test.clauses, test.outcome = ["AB-01"], Outcome.FAIL
+    test.known = {"verdict": "right", "reason": "because"}
     run = a_run([replace(clause(1), capability="srs")], [test, a_test(1, "skipped")])
     run.apply_waivers([Waiver("AB-01", "known", TODAY)], TODAY)
+    run.suite = {"version": "1"}
+    run.title, run.banner, run.mended, run.new = "An MTA", "220 hi", [], []
     document = json.loads(to_json(run, TODAY))
     text = conformance.report.__doc__ or ""
     described = {
