@@ -180,7 +180,7 @@ def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
     except namespace.NamespaceForbidden as error:
         complain(
             f"namespaces are not allowed here ({error}): run as root (in a container: "
-            "with CAP_SYS_ADMIN), or allow them with sysctl kernel.unprivileged_userns_clone=1"
+            "with CAP_SYS_ADMIN and CAP_NET_ADMIN), or allow them with sysctl kernel.unprivileged_userns_clone=1"
         )
         return COULD_NOT_RUN
     except OSError as error:

@@ -108,6 +108,8 @@ class Runner:
         self.catalogue = load_catalogue()
         self._subject: Subject | None = None
         self._failed: set[str] = set()  # clauses
+        self._last: tuple[World, TestResult] | None = None  # that has passed
+        self._died: TestResult | None = None  # the last, corrected; not yet reported
 
     @property
     def subject(self) -> Subject:
@@ -178,6 +180,7 @@ class Runner:
                 lab.start()
                 yield lab
             finally:
+                self._notice_death()
                 self._keep_log(lab)
                 lab.stop()
         except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
@@ -197,6 +200,7 @@ class Runner:
     @pytest.fixture
     def world(self, lab: Lab, request: pytest.FixtureRequest) -> Iterator[World]:
         """This test's part of the lab."""
+        self._notice_death()
         try:
             world = lab.world()
         except SubjectUnavailable as error:
@@ -210,6 +214,18 @@ class Runner:
         errors = lab.take_errors()
         if errors:
             raise RuntimeError("in the lab's thread: " + "\n".join(errors))
+
+    def _notice_death(self) -> None:
+        """Whatever a client or an upstream sends, a subject that ends by itself has failed the test in
+        which it was sent. That can be seen a moment after the test, so it is reported with the next.
+        """
+        last, self._last = self._last, None
+        if last is None or not last[0].subject_has_died():
+            return
+        self._died = last[1]
+        self._died.outcome = Outcome.FAIL
+        self._died.expected = "the subject, still running after the test"
+        self._died.actual = "it has ended by itself, see logs/"
 
     def _transcript_path(self, item: pytest.Item) -> Path:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")
@@ -230,9 +246,14 @@ class Runner:
             result = self._result(item, call)
             if result.outcome == Outcome.FAIL:
                 self._failed.update(result.clauses)
+            elif result.outcome == Outcome.PASS and "world" in item.funcargs:  # type: ignore[attr-defined]
+                self._last = (item.funcargs["world"], result)  # type: ignore[attr-defined]
             report.conform = json.dumps(asdict(result))
             report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
+        if self._died is not None:
+            report.conform_before = json.dumps(asdict(self._died))
+            self._died = None
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         ids = clauses_of(item)

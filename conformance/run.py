@@ -49,9 +49,17 @@ class Collector:
         self._run = run
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        data = getattr(report, "conform", None)
-        if data is None:
-            return
+        for name in ("conform_before", "conform"):
+            data = getattr(report, name, None)
+            if data is not None:
+                self._take(data)
+        banner = json.loads(getattr(report, "conform_banner", '""'))
+        if banner and not self._run.banner:
+            self._run.banner = banner
+            self._journal.note(banner=banner)
+
+    def _take(self, data: str) -> None:
+        """Takes the result of a test."""
         result = TestResult(**json.loads(data))
         result.outcome = Outcome(result.outcome)
         if result.lab_failure:
@@ -62,10 +70,6 @@ class Collector:
         self.tests[result.id] = result
         if not result.lab_failure:
             self._journal.add(result)
-        banner = json.loads(getattr(report, "conform_banner", '""'))
-        if banner and not self._run.banner:
-            self._run.banner = banner
-            self._journal.note(banner=banner)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._progress.expect(len(session.items))

@@ -56,6 +56,8 @@ class Lateness:
                 for task, waited in self._waits().items()
             ),
         )
+        # A wait is counted when it ends: it may have begun before.
+        starved = min(starved, passed)
         if starved > max(STARVED_MIN_S, STARVED_SHARE_MAX * passed):
             return (
                 f"lab or subject had no processor for {starved:.1f} of {passed:.1f} s"

@@ -248,6 +248,7 @@ class World:
         self.abroad = f"mañana-{n}"
         self._closers: list[Callable[[], None]] = []
         self._client_count = 0
+        self._ended_subject = False  # by the test
         self._reversed = {reversed_address(own) for own in self.subject.addresses}
         self.dns.record(self.transcript, self._is_ours)
         client4, client6 = self.new_client_addresses()
@@ -442,12 +443,14 @@ class World:
         """Kills the subject (SIGKILL)."""
         self.require("restart")
         self.transcript.remark("lab", "kills the subject")
+        self._ended_subject = True
         self.subject.kill()
 
     def stop_subject(self) -> None:
         """Shuts the subject down as its operator would."""
         self.require("restart")
         self.transcript.remark("lab", "shuts the subject down")
+        self._ended_subject = True
         self.subject.stop()
 
     def restart_subject(self) -> None:
@@ -455,6 +458,11 @@ class World:
         self.require("restart")
         self.transcript.remark("lab", "restarts the subject")
         self.lab.restart_subject()
+
+    def subject_has_died(self) -> bool:
+        """Whether the subject has ended without having been told to: whatever a client or an upstream
+        sends, that is a failure."""
+        return not self._ended_subject and not self.subject.running()
 
     def list_in_dnsbl(self, address: str, answer: str = "127.0.0.2") -> None:
         """Has the configured DNSBL list `address` (RFC 5782)."""

@@ -225,7 +225,7 @@ class Run:
         self.mended = [
             str(entry)
             for entry in entries
-            if entry.clause in settled and entry not in seen
+            if entry.clause in settled and entry not in seen and not entry.sometimes
         ]
 
     def waiver_problems(self, today: datetime.date) -> list[str]:

@@ -195,6 +195,32 @@ grep -q '"edition": "rfc7489"' "$1" && echo reload rfc7489 >>started
     assert run.verdict(CLAUSES[0]) == "pass", run.output
 
 
+def test_a_subject_that_dies_in_a_test_fails_it(make: Make, conform: Conform) -> None:
+    dying = START.replace(
+        "for line in", "os._exit(7) if os.path.exists('die') else None\n    for line in"
+    )
+    run = conform(
+        f"""
+@clause("{CLAUSES[0]}")
+def test_one(world):
+    mark = world.lab.directory / "subject" / "state" / "die"
+    mark.touch()
+    with world.client(greet=False) as client:
+        client.banner()
+        client.expect_closed()
+    mark.unlink()
+
+@clause("{CLAUSES[1]}")
+def test_two(world): pass
+""",
+        "--subject",
+        str(make(start=dying)),
+    )
+    assert run.verdict(CLAUSES[0]) == "fail", run.output
+    assert "it has ended" in run.output
+    assert run.verdict(CLAUSES[1]) == "pass"
+
+
 def test_its_queue_is_seen(make: Make, conform: Conform) -> None:
     folder = make()
     with (folder / "subject.yaml").open("a") as file:
@@ -295,6 +321,14 @@ def test_regressions_are_what_is_not_known(
     assert run.status == status, run.output
     assert len(run.results["new"]) == new
     assert len(run.results["mended"]) == mended
+
+
+def test_what_fails_sometimes_is_not_mended(make: Make, conform: Conform) -> None:
+    folder = with_known(make(), (CLAUSES[0], "*"), (CLAUSES[1], "*"))
+    with (folder / "known-failures.yaml").open("a") as file:
+        file.write("  sometimes: true\n")
+    run = conform(FAILS, "--subject", str(folder), "--regressions")
+    assert run.status == 0, run.output
 
 
 def test_without_regressions_a_known_failure_counts_and_is_explained(
