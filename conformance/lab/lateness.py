@@ -48,13 +48,9 @@ class Lateness:
             lag = self._lag
         if lag > LAG_MAX_S:
             return f"the lab's own servers were late by {lag:.1f} s"
-        # The kernel counts a wait when it ends: it may have begun long before mark().
-        starved = min(
-            passed,
-            max(
-                waited - self._waited.get(task, 0.0)
-                for task, waited in self._waits().items()
-            ),
+        starved = max(
+            waited - self._waited.get(task, 0.0)
+            for task, waited in self._waits().items()
         )
         # A wait is counted when it ends: it may have begun before.
         starved = min(starved, passed)
