@@ -127,12 +127,6 @@ class Journal:
         """More about the run."""
         self._write(keys)
 
-    def end(self) -> None:
-        """results.json is written."""
-        if self._file is not None:
-            self._file.close()
-        self._path.unlink(missing_ok=True)
-
     def _write(self, entry: dict[str, Any]) -> None:
         if self._file is not None:
             with suppress(OSError):
