@@ -108,7 +108,10 @@ class Runner:
         self.catalogue = load_catalogue()
         self._subject: Subject | None = None
         self._failed: set[str] = set()  # clauses
-        self._last: tuple[World, TestResult] | None = None  # that has passed
+        self._last: tuple[World, TestResult] | None = None  # if it has passed
+        self._before: tuple[
+            World, TestResult
+        ] | None = None  # the one before it, likewise
         self._died: TestResult | None = None  # the last, corrected; not yet reported
 
     @property
@@ -216,16 +219,20 @@ class Runner:
             raise RuntimeError("in the lab's thread: " + "\n".join(errors))
 
     def _notice_death(self) -> None:
-        """Whatever a client or an upstream sends, a subject that ends by itself has failed the test in
-        which it was sent. That can be seen a moment after the test, so it is reported with the next.
-        """
-        last, self._last = self._last, None
-        if last is None or not last[0].subject_has_died():
-            return
-        self._died = last[1]
-        self._died.outcome = Outcome.FAIL
-        self._died.expected = "the subject, still running after the test"
-        self._died.actual = "it has ended by itself, see logs/"
+        """The test before has ended. A subject that ends by itself, whatever a client or an upstream
+        sends, has failed the test in which it was sent. That may be seen a moment later, when the next
+        test begins or when it connects, so it is reported with the next."""
+        self._before, self._last = self._last, None
+        if self._before is not None and self._before[0].subject_has_died():
+            self._blame_the_test_before()
+
+    def _blame_the_test_before(self) -> None:
+        if self._before is not None:
+            self._died = self._before[1]
+            self._died.outcome = Outcome.FAIL
+            self._died.expected = "the subject, still running after the test"
+            self._died.actual = "it has ended by itself, see logs/"
+        self._before = None
 
     def _transcript_path(self, item: pytest.Item) -> Path:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")
@@ -251,6 +258,9 @@ class Runner:
             report.conform = json.dumps(asdict(result))
             report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
+        world = getattr(item, "funcargs", {}).get("world")
+        if world is not None and world.lab.take_revival():
+            self._blame_the_test_before()
         if self._died is not None:
             report.conform_before = json.dumps(asdict(self._died))
             self._died = None

@@ -73,6 +73,7 @@ class Lab:
             if commons is None
             else Visitor(commons)
         )
+        self._revived = False
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._mounted: list[Path] = []
@@ -150,7 +151,13 @@ class Lab:
                 return False
             time.sleep(0.02)
         self.restart_subject()
+        self._revived = True
         return True
+
+    def take_revival(self) -> bool:
+        """Whether revive_subject() has had to start it since this was asked last."""
+        revived, self._revived = self._revived, False
+        return revived
 
     def upstream(
         self, name: str, addresses: list[str], transcript: Transcript

@@ -211,7 +211,8 @@ def test_one(world):
     mark.unlink()
 
 @clause("{CLAUSES[1]}")
-def test_two(world): pass
+def test_two(world):
+    with world.client(): pass
 """,
         "--subject",
         str(make(start=dying)),
