@@ -150,7 +150,8 @@ def _notes(columns: Sequence[Column]) -> list[str]:
         for record in column.records.values():
             if not record.finished:
                 notes.append(
-                    f"The run of {column.name} is incomplete: {record.run.failure}"
+                    f"The run of {column.name} is incomplete: "
+                    f"{str(record.run.failure).partition(chr(10))[0]}"
                 )
             if not record.run.complete:
                 count = counted(len(record.run.clauses), "clause")
