@@ -128,6 +128,7 @@ class Client:
         self._name = name
         self._transcript = transcript or Transcript()
         self._buffer = b""
+        self.awaits_reply = False  # nothing has been read since something was sent
         self._greeting: Reply | None = None  # to EHLO, since the last handshake
         self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.settimeout(patience)
@@ -163,6 +164,7 @@ class Client:
     def send(self, data: bytes) -> None:
         """Sends exactly `data`. Whether the subject has closed shows when reading."""
         self._transcript.add(self._name, ">", data)
+        self.awaits_reply = True
         try:
             self._socket.settimeout(self._patience_for(data))
             self._socket.sendall(data)
@@ -414,6 +416,7 @@ class Client:
         self._socket.settimeout(max(0.001, wait.deadline - time.monotonic()))
         try:
             chunk = self._socket.recv(65536)
+            self.awaits_reply = False
         except TimeoutError:
             self._transcript.remark(self._name, "gave up waiting for the subject")
             return None

@@ -74,6 +74,7 @@ class Lab:
             else Visitor(commons)
         )
         self._revived = False
+        self.clients: list[Client] = []  # of the present test
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._mounted: list[Path] = []
@@ -122,6 +123,7 @@ class Lab:
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
         self.lateness.mark()
+        self.clients.clear()
         return World(self, slot)
 
     def restart_subject(
@@ -177,9 +179,12 @@ class Lab:
 
     def mail_left(self) -> bool | None:
         """Whether the subject has anything left to deliver; None where its queue does not say: one that
-        answers in the session is busy upstream before it has a message."""
+        answers in the session is busy upstream before it has a message, while a client waits.
+        """
         left = self.subject.has_mail()
-        return left or (None if "in-session" in self.subject.capabilities else left)
+        if left is False and "in-session" in self.subject.capabilities:
+            return None if any(c.awaits_reply for c in self.clients) else left
+        return left
 
     def host_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for an upstream of that slot, never used again: a subject with a
@@ -368,6 +373,7 @@ class World:
                     raise
                 client = connect()
         self._closers.append(client.close)
+        self.lab.clients.append(client)
         self.subject.introduce(client, source)
         if greet:
             client.greet(self.sender.domain)
