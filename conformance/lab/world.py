@@ -182,7 +182,8 @@ class Lab:
         answers in the session is busy upstream before it has a message, while a client waits.
         """
         left = self.subject.has_mail()
-        if left is False and "in-session" in self.subject.capabilities:
+        in_session = "in-session" in self.subject.capabilities
+        if left is False and in_session and not self.subject.queue_is_all:
             return None if any(c.awaits_reply for c in self.clients) else left
         return left
 

@@ -216,6 +216,7 @@ class Subject(ABC):
     limits = Limits()
     start_patience = 20.0  # seconds until it must accept connections
     can_restart = True  # the lab may stop and start it, with another plan
+    queue_is_all = False  # has_mail() tells all, even if it answers in the session
     needs_namespace = (
         True  # False: it runs elsewhere, and the lab where conform was started
     )

@@ -58,6 +58,7 @@ class Description:
     start_patience: float = 20.0
     as_root: bool = False
     queue_files: tuple[str, ...] = ()
+    queue_is_all: bool = False
     packages: tuple[str, ...] = ()
     known_failures: Path | None = None
 
@@ -163,6 +164,7 @@ def describe(folder: Path) -> Description:
         timeouts=Timeouts(**{**_values(SHORT_TIMEOUTS), **content.get("timeouts", {})}),
         start_patience=float(content.get("start_patience", 20.0)),
         as_root=content.get("as_root", False),
+        queue_is_all=content.get("queue_is_all", False),
         queue_files=tuple(content.get("queue_files", [])),
         packages=tuple(content.get("packages", [])),
         known_failures=known if known.is_file() else None,

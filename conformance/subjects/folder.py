@@ -40,6 +40,7 @@ class Folder(Subject):
         self.capabilities = description.capabilities | {PAGE_ADDRESSES}
         self.limits = description.limits
         self.timeouts = description.timeouts
+        self.queue_is_all = description.queue_is_all
         self.start_patience = description.start_patience
         self._environment = {"SUBJECT": str(description.folder), **(environment or {})}
         self._state = Path()
