@@ -11,6 +11,7 @@ from conformance.clauses import CatalogueError, load_catalogue, selected, unmatc
 from conformance.lab.transcript import Transcript, printable
 from conformance.report.model import ClauseResult, Outcome, TestResult
 from conformance.subjects.base import Subject, SubjectUnavailable
+from conformance.subjects.known import faults_of_known
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBJECTS = ROOT / "conformance" / "subjects"
@@ -183,10 +184,9 @@ def test_a_transcript_is_in_order_of_time() -> None:
     assert words == ["one", "two", "three"]
 
 
-def test_notes_on_subjects_name_existing_clauses() -> None:
-    for notes in SUBJECTS.glob("*.md"):
-        named = set(re.findall(r"\b[A-Z][A-Z0-9]*-[0-9]{2}\b", notes.read_text()))
-        assert named <= set(load_catalogue()), notes.name
+def test_known_failures_name_existing_clauses() -> None:
+    for known in SUBJECTS.glob("*/known-failures.yaml"):
+        assert not faults_of_known(known, load_catalogue()), known
 
 
 def test_an_incomplete_adapter_is_unavailable_and_named_with_what_it_lacks() -> None:

@@ -28,7 +28,7 @@ default_rbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_addre
     { cat "$common/master.cf"; cat "$1/filters-master.cf" 2>/dev/null || true; } |
         sed "s#@PORT@#$(plan .port)#; s#@ETC@#$PWD/etc#" >etc/master.cf
     install -m 600 "$(plan .tls.key)" etc/tls.pem
-    cp "$common/senders" "$common/no-hosts" etc/
+    cp "$common/senders" "$common/no-hosts" "$common/commands" etc/
     for table in recipients forged; do
         sed "s#@HOSTNAME@#$(plan '.hostname | gsub("\\."; "\\.")')#" "$common/$table" >"etc/$table"
     done
