@@ -316,6 +316,8 @@ class Connection(SMTP):
         self._held: bytes | None = (
             None  # input received while a script acts in mid-content
         )
+        self._stalled = False
+        self._awaited = False  # the subject has closed its sending side, after QUIT
 
     # Input
 
@@ -349,9 +351,26 @@ class Connection(SMTP):
             self._held += data
 
     def eof_received(self) -> bool:
+        if self._owes_replies():
+            self.upstream.transcript.remark(
+                self._party, "the subject closed its sending side"
+            )
+            self._awaited = True
+            return True
         self.upstream.transcript.remark(self._party, "the subject closed")
         super().eof_received()
         return False  # close this side too, whatever the script would do next
+
+    def _owes_replies(self) -> bool:
+        """Whether QUIT has been received, before the reply to which no server closes (RFC 5321 4.1.1.10),
+        and is going to be answered. With TLS no connection can be half closed."""
+        if self._stalled or self.dialogue.tls is not None:
+            return False
+        if self._content is None:
+            return self.dialogue.ended_with_quit and not self._line
+        # The end of the message may have been received and not yet been looked at.
+        _, _, behind = (b"\r\n" + self._content).partition(END_OF_DATA)
+        return behind.upper().split(b"\r\n")[-2:] == [b"QUIT", b""]
 
     def connection_lost(self, error: Exception | None) -> None:
         self.upstream.transcript.remark(
@@ -482,6 +501,10 @@ class Connection(SMTP):
             raise asyncio.CancelledError
         elif isinstance(action, Stall):
             self.upstream.transcript.remark(self._party, "stalls")
+            if self._awaited:
+                self.drop(reset=False)
+                raise asyncio.CancelledError
+            self._stalled = True
             await asyncio.Event().wait()
 
     async def _act_in_content(self, actions: tuple[Action, ...]) -> None:

@@ -238,6 +238,77 @@ def test_a_hold_continues_when_released(upstream: Upstream, client: Client) -> N
     assert client.read_reply().text == "held"
 
 
+@pytest.mark.parametrize("stage", ["data", "end", "quit"])
+def test_a_client_that_half_closes_after_quit_gets_every_reply(
+    upstream: Upstream, client: Client, stage: str
+) -> None:
+    gate = hold()
+    upstream.on(stage, gate)
+    client.greet()
+    client.send(b"MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n")
+    if stage != "data":
+        assert [client.read_reply().code for _ in range(3)] == [250, 250, 354]
+    client.send(MESSAGE + b".\r\nQUIT\r\n")
+    client.half_close()
+    gate.wait_until_reached(PATIENCE)
+    gate.release()
+    codes = [250, 250, 354, 250, 221] if stage == "data" else [250, 221]
+    assert [client.read_reply().code for _ in codes] == codes
+    client.expect_closed()
+    assert upstream.messages[0].accepted
+    upstream.wait_until_idle()
+
+
+def test_a_half_close_behind_a_whole_message_and_quit_loses_nothing(
+    upstream: Upstream, client: Client
+) -> None:
+    in_content(client)
+    client.send(stuffed(MESSAGE) + b"NOOP\r\nquit\r\n")
+    client.half_close()
+    assert [client.read_reply().code for _ in range(3)] == [250, 250, 221]
+    upstream.wait_until_idle()
+
+
+@pytest.mark.parametrize("last", [b"", b"QUIT", b"NOOP\r\n", b"QUIT\r\nNOOP\r\n"])
+def test_a_client_that_closes_without_quit_is_lost(
+    upstream: Upstream, client: Client, last: bytes
+) -> None:
+    gate = hold()
+    upstream.on("end", gate)
+    in_content(client)
+    client.send(stuffed(MESSAGE))
+    gate.wait_until_reached(PATIENCE)
+    client.send(last)
+    client.half_close()
+    assert client.expect_closed() == b""
+    upstream.wait_until_idle()
+
+
+def test_quit_in_an_unfinished_message_is_no_command(
+    upstream: Upstream, client: Client
+) -> None:
+    in_content(client)
+    client.send(MESSAGE + b"QUIT\r\n")
+    client.half_close()
+    assert client.expect_closed() == b""
+    upstream.wait_until_idle()
+    assert upstream.dialogues[0].unfinished == MESSAGE + b"QUIT\r\n"
+
+
+@pytest.mark.parametrize("stage", ["end", "quit"])
+def test_a_client_that_half_closes_gets_nothing_from_a_stall(
+    upstream: Upstream, client: Client, stage: str
+) -> None:
+    upstream.on(stage, stall())
+    in_content(client)
+    client.send(stuffed(MESSAGE) + b"QUIT\r\n")
+    client.half_close()
+    assert client.expect_closed() == (
+        b"" if stage == "end" else b"250 2.0.0 stored\r\n"
+    )
+    upstream.wait_until_idle()
+
+
 def test_a_hold_in_mid_content_loses_nothing(
     upstream: Upstream, client: Client
 ) -> None:
