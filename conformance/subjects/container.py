@@ -58,6 +58,11 @@ class Container:
             if _namespace(f"{path}/ns/pid") == namespace
         )
 
+    def entering(self, words: list[str]) -> list[str]:
+        """The command as it is run among its processes, so that it can use their numbers."""
+        namespace = f"/proc/{self._process.pid}/ns/pid_for_children"
+        return ["nsenter", f"--pid={namespace}", "--", *words]
+
     def stop(self, patience: float = 5.0) -> None:
         """SIGTERM to all, and SIGKILL after `patience` seconds."""
         self._signal_first(signal.SIGTERM)

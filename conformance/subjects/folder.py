@@ -93,7 +93,7 @@ class Folder(Subject):
 
     def stop(self) -> None:
         if self.running() and self.description.executable("stop"):
-            self._run([self._path("stop")], STOP_PATIENCE_S)
+            self._run([self._path("stop")], STOP_PATIENCE_S, beside=self._process)
         if self._process:
             self._process.stop()
 
@@ -110,7 +110,9 @@ class Folder(Subject):
         if not self.description.executable("reload") or not self.running():
             return False
         result = self._run(
-            [self._path("reload"), str(self._plan_file)], RELOAD_PATIENCE_S
+            [self._path("reload"), str(self._plan_file)],
+            RELOAD_PATIENCE_S,
+            beside=self._process,
         )
         if result.returncode != 0:
             raise SubjectUnavailable(f"{self.title}: reload: {result.stderr.strip()}")
@@ -181,11 +183,15 @@ class Folder(Subject):
         return self._state if self._state.is_absolute() else self.description.folder
 
     def _run(
-        self, words: list[str], patience: float = 20.0
+        self,
+        words: list[str],
+        patience: float = 20.0,
+        beside: Container | None = None,
     ) -> subprocess.CompletedProcess[str]:
+        command = self._inside(words)
         try:
             return subprocess.run(
-                self._inside(words),
+                beside.entering(command) if beside else command,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
