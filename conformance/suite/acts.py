@@ -80,9 +80,11 @@ def unquoted(local_part: str) -> str:
 
 def fence(world: World) -> None:
     """One more message by another route: when it has arrived, an earlier one would have. By somebody
-    of whom neither SPF nor DMARC has anything to say."""
+    of whom neither SPF nor DMARC has anything to say, with the fields that a message must have (RFC 5322
+    3.6)."""
     author = f"fence@{world.elsewhere}"
-    message = f"From: <{author}>\r\nSubject: fence\r\n\r\n".encode("ascii")
+    date = "Mon, 23 Nov 2026 12:00:00 +0000"
+    message = f"From: <{author}>\r\nDate: {date}\r\nSubject: fence\r\n\r\n".encode()
     with world.client(source=world.new_client_addresses()[0]) as client:
         delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)

@@ -25,6 +25,11 @@ configure_postfix() {
           (.aliases[] | "\(.address | ltrimstr("*")) \(.to)")
     ' "$plan" >virtual
     jq -r '.domains[] | "\(.) served"' "$plan" >domains
+    # A version, comments and ARC's instance may stand before the name.
+    jq -r '
+        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))[\\s;\"(]/ IGNORE",
+        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))$/ IGNORE"
+    ' "$plan" >forged-results
     jq -r '"/Relay access denied$/ \\c. Refer to \(.refer_to)"' "$plan" >footers
     {
         printf 'directory = %s\ntables = %s\n' "$state" "$postfix/tables"
@@ -47,8 +52,7 @@ configure_postfix() {
             } | to_entries[] | "plan_\(.key) = \(.value)"
         ' "$plan"
         jq -r '
-            .dnsbls[0].text | sub("^[0-9]{3} "; "$rbl_code ") | gsub("\\{ip\\}"; "$client_address")
-            | "default_rbl_reply = \(.)"
+            .dnsbls[0].text | gsub("\\{ip\\}"; "$client_address") | "default_rbl_reply = $rbl_code \(.)"
         ' "$plan"
         cat "$postfix/main.cf" "$@"
     } >etc/main.cf
