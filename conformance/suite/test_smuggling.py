@@ -249,7 +249,9 @@ each_place = pytest.mark.parametrize("place", list(PLACES))
 
 
 def content_with(world: World, place: str, octets: bytes) -> bytes:
-    start = f"From: <{world.sender.address}>\r\n".encode()
+    # With the fields that a message must have (RFC 5322 3.6), so that it is refused for nothing else.
+    date = "Date: Mon, 23 Nov 2026 12:00:00 +0000"
+    start = f"From: <{world.sender.address}>\r\n{date}\r\n".encode()
     return start + PLACES[place].replace(b"@", octets)
 
 
