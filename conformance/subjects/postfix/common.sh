@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What every Postfix here shares, ../postfix-rspamd too. To be sourced in the state directory:
 #
 #   configure_postfix PLAN FILE...   its configuration; FILE: what a subject's filters add to main.cf
@@ -5,9 +6,10 @@
 #   wait_for PORT...                 until something listens there: without a filter Postfix defers all mail
 #   exec_postfix                     runs it in the foreground, in place of this shell
 #
-# The variable `state` is the state directory.
+# The variable `state` is the state directory; `dated` goes before every daemon (clock).
 postfix=$(cd "$SUBJECT/../postfix" && pwd)
 state=$PWD
+read -ra dated <<<"${DATED:-}"
 
 # field FILTER: from the plan.
 field() { jq -er "$1" "$plan"; }
@@ -67,7 +69,7 @@ start_postsrsd() {
     (umask 077 && jq -r '.srs.secrets[]' "$plan" >srs.secret)
     jq -r '.domains | _nwise(1000) | "-X" + join(",")' "$plan" >srs.excluded
     # shellcheck disable=SC2046 # one word a line
-    postsrsd -4 -l 127.0.0.1 -f 10001 -r 10002 -u nobody -s srs.secret \
+    "${dated[@]}" postsrsd -4 -l 127.0.0.1 -f 10001 -r 10002 -u nobody -s srs.secret \
         -d "$(field '.aliases[0].address | split("@")[1]')" $(cat srs.excluded) &
 }
 
@@ -81,5 +83,5 @@ wait_for() {
 # Not `postfix start-fg`, which would give it a session of its own.
 exec_postfix() {
     postfix -c "$state/etc" check
-    exec "$(postconf -c "$state/etc" -h daemon_directory)/master" -c "$state/etc" -s
+    exec "${dated[@]}" "$(postconf -c "$state/etc" -h daemon_directory)/master" -c "$state/etc" -s
 }
