@@ -19,7 +19,7 @@ plan_header_size = \(.limits.header_size)\nplan_bad_commands = \(.limits.bad_com
 plan_junk_commands = \(1000 - .limits.bad_commands)\nplan_hops = \(.limits.received_fields + 1)
 plan_client_timeout = \(.timeouts.client_command)s\nplan_connect_timeout = \(.timeouts.upstream_connect)s
 plan_upstream_timeout = \(.timeouts.upstream_command)s\nplan_final_timeout = \(.timeouts.upstream_data_end)s
-default_rbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_address"))"'
+plan_dnsbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_address"))"'
         echo "plan_directory = $PWD"
         cat "$common/main.cf"
         [ "$1" = "$common" ] || echo
@@ -28,10 +28,8 @@ default_rbl_reply = $rbl_code \(.dnsbls[0].text | sub("\\{ip\\}"; "$client_addre
     { cat "$common/master.cf"; cat "$1/filters-master.cf" 2>/dev/null || true; } |
         sed "s#@PORT@#$(plan .port)#; s#@ETC@#$PWD/etc#" >etc/master.cf
     install -m 600 "$(plan .tls.key)" etc/tls.pem
-    cp "$common/senders" "$common/no-hosts" "$common/commands" etc/
-    for table in recipients forged; do
-        sed "s#@HOSTNAME@#$(plan '.hostname | gsub("\\."; "\\.")')#" "$common/$table" >"etc/$table"
-    done
+    cp "$common/senders" "$common/no-hosts" etc/
+    sed "s#@HOSTNAME@#$(plan '.hostname | gsub("\\."; "\\.")')#" "$common/recipients" >etc/recipients
     plan '"/Relay access denied$/ \\c. Refer to \(.refer_to | rtrimstr("/"))/"' >etc/footers
     plan '.domains[] | "\(.) served"' >etc/domains
     plan '"postmaster \(.contact)", (.contact as $contact | .domains[] | "postmaster@\(.) \($contact)"),
@@ -46,14 +44,6 @@ start_postsrsd() {
     own=$(plan '.domains | to_entries | group_by(.key / 1000 | floor)[] | "-X" + (map(.value) | join(","))')
     # shellcheck disable=SC2086 # an argument each
     postsrsd -4 -d example.com -s "$PWD/etc/srs.secret" -u nobody -l 127.0.0.1 -f 10001 -r 10002 $own &
-}
-
-# supervise COMMAND...: runs a daemon, and again when it has ended, as systemd would.
-supervise() {
-    while true; do
-        "$@" || echo "$1 ended with status $?"
-        sleep 0.2
-    done &
 }
 
 # wait_for_port PORT: until the daemon started last listens there.

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# What every Postfix here shares, ../postfix-rspamd too. To be sourced in the state directory:
+#
+#   configure_postfix PLAN FILE...   its configuration; FILE: what a subject's filters add to main.cf
+#   start_postsrsd PLAN              sender rewriting
+#   wait_for PORT...                 until something listens there: without a filter Postfix defers all mail
+#   exec_postfix                     runs it in the foreground, in place of this shell
+#
+# The variable `state` is the state directory; `dated` goes before every daemon (clock).
+postfix=$(cd "$SUBJECT/../postfix" && pwd)
+state=$PWD
+read -ra dated <<<"${DATED:-}"
+
+# field FILTER: from the plan.
+field() { jq -er "$1" "$plan"; }
+
+configure_postfix() {
+    plan=$1
+    shift
+    mkdir -p etc data spool
+    chown postfix data
+    # The routes as virtual(5) has them.
+    jq -r '
+        .contact as $contact
+        | "postmaster \($contact)",
+          (.domains[] | "postmaster@\(.) \($contact)"),
+          (.aliases[] | "\(.address | ltrimstr("*")) \(.to)")
+    ' "$plan" >virtual
+    jq -r '.domains[] | "\(.) served"' "$plan" >domains
+    # A version, comments and ARC's instance may stand before the name.
+    jq -r '
+        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))[\\s;\"(]/ IGNORE",
+        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))$/ IGNORE"
+    ' "$plan" >forged-results
+    jq -r '"/Relay access denied$/ \\c. Refer to \(.refer_to)"' "$plan" >footers
+    {
+        printf 'directory = %s\ntables = %s\n' "$state" "$postfix/tables"
+        jq -r '
+            { hostname, ehlo, ipv4, ipv6,
+              dnsbl: .dnsbls[0].zone,
+              tls_certificate: .tls.certificate,
+              tls_key: .tls.key,
+              message_size: .limits.message_size,
+              header_size: .limits.header_size,
+              recipients: .limits.recipients,
+              hops: (.limits.received_fields + 1),
+              errors: (.limits.bad_commands - 1),
+              junk_commands: (1000 - .limits.bad_commands),
+              sessions_per_client: .limits.sessions_per_client,
+              client_command: "\(.timeouts.client_command)s",
+              upstream_connect: "\(.timeouts.upstream_connect)s",
+              upstream_command: "\(.timeouts.upstream_command)s",
+              upstream_data_end: "\(.timeouts.upstream_data_end)s"
+            } | to_entries[] | "plan_\(.key) = \(.value)"
+        ' "$plan"
+        jq -r '
+            .dnsbls[0].text | gsub("\\{ip\\}"; "$client_address") | "default_rbl_reply = $rbl_code \(.)"
+        ' "$plan"
+        cat "$postfix/main.cf" "$@"
+    } >etc/main.cf
+    sed -e "s|^PORT |$(field .port) |" -e "s|^PROXY_PORT |$(field .proxy_port) |" \
+        -e "s|\$directory|$state|" "$postfix/master.cf" >etc/master.cf
+    postmap -c etc hash:virtual hash:domains
+}
+
+# The SRS domain is one for all. Senders at the domains served stay as they are; one argument may not hold too many.
+start_postsrsd() {
+    plan=$1
+    (umask 077 && jq -r '.srs.secrets[]' "$plan" >srs.secret)
+    jq -r '.domains | _nwise(1000) | "-X" + join(",")' "$plan" >srs.excluded
+    # shellcheck disable=SC2046 # one word a line
+    "${dated[@]}" postsrsd -4 -l 127.0.0.1 -f 10001 -r 10002 -u nobody -s srs.secret \
+        -d "$(field '.aliases[0].address | split("@")[1]')" $(cat srs.excluded) &
+}
+
+wait_for() {
+    local port
+    for port; do
+        until (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
+    done
+}
+
+# Not `postfix start-fg`, which would give it a session of its own.
+exec_postfix() {
+    postfix -c "$state/etc" check
+    exec "${dated[@]}" "$(postconf -c "$state/etc" -h daemon_directory)/master" -c "$state/etc" -s
+}
