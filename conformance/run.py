@@ -230,7 +230,9 @@ def _describe(run: Run, settings: Settings) -> None:
     """What the subject says of itself. Raises SubjectUnavailable."""
     subject = make_subject(settings)
     capabilities = subject.capabilities - frozenset(settings.without)
-    run.title = subject.name if settings.target else subject.title
+    run.title = subject.title
+    if settings.target:
+        run.subject = subject.title
     run.roles = subject.roles
     run.capabilities = tuple(sorted(capabilities))
     # Without the capability, nothing is known of them.
