@@ -20,6 +20,10 @@ exit ${status-0}
 """
 
 
+# Without a mount at / there is nothing to make private, see lab/private_root.py.
+FLAGS = ["--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
+
+
 class Container:
     """A daemon and all that it starts."""
 
@@ -29,11 +33,13 @@ class Container:
         log: Path,
         environment: dict[str, str],
         directory: Path,
+        root: Path = Path("/"),
     ) -> None:
+        """`root` is where the words are run, and need a /proc of the namespace's own."""
         init = ["/bin/sh", "-c", INIT, "init", *words]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                ["unshare", "--pid", "--fork", "--kill-child", "--", *init],
+                ["unshare", *FLAGS, f"--mount-proc={root / 'proc'}", "--", *init],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -88,7 +88,11 @@ class Folder(Subject):
             seconds = f"{clock_offset_days * 86400:.0f}"
             words = [self._path("clock"), str(self._plan_file), seconds]
         self._process = Container(
-            self._inside(words), self._log, self._environment, self._state
+            self._inside(words),
+            self._log,
+            self._environment,
+            self._state,
+            self._root.path if self._root else Path("/"),
         )
 
     def stop(self) -> None:
