@@ -103,6 +103,7 @@ static void check_signature(const struct public_key *key, struct bytes signature
                             const uint8_t digest[SHA256_SIZE], struct signature_check *check)
 {
     bool no_memory;
+    fiber_yield(); /* the costliest step of all */
     if (signature_matches(key, signature, digest, &no_memory))
         return;
     if (no_memory)
@@ -120,6 +121,7 @@ static bool get_key(struct arena *arena, const struct signature *signature, stru
                                        signature->key_type, key);
     check->bits = key->bits;
     check->testing = key->testing;
+    fiber_yield();
     if (status == KEY_FOUND)
         return true;
     set_outcome(check,
