@@ -248,17 +248,17 @@ class Runner:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, Any, None]:
         report = (yield).get_result()
+        world = world_of(item)
         if call.when == "call" or call.excinfo is not None:
             # ASCII text passes unchanged through every way of transferring reports.
             result = self._result(item, call)
             if result.outcome == Outcome.FAIL:
                 self._failed.update(result.clauses)
-            elif result.outcome == Outcome.PASS and "world" in item.funcargs:  # type: ignore[attr-defined]
-                self._last = (item.funcargs["world"], result)  # type: ignore[attr-defined]
+            elif result.outcome == Outcome.PASS and world is not None:
+                self._last = (world, result)
             report.conform = json.dumps(asdict(result))
             report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
-        world = getattr(item, "funcargs", {}).get("world")
         if world is not None and world.lab.take_revival():
             self._blame_the_test_before()
         if self._died is not None:
@@ -267,7 +267,7 @@ class Runner:
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         ids = clauses_of(item)
-        path = self._transcript_path(item)
+        path, world = self._transcript_path(item), world_of(item)
         result = TestResult(
             id=item.nodeid,
             title=title_of(item),
@@ -276,7 +276,7 @@ class Runner:
             duration=call.duration,
             transcript=(
                 str(path.relative_to(self.settings.report))
-                if "world" in getattr(item, "funcargs", ())
+                if world is not None
                 else None
             ),
             command=reproduce_command(self.settings, ids),
@@ -286,7 +286,6 @@ class Runner:
         error = call.excinfo.value
         inside = item.path.is_relative_to(ROOT)
         where = item.path.relative_to(ROOT) if inside else item.path.name
-        world = getattr(item, "funcargs", {}).get("world")
         late = world.lab.lateness.complaint() if world is not None else None
         failed = isinstance(error, (ConformanceFailure, AssertionError))
         if failed and late is not None and call.when != "teardown":
@@ -317,6 +316,12 @@ class Runner:
             trace = str(call.excinfo.getrepr(style="short", abspath=True))
             result.details = trace.replace(f"{ROOT}/", "")
         return result
+
+
+def world_of(item: pytest.Item) -> World | None:
+    """The test's part of the lab, if it has one."""
+    world: World | None = getattr(item, "funcargs", {}).get("world")
+    return world
 
 
 def title_of(item: pytest.Item) -> str:

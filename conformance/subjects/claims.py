@@ -3,7 +3,7 @@ subject.yaml, of which only `capabilities` is needed, and `dmarc`."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,9 @@ def read_claims(path: Path) -> Claims:
     limits, timeouts = Limits(), Timeouts()
     # As in a folder, those left out are the ones that the plan asks for.
     if "limits" in content or claimed & {"limits", "session-limits", "memory-budget"}:
-        limits = Limits(**{**asdict(LAB_LIMITS), **content.get("limits", {})})
+        limits = replace(LAB_LIMITS, **content.get("limits", {}))
     if "timeouts" in content or "timeouts" in claimed:
-        timeouts = Timeouts(**{**asdict(SHORT_TIMEOUTS), **content.get("timeouts", {})})
+        timeouts = replace(SHORT_TIMEOUTS, **content.get("timeouts", {}))
     dmarc = content.get("dmarc", {})
     return Claims(
         capabilities=claimed - OUT_OF_REACH,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator
 
 from conformance.settings import ROOT
 from conformance.subjects.base import (
-    CAPABILITIES,
     LAB_LIMITS,
     SHORT_TIMEOUTS,
     Limits,
@@ -117,12 +116,16 @@ def read_yaml(path: Path, wanted: str | dict[str, Any]) -> Reading:
 
 def faults_of(folder: Path) -> list[str]:
     """What is wrong with a subject's folder, as sentences for its author; empty if nothing is."""
+    return read_folder(folder).faults
+
+
+def read_folder(folder: Path) -> Reading:
+    """Its subject.yaml, and what is wrong with that and with the executables beside it."""
     if not folder.is_dir():
-        return [f"{folder} is not a folder"]
+        return Reading(faults=[f"{folder} is not a folder"])
     if not (folder / FILE).is_file():
-        return [
-            f"{folder} has no {FILE}; conformance/subjects/README.md says what is in it"
-        ]
+        readme = "conformance/subjects/README.md"
+        return Reading(faults=[f"{folder} has no {FILE}; {readme} says what is in it"])
     reading = read_yaml(folder / FILE, "subject")
     faults = reading.faults
     if not (folder / "start").is_file():
@@ -141,17 +144,17 @@ def faults_of(folder: Path) -> list[str]:
                 for name in needed
                 if not (folder / name).is_file()
             ]
-    return faults
+    return reading
 
 
 def describe(folder: Path) -> Description:
     """The folder's description. Raises SubjectUnavailable with all that is wrong with it."""
-    faults = faults_of(folder)
-    if faults:
+    reading = read_folder(folder)
+    if reading.faults:
         raise SubjectUnavailable(
-            "\n".join([f"the subject in {folder} cannot be used:", *faults])
+            "\n".join([f"the subject in {folder} cannot be used:", *reading.faults])
         )
-    content = read_yaml(folder / FILE, "subject").content
+    content = reading.content
     known = folder / KNOWN_FAILURES
     return Description(
         folder=folder.resolve(),
@@ -160,8 +163,8 @@ def describe(folder: Path) -> Description:
         version=content.get("version"),
         roles=tuple(content.get("roles", ["relay"])),
         capabilities=frozenset(content["capabilities"]),
-        limits=Limits(**{**_values(LAB_LIMITS), **content.get("limits", {})}),
-        timeouts=Timeouts(**{**_values(SHORT_TIMEOUTS), **content.get("timeouts", {})}),
+        limits=replace(LAB_LIMITS, **content.get("limits", {})),
+        timeouts=replace(SHORT_TIMEOUTS, **content.get("timeouts", {})),
         start_patience=float(content.get("start_patience", 20.0)),
         as_root=content.get("as_root", False),
         queue_is_all=content.get("queue_is_all", False),
@@ -169,7 +172,3 @@ def describe(folder: Path) -> Description:
         packages=tuple(content.get("packages", [])),
         known_failures=known if known.is_file() else None,
     )
-
-
-def _values(instance: Limits | Timeouts) -> dict[str, Any]:
-    return {item.name: getattr(instance, item.name) for item in fields(instance)}

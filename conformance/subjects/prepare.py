@@ -18,7 +18,8 @@ from conformance.settings import ROOT
 from conformance.subjects import description_of
 from conformance.subjects.base import SubjectUnavailable
 from conformance.subjects.description import Description
-from conformance.subjects.private_root import SHARED, STAMP, directory_of
+from conformance.subjects.mounts import KERNEL, Mounts
+from conformance.subjects.private_root import STAMP, directory_of
 
 RELEASE = "bookworm"
 BASE = directory_of("base")
@@ -26,7 +27,7 @@ BASE = directory_of("base")
 APT_FILES = ("sources.list", "sources.list.d", "auth.conf.d", "trusted.gpg.d")
 TRUST = ("etc/ssl/certs", "usr/share/keyrings", "usr/local/share/ca-certificates")
 # While something is installed.
-LENT = ("etc/resolv.conf", "root/.npmrc")
+LENT = (Path("/etc/resolv.conf"), Path("/root/.npmrc"))
 
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
@@ -101,23 +102,13 @@ def _copy(source: Path, target: Path) -> None:
 @contextmanager
 def entered(root: Path, folder: Path) -> Iterator[None]:
     """With the kernel's file systems, this project and the folder mounted below `root`."""
-    mounted: list[Path] = []
+    mounts = Mounts()
+    lent = (path for path in LENT if path.exists())
     try:
-        for source in (*map(Path, SHARED), ROOT, folder, *(Path("/", n) for n in LENT)):
-            target = root / source.relative_to("/")
-            if not source.exists():
-                continue
-            if source.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-            else:
-                target.touch()
-            kind = "--rbind" if source == Path("/dev") else "--bind"
-            run(["mount", kind, str(source.resolve()), str(target)], "mount")
-            mounted.append(target)
+        mounts.bind_below(root, *KERNEL, ROOT, folder, *lent)
         yield
     finally:
-        for target in reversed(mounted):
-            subprocess.run(["umount", "--lazy", str(target)], capture_output=True)
+        mounts.release()
 
 
 def wanted(description: Description) -> str:

@@ -7,22 +7,19 @@ with the lab: the prepared root below, what is written on top in memory.
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from conformance.lab.namespace import INSIDE
 from conformance.settings import ROOT
-from conformance.subjects.base import SubjectUnavailable
 from conformance.subjects.description import Description
+from conformance.subjects.mounts import KERNEL, Mounts
 
 # Where the roots are kept; in the environment, another place for them.
 ROOTS = Path(os.environ.get("FAIRLEAD_SUBJECTS") or ROOT / "build-subjects")
 # Written when a root is complete: what it was prepared from.
 STAMP = "prepared"
-SHARED = ("/proc", "/dev", "/sys")
-# The directory in memory of everything of this run, see lab/namespace.py.
-SCRATCH = "CONFORM_SCRATCH"
 RESOLVER_FILES = ("resolv.conf", "hosts", "nsswitch.conf")
 
 
@@ -42,26 +39,21 @@ class PrivateRoot:
     """A copy of a prepared root, mounted in this mount namespace."""
 
     def __init__(self, prepared: Path, folders: Iterable[Path]) -> None:
-        self._mounted: list[Path] = []
-        scratch = Path(os.environ[SCRATCH])
+        self._mounts = mounts = Mounts()
+        scratch = Path(os.environ[INSIDE])
         base = Path(tempfile.mkdtemp(prefix="root-", dir=scratch))
-        self._mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", at=base)
+        mounts.mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", at=base)
         upper, work, self.path = base / "upper", base / "work", base / "merged"
         for directory in (upper, work, self.path):
             directory.mkdir()
         options = f"lowerdir={prepared},upperdir={upper},workdir={work}"
-        self._mount("-t", "overlay", "-o", options, "overlay", at=self.path)
-        for path in SHARED:
-            self._bind(Path(path))
-        for folder in (*folders, scratch):
-            self._bind(folder)
+        mounts.mount("-t", "overlay", "-o", options, "overlay", at=self.path)
+        mounts.bind_below(self.path, *KERNEL, *folders, scratch)
         for name in RESOLVER_FILES:
-            source = Path("/etc", name).resolve()
-            target = self.path / "etc" / name
+            source, target = Path("/etc", name), self.path / "etc" / name
             if source.exists():
                 target.unlink(missing_ok=True)
-                target.touch()
-                self._mount("--bind", str(source), at=target)
+                mounts.bind(source, target)
 
     def command(self, words: list[str], directory: Path) -> list[str]:
         """The command that runs `words` in there, in a directory of the lab or of the subject."""
@@ -77,24 +69,4 @@ class PrivateRoot:
         ]
 
     def release(self) -> None:
-        for target in reversed(self._mounted):
-            subprocess.run(["umount", "--lazy", str(target)], capture_output=True)
-        self._mounted.clear()
-
-    def _bind(self, path: Path) -> None:
-        target = self.path / path.relative_to("/")
-        target.mkdir(parents=True, exist_ok=True)
-        self._mount(
-            "--bind" if path != Path("/dev") else "--rbind", str(path), at=target
-        )
-
-    def _mount(self, *words: str, at: Path) -> None:
-        result = subprocess.run(
-            ["mount", *words, str(at)], capture_output=True, text=True
-        )
-        if result.returncode != 0:
-            self.release()
-            raise SubjectUnavailable(
-                f"the subject's root cannot be mounted: {result.stderr.strip()}"
-            )
-        self._mounted.append(at)
+        self._mounts.release()

@@ -8,9 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.clauses import load_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 GREETER = ROOT / "tests" / "harness" / "greeter.py"
+
+# Clauses that every subject is held to, whatever it declares, and tests of the first two.
+GATING = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
+PASSING = f"""
+@clause("{GATING[0]}")
+def test_that_passes(world): pass
+"""
+FAILING = f"""
+@clause("{GATING[1]}")
+def test_that_fails(world): expect(1, 2, "a number")
+"""
 
 
 @dataclass

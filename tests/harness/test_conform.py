@@ -15,25 +15,15 @@ import pytest
 
 from conformance.clauses import load_catalogue
 
-from running import GREETER, Conform
+from running import Conform, FAILING, GATING, GREETER, PASSING
 
 # Clauses of the real catalogue, by what the tests need of them.
 CATALOGUE = load_catalogue()
 PLAIN = [c for c in CATALOGUE.values() if c.capability is None]
-GATING = [c.id for c in PLAIN if c.gates]
 WARNING = next(c.id for c in PLAIN if not c.gates)
 
 # What gates for any MTA but the reference.
 FOREIGN = ["--gate", "documented,limitation,required"]
-
-PASSING = f"""
-@clause("{GATING[0]}")
-def test_that_passes(world): pass
-"""
-FAILING = f"""
-@clause("{GATING[1]}")
-def test_that_fails(world): expect(1, 2, "a number")
-"""
 
 
 def test_every_verdict_occurs(conform: Conform) -> None:

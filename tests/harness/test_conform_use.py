@@ -12,21 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conformance.clauses import load_catalogue
 from conformance.lab import namespace
 
-from running import GREETER, ROOT, Conform
+from running import Conform, FAILING, GATING, GREETER, PASSING, ROOT
 
-NAMES = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
 
-PASSING = f"""
-@clause("{NAMES[0]}")
-def test_that_passes(world): pass
-"""
-FAILING = f"""
-@clause("{NAMES[1]}")
-def test_that_fails(world): expect(1, 2, "a number")
-"""
 # pytest-xdist's own word for how many workers there are.
 WORKERS = 'os.environ.get("PYTEST_XDIST_WORKER_COUNT")'
 
@@ -119,7 +109,7 @@ def test_slow_tests_are_distributed_once_each_and_progress_is_shown(
     suite = f"""
 import os, time
 
-@clause("{NAMES[0]}")
+@clause("{GATING[0]}")
 @pytest.mark.parametrize("number", range(4))
 def test_that_may_be_slow(world, number):
     if number == 0:
@@ -128,7 +118,7 @@ def test_that_may_be_slow(world, number):
 """
     run = conform(suite, jobs=None)
     assert run.output.splitlines()[-1] == "4 passed, 0 failed, 0 skipped"
-    assert run.verdict(NAMES[0]) == "pass"
+    assert run.verdict(GATING[0]) == "pass"
     assert all(line.startswith("conform: ") for line in run.errors.splitlines())
     assert run.errors
 
@@ -202,20 +192,20 @@ def test_output_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -
 
 
 def test_every_glob_must_match(conform: Conform) -> None:
-    typo = NAMES[0].replace("-", "")
-    run = conform(PASSING, "-k", NAMES[0], "-k", typo, "-k", "QQQQ-77")
+    typo = GATING[0].replace("-", "")
+    run = conform(PASSING, "-k", GATING[0], "-k", typo, "-k", "QQQQ-77")
     assert run.status == 2
     first, second = run.errors.splitlines()
-    assert f"'{typo}'" in first and NAMES[0] in first
+    assert f"'{typo}'" in first and GATING[0] in first
     assert "'QQQQ-77'" in second
     assert not run.report.exists()
-    assert conform(PASSING, "--list", "-k", NAMES[0], "-k", typo).status == 2
+    assert conform(PASSING, "--list", "-k", GATING[0], "-k", typo).status == 2
 
 
 def test_a_clause_id_without_its_option_gets_a_hint_to_the_option(
     conform: Conform,
 ) -> None:
-    run = conform(PASSING, NAMES[0])
+    run = conform(PASSING, GATING[0])
     assert run.status == 2
     assert "use -k" in run.errors
 
@@ -243,7 +233,7 @@ def test_an_invalid_waiver_file_is_refused_before_anything_runs(
 ) -> None:
     path = tmp_path / "waivers.yaml"
     path.write_bytes(text)
-    run = conform(PASSING, "-k", NAMES[0], "--waivers", str(path))
+    run = conform(PASSING, "-k", GATING[0], "--waivers", str(path))
     assert run.status == 2
     assert complaint in run.errors and "Traceback" not in run.errors
     assert not run.report.exists()
@@ -277,7 +267,7 @@ def test_a_report_can_be_moved(conform: Conform, tmp_path: Path) -> None:
 @pytest.fixture
 def broken(): raise RuntimeError("before the world was there")
 
-@clause("{NAMES[2]}")
+@clause("{GATING[2]}")
 def test_that_breaks_early(broken, world): pass
 """
     run = conform(PASSING + FAILING + suite, binary=GREETER.relative_to(ROOT), jobs="2")

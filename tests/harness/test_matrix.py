@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from reports import HOSTILE, TODAY, Document, a_run, a_test, clause
 from rich.console import Console
-from running import Conform
+from running import Conform, GATING, PASSING
 
-from conformance.clauses import load_catalogue
 from conformance.report.commands import merge
 from conformance.report.files import write_files
 from conformance.report.matrix import matrix_of, write_matrix
@@ -26,7 +25,6 @@ from conformance.report.pages import SIGNS
 from conformance.report.results import Journal, Record, load
 
 SUITE = {"version": "1", "digest": "d"}
-NAMES = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
 
 
 def record(run: Run, directory: Path) -> Record:
@@ -347,27 +345,21 @@ def test_merge_refuses_what_has_no_results_in_one_line(
     assert not (tmp_path / "matrix.html").exists()
 
 
-PASSING = f"""
-@clause("{NAMES[0]}")
-def test_that_passes(world): pass
-"""
-
-
 def test_a_matrix_has_a_report_of_each_subject_and_a_page_of_all(
     conform: Conform,
 ) -> None:
     failing_one = f"""
-@clause("{NAMES[1]}")
+@clause("{GATING[1]}")
 def test_by_subject(world): expect(world.lab.subject.name, "reference", "it")
 """
     run = conform(
-        PASSING + failing_one, "--matrix", "reference,control-drop", "-k", NAMES[1]
+        PASSING + failing_one, "--matrix", "reference,control-drop", "-k", GATING[1]
     )
     assert run.status == 1
     names = sorted(path.name for path in run.report.iterdir())
     assert names == ["control-drop", "matrix.html", "reference", "specification.html"]
     html = (run.report / "matrix.html").read_text(encoding="utf-8")
-    assert [look for look, _ in cells(html, NAMES[1])] == ["pass", "fail"]
+    assert [look for look, _ in cells(html, GATING[1])] == ["pass", "fail"]
     assert [line for line in run.output.splitlines() if line.startswith("== ")] == [
         "== reference (1 of 2)",
         "== control-drop (2 of 2)",

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from reports import HOSTILE, TODAY, a_run, a_test, clause
-from running import GREETER, ROOT, Conform
+from running import Conform, FAILING, GATING, GREETER, PASSING, ROOT
 
-from conformance.clauses import load_catalogue
 from conformance.report.files import write_files
 from conformance.report.model import Outcome, Run, Waiver
 from conformance.report.results import (
@@ -22,17 +21,8 @@ from conformance.report.results import (
 )
 from conformance.subjects.description import faults_by_schema, schema
 
-NAMES = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
-PASSING = f"""
-@clause("{NAMES[0]}")
-def test_that_passes(world): pass
-"""
-FAILING = f"""
-@clause("{NAMES[1]}")
-def test_that_fails(world): expect(1, 2, "a number")
-"""
 SKIPPED = f"""
-@clause("{NAMES[2]}")
+@clause("{GATING[2]}")
 def test_that_skips(world): pytest.skip("not here")
 """
 
@@ -194,7 +184,7 @@ def test_a_run_that_is_killed_leaves_its_results_and_none_of_an_earlier_run(
     killing = f"""
 import os
 
-@clause("{NAMES[2]}")
+@clause("{GATING[2]}")
 def test_that_kills(world): os._exit(137)
 """
     run = conform(PASSING + killing + FAILING)
@@ -230,4 +220,4 @@ def test_a_subject_in_a_folder_is_reported_by_its_name(
 
 def test_a_test_is_repeated_from_the_projects_directory(conform: Conform) -> None:
     (test,) = conform(PASSING).results["tests"]
-    assert f"--binary {GREETER.relative_to(ROOT)} -k {NAMES[0]} -v" in test["command"]
+    assert f"--binary {GREETER.relative_to(ROOT)} -k {GATING[0]} -v" in test["command"]

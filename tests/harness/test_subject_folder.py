@@ -10,16 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from conformance.clauses import load_catalogue
 from conformance.lab.plan import make_plan
 from conformance.subjects import folder_of, names, plan_file
 from conformance.subjects.base import CAPABILITIES, Limits, Timeouts
 from conformance.subjects.description import faults_by_schema, faults_of, schema
 from conformance.subjects.known import KnownFailure
 
-from running import Conform
+from running import Conform, GATING
 
-CLAUSES = [c.id for c in load_catalogue().values() if c.capability is None and c.gates]
 
 # An MTA in fifteen lines: it greets, notes how it was started, and says 250 to everything.
 START = """#!/usr/bin/python3
@@ -41,15 +39,15 @@ listen(plan["ipv4"])
 """
 DESCRIPTION = "schema: 1\nname: mine\ntitle: My MTA\nversion: echo mine 7\n"
 GREETS = f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it_greets(world):
     with world.client(): pass
 """
 FAILS = f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_one(world): expect("seen", "wanted", "a word")
 
-@clause("{CLAUSES[1]}")
+@clause("{GATING[1]}")
 def test_two(world): pass
 """
 STARTED = """
@@ -132,7 +130,7 @@ def test_a_folder_is_run_by_its_path(make: Make, conform: Conform) -> None:
     run = conform(GREETS, "--subject", str(folder))
     assert run.status == 0, run.output + run.errors
     assert run.results["version"] == "mine 7"
-    assert run.verdict(CLAUSES[0]) == "pass"
+    assert run.verdict(GATING[0]) == "pass"
 
 
 def test_it_starts_in_its_state_directory_and_knows_its_folder(
@@ -142,14 +140,14 @@ def test_it_starts_in_its_state_directory_and_knows_its_folder(
     run = conform(
         STARTED
         + f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it(world):
     expect(started(world), ["start rfc9989 {folder}"], "how it was started")
 """,
         "--subject",
         str(folder),
     )
-    assert run.verdict(CLAUSES[0]) == "pass", run.output
+    assert run.verdict(GATING[0]) == "pass", run.output
 
 
 def test_clock_starts_it_at_another_date(make: Make, conform: Conform) -> None:
@@ -157,7 +155,7 @@ def test_clock_starts_it_at_another_date(make: Make, conform: Conform) -> None:
     run = conform(
         STARTED
         + f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it(world):
     world.travel(-2)
     expect(started(world)[1:], ["clock -172800 rfc9989 {folder}"], "how it was started")
@@ -165,11 +163,11 @@ def test_it(world):
         "--subject",
         str(folder),
     )
-    assert run.verdict(CLAUSES[0]) == "pass", run.output
+    assert run.verdict(GATING[0]) == "pass", run.output
 
 
 RECONFIGURED = f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it(world):
     world.reconfigure(dmarc_edition="rfc7489")
     expect([line.split()[:2] for line in started(world)], WANTED, "how it was started")
@@ -182,7 +180,7 @@ def test_a_changed_plan_is_a_restart_without_reload(
     wanted = '[["start", "rfc9989"], ["start", "rfc7489"]]'
     suite = STARTED + RECONFIGURED.replace("WANTED", wanted)
     run = conform(suite, "--subject", str(make()))
-    assert run.verdict(CLAUSES[0]) == "pass", run.output
+    assert run.verdict(GATING[0]) == "pass", run.output
 
 
 def test_a_changed_plan_is_reloaded_by_reload(make: Make, conform: Conform) -> None:
@@ -192,7 +190,7 @@ grep -q '"edition": "rfc7489"' "$1" && echo reload rfc7489 >>started
     wanted = '[["start", "rfc9989"], ["reload", "rfc7489"]]'
     suite = STARTED + RECONFIGURED.replace("WANTED", wanted)
     run = conform(suite, "--subject", str(make(reload=reload)))
-    assert run.verdict(CLAUSES[0]) == "pass", run.output
+    assert run.verdict(GATING[0]) == "pass", run.output
 
 
 def test_a_subject_that_dies_in_a_test_fails_it(make: Make, conform: Conform) -> None:
@@ -201,7 +199,7 @@ def test_a_subject_that_dies_in_a_test_fails_it(make: Make, conform: Conform) ->
     )
     run = conform(
         f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_one(world):
     mark = world.lab.directory / "subject" / "state" / "die"
     mark.touch()
@@ -210,16 +208,16 @@ def test_one(world):
         client.expect_closed()
     mark.unlink()
 
-@clause("{CLAUSES[1]}")
+@clause("{GATING[1]}")
 def test_two(world):
     with world.client(): pass
 """,
         "--subject",
         str(make(start=dying)),
     )
-    assert run.verdict(CLAUSES[0]) == "fail", run.output
+    assert run.verdict(GATING[0]) == "fail", run.output
     assert "it has ended" in run.output
-    assert run.verdict(CLAUSES[1]) == "pass"
+    assert run.verdict(GATING[1]) == "pass"
 
 
 def test_its_queue_is_seen(make: Make, conform: Conform) -> None:
@@ -228,7 +226,7 @@ def test_its_queue_is_seen(make: Make, conform: Conform) -> None:
         file.write('queue_files: ["spool/*.msg"]\n')
     run = conform(
         f"""
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it(world):
     spool = world.lab.directory / "subject" / "state" / "spool"
     expect(world.subject.has_mail(), False, "whether there is mail")
@@ -239,7 +237,7 @@ def test_it(world):
         "--subject",
         str(folder),
     )
-    assert run.verdict(CLAUSES[0]) == "pass", run.output
+    assert run.verdict(GATING[0]) == "pass", run.output
 
 
 def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
@@ -269,7 +267,7 @@ def test_in_a_root_of_its_own_it_changes_nothing_outside(
         STARTED
         + f"""
 import glob, os
-@clause("{CLAUSES[0]}")
+@clause("{GATING[0]}")
 def test_it(world):
     expect(started(world), ["start rfc9989 {folder}"], "how it was started")
     roots = os.environ["CONFORM_SCRATCH"] + "/root-*/merged"
@@ -280,7 +278,7 @@ def test_it(world):
         "--subject",
         str(folder),
     )
-    assert run.verdict(CLAUSES[0]) == "pass", run.output + run.errors
+    assert run.verdict(GATING[0]) == "pass", run.output + run.errors
 
 
 # Known failures
@@ -302,10 +300,10 @@ def with_known(folder: Path, *entries: tuple[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("entries", "status", "new", "mended"),
     [
-        ([(CLAUSES[0], "s*n")], 0, 0, 0),
-        ([(CLAUSES[0], "something else")], 1, 1, 1),
-        ([(CLAUSES[1], "*")], 1, 1, 1),
-        ([(CLAUSES[0], "*"), (CLAUSES[1], "*")], 1, 0, 1),
+        ([(GATING[0], "s*n")], 0, 0, 0),
+        ([(GATING[0], "something else")], 1, 1, 1),
+        ([(GATING[1], "*")], 1, 1, 1),
+        ([(GATING[0], "*"), (GATING[1], "*")], 1, 0, 1),
     ],
     ids=["as known", "another text", "another clause", "one is mended"],
 )
@@ -325,7 +323,7 @@ def test_regressions_are_what_is_not_known(
 
 
 def test_what_fails_sometimes_is_not_mended(make: Make, conform: Conform) -> None:
-    folder = with_known(make(), (CLAUSES[0], "*"), (CLAUSES[1], "*"))
+    folder = with_known(make(), (GATING[0], "*"), (GATING[1], "*"))
     with (folder / "known-failures.yaml").open("a") as file:
         file.write("  sometimes: true\n")
     run = conform(FAILS, "--subject", str(folder), "--regressions")
@@ -335,15 +333,15 @@ def test_what_fails_sometimes_is_not_mended(make: Make, conform: Conform) -> Non
 def test_without_regressions_a_known_failure_counts_and_is_explained(
     make: Make, conform: Conform
 ) -> None:
-    folder = with_known(make(), (CLAUSES[0], "*"))
+    folder = with_known(make(), (GATING[0], "*"))
     run = conform(FAILS, "--subject", str(folder))
     assert run.status == 1
     assert "as its documentation states" in run.output
 
 
 def test_what_did_not_run_is_not_mended(make: Make, conform: Conform) -> None:
-    folder = with_known(make(), (CLAUSES[0], "*"), (CLAUSES[1], "*"))
-    run = conform(FAILS, "--subject", str(folder), "--regressions", "-k", CLAUSES[0])
+    folder = with_known(make(), (GATING[0], "*"), (GATING[1], "*"))
+    run = conform(FAILS, "--subject", str(folder), "--regressions", "-k", GATING[0])
     assert run.status == 0, run.output
 
 
