@@ -59,7 +59,7 @@ bool budget_has_room(const struct budget_account *account, size_t octets)
     bool small = fits(account->used, octets, BUDGET_SMALL_MAX);
     if (CLAUSE(LIM_31, !small) && !fits(budget->used, octets, for_large))
         return false;
-    if (!fits(account->client->used, octets, budget->limit / CLIENT_SHARE) && CLAUSE(LIM_30, true))
+    if (!fits(account->client->used, octets, budget->limit / CLIENT_SHARE) && unless_broken(LIM_30))
         return false;
     return fits(budget->used, octets, budget->limit);
 }

@@ -1,4 +1,4 @@
-/* The broken clause of a mutants build. See clause.h. */
+/* What is broken in a mutants build. See clause.h. */
 #include "clause.h"
 
 #ifdef FAIRLEAD_MUTANTS
@@ -11,17 +11,15 @@ void clause_break(const char *id)
     broken = id;
 }
 
-static bool same_id(const char *a, const char *b)
+bool clause_broken(const char *id)
 {
-    for (; *a && *b; a++, b++)
-        if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
+    const char *name = broken;
+    if (!name)
+        return false;
+    for (; *name && *id; name++, id++)
+        if (*name != *id && !((*name == '-' || *name == '_') && (*id == '-' || *id == '_')))
             return false;
-    return *a == *b;
-}
-
-bool clause_decide(const char *id, bool condition)
-{
-    return broken && same_id(broken, id) ? !condition : condition;
+    return *name == *id;
 }
 #else
 /* ISO C forbids an empty translation unit. */

@@ -29,7 +29,7 @@ static bool may_route(struct config_draft *draft, struct config_key key,
     if (!domain_is_within(domain, zone->zone.domain))
         config_error(draft->source, key, "'%.*s' is outside the zone '%.*s'", BYTES_ARG(domain),
                      BYTES_ARG(zone->zone.domain));
-    else if (is_subdomain && zone->plan != CONFIG_PLAN_ENTERPRISE && CLAUSE(SUB_04, true))
+    else if (is_subdomain && zone->plan != CONFIG_PLAN_ENTERPRISE && unless_broken(SUB_04))
         config_error(draft->source, key,
                      "'%.*s' is a subdomain, which only a zone of plan 'enterprise' may route",
                      BYTES_ARG(domain));

@@ -139,7 +139,7 @@ static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_qu
                                         const char **problem)
 {
     if (packet.n < DNS_HEADER_SIZE ||
-        (dns_wire_16(packet, 0) != question->id && CLAUSE(MX_16, true)))
+        (dns_wire_16(packet, 0) != question->id && unless_broken(MX_16)))
         return DNS_REPLY_FOREIGN;
     uint8_t flags = (uint8_t)packet.p[2];
     uint8_t code = response_code(packet);

@@ -133,15 +133,15 @@ static enum route_status to_postmaster(const struct routing *routing, struct rou
 static bool is_own_postmaster(const struct routing *routing, const struct address *recipient)
 {
     if (recipient->kind == ADDRESS_POSTMASTER)
-        return CLAUSE(CONT_03, true);
+        return unless_broken(CONT_03);
     if (!bytes_equal_nocase(recipient->local, BYTES("postmaster")))
         return false;
     if (!recipient->literal)
         return bytes_equal(recipient->domain, routing->hostname) &&
-               !route_serves(routing, recipient->domain) && CLAUSE(CONT_06, true);
+               !route_serves(routing, recipient->domain) && unless_broken(CONT_06);
     for (size_t i = 0; i < routing->own_address_count; i++)
         if (ip_equal(&recipient->ip, &routing->own_addresses[i]))
-            return CLAUSE(CONT_06, true);
+            return unless_broken(CONT_06);
     return false;
 }
 

@@ -20,7 +20,7 @@ enum stream_status idle_wait(struct stream *stream, struct transaction *transact
     for (;;) {
         double unused = transaction_upstream_unused_until(transaction);
         double until = earlier(deadline, rest_at);
-        if (unused > 0 && unused <= clock_monotonic() && CLAUSE(UPS_30, true))
+        if (unused > 0 && unused <= clock_monotonic() && unless_broken(UPS_30))
             transaction_drop_upstream(transaction);
         else if (unused > clock_monotonic())
             until = earlier(until, unused);

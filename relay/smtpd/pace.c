@@ -15,7 +15,7 @@ void pace_received(struct pace *pace, size_t octets, double now)
 {
     double window = pace->patience < PACE_WINDOW ? pace->patience : PACE_WINDOW;
     double paid_until = pace->paid_until + (double)octets / PACE_RATE_MIN;
-    if (paid_until > now + window && CLAUSE(LIM_32, true))
+    if (paid_until > now + window && unless_broken(LIM_32))
         paid_until = now + window;
     /* What was granted at the start stays. */
     if (paid_until > pace->paid_until)

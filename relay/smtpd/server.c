@@ -120,10 +120,10 @@ static struct refusal judge_connection(const struct connection *connection)
     const struct config_limits *limits = &connection->generation->config->limits;
     if (server->draining)
         return REFUSE(SHUTTING_DOWN, "DLG-35");
-    if (server->session_count >= limits->sessions && CLAUSE(LIM_23, true))
+    if (server->session_count >= limits->sessions && unless_broken(LIM_23))
         return REFUSE(TOO_MANY_SESSIONS, "LIM-23");
     if (count_sessions_from(server, &connection->address) >= limits->sessions_per_client &&
-        CLAUSE(LIM_18, true))
+        unless_broken(LIM_18))
         return REFUSE(TOO_MANY_SESSIONS_FROM_CLIENT, "LIM-18");
     return ACCEPT;
 }

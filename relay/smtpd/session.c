@@ -536,7 +536,7 @@ static void log_session(const struct session *session)
 static void say_banner(struct session *session, struct refusal refusal)
 {
     if (refusal.kind == REFUSAL_NONE && stream_input_waiting(session->stream) &&
-        CLAUSE(DLG_22, true))
+        unless_broken(DLG_22))
         refusal = REFUSE(EARLY_TALKER, "DLG-22");
     if (refusal.kind != REFUSAL_NONE) {
         say_refusal(session, refusal);

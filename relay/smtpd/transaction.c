@@ -274,7 +274,7 @@ static void forward_recipient(struct transaction *transaction, const struct rout
     double deadline = clock_monotonic() + transaction->config->timeouts.recipient;
     /* The recipients accepted so far went with the connection: over another one the mail would not
      * reach them. */
-    if (mail->recipients.accepted > 0 && !mail->upstream_has_sender && CLAUSE(INV_21, true)) {
+    if (mail->recipients.accepted > 0 && !mail->upstream_has_sender && unless_broken(INV_21)) {
         *answer = (struct upstream_answer){.failure = UPSTREAM_LOST, .clause = "INV-21"};
         return;
     }
