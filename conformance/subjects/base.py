@@ -196,12 +196,19 @@ def tail(log: Path, lines: int = 20) -> str:
     """The end of a log, for an error message."""
     if not log.exists():
         return ""
-    text = log.read_text(encoding="utf-8", errors="backslashreplace")
-    return "\n".join(text.splitlines()[-lines:])
+    return last_lines(log.read_text(encoding="utf-8", errors="backslashreplace"), lines)
+
+
+def last_lines(text: str, lines: int = 20) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
 
 
 class SubjectUnavailable(Exception):
     """The subject is not installed, or could not be started; the message says why."""
+
+
+class StopFailed(Exception):
+    """The subject's own way to shut it down has failed. It is gone all the same, and can be started."""
 
 
 class Subject(ABC):
@@ -252,7 +259,7 @@ class Subject(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Shuts it down."""
+        """Shuts it down. Raises StopFailed; even then it has ended."""
 
     def reload(self) -> bool:
         """Whether it has taken over a plan that configure() has just written, while it runs; if not,

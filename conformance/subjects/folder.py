@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,8 +14,10 @@ from conformance.subjects import plan_file
 from conformance.subjects.base import (
     PAGE_ADDRESSES,
     Plan,
+    StopFailed,
     Subject,
     SubjectUnavailable,
+    last_lines,
     tail,
 )
 from conformance.subjects.container import Container
@@ -96,10 +99,14 @@ class Folder(Subject):
         )
 
     def stop(self) -> None:
-        if self.running() and self.description.executable("stop"):
-            self._run([self._path("stop")], STOP_PATIENCE_S, beside=self._process)
-        if self._process:
-            self._process.stop()
+        try:
+            if self.running() and self.description.executable("stop"):
+                self._run_beside(["stop"], STOP_PATIENCE_S)
+        except SubjectUnavailable as error:
+            raise StopFailed(str(error)) from error
+        finally:
+            if self._process:
+                self._process.stop()
 
     def kill(self) -> None:
         if self._process:
@@ -113,13 +120,7 @@ class Folder(Subject):
     def reload(self) -> bool:
         if not self.description.executable("reload") or not self.running():
             return False
-        result = self._run(
-            [self._path("reload"), str(self._plan_file)],
-            RELOAD_PATIENCE_S,
-            beside=self._process,
-        )
-        if result.returncode != 0:
-            raise SubjectUnavailable(f"{self.title}: reload: {result.stderr.strip()}")
+        self._run_beside(["reload", str(self._plan_file)], RELOAD_PATIENCE_S)
         return True
 
     def running(self) -> bool:
@@ -185,6 +186,19 @@ class Folder(Subject):
     @property
     def _working_directory(self) -> Path:
         return self._state if self._state.is_absolute() else self.description.folder
+
+    def _run_beside(self, words: list[str], patience: float) -> None:
+        """Runs an executable of the folder among the MTA's processes. Raises SubjectUnavailable if it
+        fails; SIGKILL is no failure, but how whatever is left ends when the MTA has."""
+        name, *arguments = words
+        result = self._run(
+            [self._path(name), *arguments], patience, beside=self._process
+        )
+        if result.returncode not in (0, -signal.SIGKILL):
+            said = last_lines(f"{result.stdout}\n{result.stderr}")
+            raise SubjectUnavailable(
+                f"{self.title}: `{name}` ended with {result.returncode}\n{said}".rstrip()
+            )
 
     def _run(
         self,

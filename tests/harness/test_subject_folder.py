@@ -193,6 +193,57 @@ grep -q '"edition": "rfc7489"' "$1" && echo reload rfc7489 >>started
     assert run.verdict(GATING[0]) == "pass", run.output
 
 
+STOPPED = f"""
+@clause("{GATING[0]}")
+def test_one(world): world.stop_subject()
+
+@clause("{GATING[1]}")
+def test_two(world):
+    with world.client(): pass
+"""
+
+
+def test_a_stop_that_fails_is_an_error_of_its_test(
+    make: Make, conform: Conform
+) -> None:
+    stop = """#!/bin/sh
+[ -e failed ] && exit
+touch failed
+echo "a word before"
+echo "no such queue" >&2
+exit 3
+"""
+    run = conform(STOPPED, "--subject", str(make("[restart]", stop=stop)))
+    assert run.verdict(GATING[0]) == "error", run.output + run.errors
+    for needle in ("My MTA", "`stop` ended with 3", "a word before", "no such queue"):
+        assert needle in run.output, run.output
+    assert run.verdict(GATING[1]) == "pass", run.output
+
+
+def test_a_stop_that_fails_at_the_end_of_the_lab_is_seen(
+    make: Make, conform: Conform
+) -> None:
+    stop = "#!/bin/sh\necho no such queue >&2\nexit 3\n"
+    run = conform(GREETS, "--subject", str(make(stop=stop)))
+    assert run.verdict(GATING[0]) == "error", run.output + run.errors
+    assert "`stop` ended with 3" in run.output, run.output
+
+
+def test_a_stop_may_end_with_the_subject(make: Make, conform: Conform) -> None:
+    """As the last process of its PID namespace, by SIGKILL."""
+    stop = """#!/bin/sh
+kill "$(cat pid)"
+exec tail -f /dev/null
+"""
+    start = START.replace(
+        "def session", "open('pid', 'w').write(str(os.getpid()))\ndef session", 1
+    )
+    folder = make("[restart]", start=start, stop=stop)
+    run = conform(STOPPED, "--subject", str(folder))
+    assert run.status == 0, run.output
+    assert run.verdict(GATING[0]) == run.verdict(GATING[1]) == "pass"
+
+
 def test_a_subject_that_dies_in_a_test_fails_it(make: Make, conform: Conform) -> None:
     dying = START.replace(
         "for line in", "os._exit(7) if os.path.exists('die') else None\n    for line in"
