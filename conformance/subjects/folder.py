@@ -9,7 +9,6 @@ import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from conformance.settings import ROOT
 from conformance.subjects import plan_file
 from conformance.subjects.base import (
     PAGE_ADDRESSES,
@@ -180,7 +179,7 @@ class Folder(Subject):
             prepared = prepared_root(self.description)
             if prepared is None:
                 return words
-            self._root = PrivateRoot(prepared, [ROOT, self.description.folder])
+            self._root = PrivateRoot(prepared, self.description.shown)
         return self._root.command(words, self._working_directory)
 
     @property

@@ -10,11 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conformance.settings import ROOT
 from conformance.subjects import description_of
 from conformance.subjects.base import SubjectUnavailable
 from conformance.subjects.description import Description
@@ -100,12 +99,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def entered(root: Path, folder: Path) -> Iterator[None]:
-    """With the kernel's file systems, this project and the folder mounted below `root`."""
+def entered(root: Path, shown: Iterable[Path]) -> Iterator[None]:
+    """With the kernel's file systems and these folders mounted below `root`."""
     mounts = Mounts()
     lent = (path for path in LENT if path.exists())
     try:
-        mounts.bind_below(root, *KERNEL, ROOT, folder, *lent)
+        mounts.bind_below(root, *KERNEL, *shown, *lent)
         yield
     finally:
         mounts.release()
@@ -138,7 +137,7 @@ def prepare(subject: str) -> None:
     _remove(directory)
     directory.mkdir(parents=True)
     run(["cp", "-a", "--reflink=auto", str(base), str(root)], "cp")
-    with entered(root, description.folder):
+    with entered(root, description.shown):
         apt = ["chroot", str(root), "apt-get", "-q", "-y", "--no-install-recommends"]
         run([*apt, "update"], "apt-get update")
         run([*apt, "install", *description.packages], "apt-get install")

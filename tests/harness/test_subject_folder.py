@@ -301,19 +301,29 @@ def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
         assert alias["address"].rpartition("@")[2] in document["domains"]
 
 
-def test_in_a_root_of_its_own_it_changes_nothing_outside(
-    make: Make, conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Over the machine's own root in place of one that has been prepared."""
+@pytest.fixture
+def rooted(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Like make(), of a folder whose root of its own is the machine's, as if that had been prepared."""
     prepared = tmp_path / "roots" / "mine"
     prepared.mkdir(parents=True)
     (prepared / "root").symlink_to("/")
     (prepared / "prepared").touch()
     monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
+
+    def build(more: str = "", **files: str) -> Path:
+        folder = make(**files)
+        with (folder / "subject.yaml").open("a") as file:
+            file.write(f"packages: [an-mta]\n{more}")
+        return folder
+
+    return build
+
+
+def test_in_a_root_of_its_own_it_changes_nothing_outside(
+    rooted: Make, conform: Conform
+) -> None:
     mark = "with open('/etc/fairlead-was-here', 'w'): pass\n"
-    folder = make(start=START.replace("def session", mark + "def session"))
-    with (folder / "subject.yaml").open("a") as file:
-        file.write("packages: [an-mta]\n")
+    folder = rooted(start=START.replace("def session", mark + "def session"))
     run = conform(
         STARTED
         + f"""
@@ -330,6 +340,59 @@ def test_it(world):
         str(folder),
     )
     assert run.verdict(GATING[0]) == "pass", run.output + run.errors
+
+
+SIBLING = '#!/bin/sh\nexec "$SUBJECT/../other/start" "$@"\n'
+
+
+def other(folder: Path) -> None:
+    """A folder beside this one, with the MTA that SIBLING runs."""
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other" / "start").write_text(START)
+    (folder.parent / "other" / "start").chmod(0o755)
+
+
+def test_in_a_root_of_its_own_it_sees_the_folders_that_it_uses(
+    rooted: Make, conform: Conform
+) -> None:
+    folder = rooted("uses: [../other]\n", start=SIBLING)
+    other(folder)
+    run = conform(
+        STARTED
+        + f"""
+import glob, os
+@clause("{GATING[0]}")
+def test_it(world):
+    expect(started(world), ["start rfc9989 {folder}"], "how it was started")
+    roots = glob.glob(os.environ["CONFORM_SCRATCH"] + "/root-*/merged")
+    mounted = {{line.split()[4] for line in open("/proc/self/mountinfo")}}
+    for name, wanted in ("/mine", True), ("/other", True), ("", False):
+        seen = any(root + "{folder.parent}" + name in mounted for root in roots)
+        expect(seen, wanted, "a mount of the folder " + name)
+    with world.client(): pass
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(GATING[0]) == "pass", run.output + run.errors
+
+
+@pytest.mark.parametrize(
+    ("uses", "needle"),
+    [
+        ("../gone", "../gone is not a folder"),
+        ("../../../../../../../../..", "is all of the machine"),
+        ("/etc", "'/etc' does not match"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_a_fault(
+    make: Make, conform: Conform, uses: str, needle: str
+) -> None:
+    folder = make()
+    with (folder / "subject.yaml").open("a") as file:
+        file.write(f"packages: [an-mta]\nuses: [{uses}]\n")
+    run = conform(GREETS, "--check-subject", str(folder))
+    assert run.status == 2 and needle in run.errors, run.errors
 
 
 # Known failures
