@@ -7,6 +7,7 @@ what its `install` brings. Nothing of the machine's own packages is touched.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,10 +112,16 @@ def entered(root: Path, shown: Iterable[Path]) -> Iterator[None]:
 
 
 def wanted(description: Description) -> str:
-    """What a prepared root was prepared from, so that a change of it is seen."""
+    """What a prepared root was prepared from, so that a change of it is seen: the packages, `install`,
+    and the files of the folder that it names as $SUBJECT/FILE."""
     install = description.executable("install")
-    text = install.read_text(encoding="utf-8") if install else ""
-    return "\n".join([*description.packages, text])
+    if install is None:
+        return "\n".join([*description.packages, ""])
+    text = install.read_text(encoding="utf-8")
+    named = sorted(set(re.findall(r"\$SUBJECT/([\w./-]+)", text)))
+    files = [path for name in named if (path := description.folder / name).is_file()]
+    brought = [path.read_text(encoding="utf-8") for path in files]
+    return "\n".join([*description.packages, text, *brought])
 
 
 def prepare(subject: str) -> None:
