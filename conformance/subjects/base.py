@@ -6,6 +6,7 @@ it is ready, and stops it. Tests use only this interface.
 
 from __future__ import annotations
 
+import glob
 import os
 import signal
 import socket
@@ -223,6 +224,8 @@ class Subject(ABC):
     limits = Limits()
     start_patience = 20.0  # seconds until it must accept connections
     can_restart = True  # the lab may stop and start it, with another plan
+    queue_files: tuple[str, ...] = ()  # patterns of the files of messages that it has
+    queue_directory = Path()  # what they are below
     queue_is_all = False  # has_mail() tells all, even if it answers in the session
     needs_namespace = (
         True  # False: it runs elsewhere, and the lab where conform was started
@@ -299,7 +302,18 @@ class Subject(ABC):
         """Whether it has anything left to deliver; None where it cannot tell. Tests do not wait for what
         cannot come any more, and longer for what may. A message counts from before its 2xx until it
         has been delivered, given up or dropped."""
-        return None
+        if not self.queue_files:
+            return None
+        return any(
+            True
+            for pattern in self.queue_files
+            for _ in glob.iglob(
+                pattern,
+                root_dir=self.queue_directory,
+                recursive=True,
+                include_hidden=True,
+            )
+        )
 
     def provision(self, domain: str) -> str:
         """The records that a zone needs, in master-file form ("provisioning")."""

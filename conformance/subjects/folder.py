@@ -42,6 +42,7 @@ class Folder(Subject):
         self.capabilities = description.capabilities | {PAGE_ADDRESSES}
         self.limits = description.limits
         self.timeouts = description.timeouts
+        self.queue_files = description.queue_files
         self.queue_is_all = description.queue_is_all
         self.start_patience = description.start_patience
         self._environment = {"SUBJECT": str(description.folder), **(environment or {})}
@@ -77,6 +78,7 @@ class Folder(Subject):
     def configure(self, plan: Plan, directory: Path) -> None:
         self._state = directory / "state"
         self._state.mkdir(exist_ok=True)
+        self.queue_directory = self._state
         self._plan_file = directory / "plan.json"
         plan_file.write(plan, self._plan_file)
         # An MTA's own users have to get there, whatever the umask.
@@ -131,15 +133,6 @@ class Folder(Subject):
     def held(self) -> AbstractContextManager[None]:
         assert self._process is not None
         return self._process.held()
-
-    def has_mail(self) -> bool | None:
-        if not self.description.queue_files:
-            return None
-        return any(
-            True
-            for pattern in self.description.queue_files
-            for _ in self._state.glob(pattern)
-        )
 
     def diagnosis(self) -> str:
         return tail(self._log)
