@@ -76,6 +76,24 @@ def make(tmp_path: Path) -> Make:
     return build
 
 
+@pytest.fixture
+def rooted(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Like make(), of a folder whose root of its own is the machine's, as if that had been prepared."""
+    prepared = tmp_path / "roots" / "mine"
+    prepared.mkdir(parents=True)
+    (prepared / "root").symlink_to("/")
+    (prepared / "prepared").touch()
+    monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
+
+    def build(more: str = "", **files: str) -> Path:
+        folder = make(**files)
+        with (folder / "subject.yaml").open("a") as file:
+            file.write(f"packages: [an-mta]\n{more}")
+        return folder
+
+    return build
+
+
 # What is said of a folder
 
 
@@ -221,12 +239,13 @@ exit 3
 
 
 def test_a_stop_that_fails_at_the_end_of_the_lab_is_seen(
-    make: Make, conform: Conform
+    rooted: Make, conform: Conform, tmp_path: Path
 ) -> None:
     stop = "#!/bin/sh\necho no such queue >&2\nexit 3\n"
-    run = conform(GREETS, "--subject", str(make(stop=stop)))
+    run = conform(GREETS, "--subject", str(rooted(stop=stop)))
     assert run.verdict(GATING[0]) == "error", run.output + run.errors
     assert "`stop` ended with 3" in run.output, run.output
+    assert not any((tmp_path / "tmp").iterdir())
 
 
 def test_a_stop_may_end_with_the_subject(make: Make, conform: Conform) -> None:
@@ -299,24 +318,6 @@ def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
     for alias in document["aliases"]:
         assert alias["address"].isascii() and alias["to"].isascii()
         assert alias["address"].rpartition("@")[2] in document["domains"]
-
-
-@pytest.fixture
-def rooted(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Like make(), of a folder whose root of its own is the machine's, as if that had been prepared."""
-    prepared = tmp_path / "roots" / "mine"
-    prepared.mkdir(parents=True)
-    (prepared / "root").symlink_to("/")
-    (prepared / "prepared").touch()
-    monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
-
-    def build(more: str = "", **files: str) -> Path:
-        folder = make(**files)
-        with (folder / "subject.yaml").open("a") as file:
-            file.write(f"packages: [an-mta]\n{more}")
-        return folder
-
-    return build
 
 
 def test_in_a_root_of_its_own_it_changes_nothing_outside(
