@@ -103,13 +103,15 @@ class Lab:
         self.subject.wait_until_ready()
 
     def stop(self) -> None:
-        """Stops everything."""
-        self.subject.stop()
-        self.subject.release()
-        self.commons.stop()
-        self.loop.close()
-        namespace.release(self._mounted)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Stops everything; StopFailed is raised after that."""
+        try:
+            self.subject.stop()
+        finally:
+            self.subject.release()
+            self.commons.stop()
+            self.loop.close()
+            namespace.release(self._mounted)
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def take_errors(self) -> list[str]:
         """Exceptions that nobody was waiting for: defects of the lab."""
