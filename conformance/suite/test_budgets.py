@@ -289,7 +289,7 @@ def publish_90_hosts(world: World, aliases: int) -> None:
     world.dns.remove(domain, "TXT")
     exchanges = [f"m{m}.{domain}" for m in range(9)]
     terms = " ".join(f"mx:{exchange}" for exchange in exchanges)
-    world.dns.add_text(domain, f"v=spf1 {terms} +all")
+    world.dns.add_text(domain, f"v=spf1 {terms} ip4:{world.sender.ipv4} -all")
     for exchange in exchanges:
         for n in range(10):
             names = [f"h{n}.{exchange}"]
