@@ -296,6 +296,8 @@ def scripted(
     replies: dict[bytes, bytes] | None = None, address: str = ADDRESS, port: int = PORT
 ) -> Iterator[None]:
     with Server((address, port), Script) as server:
+        # A connection may be gone again by the time that it is accepted.
+        server.socket.setblocking(False)
         server.replies = replies or {}  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         try:
