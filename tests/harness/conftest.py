@@ -29,6 +29,9 @@ def pytest_configure() -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1")
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    # A `conform` that is run here is no worker, whatever this process is.
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+        del os.environ[name]
     # The relay refuses secrets that others can read.
     os.umask(0o077)
     namespace.unshare_here()
