@@ -49,12 +49,7 @@ def run(name: str, report: Path) -> Results:
             *("--report", str(report), "--anyway", "--brief", labs),
             *("--timeout-scale", TIMEOUT_SCALE),
         ],
-        env={
-            **os.environ,
-            "PYTEST_PLUGINS": "untraced",
-            "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}",
-            "PYTHONSAFEPATH": "1",
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
         capture_output=True,
         text=True,
     )
