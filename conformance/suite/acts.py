@@ -82,6 +82,7 @@ def unquoted(local_part: str) -> str:
 def fence(world: World) -> None:
     """One more message by another route: when it has arrived, an earlier one would have. By somebody
     of whom neither SPF nor DMARC has anything to say."""
+    earlier = len(world.far_upstream.messages)
     author = f"fence@{world.elsewhere}"
     message = (
         f"From: <{author}>\r\nTo: <{author}>\r\nSubject: fence\r\n"
@@ -90,7 +91,7 @@ def fence(world: World) -> None:
     with world.client(source=world.new_client_addresses()[0]) as client:
         delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)
-    world.far_upstream.wait_for_message()
+    world.far_upstream.wait_for_message(earlier + 1)
 
 
 def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
