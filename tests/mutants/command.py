@@ -1,0 +1,187 @@
+"""The command line of scripts/mutants."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from conformance import tracing
+from conformance.clauses import load_catalogue
+from conformance.expect import counted
+from conformance.settings import ROOT
+from tests.mutants.breakages import Breakage, PatchError, collect, selected
+from tests.mutants.judging import Finding, Verdict, complaints, judge
+from tests.mutants.workshop import TARGET, BuildError, Workshop, ninja
+
+BUILD = ROOT / "build-mutants"
+# With more in parallel, tests fail because of time-outs.
+PARALLEL = 2
+
+NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
+
+DESCRIPTION = """\
+Breaks the relay, and says whether the suite notices.
+
+Builds the relay with -Dmutants=true in build-mutants/. Then, for every breakage (CLAUSE(), BREAK() and
+unless_broken() in relay/, and the patches in tests/mutants/), runs the tests that name its clause
+against the relay that is broken in this way and no other. At least one of them must fail; an error
+of the harness, or a relay that does not start, does not count. Before that, the relay that is not
+broken must pass the same tests."""
+
+EPILOG = """\
+examples:
+  scripts/mutants                   every breakage
+  scripts/mutants -k ERR-06         those of a clause
+  scripts/mutants -k 'DLG-04-code'  one of a clause that has several
+
+exit status:
+  0  every broken relay was caught
+  1  one survived
+  2  usage error, or one has no result: the relay does not build or does not pass, a patch does not
+     apply or compile, the harness failed"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/mutants",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-k",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="break only these, by clause or breakage; may be repeated",
+    )
+    return parser.parse_args(arguments)
+
+
+def complain(text: str) -> None:
+    print(f"mutants: {text}", file=sys.stderr, flush=True)
+
+
+class Benches:
+    """As many workshops as breakages are judged at once."""
+
+    def __init__(self, number: int) -> None:
+        self._free: queue.SimpleQueue[Workshop] = queue.SimpleQueue()
+        for index in range(number):
+            self._free.put(Workshop(BUILD / "workshops" / str(index), ROOT))
+
+    def judge(self, breakage: Breakage, trace: tracing.Trace) -> list[Finding]:
+        """The findings of a breakage, one for each of its clauses."""
+        if breakage.patch is None:
+            return [
+                judge(breakage, clause, BUILD / TARGET, trace)
+                for clause in breakage.clauses
+            ]
+        workshop = self._free.get()
+        try:
+            workshop.restore()
+            workshop.apply(breakage.patch)
+            workshop.compile()
+            return [
+                judge(breakage, clause, workshop.binary, trace)
+                for clause in breakage.clauses
+            ]
+        except (PatchError, BuildError) as error:
+            complain(f"{breakage.where}: {error}")
+            reason = (
+                "does not apply" if isinstance(error, PatchError) else "does not build"
+            )
+            return [
+                Finding(breakage, clause, Verdict.ERROR, reason=reason)
+                for clause in breakage.clauses
+            ]
+        finally:
+            self._free.put(workshop)
+
+
+def find(breakages: Sequence[Breakage], trace: tracing.Trace) -> Iterator[Finding]:
+    """The findings of all breakages, in their order, as they come."""
+    number = min(PARALLEL, os.cpu_count() or 1)
+    benches = Benches(number)
+    with ThreadPoolExecutor(number) as pool:
+        for findings in pool.map(lambda b: benches.judge(b, trace), breakages):
+            yield from findings
+
+
+def line(finding: Finding) -> str:
+    """A finding for the terminal."""
+    name = finding.breakage.id
+    if finding.clause not in name:
+        name += f" ({finding.clause})"
+    said = (
+        f"caught    {finding.test}"
+        if finding.verdict == Verdict.FAIL
+        else f"{finding.verdict.upper():9} {finding.reason}"
+    )
+    return f"{name:16} {finding.seconds:5.1f} s  {said}"
+
+
+def wrong_patches(breakages: Sequence[Breakage]) -> list[str]:
+    """Clauses of patches that are not in the catalogue."""
+    catalogue = load_catalogue()
+    return [
+        f"{breakage.where}: {clause} is no clause"
+        for breakage in breakages
+        for clause in breakage.clauses
+        if clause not in catalogue
+    ]
+
+
+def break_by_name(options: argparse.Namespace) -> int:
+    """Breaks what has a name."""
+    breakages, wrong = collect(ROOT)
+    breakages = selected(breakages, options.k)
+    wrong += wrong_patches(breakages)
+    if not breakages:
+        wrong.append("no such clause to break")
+    for text in wrong:
+        complain(text)
+    if wrong:
+        return NO_RESULT
+    try:
+        ninja(BUILD, ROOT, TARGET)
+    except BuildError as error:
+        complain(f"the relay does not build:\n{error}")
+        return NO_RESULT
+
+    began = time.monotonic()
+    trace = tracing.collect(ROOT)
+    clauses = dict.fromkeys(clause for b in breakages for clause in b.clauses)
+    unsound = complaints(BUILD / TARGET, [c for c in clauses if c in trace.tests])
+    for text in unsound:
+        complain(f"the unbroken relay: {text}")
+    if unsound:
+        return NO_RESULT
+    found = []
+    for finding in find(breakages, trace):
+        found.append(finding)
+        print(line(finding), flush=True)
+    number = Counter(finding.verdict for finding in found)
+    print(
+        f"{counted(len(breakages), 'breakage')} of {counted(len(clauses), 'clause')}, "
+        f"{number[Verdict.FAIL]} caught, {number[Verdict.SURVIVED]} survived, "
+        f"{number[Verdict.ERROR]} without a result, {time.monotonic() - began:.0f} s"
+    )
+    if number[Verdict.SURVIVED]:
+        return NOT_NOTICED
+    return NO_RESULT if number[Verdict.ERROR] else NOTICED
+
+
+def main(arguments: Sequence[str]) -> int:
+    return break_by_name(parse(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

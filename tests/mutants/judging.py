@@ -1,0 +1,125 @@
+"""Whether the suite notices that a relay is broken.
+
+Only the verdict `fail` of a test that claims the clause counts: an error of the harness says nothing
+of the relay, and a test of another clause may fail for any reason.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from conformance.settings import ROOT, SUITE
+from conformance.tracing import Trace
+from tests.mutants.breakages import Breakage
+
+RUN_SECONDS_MAX = 300.0
+
+Results = dict[str, Any]
+
+
+class Verdict(StrEnum):
+    """Of the suite, on one broken relay."""
+
+    FAIL = "fail"  # it was caught
+    ERROR = "error"  # there is no result
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result for one clause of one broken relay."""
+
+    breakage: Breakage
+    clause: str
+    verdict: Verdict
+    test: str | None = None  # that failed
+    reason: str = ""  # what happened instead
+    seconds: float = 0.0
+
+
+def conform(
+    binary: Path,
+    clauses: Iterable[str],
+    *options: str,
+    seconds_max: float = RUN_SECONDS_MAX,
+) -> Results:
+    """The results.json of a run of the suite against a relay, for some clauses."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as report:
+        command = [str(ROOT / "scripts" / "conform"), "--binary", str(binary)]
+        command += ["--report", report, *options]
+        for clause in clauses:
+            command += ["-k", clause]
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=seconds_max,
+            )
+        except subprocess.TimeoutExpired:
+            return {"tests": [], "failure": "the run did not end"}
+        path = Path(report) / "results.json"
+        if not path.exists():
+            return {"tests": [], "failure": "the run wrote no report"}
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def tests_with(results: Results, outcome: str, clause: str | None = None) -> list[str]:
+    """The tests with an outcome; only those of a clause, if one is given."""
+    return [
+        Path(test["id"]).name
+        for test in results["tests"]
+        if test["outcome"] == outcome and (clause is None or clause in test["clauses"])
+    ]
+
+
+def complaints(binary: Path, clauses: Iterable[str]) -> list[str]:
+    """What tests of these clauses have against the relay that is not broken."""
+    results = conform(binary, clauses)
+    found = tests_with(results, "fail") + tests_with(results, "error")
+    return found + ([str(results["failure"])] if results["failure"] else [])
+
+
+def judge(breakage: Breakage, clause: str, binary: Path, trace: Trace) -> Finding:
+    """Runs the clause's tests against the relay that has the breakage: in its binary, if it is a
+    patch."""
+    if clause not in trace.tests:
+        return Finding(
+            breakage, clause, Verdict.SURVIVED, reason="no test names the clause"
+        )
+    began = time.monotonic()
+    # The sanity case runs first, and may fail as well.
+    options = ["-j1", "--anyway", "--brief"]
+    if breakage.patch is None:
+        options += ["--break", breakage.id]
+    files = {test.partition("::")[0] for test in trace.tests[clause]}
+    if len(files) == 1:
+        # Collecting the whole suite takes longer than most of its tests.
+        options += ["--suite", str(SUITE / files.pop())]
+    results = conform(binary, [clause], *options)
+    verdict, test, reason = _conclude(results, clause)
+    return Finding(breakage, clause, verdict, test, reason, time.monotonic() - began)
+
+
+def _conclude(results: Results, clause: str) -> tuple[Verdict, str | None, str]:
+    """Verdict, test and reason."""
+    failed = tests_with(results, "fail", clause)
+    if failed:
+        return Verdict.FAIL, failed[0], ""
+    if results["failure"]:
+        return Verdict.ERROR, None, str(results["failure"]).splitlines()[0]
+    broken = tests_with(results, "error", clause)
+    if broken:
+        return Verdict.ERROR, broken[0], "an error in the harness"
+    if not tests_with(results, "pass", clause):
+        return Verdict.SURVIVED, None, "no test ran"
+    return Verdict.SURVIVED, None, "every test passed"
