@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -124,6 +124,16 @@ def collect(root: Path) -> tuple[list[Breakage], list[str]]:
             wrong.append(f"{path.name}: {patch.id} is also in relay/")
         found.append(patch)
     return sorted(found, key=lambda breakage: breakage.id), wrong
+
+
+def misnamed(breakages: Iterable[Breakage], catalogue: Container[str]) -> list[str]:
+    """A sentence for every clause of a patch that is not in the catalogue."""
+    return [
+        f"{breakage.where}: {clause} is no clause"
+        for breakage in breakages
+        for clause in breakage.clauses
+        if breakage.patch is not None and clause not in catalogue
+    ]
 
 
 def selected(breakages: Iterable[Breakage], globs: Collection[str]) -> list[Breakage]:

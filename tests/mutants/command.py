@@ -16,7 +16,7 @@ from conformance import tracing
 from conformance.clauses import load_catalogue
 from conformance.expect import counted
 from conformance.settings import ROOT
-from tests.mutants.breakages import Breakage, PatchError, collect, selected
+from tests.mutants.breakages import Breakage, PatchError, collect, misnamed, selected
 from tests.mutants.judging import Finding, Verdict, complaints, judge
 from tests.mutants.workshop import TARGET, BuildError, Workshop, ninja
 
@@ -128,22 +128,11 @@ def line(finding: Finding) -> str:
     return f"{name:16} {finding.seconds:5.1f} s  {said}"
 
 
-def wrong_patches(breakages: Sequence[Breakage]) -> list[str]:
-    """Clauses of patches that are not in the catalogue."""
-    catalogue = load_catalogue()
-    return [
-        f"{breakage.where}: {clause} is no clause"
-        for breakage in breakages
-        for clause in breakage.clauses
-        if clause not in catalogue
-    ]
-
-
 def break_by_name(options: argparse.Namespace) -> int:
     """Breaks what has a name."""
     breakages, wrong = collect(ROOT)
     breakages = selected(breakages, options.k)
-    wrong += wrong_patches(breakages)
+    wrong += misnamed(breakages, load_catalogue())
     if not breakages:
         wrong.append("no such clause to break")
     for text in wrong:
