@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import queue
 import sys
@@ -17,7 +18,9 @@ from conformance.clauses import load_catalogue
 from conformance.expect import counted
 from conformance.settings import ROOT
 from tests.mutants.breakages import Breakage, PatchError, collect, misnamed, selected
+from tests.mutants import table
 from tests.mutants.judging import Finding, Verdict, complaints, judge
+from tests.mutants.scope import NoHistory, changed_files, touched
 from tests.mutants.workshop import TARGET, BuildError, Workshop, ninja
 
 BUILD = ROOT / "build-mutants"
@@ -39,7 +42,18 @@ EPILOG = """\
 examples:
   scripts/mutants                   every breakage
   scripts/mutants -k ERR-06         those of a clause
-  scripts/mutants -k 'DLG-04-code'  one of a clause that has several
+  scripts/mutants -k DLG-04-code    one of a clause that has several
+  scripts/mutants --changed         those that the changes on this branch may have to do with
+  scripts/mutants --all --report reports
+                                    every breakage, and the table beside the report of conform
+
+a breakage is added
+  in the code, if an expression can be wrong:
+    CLAUSE(SRS_03, condition), BREAK(DLG_04_code, 503, 250), unless_broken(LIM_18)
+    relay/base/clause.h explains them; DLG-04-code is one of several breakages of DLG-04
+  as tests/mutants/ERR-06-first-line.patch, if none can:
+    a sentence that says what it breaks, perhaps a line "Clauses: ERR-06, ERR-07", an empty line,
+    and a unified diff against the root of the repository, of files in relay/
 
 exit status:
   0  every broken relay was caught
@@ -62,7 +76,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=[],
         help="break only these, by clause or breakage; may be repeated",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--all", action="store_true", help="every breakage, as without options"
+    )
+    parser.add_argument(
+        "--changed",
+        metavar="COMMIT",
+        nargs="?",
+        const="",
+        help="only those in files of relay/ that differ from COMMIT, and patches that are for these "
+        "files or differ themselves (default: where this branch left main; on main, the commit before)",
+    )
+    parser.add_argument(
+        "--table", metavar="FILE", type=Path, help="write the findings as JSON"
+    )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        type=Path,
+        help="write mutants.html and mutants.json into DIR, the directory of a report of scripts/conform",
+    )
+    options = parser.parse_args(arguments)
+    if options.all and (options.k or options.changed is not None):
+        parser.error("--all: not with -k or --changed")
+    return options
 
 
 def complain(text: str) -> None:
@@ -128,44 +165,71 @@ def line(finding: Finding) -> str:
     return f"{name:16} {finding.seconds:5.1f} s  {said}"
 
 
+def chosen(options: argparse.Namespace) -> tuple[list[Breakage], list[str]]:
+    """The breakages to try, and why they cannot be."""
+    breakages, wrong = collect(ROOT)
+    wrong += misnamed(breakages, load_catalogue())
+    breakages = selected(breakages, options.k)
+    if options.k and not breakages:
+        wrong.append(f"no clause to break is called {' or '.join(options.k)}")
+    if options.changed is not None:
+        try:
+            changed = changed_files(ROOT, options.changed or None)
+        except NoHistory as error:
+            if options.changed:
+                return [], [str(error)]
+            complain(f"nothing is known to have changed: {error}")
+            changed = set()
+        breakages = touched(breakages, changed)
+    return breakages, wrong
+
+
 def break_by_name(options: argparse.Namespace) -> int:
     """Breaks what has a name."""
-    breakages, wrong = collect(ROOT)
-    breakages = selected(breakages, options.k)
-    wrong += misnamed(breakages, load_catalogue())
-    if not breakages:
-        wrong.append("no such clause to break")
+    began, started = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
+    breakages, wrong = chosen(options)
     for text in wrong:
         complain(text)
     if wrong:
         return NO_RESULT
-    try:
-        ninja(BUILD, ROOT, TARGET)
-    except BuildError as error:
-        complain(f"the relay does not build:\n{error}")
-        return NO_RESULT
-
-    began = time.monotonic()
     trace = tracing.collect(ROOT)
     clauses = dict.fromkeys(clause for b in breakages for clause in b.clauses)
-    unsound = complaints(BUILD / TARGET, [c for c in clauses if c in trace.tests])
-    for text in unsound:
-        complain(f"the unbroken relay: {text}")
-    if unsound:
+    if breakages and not is_sound([c for c in clauses if c in trace.tests]):
         return NO_RESULT
     found = []
     for finding in find(breakages, trace):
         found.append(finding)
-        print(line(finding), flush=True)
+        print(f"{len(found):4} {line(finding)}", flush=True)
     number = Counter(finding.verdict for finding in found)
+    seconds = time.monotonic() - began
     print(
         f"{counted(len(breakages), 'breakage')} of {counted(len(clauses), 'clause')}, "
         f"{number[Verdict.FAIL]} caught, {number[Verdict.SURVIVED]} survived, "
-        f"{number[Verdict.ERROR]} without a result, {time.monotonic() - began:.0f} s"
+        f"{number[Verdict.ERROR]} without a result, {seconds:.0f} s"
     )
+    everything = not options.k and options.changed is None
+    document = table.to_document(found, started, seconds, everything)
+    if options.table is not None:
+        options.table.write_text(table.to_json(document), encoding="ascii")
+    if options.report is not None:
+        table.write(document, options.report)
     if number[Verdict.SURVIVED]:
         return NOT_NOTICED
     return NO_RESULT if number[Verdict.ERROR] else NOTICED
+
+
+def is_sound(clauses: list[str]) -> bool:
+    """Builds the relay that can be broken; whether it passes the tests while it is not."""
+    try:
+        ninja(BUILD, ROOT, TARGET)
+    except BuildError as error:
+        complain(f"the relay does not build:\n{error}")
+        return False
+    print(f"the unbroken relay, {counted(len(clauses), 'clause')} ...", flush=True)
+    unsound = complaints(BUILD / TARGET, clauses)
+    for text in unsound:
+        complain(f"the unbroken relay: {text}")
+    return not unsound
 
 
 def main(arguments: Sequence[str]) -> int:
