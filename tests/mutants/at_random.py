@@ -39,6 +39,13 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         "--seed", metavar="S", type=int, default=1, help="that draws them (default: 1)"
     )
     group.add_argument(
+        "--after",
+        metavar="NUMBER",
+        type=int,
+        default=0,
+        help="continue a seed after the mutant of that number, with which the patches' names begin",
+    )
+    group.add_argument(
         "--files",
         metavar="GLOB",
         action="append",
@@ -52,7 +59,7 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         type=Path,
         default=ROOT / "reports" / "survivors",
-        help="write each mutant that was not killed as a patch, and all outcomes as outcomes.json "
+        help="write each mutant that was not killed as a patch, and all outcomes as JSON "
         "(default: reports/survivors)",
     )
     group.add_argument(
@@ -90,13 +97,13 @@ def line(outcome: Outcome) -> str:
     unseen = "" if mutant.seen else " (no peer notices this file)"
     never = " (never executed)" if outcome.reached is False else ""
     return (
-        f"{mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}  "
+        f"{mutant.number:05} {mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}  "
         f"{outcome.by}  {outcome.seconds:.1f} s"
     )
 
 
 def to_row(outcome: Outcome) -> dict[str, Any]:
-    """An outcome for outcomes.json."""
+    """An outcome as JSON."""
     mutant = outcome.mutant
     return {
         "number": mutant.number,
@@ -134,11 +141,7 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
     if not files:
         complain(f"no file of the relay is called {' or '.join(options.files)}")
         return NO_RESULT
-    print("the unbroken relay ...", flush=True)
-    unsound = complaints(maker.workshop.binary, ())
-    for text in unsound:
-        complain(f"the unbroken relay: {text}")
-    if unsound:
+    if not _is_sound(maker, build / "random" / "sound"):
         return NO_RESULT
     executed = reach.executed_lines(build / "reach") if options.coverage else None
     places = maker.sites(files)
@@ -150,6 +153,20 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
     print(f"{summary(outcomes)}; {known_number} known to be equivalent")
     survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
     return NOT_NOTICED if survived else NOTICED
+
+
+def _is_sound(maker: Maker, stamp: Path) -> bool:
+    """Whether the relay passes while it is not broken. Not asked again for the same relay and suite."""
+    digest = reach.digest()
+    if stamp.exists() and stamp.read_text("ascii") == digest:
+        return True
+    print("the unbroken relay ...", flush=True)
+    unsound = complaints(maker.workshop.binary, ())
+    for text in unsound:
+        complain(f"the unbroken relay: {text}")
+    if not unsound:
+        stamp.write_text(digest, encoding="ascii")
+    return not unsound
 
 
 def _outcomes(
@@ -170,7 +187,7 @@ def _outcomes(
         return replace(outcome, reached=reached)
 
     outcomes: list[Outcome] = []
-    drawn = maker.draw(places, options.seed, known)
+    drawn = maker.draw(places, options.seed, known, options.after)
     for outcome in run(maker, drawn, options.random, options.jobs, judge):
         outcomes.append(outcome)
         print(f"{len(outcomes):4} {line(outcome)}", flush=True)
@@ -178,5 +195,7 @@ def _outcomes(
             write_survivor(outcome, options.survivors)
         options.survivors.mkdir(parents=True, exist_ok=True)
         rows = json.dumps([to_row(outcome) for outcome in outcomes], indent=1)
-        (options.survivors / "outcomes.json").write_text(rows + "\n", encoding="utf-8")
+        (
+            options.survivors / f"outcomes-{options.seed}-{options.after}.json"
+        ).write_text(rows + "\n", encoding="utf-8")
     return outcomes

@@ -62,7 +62,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        return f"{self.number:04}-{Path(self.site.file).stem}-{self.site.line}-{self.site.operator}"
+        return f"{self.number:05}-{Path(self.site.file).stem}-{self.site.line}-{self.site.operator}"
 
     @property
     def place(self) -> str:
@@ -149,7 +149,10 @@ class Maker:
     """Makes mutants in a workshop of its own, one after the other."""
 
     def __init__(self, directory: Path, root: Path) -> None:
-        self.workshop = Workshop(directory, root, PLAIN)
+        # The relay as it is now, whatever is edited while the mutants run.
+        pristine = Workshop(directory / "original", root)
+        pristine.restore()
+        self.workshop = Workshop(directory, pristine.source, PLAIN)
         self.workshop.restore()
         self.workshop.compile()
         self._commands = self._read_commands()
@@ -177,6 +180,7 @@ class Maker:
 
     def sites(self, files: Sequence[str]) -> list[Site]:
         """Those of the files."""
+        self.workshop.restore()
         found = []
         source = self.workshop.source.resolve()
         for file in files:
@@ -186,12 +190,17 @@ class Maker:
         return found
 
     def draw(
-        self, places: Sequence[Site], seed: int, known: Sequence[Equivalent]
+        self,
+        places: Sequence[Site],
+        seed: int,
+        known: Sequence[Equivalent],
+        after: int = 0,
     ) -> Iterator[Mutant]:
-        """Mutants in the order of the seed. Each is in workshop.binary until the next is asked for."""
+        """Mutants in the order of the seed, after that of a number. Each is in workshop.binary until the
+        next is asked for."""
         order = sorted(places, key=lambda site: (site.file, site.start, site.operator))
         random.Random(seed).shuffle(order)
-        for number, site in enumerate(order, 1):
+        for number, site in enumerate(order[after:], after + 1):
             mutant, changed = make(number, site, seed, self.workshop.root)
             if equivalent(mutant, known) is None and self._compiles(site.file, changed):
                 yield mutant

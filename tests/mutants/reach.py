@@ -25,11 +25,11 @@ Lines = dict[str, dict[int, bool]]
 
 def executed_lines(build: Path) -> Lines:
     """The lines with code. Runs the whole suite if it has not been run on these sources."""
-    digest = _digest()
+    now = digest()
     kept = build / "lines.json"
     if kept.exists():
         document = json.loads(kept.read_text("utf-8"))
-        if document["digest"] == digest:
+        if document["digest"] == now:
             return _numbered(document["lines"])
     ninja(build, ROOT, TARGET, options=COUNTING)
     for old in build.rglob("*.gcda"):
@@ -41,7 +41,7 @@ def executed_lines(build: Path) -> Lines:
     if results["failure"]:
         raise RuntimeError(f"the suite could not be run: {results['failure']}")
     lines = _read_counters(build)
-    kept.write_text(json.dumps({"digest": digest, "lines": lines}), encoding="utf-8")
+    kept.write_text(json.dumps({"digest": now, "lines": lines}), encoding="utf-8")
     return _numbered(lines)
 
 
@@ -57,12 +57,13 @@ def _numbered(lines: dict[str, dict[str, bool]]) -> Lines:
     }
 
 
-def _digest() -> str:
-    digest = hashlib.sha256()
+def digest() -> str:
+    """Of the relay and the suite."""
+    found = hashlib.sha256()
     for folder, glob in (("relay", "*.[ch]"), ("conformance", "*.py")):
         for path in sorted((ROOT / folder).rglob(glob)):
-            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+            found.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def _read_counters(build: Path) -> dict[str, dict[str, bool]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from conformance.tracing import Trace
 from tests.mutants.drawing import Maker, Mutant
-from tests.mutants.judging import DID_NOT_END, Results, conform, tests_with
+from tests.mutants.judging import DID_NOT_END, Results, clauses_of, conform, tests_with
 
 # A test waits for some seconds where nothing comes; if all did, a run would take an hour.
 SECONDS_MAX = 420.0
@@ -29,7 +29,7 @@ class Fate(StrEnum):
 
     KILLED = "killed"
     SURVIVED = "survived"
-    HANGS = "hangs"  # the run took too long
+    HANGS = "hangs"  # the run took too long, and no test failed
     ERROR = "error"  # the harness failed, and no test did
 
 
@@ -64,21 +64,39 @@ def _conclude(results: Results) -> tuple[Fate, str]:
 def try_out(mutant: Mutant, binary: Path, near: Sequence[str]) -> Outcome:
     """Runs the suite against a mutant; `near` are the clauses that its file names."""
     began = time.monotonic()
-    # In an order of its own: neighbours in the suite notice the same things.
-    options = ["-j2", f"--shuffle={mutant.number}"]
-    runs: list[tuple[Sequence[str], str]] = [((), "--first-failure"), ((), "--brief")]
-    if near:
-        runs.insert(0, (near, "--first-failure"))
-    fate, by = Fate.SURVIVED, ""
-    for clauses, manner in runs:
-        # The last is for errors alone: the first failure may come after one.
-        if manner == "--brief" and fate != Fate.ERROR:
-            break
-        results = conform(binary, clauses, *options, manner, seconds_max=SECONDS_MAX)
-        fate, by = _conclude(results)
-        if fate in (Fate.KILLED, Fate.HANGS):
-            break
+
+    def attempt(
+        clauses: Sequence[str], jobs: int, until_failure: bool = True
+    ) -> Results:
+        # In an order of its own: neighbours in the suite notice the same things.
+        options = [f"-j{jobs}", f"--shuffle={mutant.number}", "--brief"]
+        return conform(
+            binary,
+            clauses,
+            *options,
+            seconds_max=SECONDS_MAX,
+            until_failure=until_failure,
+        )
+
+    results = attempt(near, 1) if near else None
+    if results is None or not _may_be_killed(results):
+        results = attempt((), 2)
+    fate, by = _conclude(results)
+    if not results["failure"] and fate != Fate.SURVIVED:
+        # On a busy machine a test may fail, or have no result, for no other reason. It is asked again,
+        # alone; and if it takes it back, there may be others.
+        fate, by = _conclude(attempt(clauses_of(results, "fail", "error"), 1))
+        if fate == Fate.SURVIVED and tests_with(results, "fail"):
+            others = attempt((), 2, until_failure=False)
+            doubtful = clauses_of(others, "fail", "error")
+            if doubtful:
+                fate, by = _conclude(attempt(doubtful, 1))
     return Outcome(mutant, fate, by, time.monotonic() - began)
+
+
+def _may_be_killed(results: Results) -> bool:
+    """Whether it is worth no further test."""
+    return _conclude(results)[0] in (Fate.KILLED, Fate.HANGS)
 
 
 def clauses_by_file(trace: Trace) -> dict[str, list[str]]:
