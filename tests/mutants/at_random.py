@@ -19,6 +19,7 @@ from conformance.settings import ROOT
 from tests.mutants import reach
 from tests.mutants.drawing import EQUIVALENT, Maker, Mutant, is_seen, load_equivalents
 from tests.mutants.judging import complaints
+from tests.mutants.nets import NAMES, Nets
 from tests.mutants.operators import Site
 from tests.mutants.sample import (
     Fate,
@@ -69,6 +70,15 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         "suite; a mutant on another line has survived without a run",
     )
     group.add_argument(
+        "--with",
+        metavar="NET,...",
+        dest="nets",
+        type=net_names,
+        default=(),
+        help="what else may notice a mutant that the suite does not: unit, vectors. The rate of the suite "
+        "stays its own",
+    )
+    group.add_argument(
         "-j",
         metavar="N",
         type=int,
@@ -76,6 +86,15 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         dest="jobs",
         help="mutants that the suite runs against at once (default: %(default)s)",
     )
+
+
+def net_names(text: str) -> tuple[str, ...]:
+    """Of a comma-separated list."""
+    found = tuple(name.strip() for name in text.split(","))
+    for name in found:
+        if name not in NAMES:
+            raise argparse.ArgumentTypeError(f"'{name}' is not {' or '.join(NAMES)}")
+    return found
 
 
 def complain(text: str) -> None:
@@ -95,9 +114,10 @@ def line(outcome: Outcome) -> str:
     """An outcome for the terminal."""
     mutant = outcome.mutant
     unseen = "" if mutant.seen else " (no peer notices this file)"
+    net = f" (noticed by: {outcome.net})" if outcome.net else ""
     never = " (never executed)" if outcome.reached is False else ""
     return (
-        f"{mutant.number:05} {mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}  "
+        f"{mutant.number:05} {mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}{net}  "
         f"{outcome.by}  {outcome.seconds:.1f} s"
     )
 
@@ -116,6 +136,7 @@ def to_row(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 1),
         "seen": mutant.seen,
         "reached": outcome.reached,
+        "net": outcome.net,
     }
 
 
@@ -126,7 +147,11 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     counting = [outcome for outcome in outcomes if outcome.mutant.seen]
     killed = sum(outcome.fate == Fate.KILLED for outcome in counting)
     rate = f"{100 * killed / len(counting):.0f} %" if counting else "none"
-    return f"{counted(len(outcomes), 'mutant')}: {fates}; killed of what a peer may notice: {rate}"
+    said = f"{counted(len(outcomes), 'mutant')}: {fates}; killed of what a peer may notice: {rate}"
+    netted = killed + sum(bool(outcome.net) for outcome in counting)
+    if netted > killed:
+        said += f", with the other tests {100 * netted / len(counting):.0f} %"
+    return said
 
 
 def break_at_random(options: argparse.Namespace, build: Path) -> int:
@@ -144,11 +169,15 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
     if not _is_sound(maker, build / "random" / "sound"):
         return NO_RESULT
     executed = reach.executed_lines(build / "reach") if options.coverage else None
+    nets = Nets(build / "nets", maker.workshop.root, options.nets)
+    if options.nets and (net := nets.catch(None)):
+        complain(f"the unbroken relay does not pass: {net}")
+        return NO_RESULT
     places = maker.sites(files)
     print(
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
-    outcomes = _outcomes(options, maker, places, executed)
+    outcomes = _outcomes(options, maker, places, executed, nets)
     known_number = len(known)
     print(f"{summary(outcomes)}; {known_number} known to be equivalent")
     survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
@@ -174,6 +203,7 @@ def _outcomes(
     maker: Maker,
     places: Sequence[Site],
     executed: reach.Lines | None,
+    nets: Nets,
 ) -> list[Outcome]:
     """Of all mutants, which are printed and written as they come."""
     near = clauses_by_file(tracing.collect(ROOT))
@@ -182,9 +212,13 @@ def _outcomes(
     def judge(mutant: Mutant, binary: Path) -> Outcome:
         reached = reach.reached(executed, mutant.site.file, mutant.site.line)
         if reached is False:
-            return Outcome(mutant, Fate.SURVIVED, reached=False)
-        outcome = try_out(mutant, binary, near.get(mutant.site.file, ()))
-        return replace(outcome, reached=reached)
+            outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
+        else:
+            outcome = try_out(mutant, binary, near.get(mutant.site.file, ()))
+            outcome = replace(outcome, reached=reached)
+        if outcome.fate == Fate.SURVIVED and options.nets:
+            outcome = replace(outcome, net=nets.catch(mutant))
+        return outcome
 
     outcomes: list[Outcome] = []
     drawn = maker.draw(places, options.seed, known, options.after)

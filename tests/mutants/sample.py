@@ -23,6 +23,9 @@ from tests.mutants.judging import DID_NOT_END, Results, clauses_of, conform, tes
 # A test waits for some seconds where nothing comes; if all did, a run would take an hour.
 SECONDS_MAX = 420.0
 
+# For all tests of one mutant: mostly they wait.
+LABS = 3
+
 
 class Fate(StrEnum):
     """Of a mutant."""
@@ -42,6 +45,7 @@ class Outcome:
     by: str = ""  # the test that failed, or why there is no result
     seconds: float = 0.0
     reached: bool | None = None  # whether the suite executes its line, if that is known
+    net: str = ""  # of tests other than the suite, the first that noticed
 
 
 def _conclude(results: Results) -> tuple[Fate, str]:
@@ -78,16 +82,16 @@ def try_out(mutant: Mutant, binary: Path, near: Sequence[str]) -> Outcome:
             until_failure=until_failure,
         )
 
-    results = attempt(near, 1) if near else None
+    results = attempt(near, LABS) if near else None
     if results is None or not _may_be_killed(results):
-        results = attempt((), 2)
+        results = attempt((), LABS)
     fate, by = _conclude(results)
     if not results["failure"] and fate != Fate.SURVIVED:
         # On a busy machine a test may fail, or have no result, for no other reason. It is asked again,
         # alone; and if it takes it back, there may be others.
         fate, by = _conclude(attempt(clauses_of(results, "fail", "error"), 1))
         if fate == Fate.SURVIVED and tests_with(results, "fail"):
-            others = attempt((), 2, until_failure=False)
+            others = attempt((), LABS, until_failure=False)
             doubtful = clauses_of(others, "fail", "error")
             if doubtful:
                 fate, by = _conclude(attempt(doubtful, 1))
@@ -141,13 +145,19 @@ def run(
                 yield future.result()
 
 
-def write_survivor(outcome: Outcome, directory: Path) -> Path:
-    """As a patch that `patch -p1` applies."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{outcome.mutant.name}.patch"
-    reached = {True: "executed", False: "never executed", None: ""}[outcome.reached]
-    note = f"The suite says: {outcome.fate} {outcome.by}".strip()
-    if reached:
-        note += f"; it has {reached} the line"
-    path.write_text(f"{note}\n{outcome.mutant.patch}", encoding="utf-8")
+def write_patch(mutant: Mutant, path: Path, note: str = "") -> Path:
+    """As `patch -p1` applies it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(note + mutant.patch, encoding="utf-8")
     return path
+
+
+def write_survivor(outcome: Outcome, directory: Path) -> Path:
+    """The patch, with what the tests say of it."""
+    note = f"The suite says: {outcome.fate} {outcome.by}".strip()
+    if outcome.reached is not None:
+        note += f"; it {'has' if outcome.reached else 'never'} executed the line"
+    if outcome.net:
+        note += f"; noticed by: {outcome.net}"
+    path = directory / f"{outcome.mutant.name}.patch"
+    return write_patch(outcome.mutant, path, f"{note}\n")
