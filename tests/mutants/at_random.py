@@ -170,16 +170,19 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
         return NO_RESULT
     executed = reach.executed_lines(build / "reach") if options.coverage else None
     nets = Nets(build / "nets", maker.workshop.root, options.nets)
-    if options.nets and (net := nets.catch(None)):
-        complain(f"the unbroken relay does not pass: {net}")
+    try:
+        missed = nets.catch(None) if options.nets else ""
+    except BuildError as error:
+        missed = f"with the tests' programs, {error}"
+    if missed:
+        complain(f"the unbroken relay does not pass: {missed}")
         return NO_RESULT
     places = maker.sites(files)
     print(
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
     outcomes = _outcomes(options, maker, places, executed, nets)
-    known_number = len(known)
-    print(f"{summary(outcomes)}; {known_number} known to be equivalent")
+    print(f"{summary(outcomes)}; {len(known)} others are known to be equivalent")
     survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
     return NOT_NOTICED if survived else NOTICED
 
