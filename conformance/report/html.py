@@ -31,6 +31,8 @@ TRANSCRIPTS_SIZE = 750_000
 TESTS_SHOWN = 30  # of one clause
 ALL_TESTS_SHOWN = 1_200
 
+MUTANTS = "mutants.html"
+
 BAD = (Outcome.FAIL, Outcome.ERROR)
 
 
@@ -99,6 +101,8 @@ def to_html(run: Run, directory: Path, today: datetime.date) -> str:
         ],
         tests_shown=TESTS_SHOWN,
         new=[titles.get(name, name) for name in run.new or []],
+        # Of the reference relay alone; scripts/mutants may have written it here.
+        mutants=run.subject == "reference" and (directory / MUTANTS).exists(),
     )
 
 
