@@ -25,10 +25,11 @@ bool provision_host_parse(struct arena *arena, struct bytes text,
 void provision_write(struct buffer *out, const struct config_provisioning *provisioning,
                      struct bytes domain)
 {
-    /* Clauses: MX-01, MX-02, MX-18 */
+    /* Clauses: MX-02, MX-18 */
     for (size_t i = 0; i < provisioning->host_count; i++)
         buffer_printf(out, "%.*s. %u IN MX %u %.*s.\n", BYTES_ARG(domain), provisioning->ttl,
-                      provisioning->hosts[i].preference, BYTES_ARG(provisioning->hosts[i].name));
+                      BREAK(MX_01, provisioning->hosts[i].preference, 10),
+                      BYTES_ARG(provisioning->hosts[i].name));
     buffer_printf(out, "\n%.*s. %u IN TXT \"v=spf1 include:%.*s ~all\"\n", BYTES_ARG(domain),
                   provisioning->ttl, BYTES_ARG(provisioning->spf_include));
 }
