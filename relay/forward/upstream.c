@@ -316,11 +316,11 @@ static struct upstream_answer keep_answer(struct arena *arena, const struct upst
 static bool is_better_refusal(const struct upstream_answer *answer,
                               const struct upstream_answer *than)
 {
-    if (than->failure == UPSTREAM_REPLIED)
+    if (than->failure == UPSTREAM_REPLIED && unless_broken(MX_31_earlier))
         return false;
     if (answer->failure == UPSTREAM_REPLIED)
         return true;
-    return than->failure == UPSTREAM_UNREACHABLE;
+    return CLAUSE(MX_31, than->failure == UPSTREAM_UNREACHABLE);
 }
 
 /* What the end of the candidates means when no host was asked. */
