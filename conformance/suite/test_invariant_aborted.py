@@ -288,7 +288,9 @@ def test_a_server_killed_before_the_end_of_data_completes_nothing(
     world.require("restart")
     with world.client() as client:
         step(world, client)
-        fence(world)  # by now it has read all that was sent, and done what it does with that
+        fence(
+            world
+        )  # by now it has read all that was sent, and done what it does with that
         world.kill_subject()
         client.expect_closed()
     world.restart_subject()
