@@ -12,14 +12,18 @@ from conformance.lab import Client, Delivery, Message, World
 from conformance.lab.nameserver import faults
 from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
+from conformance.suite.spf import (
+    REFUSALS,
+    recorded,
+    recorded_in_received_spf,
+    recorded_in_results,
+)
 from conformance.suite.verifiers import results, spf_result
 
 SERVICE = "v=spf1 include:_spf.mx.cloudflare.net ~all"
 # RFC 7208 9.1, and RFC 8601 6.7 in addition.
 RESULTS = ("pass", "fail", "softfail", "neutral", "none", "temperror", "permerror")
 REGISTERED = (*RESULTS, "policy")
-# By what a message may be refused instead of being forwarded with that result (RFC 7208 8).
-REFUSALS = {"fail": "5", "permerror": "5", "temperror": "4"}
 
 
 def allowing(world: World, *terms: str) -> str:
@@ -44,24 +48,6 @@ def service_address(world: World) -> str:
         except OSError:
             pytest.skip(f"no client can connect from {address} here")
     return address
-
-
-def recorded_in_results(message: Message) -> str | None:
-    """The SPF result in Authentication-Results: that for MAIL FROM, where HELO was evaluated as well."""
-    if not message.fields("Authentication-Results"):
-        return None
-    found = results(message)
-    pairs = list(zip(found.of("spf"), found.properties("spf")))
-    pairs.sort(key=lambda pair: "smtp.mailfrom" not in pair[1])
-    return pairs[0][0] if pairs else None
-
-
-def recorded_in_received_spf(message: Message) -> str | None:
-    """Likewise in Received-SPF."""
-    fields = [value for _, value in message.fields("Received-SPF")]
-    fields.sort(key=lambda field: "identity=helo" in field.lower().replace(" ", ""))
-    words = re.sub(r"^\s*\([^()]*\)", "", fields[0]).split() if fields else []
-    return words[0].lower() if words else None
 
 
 def send(
@@ -97,8 +83,7 @@ def judged(
     if not delivery.accepted:
         return f"refused: {delivery.final.shown}", None
     arrived = world.upstream.wait_for_message(earlier + 1)
-    found = recorded_in_results(arrived) or recorded_in_received_spf(arrived)
-    return found or "not recorded", arrived
+    return recorded(arrived), arrived
 
 
 def expect_result(
