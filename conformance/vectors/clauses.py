@@ -6,14 +6,12 @@ from __future__ import annotations
 from conformance.vectors.load import Case
 
 
-def _by_section(rfc: int, sections: dict[str, str]) -> dict[str, str]:
-    """From the clauses' numbers, each with its sections: those of another RFC are named with it."""
+def _by_section(rfc: int, numbers: dict[str, str]) -> dict[str, str]:
+    """From the numbers of an RFC's clauses, each with the sections that it has."""
     return {
-        section.replace("_", " ")
-        if "_" in section
-        else f"RFC {rfc} {section}": (f"RFC{rfc}-{number}")
-        for number, listed in sections.items()
-        for section in listed.split()
+        f"RFC {rfc} {section}": f"RFC{rfc}-{number}"
+        for number, sections in numbers.items()
+        for section in sections.split()
     }
 
 
@@ -47,6 +45,57 @@ SECTIONS: dict[str, dict[str, str]] = {
             "25": "12",
             "26": "7.4 A.1 A.2 A.3 A.4 C",
         },
+    ),
+    "dkim": {
+        **_by_section(
+            6376,
+            {
+                "01": "3.2",
+                "02": "3.4",
+                "03": "3.4.2",
+                "04": "3.4.3",
+                "05": "3.5",
+                "06": "3.6.1",
+                "07": "3.6.2.1 3.6.2.2",
+                "08": "3.7",
+                "09": "5.4.2",
+                "10": "6.1",
+                "11": "6.1.1",
+                "12": "6.1.2",
+                "13": "6.1.3",
+                "14": "A.2",
+            },
+        ),
+        **_by_section(8301, {"01": "3.1", "02": "3.2"}),
+        **_by_section(8463, {"01": "3 4.2 A.3"}),
+    },
+    "arc": {
+        **_by_section(
+            8617,
+            {
+                "01": "3.4 4.1.1",
+                "02": "3.9 4.2.1",
+                "03": "4.1.2",
+                "04": "4.1.3",
+                "05": "4.1.4",
+                "06": "4.2",
+                "08": "5.1.1",
+                "10": "5.2",
+                "11": "5.2.1",
+            },
+        ),
+        **dict.fromkeys(
+            (
+                f"RFC 6376 {section}"
+                for section in "3.2 3.6.1 3.6.2.1 3.6.2.2 6.1.2 6.1.3".split()
+            ),
+            "RFC8617-12",
+        ),
+        **_by_section(8301, {"03": "3.2"}),
+        **_by_section(8463, {"02": "3 4.2"}),
+    },
+    "arc-seal": _by_section(
+        8617, {"02": "4.2.1", "07": "5.1", "09": "5.1.2", "11": "5.2.1"}
     ),
 }
 

@@ -36,7 +36,6 @@ class Submission:
     helo: str
     sender: str  # the reverse-path, "" for the null one
     message: bytes
-    parameters: tuple[str, ...] = ()  # of MAIL
 
 
 @dataclass
@@ -167,9 +166,9 @@ class _Play:
         if client is None:
             return
         tagged = f"{TAG}: {tag}\r\n".encode("ascii") + wanted.message
-        delivery = client.deliver(
-            wanted.sender, self._world.info, tagged, *wanted.parameters
-        )
+        eight_bits = not tagged.isascii() and "8BITMIME" in client.extensions()
+        parameters = ["BODY=8BITMIME"] if eight_bits else []
+        delivery = client.deliver(wanted.sender, self._world.info, tagged, *parameters)
         self._messages_left -= 1
         if delivery.accepted:
             return
