@@ -46,7 +46,7 @@ def _status(case: Case, content: bytes, seal: dict[str, str]) -> str:
     """The chain validation status that a receiver sees."""
     name = f"{seal.get('s')}._domainkey.{seal.get('d')}"
     own = {name: {"TXT": text_record(name).decode("latin-1")}}
-    zone = moment(case.scenario, **own)
+    zone = moment({**case.scenario["zone"], **own})
     return str(reference.arc_verify(content, zone, int(time.time())).cv)
 
 

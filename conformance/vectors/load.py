@@ -28,6 +28,11 @@ class Scenario(dict[str, Any]):
         """Its DNS."""
         return ZoneData.from_mapping(self.get("zone") or {})
 
+    @cached_property
+    def moment(self) -> ZoneData:
+        """The same for nobody to cache."""
+        return ZoneData.from_mapping(self.get("zone") or {}, ttl=0)
+
 
 @dataclass(frozen=True)
 class Case:

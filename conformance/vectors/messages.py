@@ -9,8 +9,8 @@ from conformance import ConformanceFailure, fail
 from conformance.lab import Message, World
 from conformance.lab.nameserver.zone import ZoneData
 from conformance.suite.verifiers import Results, results
-from conformance.vectors.load import Case, Scenario, message_octets
-from conformance.vectors.play import Outcome, Submission, moment
+from conformance.vectors.load import Case, message_octets
+from conformance.vectors.play import Outcome, Submission, plain
 
 # When the vectors were signed and are verified.
 NOW = 1700000000
@@ -37,8 +37,11 @@ class MessageForm:
             return "the second of the verification decides"
         return self.open.get(case.id)
 
-    def zone(self, scenario: Scenario, cases: list[Case]) -> ZoneData:
-        return moment(scenario)
+    def zone(self, case: Case) -> ZoneData:
+        return case.scenario.moment
+
+    def controls(self, world: World) -> dict[str, Submission]:
+        return {"plain": plain(world)}
 
     def submission(self, case: Case, world: World) -> Submission:
         sender = world.sender

@@ -20,7 +20,7 @@ from conformance.lab.nameserver.zone import ZoneData
 from conformance.lab.records import Message
 from conformance.lab.transcript import Transcript
 from conformance.lab.world import Lab, World
-from conformance.vectors.load import Case, Scenario
+from conformance.vectors.load import Case
 
 # An MTA may end a session after so many; those known allow more.
 MESSAGES_A_SESSION_MAX = 25
@@ -47,13 +47,20 @@ class Outcome:
     refusal: Reply | None = None
     arrived: Message | None = None  # without our own field
     # Why there is nothing to judge, the subject's fault or not.
-    trouble: BaseException | None = None
+    trouble: Exception | None = None
     late: str | None = None  # why a failure means nothing
-    control: Outcome | None = None  # an ordinary message of the same scenario
+    controls: dict[str, Outcome] = field(default_factory=dict)  # of the same scenario
 
     @property
     def accepted(self) -> bool:
         return self.refusal is None and self.trouble is None
+
+    @property
+    def shown(self) -> str:
+        """Why it has not arrived, for a reader."""
+        if self.refusal is not None:
+            return f"refused: {self.refusal.shown}"
+        return str(self.trouble or "it did not arrive")
 
 
 class Form(Protocol):
@@ -62,8 +69,11 @@ class Form(Protocol):
     def off_wire(self, case: Case) -> str | None:
         """Why a case cannot be seen on the wire of any subject, or None if it can."""
 
-    def zone(self, scenario: Scenario, cases: list[Case]) -> ZoneData:
-        """The DNS of a scenario, as subjects see it."""
+    def zone(self, case: Case) -> ZoneData:
+        """The DNS while a case is played: its scenario's, for nobody to cache."""
+
+    def controls(self, world: World) -> dict[str, Submission]:
+        """What is sent before the cases of a scenario, with the lab's own names."""
 
     def submission(self, case: Case, world: World) -> Submission:
         """Raises Unimplemented if the subject cannot be asked so."""
@@ -72,9 +82,15 @@ class Form(Protocol):
         """Raises ConformanceFailure, or skips the case."""
 
 
-def moment(scenario: Scenario, **names: object) -> ZoneData:
-    """The zone of a scenario, and more names in it, for nobody to cache."""
-    return ZoneData.from_mapping({**(scenario.get("zone") or {}), **names}, ttl=0)
+def moment(zone: Mapping[str, object]) -> ZoneData:
+    """A zone whose records nobody may cache."""
+    return ZoneData.from_mapping(zone, ttl=0)
+
+
+def plain(world: World) -> Submission:
+    """An ordinary message, from a sender who passes SPF."""
+    sender = world.sender
+    return Submission(sender.ipv4, sender.domain, sender.address, world.message())
 
 
 def client_address(text: str) -> str:
@@ -104,26 +120,28 @@ class _Play:
 
     def all(self, cases: Mapping[str, Case]) -> dict[str, Outcome]:
         world = self._world
-        listed = list(cases.values())
-        world.dns.play(self._form.zone(listed[0].scenario, listed))
-        control = Outcome()
-        self._submit(self._control(), control, "control")
-        outcomes = {name: Outcome(control=control) for name in cases}
+        controls = {}
+        for name, submission in self._form.controls(world).items():
+            controls[name] = Outcome()
+            self._submit(submission, controls[name], f"control-{name}")
+        outcomes = {name: Outcome(controls=controls) for name in cases}
         wanted: dict[str, Submission] = {}
         for name, case in cases.items():
             try:
                 wanted[name] = self._form.submission(case, world)
-            except BaseException as reason:  # a skip is no Exception
+            except Exception as reason:
                 outcomes[name].trouble = reason
         tags = {name: str(number) for number, name in enumerate(cases)}
         by_client = lambda name: (wanted[name].ip, wanted[name].helo)  # noqa: E731
         for name in sorted(wanted, key=by_client):
+            world.dns.play(self._form.zone(cases[name]))
             self._submit(wanted[name], outcomes[name], tags[name])
         self._hang_up()
-        self._await([control, *outcomes.values()])
+        self._await([*controls.values(), *outcomes.values()])
         for name, outcome in outcomes.items():
             outcome.arrived = self._arrived(tags[name])
-        control.arrived = self._arrived("control")
+        for name, outcome in controls.items():
+            outcome.arrived = self._arrived(f"control-{name}")
         late, errors = self._lab.lateness.complaint(), self._lab.take_errors()
         for outcome in outcomes.values():
             outcome.late = late
@@ -132,12 +150,6 @@ class _Play:
                     "in the lab's thread: " + "\n".join(errors)
                 )
         return outcomes
-
-    def _control(self) -> Submission:
-        sender = self._world.sender
-        return Submission(
-            sender.ipv4, sender.domain, sender.address, self._world.message()
-        )
 
     def _submit(self, wanted: Submission, outcome: Outcome, tag: str) -> None:
         self._note_in(outcome.transcript)
