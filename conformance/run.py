@@ -168,12 +168,17 @@ def count_slots(settings: Settings) -> int:
     return counter.slots
 
 
+def work_of(nodeid: str) -> str:
+    """What a test is a part of: the cases of a file of vectors, or itself."""
+    return nodeid.rpartition(":")[0] if _VECTOR.search(nodeid) else nodeid
+
+
 class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each worker the next test when it has none left, and the cases of a file of vectors together:
     the first of a scenario's plays them all."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.rpartition(":")[0] if _VECTOR.search(nodeid) else nodeid
+        return work_of(nodeid)
 
 
 class Distribution:
