@@ -33,3 +33,15 @@ def recorded(message: Message) -> str:
     """The result in either field, or "not recorded"."""
     found = recorded_in_results(message) or recorded_in_received_spf(message)
     return found or "not recorded"
+
+
+def is_of_helo_alone(message: Message) -> bool:
+    """Whether only HELO's result is recorded, after which MAIL FROM need not be evaluated (RFC 7208 2.4)."""
+    if recorded_in_results(message) is None:
+        fields = (value.lower() for _, value in message.fields("Received-SPF"))
+        words = "".join(fields).replace(" ", "")
+        return "identity=helo" in words and "identity=mailfrom" not in words
+    return all(
+        "smtp.helo" in properties and "smtp.mailfrom" not in properties
+        for properties in results(message).properties("spf")
+    )

@@ -37,7 +37,7 @@ class ArcForm(MessageForm):
     }
 
     def judge(self, case: Case, seen: Outcome) -> None:
-        arrived = forwarded(seen)
+        arrived = forwarded(case, seen)
         expected = case.test["cv"]
         results = recorded(arrived)
         said = results.of("arc")

@@ -29,7 +29,7 @@ class SealForm(MessageForm):
         return super().off_wire(case)
 
     def judge(self, case: Case, seen: Outcome) -> None:
-        arrived = forwarded(seen)
+        arrived = forwarded(case, seen)
         seals = new_seals(case, arrived)
         if case.test.get("unchanged"):
             expect(len(seals), 0, "the number of new ARC sets")

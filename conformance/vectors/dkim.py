@@ -57,7 +57,7 @@ class DkimForm(MessageForm):
             recorded(control.arrived).of("dkim") if control.arrived else control.shown
         )
         expect_true("pass" in valid, "dkim=pass for a plain signature", valid)
-        results = recorded(forwarded(seen))
+        results = recorded(forwarded(case, seen))
         found = list(zip(results.properties("dkim"), results.of("dkim")))
         content = message_octets(case.test["message"])
         fields = [tags(value) for value in raw_fields(content, "DKIM-Signature")]
