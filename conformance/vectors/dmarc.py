@@ -83,7 +83,8 @@ class DmarcForm:
     def judge(self, case: Case, seen: Outcome) -> None:
         result, wanted = case.test["result"], case.test.get("disposition")
         if seen.refusal is not None:
-            _judge_refusal(result, wanted, seen)
+            results = [result for result, _ in _authenticated(case)]
+            _judge_refusal(result, wanted, seen, unanswered="temperror" in results)
             return
         if seen.arrived is None:
             fail("the message, forwarded after a 2xx", "it did not arrive")
@@ -121,15 +122,17 @@ def _recorded(fields: Iterable[tuple[str, str]]) -> str | None:
     return found[0] if found else None
 
 
-def _judge_refusal(result: str, wanted: str | None, seen: Outcome) -> None:
+def _judge_refusal(
+    result: str, wanted: str | None, seen: Outcome, *, unanswered: bool
+) -> None:
     assert seen.refusal is not None
     said = seen.refusal.shown
     control = seen.controls["plain"]
     expect_true(control.arrived, "another message, forwarded", control.shown)
     if seen.stage != "DATA":
         pytest.skip(f"the subject refuses before it has seen an author ({said})")
-    if result == "temperror" or (result == "permerror" and seen.refusal.temporary):
-        return  # the receiver decides
+    if result == "temperror" or (unanswered and seen.refusal.temporary):
+        return  # the receiver decides (RFC 9989 5.3.6, RFC 7208 8.6)
     if wanted == "quarantine":
         pytest.skip(f"the subject takes quarantine for a refusal ({said})")
     expect_true(
