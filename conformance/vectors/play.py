@@ -120,6 +120,7 @@ class _Play:
         self._client: Client | None = None
         self._client_is: tuple[str, str] | None = None  # its address and HELO
         self._messages_left = 0
+        self._last: Outcome | None = None  # of what was sent last
 
     def all(self, cases: Mapping[str, Case]) -> dict[str, Outcome]:
         world = self._world
@@ -165,12 +166,10 @@ class _Play:
         outcome.late = self._lab.lateness.complaint()
         if not outcome.accepted:
             self._hang_up()
+        self._last = outcome
         if not self._world.subject.running():
             self._lab.revive_subject()
-            self._lab.take_revival()  # no other test has killed it
-            outcome.trouble = ConformanceFailure(
-                "the subject, still running after the message", "it has ended by itself"
-            )
+            self._note_death()
 
     def _note_in(self, transcript: Transcript) -> None:
         world = self._world
@@ -204,7 +203,7 @@ class _Play:
             self._hang_up()
         if self._client is not None:
             return self._client
-        self._client = client = self._world.client(source=wanted.ip, greet=False)
+        self._client = client = self._connect(wanted.ip)
         client.patience *= PATIENCE_FACTOR
         self._client_is = wanted.ip, wanted.helo
         self._messages_left = MESSAGES_A_SESSION_MAX
@@ -216,6 +215,23 @@ class _Play:
                 outcome.stage, outcome.refusal = stage, reply
                 return None
         return client
+
+    def _connect(self, source: str) -> Client:
+        """A connection. If the subject has died, what was sent before has killed it."""
+        try:
+            return self._world.client(source=source, greet=False)
+        except ConformanceFailure:
+            if not self._lab.revive_subject():
+                raise
+            self._note_death()
+            return self._world.client(source=source, greet=False)
+
+    def _note_death(self) -> None:
+        self._lab.take_revival()  # no other test has killed it
+        if self._last is not None:
+            self._last.trouble = ConformanceFailure(
+                "the subject, still running after the message", "it has ended by itself"
+            )
 
     def _hang_up(self) -> None:
         if self._client is not None:
