@@ -16,7 +16,7 @@ from conformance.vectors.load import Case
 from conformance.vectors.play import Outcome, Submission, moment, plain
 
 # The client of all cases: an address of the lab's clients that no scenario has a record for.
-CLIENT = "203.0.113.200"
+CLIENT = "203.0.113.100"
 SELECTOR = "vector"
 # What a record says of SPF for everybody who is not listed, by the result that is wanted.
 QUALIFIERS = {"pass": "-", "fail": "-", "softfail": "~"}

@@ -15,6 +15,7 @@ from conformance.clauses import load_catalogue
 from conformance.lab.loop import LoopThread
 from conformance.lab.namespace import FOREIGN_PREFIXES
 from conformance.lab.nameserver.server import Nameserver
+from conformance.lab.world import CLIENTS, NOTORIOUS_MAX
 from conformance.run import work_of
 from conformance.vectors.clauses import SECTIONS, clause_of, clauses_of_vectors
 from conformance.vectors.load import load_cases
@@ -55,6 +56,9 @@ def test_every_client_has_an_address_of_the_lab() -> None:
     for case in load_cases("spf"):
         address = ipaddress.ip_address(client_address(case.test["ip"]))
         assert case.id in left or any(address in network for network in networks)
+        prefix, _, last = str(address).rpartition(".")
+        listed = prefix == "203.0.113" and int(last) > CLIENTS - NOTORIOUS_MAX
+        assert not listed, "a DNSBL may list it"
 
 
 def test_no_scenario_has_a_domain_of_the_lab() -> None:
