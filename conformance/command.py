@@ -39,7 +39,7 @@ from conformance.report.model import (
     WaiverError,
     load_waivers,
 )
-from conformance.run import count_tests, run_tests
+from conformance.run import count_slots, run_tests
 from conformance.settings import SPARE_SLOTS, Settings
 from conformance.subjects import (
     description_of,
@@ -138,7 +138,7 @@ def build_subject(settings: Settings) -> None:
 
 def write_plan(path: str, settings: Settings) -> int:
     """Writes the plan that a run has, for the operator of a --target, with its addresses."""
-    plan = make_plan(count_tests(settings) + SPARE_SLOTS)
+    plan = make_plan(count_slots(settings) + SPARE_SLOTS)
     try:
         if settings.target is not None:
             plan = make_subject(settings).adapt(plan)

@@ -23,10 +23,13 @@ from conformance.clauses import clauses_of, load_catalogue, selected
 from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
+from conformance.lab.transcript import Transcript
 from conformance.report.model import Outcome, TestResult
 from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
 from conformance.subjects import make_subject, names
 from conformance.subjects.base import Subject, SubjectUnavailable
+from conformance.vectors.play import Outcome as Scene
+from conformance.vectors.stage import SEEN, Stage, case_of, slots_of
 
 
 # What is likely if not even a plain mail is forwarded.
@@ -115,6 +118,7 @@ class Runner:
             World, TestResult
         ] | None = None  # the one before it, likewise
         self._died: TestResult | None = None  # the last, corrected; not yet reported
+        self._stage = Stage()
 
     @property
     def subject(self) -> Subject:
@@ -152,18 +156,25 @@ class Runner:
         )
 
     def _runs_first(self, item: pytest.Item) -> bool:
+        """What fills it, and the vectors, whose names are not those of one test alone."""
         clauses = (self.catalogue.get(name) for name in clauses_of(item))
         needed = {clause.capability for clause in clauses if clause is not None}
-        return is_sanity(item.nodeid) or bool(needed & FILLING)
+        plays = case_of(item) is not None
+        return is_sanity(item.nodeid) or plays or bool(needed & FILLING)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if self.settings.brief and self._failed.issuperset(clauses_of(item)):
             pytest.skip("its clause has failed already")
-        for name in clauses_of(item):
-            clause = self.catalogue.get(name)
-            needed = clause.capability if clause else None
-            if needed and needed not in self.subject.capabilities:
-                raise Unimplemented(needed)
+        for needed in self._missing(item):
+            raise Unimplemented(needed)
+
+    def _missing(self, item: pytest.Item) -> list[str]:
+        """Capabilities that a test needs and the subject does not declare."""
+        clauses = (self.catalogue.get(name) for name in clauses_of(item))
+        needed = [clause.capability for clause in clauses if clause is not None]
+        return [
+            name for name in needed if name and name not in self.subject.capabilities
+        ]
 
     # Fixtures
 
@@ -171,7 +182,7 @@ class Runner:
     def lab(self, request: pytest.FixtureRequest) -> Iterator[Lab]:
         """The worker's lab, in a namespace of its own, with the subject running."""
         commons = Path(self.settings.commons) if self.settings.commons else None
-        slots = len(request.session.items) + SPARE_SLOTS
+        slots = slots_of(request.session.items) + SPARE_SLOTS
         if commons is not None:
             slots += len(self.settings.done)
         try:
@@ -212,13 +223,25 @@ class Runner:
             raise LabFailure(str(error)) from error
         yield world
         world.close()
-        ids = ", ".join(clauses_of(request.node))
-        path = self._transcript_path(request.node)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        world.transcript.write(path, f"{request.node.name}\nclauses: {ids}")
+        self._write_transcript(request.node, world.transcript)
         errors = lab.take_errors()
         if errors:
             raise RuntimeError("in the lab's thread: " + "\n".join(errors))
+
+    @pytest.fixture
+    def seen(self, lab: Lab, request: pytest.FixtureRequest) -> Scene:
+        """What was seen of this test's case, played with all others of its scenario."""
+        self._notice_death()
+        items = request.session.items
+        try:
+            scene = self._stage.seen(
+                lab, request.node, (item for item in items if not self._missing(item))
+            )
+        except SubjectUnavailable as error:
+            raise LabFailure(str(error)) from error
+        if scene.trouble is not None:
+            raise scene.trouble
+        return scene
 
     def _notice_death(self) -> None:
         """The test before has ended. A subject that ends by itself, whatever a client or an upstream
@@ -235,6 +258,12 @@ class Runner:
             self._died.expected = "the subject, still running after the test"
             self._died.actual = "it has ended by itself, see logs/"
         self._before = None
+
+    def _write_transcript(self, item: pytest.Item, transcript: Transcript) -> None:
+        ids = ", ".join(clauses_of(item))
+        path = self._transcript_path(item)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        transcript.write(path, f"{item.name}\nclauses: {ids}")
 
     def _transcript_path(self, item: pytest.Item) -> Path:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name).strip("-")
@@ -288,7 +317,10 @@ class Runner:
         error = call.excinfo.value
         inside = item.path.is_relative_to(ROOT)
         where = item.path.relative_to(ROOT) if inside else item.path.name
-        late = world.lab.lateness.complaint() if world is not None else None
+        scene = item.stash.get(SEEN, None)
+        late = scene.late if scene is not None else None
+        if world is not None:
+            late = world.lab.lateness.complaint()
         failed = isinstance(error, (ConformanceFailure, AssertionError))
         if failed and late is not None and call.when != "teardown":
             result.outcome, result.late = Outcome.ERROR, True
@@ -311,6 +343,10 @@ class Runner:
         result.where = f"{where}:{_line_in_test(call, item)}"
         if result.outcome == Outcome.FAIL and is_sanity(item.nodeid):
             result.reason = INSANE
+        if scene is not None and result.outcome in (Outcome.FAIL, Outcome.ERROR):
+            # The only cases whose transcripts are worth their files.
+            self._write_transcript(item, scene.transcript)
+            result.transcript = str(path.relative_to(self.settings.report))
         traced = (
             [Outcome.ERROR] if self.settings.brief else [Outcome.ERROR, Outcome.FAIL]
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shutil
 import time
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from xdist.scheduler import LoadScopeScheduling
 
 from conformance.clauses import LEVELS, Clause
 from conformance.report.console import Progress
@@ -25,6 +27,7 @@ from conformance.settings import ROOT, Settings, is_sanity
 from conformance.subjects import description_of, make_subject, names
 from conformance.subjects.base import SubjectUnavailable
 from conformance.target import prepared
+from conformance.vectors.stage import slots_of
 
 ENDINGS = (
     pytest.ExitCode.OK,
@@ -36,6 +39,10 @@ ENDINGS = (
 # runs at most so many tests, for at most so many seconds; the rest is distributed to workers.
 ONE_LAB_TESTS_MAX = 100
 ONE_LAB_SECONDS_MAX = 2.0
+
+
+# The test of a case: its parameter is a file of vectors and a name in it.
+_VECTOR = re.compile(r"/test_rfc[0-9]+\.py::.*\[[a-z0-9-]+:")
 
 
 class Collector:
@@ -145,20 +152,43 @@ class OneLab:
 
 
 class Counter:
-    """A pytest plugin that counts the tests of a collection."""
+    """A pytest plugin that counts the slots that a collection needs."""
 
     def __init__(self) -> None:
-        self.tests = 0
+        self.slots = 0
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.tests = len(session.items)
+        self.slots = slots_of(session.items)
 
 
-def count_tests(settings: Settings) -> int:
-    """The number of tests that a run with these settings has."""
+def count_slots(settings: Settings) -> int:
+    """The number of slots that a run with these settings needs."""
     counter = Counter()
     _session(settings, [counter], "--collect-only")
-    return counter.tests
+    return counter.slots
+
+
+def work_of(nodeid: str) -> str:
+    """What a test is a part of: the cases of a file of vectors, or itself."""
+    return nodeid.rpartition(":")[0] if _VECTOR.search(nodeid) else nodeid
+
+
+class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker the next test when it has none left, and the cases of a file of vectors together:
+    the first of a scenario's plays them all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return work_of(nodeid)
+
+
+class Distribution:
+    """A pytest plugin for the process that distributes tests to workers."""
+
+    @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
+    def pytest_xdist_make_scheduler(
+        self, config: pytest.Config, log: object
+    ) -> ByScenario:
+        return ByScenario(config, log)
 
 
 def stopped_as_asked(settings: Settings, collector: Collector) -> bool:
@@ -256,8 +286,9 @@ def _run_pytest(settings: Settings, collector: Collector) -> int:
         return ending
     # A lab mostly waits.
     jobs_max = settings.jobs or 2 * len(os.sched_getaffinity(0))
-    workers = [f"-n{min(jobs_max, one_lab.left)}", "--dist=load"]
-    return _session(replace(settings, done=one_lab.done), [collector], *workers)
+    workers = [f"-n{min(jobs_max, one_lab.left)}", "--dist=loadscope"]
+    settings = replace(settings, done=one_lab.done)
+    return _session(settings, [collector, Distribution()], *workers)
 
 
 def _session(settings: Settings, plugins: list[object], *options: str) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.vectors.clauses import clauses_of_vectors
+
 SUITE = Path("conformance/suite")
 
 _MACRO = re.compile(
@@ -93,6 +95,17 @@ def _named(node: ast.AST) -> list[str]:
     ]
 
 
+def _folders(test: ast.FunctionDef) -> list[str]:
+    """The folders of vectors whose cases a test takes: @vectors("spf")."""
+    return [
+        ast.literal_eval(decorator.args[0])
+        for decorator in test.decorator_list
+        if isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Name)
+        and decorator.func.id == "vectors"
+    ]
+
+
 def tests(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Every test function of a suite file with the clauses that it names, in any form."""
     module = ast.parse(path.read_text(encoding="utf-8"), str(path))
@@ -101,6 +114,8 @@ def tests(path: Path) -> Iterator[tuple[str, list[str]]]:
             names = [
                 name for decorator in node.decorator_list for name in _named(decorator)
             ]
+            for folder in _folders(node):
+                names += clauses_of_vectors(folder)
             yield node.name, list(dict.fromkeys(names))
 
 

@@ -159,6 +159,10 @@ class Client:
     ) -> None:
         self.close()
 
+    def record(self, transcript: Transcript) -> None:
+        """From now on notes what passes in another transcript."""
+        self._transcript = transcript
+
     # What is sent
 
     def send(self, data: bytes) -> None:

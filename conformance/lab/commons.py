@@ -123,7 +123,7 @@ class Commons:
     def _shared_calls(self) -> dict[str, Callable[..., Any]]:
         dns, standing = self.dns, cast(Upstream, self.standing)
         calls: list[Callable[..., Any]] = [dns.load, dns.add, dns.add_text, dns.remove]
-        calls += [dns.fail, dns.queries, dns.queries_since, dns.count_queries]
+        calls += [dns.fail, dns.play, dns.queries, dns.queries_since, dns.count_queries]
         calls += [self.take, self._loop.take_errors, os.getpid]
         return {
             **{call.__name__: call for call in calls},

@@ -30,6 +30,10 @@ FOREIGN_PREFIXES = (
     "198.18.0.0/15",  # RFC 2544; there are more upstreams than the others have addresses
     "203.0.113.0/24",
     "104.30.0.0/20",  # those of the page's SPF record, for clients
+    "192.0.3.0/24",  # this and the next, for clients of the vectors
+    "192.168.15.0/24",
+    "10.0.0.4/32",
+    "64:ff9b::/96",
     "2001:db8::/32",
     "2a00:1450:400c:c09::1b/128",
 )

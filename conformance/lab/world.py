@@ -52,6 +52,8 @@ _REVERSED = (".in-addr.arpa", ".ip6.arpa", f".{DNSBL}")
 
 # Addresses in 192.0.2.0/24 and in 203.0.113.0/24.
 CLIENTS = 254
+# Of those in the second, for clients that a DNSBL lists; below are some of the vectors'.
+NOTORIOUS_MAX = 100
 
 DEATH_PATIENCE_S = 1.0
 
@@ -202,11 +204,14 @@ class Lab:
 
     def notorious_address(self) -> str:
         """An IPv4 address for a client, never used again: a subject may remember what a DNSBL says of
-        it, and that must not affect another test."""
-        n = self.commons.take("notorious") + 1
-        if n > CLIENTS:
-            raise RuntimeError(f"there are only {CLIENTS} addresses for such clients")
-        return f"203.0.113.{n}"
+        it, and that must not affect another test. From the top, since clients of the vectors have some of
+        the lower ones."""
+        n = self.commons.take("notorious")
+        if n >= NOTORIOUS_MAX:
+            raise RuntimeError(
+                f"there are only {NOTORIOUS_MAX} addresses for such clients"
+            )
+        return f"203.0.113.{CLIENTS - n}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from conformance.suite.verifiers import parts, results, unquoted
 # A result and what it is of, as Authentication-Results names it: smtp.mailfrom, smtp.helo.
 Result = tuple[str, dict[str, str]]
 
+# By what a message may be refused instead of being forwarded with that result (RFC 7208 8).
+REFUSALS = {"fail": "5", "permerror": "5", "temperror": "4"}
+
 _PAIR = re.compile(r'([A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)')
 
 
@@ -38,6 +41,14 @@ def in_received_spf(message: Message) -> list[Result]:
 def first(found: list[Result]) -> str | None:
     """The result that stands for all of a field, None if there is none."""
     return found[0][0] if found else None
+
+
+def is_of_helo_alone(message: Message) -> bool:
+    """Whether only HELO's result is recorded, after which MAIL FROM need not be evaluated (RFC 7208 2.4)."""
+    identities = [set(identity) for _, identity in recorded(message)]
+    return bool(identities) and all(
+        "smtp.helo" in found and "smtp.mailfrom" not in found for found in identities
+    )
 
 
 def _received_spf(value: str) -> Result:

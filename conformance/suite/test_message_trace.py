@@ -25,6 +25,7 @@ from conformance import (
 )
 from conformance.lab import Message, World
 from conformance.suite.acts import forward, open_transaction
+from conformance.suite.forged import expect_removed, results
 from conformance.suite.received import GRAMMAR, Received, added
 
 CLOCKS_DIFFER_MAX = timedelta(minutes=10)
@@ -252,31 +253,6 @@ MISSPELT = [
     "Authentication-Results : {id}; dmarc=pass header.from={mark}",
     "Authentication-Results: i=1; {id}; dmarc=pass header.from={mark}",
 ]
-MARK = "forged.example"
-
-
-def results(message: Message) -> list[str]:
-    return [value for _, value in message.fields("Authentication-Results")]
-
-
-def expect_removed(world: World, template: str) -> None:
-    """A field in the name under which the subject records its own results does not arrive, or the
-    message is refused."""
-    genuine = forward(world).fields("Authentication-Results")[0][1]
-    words = re.sub(r"\([^()]*\)", " ", genuine).split(";")[0].split() or [""]
-    authserv_id = words[0].strip('"')
-    field = template.format(id=authserv_id, ID=authserv_id.upper(), mark=MARK)
-    with world.client() as client:
-        delivery = client.deliver(
-            world.sender.address, world.info, f"{field}\r\n".encode() + world.message()
-        )
-        client.quit()
-    if delivery.end is not None and delivery.end.permanent:
-        return  # as safe
-    arrived = world.upstream.wait_for_message(2)
-    expect_not_in(
-        MARK, "\n".join(results(arrived)), "the Authentication-Results fields"
-    )
 
 
 @clause("MSG-15")

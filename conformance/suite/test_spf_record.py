@@ -12,7 +12,7 @@ from conformance.lab import Client, Delivery, Message, World
 from conformance.lab.nameserver import faults
 from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
-from conformance.suite.spf import first, in_received_spf, in_results, recorded
+from conformance.suite.spf import REFUSALS, first, in_received_spf, in_results, recorded
 from conformance.suite.verifiers import spf_result
 
 SERVICE = "v=spf1 include:_spf.mx.cloudflare.net ~all"
@@ -21,8 +21,6 @@ RESULTS = ("pass", "fail", "softfail", "neutral", "none", "temperror", "permerro
 REGISTERED = (*RESULTS, "policy")
 # By which the sender's client passes.
 PASSING = "v=spf1 ip4:{client} -all"
-# By what a message may be refused instead of being forwarded with that result (RFC 7208 8).
-REFUSALS = {"fail": "5", "permerror": "5", "temperror": "4"}
 
 
 def allowing(world: World, *terms: str) -> str:

@@ -346,6 +346,14 @@ bool authres_claims(struct arena *arena, struct bytes value, struct bytes authse
     return c.problem ? mentions_id(arena, theirs, ours) : bytes_equal(theirs, ours);
 }
 
+bool authres_has_other_version(struct arena *arena, struct bytes value)
+{
+    struct cursor c = cursor_start(value);
+    struct authres authres;
+    read_head(arena, &c, &authres);
+    return !c.problem && authres.version != VERSION_UNDERSTOOD;
+}
+
 bool authres_merge(struct arena *arena, const struct message *message, struct bytes authserv_id,
                    struct authres *merged)
 {

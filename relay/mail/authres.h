@@ -61,4 +61,7 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
  */
 bool authres_claims(struct arena *arena, struct bytes value, struct bytes authserv_id);
 
+/* True if the field with this value, of any server, has another version than 1 (RFC 8601 2.6). */
+bool authres_has_other_version(struct arena *arena, struct bytes value);
+
 #endif

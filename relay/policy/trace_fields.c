@@ -18,9 +18,11 @@ struct outgoing {
 
 static bool is_forged(const struct outgoing *outgoing, const struct header_field *field)
 {
-    return !field->malformed && bytes_equal_nocase(field->name, FIELD_NAME) &&
-           CLAUSE(MSG_15, authres_claims(outgoing->arena, field->value,
-                                         outgoing->request->policy->authserv_id));
+    if (field->malformed || !bytes_equal_nocase(field->name, FIELD_NAME))
+        return false;
+    return CLAUSE(MSG_15, authres_claims(outgoing->arena, field->value,
+                                         outgoing->request->policy->authserv_id)) ||
+           CLAUSE(RFC8601_03, authres_has_other_version(outgoing->arena, field->value));
 }
 
 /* Divides the original into the pieces between forged fields, and omits those from `kept`.

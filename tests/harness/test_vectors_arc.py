@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from vectors import (
-    Case,
-    case_id,
-    load_cases,
-    message_octets,
-    run_all,
-    run_fairlead_json,
-)
+from conformance.vectors.load import Case, case_id, load_cases, message_octets
+from vectors import run_all, run_fairlead_json
 
 CASES = load_cases("arc")
 TIME = "1700000000"

@@ -12,14 +12,8 @@ import pytest
 
 from conformance.lab.nameserver.zone import NoAnswer
 from fixtures.vectors.generate import reference
-from vectors import (
-    Case,
-    case_id,
-    load_cases,
-    message_octets,
-    run_all,
-    run_fairlead,
-)
+from conformance.vectors.load import Case, case_id, load_cases, message_octets
+from vectors import run_all, run_fairlead
 
 CASES = load_cases("arc-seal")
 NOW = 1700000000

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dmarc_model import Model, Verdict, text
-from vectors import Case, case_id, load_cases, run_all, run_fairlead_json
+from conformance.vectors.load import Case, case_id, load_cases
+from vectors import run_all, run_fairlead_json
 
 CASES = load_cases("dmarc")
 

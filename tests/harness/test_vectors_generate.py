@@ -14,7 +14,8 @@ import yaml
 
 from fixtures.vectors.generate.parts import SAVING_MIN, divide
 from fixtures.vectors.generate.scenario import message_text, write_scenario
-from vectors import ROOT, VECTORS, message_octets
+from conformance.vectors.load import VECTORS, message_octets
+from vectors import ROOT
 
 FOLDERS = ("arc", "arc-seal", "dkim")
 FILES = sorted(path for folder in FOLDERS for path in (VECTORS / folder).iterdir())

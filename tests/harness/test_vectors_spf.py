@@ -9,15 +9,8 @@ from typing import Any
 import dns.name
 import pytest
 import spf
-from vectors import (
-    Case,
-    case_id,
-    load_cases,
-    resolving,
-    run_all,
-    run_fairlead,
-    run_fairlead_json,
-)
+from conformance.vectors.load import Case, case_id, load_cases
+from vectors import resolving, run_all, run_fairlead, run_fairlead_json
 
 CASES = load_cases("spf")
 RECEIVER = "receiver.example.net"

@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 import pytest
-from vectors import Case, case_id, load_cases, run_fairlead_json
+from conformance.vectors.load import Case, case_id, load_cases
+from vectors import run_fairlead_json
 
 CASES = load_cases("srs")
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

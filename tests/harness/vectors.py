@@ -1,8 +1,5 @@
-"""What the vector runners share: scenarios from fixtures/vectors, a nameserver that answers from a
-scenario's zone on a loopback port, and the fairlead command.
-
-The format is described in fixtures/vectors/README.md.
-"""
+"""What the vector runners share: the cases of fixtures/vectors, a nameserver that answers from a
+scenario's zone on a loopback port, and the fairlead command."""
 
 from __future__ import annotations
 
@@ -12,58 +9,16 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from conformance.lab.loop import LoopThread
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.nameserver.zone import ZoneData
+from conformance.vectors.load import Case
 
 ROOT = Path(__file__).resolve().parents[2]
-VECTORS = ROOT / "fixtures" / "vectors"
 PROCESS_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """One test of one scenario: a name that no other case of its folder has, and what it says."""
-
-    id: str
-    file: str
-    scenario: Mapping[str, Any]
-    name: str
-    test: Mapping[str, Any]
-    zone: ZoneData  # of the scenario
-
-
-def case_id(case: Case) -> str:
-    """For pytest's `ids`."""
-    return case.id
-
-
-def load_cases(folder: str) -> list[Case]:
-    """Every test of every scenario in fixtures/vectors/<folder>/*.yaml, in the files' order."""
-    cases: list[Case] = []
-    for path in sorted((VECTORS / folder).glob("*.yaml")):
-        for scenario in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            zone = ZoneData.from_mapping(scenario.get("zone") or {})
-            defaults = scenario.get("defaults") or {}
-            for name, own in scenario["tests"].items():
-                test = {**defaults, **own}
-                case = f"{path.stem}:{name}"
-                cases.append(Case(case, path.name, scenario, name, test, zone))
-    duplicates = {case.id for case in cases if sum(c.id == case.id for c in cases) > 1}
-    assert not duplicates, f"test names used twice: {sorted(duplicates)}"
-    return cases
-
-
-def message_octets(message: str | list[str]) -> bytes:
-    """A message of a vector: a text or a list of its parts, whose characters up to U+00FF stand for
-    octets, LF for CRLF."""
-    return "".join(message).encode("latin-1").replace(b"\n", b"\r\n")
 
 
 def fairlead() -> str:

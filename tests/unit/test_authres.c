@@ -321,6 +321,18 @@ static void hostile_octets_are_harmless(void **state)
     }
 }
 
+/* RFC 8601 5 */
+static void another_version_is_noticed(void **state)
+{
+    (void)state;
+    assert_true(authres_has_other_version(arena, BYTES("mx.example 2; none")));
+    assert_true(authres_has_other_version(arena, BYTES(" mx.example (a) 0 (b); none")));
+    assert_false(authres_has_other_version(arena, BYTES("mx.example 1; none")));
+    assert_false(authres_has_other_version(arena, BYTES("mx.example; none")));
+    assert_false(authres_has_other_version(arena, BYTES("2")));
+    assert_false(authres_has_other_version(arena, BYTES("mx.example 2 dkim=pass")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +346,7 @@ int main(void)
         cmocka_unit_test(every_spelling_of_our_id_is_a_claim),
         cmocka_unit_test(another_id_is_no_claim),
         cmocka_unit_test(ids_are_compared_in_a_labels),
+        cmocka_unit_test(another_version_is_noticed),
         cmocka_unit_test(the_fields_of_one_id_are_merged_in_their_order),
         cmocka_unit_test(hostile_octets_are_harmless),
     };

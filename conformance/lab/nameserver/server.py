@@ -33,13 +33,13 @@ from conformance.lab.transcript import Transcript
 # the few client addresses is used again, since a test may have listed it in a DNSBL by then.
 NEGATIVE_TTL = 1
 
-SOA = dns.rrset.from_text(
-    ".",
-    NEGATIVE_TTL,
-    "IN",
-    "SOA",
-    f"ns.lab.example. postmaster.lab.example. 1 9 9 9 {NEGATIVE_TTL}",
-)
+
+def _soa(ttl: int) -> dns.rrset.RRset:
+    text = f"ns.lab.example. postmaster.lab.example. 1 9 9 9 {ttl}"
+    return dns.rrset.from_text(".", ttl, "IN", "SOA", text)
+
+
+SOA, SOA_OF_A_MOMENT = _soa(NEGATIVE_TTL), _soa(0)
 
 # How many UDP ports are tried until one is also free for TCP.
 PORTS_TRIED_MAX = 50
@@ -79,6 +79,7 @@ class Nameserver:
         self._port = port
         self._lock = threading.Lock()
         self._zone = zone or ZoneData()
+        self._played: ZoneData | None = None
         self._queries: list[Query] = []
         self._server: asyncio.AbstractServer | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -136,6 +137,13 @@ class Nameserver:
         """Gives answers for `name` (of one type, or of all) the fault from now on."""
         with self._lock:
             self._zone.fail(name, fault, rdtype)
+
+    def play(self, scenario: ZoneData | None) -> None:
+        """Until the next call, has the domains of a scenario for itself: of them, there are only its
+        records, while all others are as they were. Nobody may cache then that a name does not exist;
+        the scenario's own records should have a TTL of 0."""
+        with self._lock:
+            self._played = scenario
 
     def queries(
         self, name: str | None = None, rdtype: str | None = None
@@ -223,8 +231,13 @@ class Nameserver:
         question = query.question[0]
         rdtype = dns.rdatatype.to_text(question.rdtype)
         with self._lock:
-            found = self._zone.look_up(question.name, rdtype)
-        exchange = Exchange(query, _response(query, found), transport)
+            zone, soa = self._zone, SOA
+            if self._played is not None:
+                soa = SOA_OF_A_MOMENT
+                if self._played.has_domain_of(question.name):
+                    zone = self._played
+            found = zone.look_up(question.name, rdtype)
+        exchange = Exchange(query, _response(query, found, soa), transport)
         self._note(exchange, rdtype, found.fault, is_followed)
         return found.fault.reply(exchange) if found.fault else Reply(exchange.right())
 
@@ -254,7 +267,9 @@ class Nameserver:
             self._transcript.remark("dns", str(query))
 
 
-def _response(query: dns.message.Message, found: Found) -> dns.message.Message:
+def _response(
+    query: dns.message.Message, found: Found, soa: dns.rrset.RRset
+) -> dns.message.Message:
     """The correct response."""
     response = dns.message.make_response(query, recursion_available=True)
     response.flags |= dns.flags.AA
@@ -264,7 +279,7 @@ def _response(query: dns.message.Message, found: Found) -> dns.message.Message:
         return response
     if not found.exists:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    response.authority.append(SOA)
+    response.authority.append(soa)
     return response
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from conformance.lab.nameserver.faults import TTL, Fault
 from conformance.lab.nameserver.server import Nameserver, Query
+from conformance.lab.nameserver.zone import ZoneData
 from conformance.lab.sharing import Shared
 from conformance.lab.transcript import Transcript
 
@@ -57,6 +58,9 @@ class SharedNameserver(Nameserver):
 
     def fail(self, name: str, fault: Fault, rdtype: str = "ANY") -> None:
         self._shared.call("fail", name, fault, rdtype)
+
+    def play(self, scenario: ZoneData | None) -> None:
+        self._shared.call("play", scenario)
 
     def queries(
         self, name: str | None = None, rdtype: str | None = None

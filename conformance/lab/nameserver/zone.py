@@ -56,7 +56,7 @@ class ZoneData:
         self._names: dict[dns.name.Name, int] = {}  # how many entries make it exist
 
     @classmethod
-    def from_mapping(cls, zone: Mapping[str, Any]) -> ZoneData:
+    def from_mapping(cls, zone: Mapping[str, Any], ttl: int = TTL) -> ZoneData:
         """From the form that fixtures/vectors/README.md describes."""
         made = cls()
         for text, types in zone.items():
@@ -69,7 +69,7 @@ class ZoneData:
                     made.fail(text, FAULTS[values], rdtype)
                     continue
                 for value in values if isinstance(values, list) else [values]:
-                    made.add(dns.rrset.from_rdata(name, TTL, _rdata(rdtype, value)))
+                    made.add(dns.rrset.from_rdata(name, ttl, _rdata(rdtype, value)))
         return made
 
     def load(self, path: Path) -> None:
@@ -109,6 +109,11 @@ class ZoneData:
         """Answers for the name, of one type or of all, have the fault from now on."""
         self._faults[absolute(name), dns.rdatatype.from_text(rdtype)] = fault
 
+    def has_domain_of(self, name: dns.name.Name) -> bool:
+        """Whether there is anything in that name's domain, the one below its top-level domain."""
+        current = name.canonicalize()
+        return self._exists(current) or self._exists(dns.name.Name(current[-3:]))
+
     def look_up(self, name: dns.name.Name, rdtype: str) -> Found:
         """The answer to a question, following CNAMEs like a recursive resolver."""
         current = name.canonicalize()
@@ -134,6 +139,14 @@ class ZoneData:
     def exists(self, name: str) -> bool:
         """Whether the name exists, with any records. Raises NoAnswer."""
         return self._answer(name, "ANY").exists
+
+    def takes_mail(self, name: str) -> bool:
+        """Whether mail for a domain has a host to go to: it has an MX record or an address."""
+        try:
+            found = [self._answer(name, kind) for kind in ("MX", "A", "AAAA")]
+        except NoAnswer:
+            return False
+        return any(answer.records is not None for answer in found)
 
     def _answer(self, name: str, rdtype: str) -> Found:
         labels = [label.encode() for label in name.rstrip(".").split(".")]

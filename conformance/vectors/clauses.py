@@ -1,0 +1,143 @@
+"""The clause of every case: by its folder and section, but for single cases that another sentence of the
+section decides."""
+
+from __future__ import annotations
+
+from conformance.vectors.load import Case
+
+
+def _by_section(rfc: int, numbers: dict[str, str]) -> dict[str, str]:
+    """From the numbers of an RFC's clauses, each with the sections that it has."""
+    return {
+        f"RFC {rfc} {section}": f"RFC{rfc}-{number}"
+        for number, sections in numbers.items()
+        for section in sections.split()
+    }
+
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "spf": _by_section(
+        7208,
+        {
+            "01": "2.2 2.3 2.4",
+            "02": "3 3.1 3.3 3.4 3.5",
+            "03": "4.3",
+            "04": "4.4",
+            "05": "4.5",
+            "06": "4.6 4.6.1 4.6.2",
+            "07": "4.6.4",
+            "09": "4.7",
+            "10": "4.8",
+            "11": "5",
+            "12": "5.1",
+            "13": "5.2",
+            "14": "5.3",
+            "15": "5.4",
+            "16": "5.5",
+            "17": "5.6",
+            "18": "5.7",
+            "19": "6",
+            "20": "6.1",
+            "21": "6.2",
+            "22": "7.1",
+            "23": "7.2",
+            "24": "7.3",
+            "25": "12",
+            "26": "7.4 A.1 A.2 A.3 A.4 C",
+        },
+    ),
+    "dkim": {
+        **_by_section(
+            6376,
+            {
+                "01": "3.2",
+                "02": "3.4",
+                "03": "3.4.2",
+                "04": "3.4.3",
+                "05": "3.5",
+                "06": "3.6.1",
+                "07": "3.6.2.1 3.6.2.2",
+                "08": "3.7",
+                "09": "5.4.2",
+                "10": "6.1",
+                "11": "6.1.1",
+                "12": "6.1.2",
+                "13": "6.1.3",
+                "14": "A.2",
+            },
+        ),
+        **_by_section(8301, {"01": "3.1", "02": "3.2"}),
+        **_by_section(8463, {"01": "3 4.2 A.3"}),
+    },
+    "arc": {
+        **_by_section(
+            8617,
+            {
+                "01": "3.4 4.1.1",
+                "02": "3.9 4.2.1",
+                "03": "4.1.2",
+                "04": "4.1.3",
+                "05": "4.1.4",
+                "06": "4.2",
+                "08": "5.1.1",
+                "10": "5.2",
+                "11": "5.2.1",
+            },
+        ),
+        **dict.fromkeys(
+            (
+                f"RFC 6376 {section}"
+                for section in "3.2 3.6.1 3.6.2.1 3.6.2.2 6.1.2 6.1.3".split()
+            ),
+            "RFC8617-12",
+        ),
+        **_by_section(8301, {"03": "3.2"}),
+        **_by_section(8463, {"02": "3 4.2"}),
+    },
+    "arc-seal": _by_section(
+        8617, {"02": "4.2.1", "07": "5.1", "09": "5.1.2", "11": "5.2.1"}
+    ),
+    "dmarc": _by_section(
+        9989,
+        {
+            "01": "4.10.1 A.6",
+            "02": "4.10 5.1.8",
+            "03": "4.10.2 11.8",
+            "04": "4.4 4.4.1 4.4.2 3.2.10.2",
+            "05": "4.7",
+            "06": "4.8 4.6",
+            "07": "4.5 4.1",
+            "08": "A.4 3.2.13",
+            "09": "5.3.5 5.3.6",
+            "10": "B.4.1 B.4.2 B.4.3",
+        },
+    ),
+}
+
+# What RFC 7208 4.6.4 says of void look-ups is a SHOULD.
+_VOIDS = (
+    "two-void-lookups-are-allowed",
+    "three-void-lookups-are-not",
+    "answers-without-records-are-void",
+    "void-lookups-count-over-all-records",
+    "void-lookups-behind-the-match-are-not-made",
+    "a-void-ptr-lookup-counts",
+)
+CASES: dict[str, dict[str, str]] = {
+    "spf": {
+        **{f"limits:{name}": "RFC7208-08" for name in _VOIDS},
+        "modifiers:exp-is-no-void-lookup": "RFC7208-08",
+    },
+}
+
+
+def clause_of(case: Case) -> str:
+    """Raises KeyError for a case without one."""
+    single = CASES.get(case.folder, {})
+    return single.get(case.id) or SECTIONS[case.folder][case.section]
+
+
+def clauses_of_vectors(folder: str) -> list[str]:
+    """All that a case of that folder may assert."""
+    named = [*SECTIONS[folder].values(), *CASES.get(folder, {}).values()]
+    return list(dict.fromkeys(named))
