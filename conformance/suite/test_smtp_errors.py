@@ -256,27 +256,6 @@ def test_a_421_becomes_451_and_the_session_goes_on(world: World, stage: str) -> 
     reached(world, stage)
 
 
-@clause("ERR-30")
-@pytest.mark.parametrize("stage", STEPS)
-def test_after_a_421_the_upstreams_connection_is_not_used_again(
-    world: World, stage: str
-) -> None:
-    world.upstream.extensions = (
-        []
-    )  # with PIPELINING the next commands may be on their way
-    world.upstream.on(stage, say("421 4.3.2 closing, some day"), nth=1)
-    with world.client() as client:
-        client.deliver(world.sender.address, world.info, world.message())
-        client.rset()
-        again = client.deliver(world.sender.address, world.info, world.message())
-        expect_true(again.accepted, "a 2xx for the message, tried again", again.final)
-    verbs = world.upstream.dialogues[0].verbs
-    step = "DATA" if stage == "end" else stage.upper()
-    expect_in(step, verbs, "the commands before the 421")
-    after = verbs[verbs.index(step) + 1 :]
-    expect_true(set(after) <= {"QUIT"}, "nothing but QUIT after the 421", verbs)
-
-
 # Lost, silent, malformed
 
 
