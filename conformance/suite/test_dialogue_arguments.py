@@ -167,6 +167,21 @@ def test_an_unknown_parameter_of_rcpt_is_a_555(world: World, parameter: str) -> 
         expect_reply(client.rcpt(world.info), 250, to="RCPT without it")
 
 
+MALFORMED_PARAMETERS = ["=x", "=", "-FROB=1", "FR_OB=1", "FROB=", "FROB=a=b"]
+
+
+@clause("DLG-54")
+@pytest.mark.parametrize("parameter", MALFORMED_PARAMETERS)
+def test_a_parameter_that_breaks_the_grammar_is_refused(
+    world: World, parameter: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        expect_reply(client.mail(world.sender.address, parameter), "5xx", to="MAIL")
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL without it")
+        expect_reply(client.rcpt(world.info, parameter), "5xx", to="RCPT")
+        expect_reply(client.rcpt(world.info), 250, to="RCPT without it")
+
+
 @clause("DLG-25")
 @pytest.mark.parametrize(
     "parameter", ["BODY=7BIT", "BODY=8BITMIME", "BODY=8bitmime", "body=7bit"]

@@ -172,7 +172,7 @@ static void read_answer(struct upstream *upstream, int positive, double deadline
     int class = answer->reply.code / 100;
     if (CLAUSE(ERR_13, class != positive && class != 4 && class != 5))
         fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-13", answer);
-    else if (answer->reply.code == 421)
+    else if (answer->reply.code == 421 && unless_broken(ERR_30))
         disconnect(upstream);
 }
 
