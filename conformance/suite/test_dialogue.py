@@ -424,16 +424,6 @@ def test_a_client_that_sends_nothing_is_told_421_and_disconnected(
         client.expect_closed()
 
 
-@clause("DLG-35")
-def test_a_server_that_is_shut_down_says_421_first(world: World) -> None:
-    world.require("restart")
-    with client_in(world, "greeted") as client:
-        world.stop_subject()
-        expect_reply(client.read_reply(), 421, to="the end of the service")
-        client.expect_closed()
-    world.restart_subject()
-
-
 # The exact codes of the reference
 
 

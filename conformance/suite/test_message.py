@@ -12,7 +12,6 @@ from conformance import (
     expect_in,
     expect_match,
     expect_reply,
-    expect_true,
     fail,
 )
 from conformance.lab import Message, World
