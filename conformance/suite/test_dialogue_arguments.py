@@ -73,6 +73,8 @@ NO_NAMES = [
     "a..b",
     "<a@b>",
     ')\\("',
+    pytest.param("x" * 64 + ".example", id="label of 64 octets"),
+    pytest.param(".".join(["x" * 62] * 4) + ".xx", id="name of 254 octets"),
 ]
 
 
