@@ -213,8 +213,6 @@ FOLDED = [
     "{local}\r\n @\r\n {domain}",
     "Alice (of\r\n Accounts) <{local}@{domain}>",
     "<{local}@{domain}>\r\n (Alice)",
-    "{local}@{domain},\r\n bob@{domain}",
-    "friends:\r\n {local}@{domain}\r\n ;",
 ]
 
 
