@@ -156,7 +156,7 @@ def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> 
 # Old servers, and slow ones
 
 
-@clause("MX-31")
+@clause("MX-33")
 @pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
 @pytest.mark.parametrize("what", ["destination", "host"])
 def test_a_dns_server_without_edns_is_asked_without_it(
