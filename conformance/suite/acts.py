@@ -102,6 +102,11 @@ def expect_nothing_upstream(world: World, *upstreams: Upstream) -> None:
         expect(len(upstream.messages), 0, f"the number of messages at {upstream.name}")
 
 
+def expect_no_connection(upstream: Upstream) -> None:
+    """Nobody has connected to it so far."""
+    expect(upstream.dialogues, [], f"connections to {upstream.name}")
+
+
 def look_up(name: str, rdtype: str) -> list[str]:
     """Records of a name in master-file form, sorted; none where there are none."""
     resolver = dns.resolver.Resolver(configure=False)

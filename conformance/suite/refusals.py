@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from conformance import expect_not_in, expect_reply, expect_true
-from conformance.lab import Client, World
-from conformance.suite.acts import control
+from conformance.lab import Client, Reply, World
+from conformance.suite.acts import control, fence
 from conformance.suite.dialogue import final_lines, octets_to_a_final_line
 
 
@@ -56,3 +56,20 @@ def skip_if_offered(world: World, keyword: str) -> None:
         client.banner()
         if keyword in client.extensions():
             pytest.skip(f"{keyword} is offered")
+
+
+def mail_refused(world: World, patience: float = 0.0) -> Reply:
+    """The refusal of mail for `info`, to RCPT or to a later step, by a subject that forwards mail to
+    another destination. `patience` is added to the client's."""
+    reply = refusal_of_mail(world, patience)
+    fence(world)
+    return reply
+
+
+def refusal_of_mail(world: World, patience: float = 0.0) -> Reply:
+    """The same without the other mail."""
+    with world.client() as client:
+        client.patience += patience
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+    expect_true(not delivery.accepted, "a refusal", delivery.final)
+    return delivery.final

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from conformance import (
+    Seen,
     clause,
     expect,
     expect_in,
@@ -37,10 +38,11 @@ SET = ("ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal")
 MOST_SETS = 50
 
 
-def instances(message: Message, name: str = "ARC-Seal") -> list[int]:
+def instances(message: Message, name: str = "ARC-Seal") -> Seen[int]:
     """The instances of the fields of a name, top first; 0 for a field without."""
     texts = [tags(value).get("i", "") for _, value in message.fields(name)]
-    return [int(text) if re.fullmatch("[0-9]{1,9}", text) else 0 for text in texts]
+    found = (int(text) if re.fullmatch("[0-9]{1,9}", text) else 0 for text in texts)
+    return Seen(found, f"{name} field")
 
 
 def newest_seal(message: Message) -> dict[str, str]:

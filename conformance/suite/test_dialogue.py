@@ -424,16 +424,6 @@ def test_a_client_that_sends_nothing_is_told_421_and_disconnected(
         client.expect_closed()
 
 
-@clause("DLG-35")
-def test_a_server_that_is_shut_down_says_421_first(world: World) -> None:
-    world.require("restart")
-    with client_in(world, "greeted") as client:
-        world.stop_subject()
-        expect_reply(client.read_reply(), 421, to="the end of the service")
-        client.expect_closed()
-    world.restart_subject()
-
-
 # The exact codes of the reference
 
 
@@ -456,10 +446,19 @@ OWN_REPLIES = [
     ("greeted", "ETRN example.org", 502, "5.5.1"),
     ("greeted", "TURN", 502, "5.5.1"),
     ("greeted", "MAIL", 501, "5.5.4"),
+    ("greeted", "MAIL FROM", 501, "5.5.4"),
+    ("greeted", "MAIL TO:<{sender}>", 501, "5.5.4"),
+    ("greeted", "MAIL FROM:<{sender}>x", 501, "5.5.4"),
     ("greeted", "MAIL FROM:<alice@@{domain}>", 501, "5.1.7"),
     ("greeted", "MAIL FROM:<{sender}> FROB=1", 555, "5.5.4"),
     ("greeted", "MAIL FROM:<{sender}> BODY=9BIT", 501, "5.5.4"),
     ("greeted", "VRFY {info}", 252, None),
+    ("greeted", "MAIL FROM:<{sender}> =x", 501, "5.5.4"),
+    ("greeted", "MAIL FROM:<{sender}> FROB=", 501, "5.5.4"),
+    ("greeted", "MAIL FROM:<{sender}> SIZE=", 501, "5.5.4"),
+    ("mail", "RCPT", 501, "5.5.4"),
+    ("mail", "RCPT <{info}>", 501, "5.5.4"),
+    ("mail", "RCPT TO:<{info}> =x", 501, "5.5.4"),
     ("mail", "RCPT TO:<info@@{domain}>", 501, "5.1.3"),
     ("mail", "RCPT TO:<{info}> FROB=1", 555, "5.5.4"),
     ("mail", "DATA", 554, "5.5.1"),

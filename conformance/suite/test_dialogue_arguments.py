@@ -73,6 +73,8 @@ NO_NAMES = [
     "a..b",
     "<a@b>",
     ')\\("',
+    pytest.param("x" * 64 + ".example", id="label of 64 octets"),
+    pytest.param(".".join(["x" * 62] * 4) + ".xx", id="name of 254 octets"),
 ]
 
 
@@ -163,6 +165,21 @@ def test_an_unknown_parameter_of_mail_is_a_555(world: World, parameter: str) -> 
 def test_an_unknown_parameter_of_rcpt_is_a_555(world: World, parameter: str) -> None:
     with client_in(world, "mail") as client:
         expect_reply(client.rcpt(world.info, parameter), 555, to="RCPT")
+        expect_reply(client.rcpt(world.info), 250, to="RCPT without it")
+
+
+MALFORMED_PARAMETERS = ["=x", "=", "-FROB=1", "FR_OB=1", "FROB=", "FROB=a=b"]
+
+
+@clause("DLG-54")
+@pytest.mark.parametrize("parameter", MALFORMED_PARAMETERS)
+def test_a_parameter_that_breaks_the_grammar_is_refused(
+    world: World, parameter: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        expect_reply(client.mail(world.sender.address, parameter), "5xx", to="MAIL")
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL without it")
+        expect_reply(client.rcpt(world.info, parameter), "5xx", to="RCPT")
         expect_reply(client.rcpt(world.info), 250, to="RCPT without it")
 
 

@@ -204,6 +204,44 @@ def test_a_malformed_from_field_with_two_addresses_is_refused(
     refused(world, with_from(world, field), stranger=False)
 
 
+# Wherever RFC 5322 3.2.2 and 3.4 have white space.
+FOLDED = [
+    "\r\n Alice <{local}@{domain}>",
+    "\r\n {local}@{domain}",
+    "Alice\r\n <{local}@{domain}>",
+    "Alice\r\n\t<{local}@{domain}>",
+    "Alice\r\n Smith\r\n  of\r\n\tAccounts <{local}@{domain}>",
+    '"Alice\r\n Smith" <{local}@{domain}>',
+    "=?utf-8?q?Alice?=\r\n =?utf-8?q?Smith?= <{local}@{domain}>",
+    "Alice <\r\n {local}@{domain}\r\n >",
+    "{local}\r\n @\r\n {domain}",
+    "Alice (of\r\n Accounts) <{local}@{domain}>",
+    "<{local}@{domain}>\r\n (Alice)",
+]
+
+
+def folded(world: World, value: str) -> bytes:
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    text = value.format(local="alice", domain=world.sender.domain)
+    return with_from(world, f"From: {text}")
+
+
+@clause("DMARC-33")
+@pytest.mark.parametrize("value", FOLDED, ids=ascii)
+def test_a_folded_from_field_passes_where_its_domain_does(
+    world: World, value: str
+) -> None:
+    forwarded(world, folded(world, value), stranger=False)
+
+
+@clause("DMARC-33")
+@pytest.mark.parametrize("value", FOLDED, ids=ascii)
+def test_a_folded_from_field_fails_where_its_domain_does(
+    world: World, value: str
+) -> None:
+    refused(world, folded(world, value))
+
+
 NAMELESS = [
     (),
     ("From:",),

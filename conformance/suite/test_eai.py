@@ -166,8 +166,30 @@ def test_a_domain_that_is_not_valid_under_idna2008_is_refused(
     recipients_refused(world, f"info@{domain}")
 
 
+# By the table of RFC 3629 4: what follows another octet than it may, or is the first and may not be.
+NO_UTF_8 = [
+    b"\x80",
+    b"\xc0\xaf",
+    b"\xc1\xbf",
+    b"\xc3",
+    b"\xdf\xc0",
+    b"\xe0\x9f\xbf",
+    b"\xed\xa0\x80",
+    b"\xee\xc0\x80",
+    b"\xef\xbf",
+    b"\xf0\x8f\xbf\xbf",
+    b"\xf4\x90\x80\x80",
+    b"\xf5\x80\x80\x80",
+    b"\xff",
+]
+# The first and the last character of each of its lines.
+UTF_8 = (
+    "\u0080\u07ff\u0800\u0fff\u1000\ucfff\ud000\ud7ff\ue000\uffff\U00010000\U0010ffff"
+)
+
+
 @clause("EAI-12")
-@pytest.mark.parametrize("octets", [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("octets", NO_UTF_8)
 def test_mail_and_rcpt_with_octets_that_are_not_utf_8_are_refused(
     world: World, octets: bytes
 ) -> None:
@@ -179,3 +201,26 @@ def test_mail_and_rcpt_with_octets_that_are_not_utf_8_are_refused(
         refused_for_good(client, b"RCPT TO:<info" + octets + b"@" + zone + b">")
         refused_for_good(client, b"RCPT TO:<info@" + octets + b"." + zone + b">")
         expect_reply(client.rcpt(world.info), 250, to="RCPT of a good address")
+
+
+@clause("DLG-45")
+@pytest.mark.parametrize("octets", NO_UTF_8)
+def test_an_address_with_octets_that_are_not_utf_8_is_malformed(
+    world: World, octets: bytes
+) -> None:
+    domain = world.zone.encode("ascii")
+    with world.client() as client:
+        mail = client.command(b"MAIL FROM:<a" + octets + b"@" + domain + b">")
+        expect_reply(mail, 501, enhanced="5.1.7", to="MAIL")
+        client.mail(world.sender.address)
+        rcpt = client.command(b"RCPT TO:<a" + octets + b"@" + domain + b">")
+        expect_reply(rcpt, 501, enhanced="5.1.3", to="RCPT")
+
+
+@clause("EAI-14")
+@pytest.mark.parametrize("character", UTF_8, ids=ascii)
+def test_an_address_with_any_character_of_utf_8_is_well_formed(
+    world: World, character: str
+) -> None:
+    address = world.at(character, world.catchall_zone)
+    recipients_refused(world, address, code=553, enhanced="5.6.7")

@@ -26,6 +26,7 @@ from conformance import (
 from conformance.lab import Message, World
 from conformance.suite.acts import forward, open_transaction
 from conformance.suite.forged import expect_removed, results
+from conformance.suite.dialogue import octets_to_a_final_line
 from conformance.suite.received import GRAMMAR, Received, added
 
 CLOCKS_DIFFER_MAX = timedelta(minutes=10)
@@ -238,6 +239,30 @@ def test_the_for_clause_names_nobody_where_there_are_two_recipients(
 
 
 # Fields that claim to be the relay's own
+
+LINE_MAX = 998
+
+
+@clause("MSG-30")
+def test_a_line_that_is_added_has_at_most_998_octets_whatever_was_said(
+    world: World,
+) -> None:
+    # Each of these octets may be written as two.
+    local = '"' + '\\"' * 31 + '"'
+    domain = ".".join(["x" * 40] * 4 + [world.sender.domain])
+    with world.client(greet=False) as client:
+        client.banner()
+        client.line("EHLO " + '"\\' * 252)
+        # It may well be repeated in a reply that is too long.
+        if not octets_to_a_final_line(client).startswith(b"250"):
+            expect_reply(client.ehlo(), 250, to="EHLO")
+        delivery = client.deliver(f"{local}@{domain}", world.info, world.message())
+        if delivery.mail.permanent:
+            pytest.skip("such a sender is refused")
+        expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
+    longest = max(map(len, world.upstream.wait_for_message().header.split(b"\r\n")))
+    expect_true(longest <= LINE_MAX, f"lines of at most {LINE_MAX} octets", longest)
+
 
 FORGED = [
     "Authentication-Results: {id}; dmarc=pass header.from={mark}",

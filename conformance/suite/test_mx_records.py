@@ -1,4 +1,5 @@
-"""MX records: those of the service's own zones, and how those of destinations are followed."""
+"""MX records: those of the service's own zones, and how those of destinations are followed.
+test_mx_records_dns.py has what becomes of a destination when DNS fails."""
 
 from __future__ import annotations
 
@@ -21,10 +22,11 @@ from conformance import (
     fail,
 )
 from conformance.expect import counted
-from conformance.lab import Client, Reply, Upstream, World, hang_up, hold, raw, say
+from conformance.lab import Client, World, hang_up, hold, raw, say
 from conformance.lab.nameserver import faults
 from conformance.lab.script import Action
 from conformance.suite.acts import (
+    expect_no_connection,
     expect_nothing_upstream,
     fence,
     forward,
@@ -32,6 +34,7 @@ from conformance.suite.acts import (
     skip_at_loopback,
 )
 from conformance.suite.envelope import path_of
+from conformance.suite.refusals import mail_refused, refusal_of_mail
 
 FRESH_ZONE = "fresh.example"
 PAGE_MX = [
@@ -62,27 +65,6 @@ def provisioned_records(world: World, rdtype: str) -> tuple[list[str], int]:
     if found is None:
         fail(f"{rdtype} records", "none")
     return sorted(record.to_text() for record in found), found.ttl
-
-
-def refused(world: World, patience: float = 0.0) -> Reply:
-    """The refusal of mail for `info`, to RCPT or to a later step, by a subject that forwards mail to
-    another destination. `patience` is added to the client's."""
-    reply = refusal(world, patience)
-    fence(world)
-    return reply
-
-
-def refusal(world: World, patience: float = 0.0) -> Reply:
-    """The same without the other mail."""
-    with world.client() as client:
-        client.patience += patience
-        delivery = client.deliver(world.sender.address, world.info, world.message())
-    expect_true(not delivery.accepted, "a refusal", delivery.final)
-    return delivery.final
-
-
-def expect_no_connection(upstream: Upstream) -> None:
-    expect(upstream.dialogues, [], f"connections to {upstream.name}")
 
 
 @clause("MX-01")
@@ -192,13 +174,13 @@ def test_the_address_of_a_domain_with_a_null_mx_is_not_connected_to(
 @clause("MX-26")
 def test_a_refusal_for_a_null_mx_is_556(world: World) -> None:
     world.dns.set(world.destination, "MX", "0 .")
-    expect_reply(refused(world), 556)
+    expect_reply(mail_refused(world), 556)
 
 
 @clause("MX-27")
 def test_the_refusal_for_a_null_mx_is_556_5_1_10(world: World) -> None:
     world.dns.set(world.destination, "MX", "0 .")
-    expect_reply(refused(world), 556, enhanced="5.1.10")
+    expect_reply(mail_refused(world), 556, enhanced="5.1.10")
 
 
 def remove_the_destination(world: World) -> None:
@@ -210,7 +192,7 @@ def remove_the_destination(world: World) -> None:
 @clause("MX-09")
 def test_mail_for_a_destination_that_does_not_exist_is_refused(world: World) -> None:
     remove_the_destination(world)
-    expect_reply(refused(world), "5xx")
+    expect_reply(mail_refused(world), "5xx")
 
 
 @clause("MX-28")
@@ -218,7 +200,7 @@ def test_the_refusal_for_a_destination_that_does_not_exist_is_550_5_1_2(
     world: World,
 ) -> None:
     remove_the_destination(world)
-    expect_reply(refused(world), 550, enhanced="5.1.2")
+    expect_reply(mail_refused(world), 550, enhanced="5.1.2")
 
 
 def publish_own_addresses(world: World, name: str) -> None:
@@ -245,7 +227,7 @@ def test_mail_for_a_destination_that_is_the_relay_itself_is_refused(
     if known_by == "address":
         publish_own_addresses(world, own)
     world.dns.set(world.destination, "MX", f"10 {own}.", f"20 {world.upstream.name}.")
-    expect_reply(refused(world), "5xx")
+    expect_reply(mail_refused(world), "5xx")
     expect_no_connection(world.upstream)
 
 
@@ -258,7 +240,7 @@ def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
     if known_by == "address":
         publish_own_addresses(world, own)
     world.dns.set(world.destination, "MX", f"10 {own}.")
-    expect_reply(refused(world), 554, enhanced="5.4.6")
+    expect_reply(mail_refused(world), 554, enhanced="5.4.6")
     # A relay that had sent itself the mail would have asked who may send for the forwarding domain.
     asked = world.dns.queries(world.zone, "TXT")
     expect(asked, [], "DNS queries by which the relay judges its own mail")
@@ -294,7 +276,7 @@ def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) ->
     publish_own_addresses(world, own)
     world.dns.add(world.destination, "MX", f"10 {own}.")
     for _ in range(ROUNDS):
-        expect_reply(refusal(world), "5xx")
+        expect_reply(refusal_of_mail(world), "5xx")
     fence(world)
     expect_no_connection(world.upstream)
 
@@ -390,60 +372,6 @@ def test_rounds_that_cannot_be_recognised_are_bounded_and_called_a_loop(
         world.upstream.wait_for_command(b"RCPT", NESTED_ROUNDS + 1)
 
 
-@clause("MX-10")
-def test_mail_is_put_off_if_the_dns_server_fails(world: World) -> None:
-    world.dns.fail(world.destination, faults.Servfail())
-    expect_reply(refused(world), "4xx")
-
-
-@clause("MX-29")
-@pytest.mark.parametrize("fault", [faults.Servfail(), faults.Refused()], ids=str)
-def test_a_dns_server_that_fails_is_a_451_4_4_3(
-    world: World, fault: faults.Fault
-) -> None:
-    world.dns.fail(world.destination, fault)
-    expect_reply(refused(world), 451, enhanced="4.4.3")
-
-
-@clause("MX-29")
-@pytest.mark.parametrize("of", ["mx", "address of the domain", "address of the mx"])
-def test_a_dns_server_that_only_refers_to_others_is_a_451_4_4_3(
-    world: World, of: str
-) -> None:
-    rdtypes, name = ["A", "AAAA"], world.destination
-    if of == "mx":
-        rdtypes = ["MX"]
-    elif of == "address of the domain":
-        world.no_mx()
-    else:
-        name = world.upstream.name
-    for rdtype in rdtypes:
-        world.dns.fail(name, faults.Referral(), rdtype)
-    expect_reply(refused(world), 451, enhanced="4.4.3")
-
-
-@clause("MX-29")
-def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
-    world.require("timeouts")
-    world.dns.fail(world.destination, faults.Drop())
-    reply = refused(world, world.subject.timeouts.dns)
-    expect_reply(reply, 451, enhanced="4.4.3")
-
-
-@clause("MX-29")
-@pytest.mark.parametrize(
-    "fault",
-    [faults.Malformed(), faults.CnameLoop()],
-    ids=["malformed", "alias of itself"],
-)
-def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
-    world: World, fault: faults.Fault
-) -> None:
-    world.dns.fail(world.destination, fault)
-    reply = refused(world, world.subject.timeouts.dns)
-    expect_reply(reply, 451, enhanced="4.4.3")
-
-
 def silence_every_host(world: World) -> None:
     """Leaves the destination two hosts, of which neither takes connections."""
     second = world.mx_host(world.destination, 20, label="mx2")
@@ -454,7 +382,7 @@ def silence_every_host(world: World) -> None:
 @clause("MX-30")
 def test_mail_is_put_off_if_no_host_can_be_reached(world: World) -> None:
     silence_every_host(world)
-    expect_reply(refused(world), "4xx")
+    expect_reply(mail_refused(world), "4xx")
 
 
 @clause("MX-11")
@@ -462,7 +390,7 @@ def test_a_destination_of_which_no_host_can_be_reached_is_a_451_4_4_1(
     world: World,
 ) -> None:
     silence_every_host(world)
-    expect_reply(refused(world), 451, enhanced="4.4.1")
+    expect_reply(mail_refused(world), 451, enhanced="4.4.1")
 
 
 LOST = hang_up()
@@ -496,7 +424,7 @@ def test_of_several_hosts_the_one_that_says_most_is_reported(
             host.stop_listening()
         else:
             host.on("connect", action)
-    expect_reply(refused(world), code, enhanced=enhanced)
+    expect_reply(mail_refused(world), code, enhanced=enhanced)
 
 
 @clause("MX-12")
@@ -529,48 +457,13 @@ def test_if_the_address_lookup_of_one_host_fails_the_next_is_tried(
     forward(world, upstream=second)
 
 
-@clause("MX-15")
-@pytest.mark.parametrize("what", ["destination", "host"])
-def test_a_truncated_answer_is_asked_for_again_over_tcp(
-    world: World, what: str
-) -> None:
-    name = world.destination if what == "destination" else world.upstream.name
-    world.dns.fail(name, faults.Truncate())
-    forward(world)
-
-
-@clause("MX-15")
-def test_an_answer_too_large_for_udp_is_used(world: World) -> None:
-    for n in range(120):
-        world.dns.add(
-            world.destination, "MX", f"{100 + n} unused-{n}.{world.destination}."
-        )
-    forward(world)
-
-
-@clause("MX-16")
-@pytest.mark.parametrize(
-    "fault",
-    [faults.WrongId(), faults.WrongQuestion()],
-    ids=["foreign id", "foreign question"],
-)
-def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> None:
-    world.require("timeouts")
-    world.dns.fail(world.destination, fault)
-    with world.client() as client:
-        client.patience += world.subject.timeouts.dns
-        client.deliver(world.sender.address, world.info, world.message())
-    expect_nothing_upstream(world)
-    expect_no_connection(world.upstream)
-
-
 @clause("MX-17")
 def test_mail_for_a_destination_without_mx_and_address_is_refused(
     world: World,
 ) -> None:
     world.no_mx()
     world.dns.add(world.destination, "TXT", '"no mail here"')
-    expect_reply(refused(world), "5xx")
+    expect_reply(mail_refused(world), "5xx")
 
 
 @clause("MX-18")

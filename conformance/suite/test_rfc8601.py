@@ -21,6 +21,8 @@ BROKEN = [
     "Authentication-Results: {id};; dmarc=pass header.from={mark}",
     "Authentication-Results: {id}; none; dmarc=pass header.from={mark}",
     "Authentication-Results: {id}; dmarc=pass header.from={mark}\\",
+    "Authentication-Results: {id} (; dmarc=pass header.from={mark}",
+    "Authentication-Results: {id} {mark} \\",
 ]
 HIDDEN = [
     'Authentication-Results: "{id}; dmarc=pass header.from={mark}',
@@ -29,6 +31,7 @@ HIDDEN = [
     "Authentication-Results: {id} one; dmarc=pass header.from={mark}",
     "Authentication-Results: {id} 1 1; dmarc=pass header.from={mark}",
     "Authentication-Results: <{id}>; dmarc=pass header.from={mark}",
+    'Authentication-Results: {id}"; dmarc=pass header.from={mark}',
 ]
 VERSIONS = [
     "{id} 2; dmarc=pass header.from={mark}",
@@ -41,7 +44,9 @@ OTHERS = [
     "{id}.other.example; dmarc=pass header.from={mark}",
     '"not{id}"; dmarc=pass header.from={mark}',
     "not{id} 1 (a comment); dmarc=pass header.from={mark}",
-    "not{id} (a comment) 1; dmarc=pass header.from={mark}",
+    "not{id} (a comment) 1 ; dmarc=pass header.from={mark}",
+    "(a comment) not{id} (a comment); dmarc=pass header.from={mark}",
+    "mx.other.example ({id}); dmarc=pass header.from={mark}",
     "mx.other.example; dmarc=pass (checked by {id}) header.from={mark}",
 ]
 

@@ -256,6 +256,29 @@ def test_a_421_becomes_451_and_the_session_goes_on(world: World, stage: str) -> 
     reached(world, stage)
 
 
+@clause("ERR-30")
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "end"])
+def test_no_mail_is_sent_over_a_connection_on_which_421_was_said(
+    world: World, stage: str
+) -> None:
+    # What is pipelined has left before the 421 was read.
+    world.upstream.extensions = ["SIZE", "8BITMIME"]
+    world.upstream.on(stage, say("421 4.3.2 closing for the night"), nth=1)
+    with world.client() as client:
+        # Its second recipient, and the next message, have to be asked for over another connection.
+        recipients = [world.info, world.other]
+        client.deliver(world.sender.address, recipients, world.message())
+        client.rset()
+        client.deliver(world.sender.address, world.info, world.message())
+    verb = "DATA" if stage == "end" else stage.upper()
+    world.upstream.wait_for_command(verb.encode("ascii"))
+    fence(world)
+    verbs = next(d.verbs for d in world.upstream.dialogues if verb in d.verbs)
+    rest = verbs[verbs.index(verb) + 1 :]
+    of_mail = {"MAIL", "RCPT", "DATA"} & set(rest)
+    expect_true(not of_mail, f"at most RSET and QUIT after {verb}", rest)
+
+
 # Lost, silent, malformed
 
 

@@ -154,7 +154,7 @@ static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_qu
     case FORMERR:
     case NOTIMP:
         *problem = code == FORMERR ? "FORMERR" : "NOTIMP";
-        return DNS_REPLY_NO_EDNS;
+        return BREAK(MX_33, DNS_REPLY_NO_EDNS, DNS_REPLY_FAILED);
     case NOERROR:
     case NXDOMAIN:
         if (without_question)

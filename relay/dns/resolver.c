@@ -5,6 +5,7 @@
 #include "resolver.h"
 
 #include "cache.h"
+#include "clause.h"
 #include "clock.h"
 #include "exchange.h"
 #include "fiber.h"
@@ -53,11 +54,12 @@ static void ask_servers(const struct resolver_config *config, struct arena *aren
     dns_answer_fail(&reply->answer, "no server is configured");
     for (unsigned round = 0; round < config->tries; round++) {
         for (size_t i = 0; i < config->server_count; i++) {
+            double timeout = BREAK(MX_32, config->timeout, config->timeout / 4);
             bool silent;
             if (failed[i])
                 continue;
-            dns_exchange(arena, &config->servers[i], question, clock_monotonic() + config->timeout,
-                         reply, &silent);
+            dns_exchange(arena, &config->servers[i], question, clock_monotonic() + timeout, reply,
+                         &silent);
             if (reply->kind != DNS_REPLY_FAILED)
                 return;
             failed[i] = !silent;

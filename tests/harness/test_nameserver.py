@@ -277,6 +277,15 @@ def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
     server.fail("a.example", faults.NoEdns())
     assert ask("a.example").rcode() == dns.rcode.FORMERR
     assert texts(ask("a.example", edns=False)) == ["192.0.2.1"]
+    server.fail("a.example", faults.NoEdns(dns.rcode.NOTIMP))
+    assert ask("a.example").rcode() == dns.rcode.NOTIMP
+
+
+def test_it_can_refuse_tcp_for_a_while(server: Nameserver) -> None:
+    with server.closed_to_tcp():
+        with pytest.raises(ConnectionRefusedError):
+            ask("a.example", tcp=True)
+    assert texts(ask("a.example", tcp=True)) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(

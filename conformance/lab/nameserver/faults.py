@@ -152,11 +152,13 @@ class Malformed(Fault):
 
 @dataclass(frozen=True)
 class NoEdns(Fault):
-    """FORMERR to queries with EDNS0, from a server older than it (RFC 6891 7)."""
+    """FORMERR to queries with EDNS0, from a server older than it (RFC 6891 7), or another error."""
+
+    rcode: dns.rcode.Rcode = dns.rcode.FORMERR
 
     def reply(self, exchange: Exchange) -> Reply:
         if exchange.query.edns < 0:
             return Reply(exchange.right())
-        response = exchange.empty(dns.rcode.FORMERR)
+        response = exchange.empty(self.rcode)
         response.use_edns(False)
         return Reply(encode(response))

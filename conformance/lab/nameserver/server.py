@@ -11,7 +11,8 @@ import asyncio
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -92,6 +93,16 @@ class Nameserver:
 
     def stop(self) -> None:
         self._loop.call(self._close)
+
+    @contextmanager
+    def closed_to_tcp(self) -> Iterator[None]:
+        """Meanwhile it refuses TCP connections. Only for a server of our own."""
+        assert self._server is not None
+        self._loop.call(self._server.close)
+        try:
+            yield
+        finally:
+            self._loop.run(self._listen())
 
     @property
     def resolver(self) -> str:
@@ -193,9 +204,13 @@ class Nameserver:
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: _Datagrams(self), local_addr=(self._address, self._port)
         )
-        port = self._transport.get_extra_info("sockname")[1]
-        self._server = await asyncio.start_server(self._serve_tcp, self._address, port)
-        self._port = port
+        self._port = self._transport.get_extra_info("sockname")[1]
+        await self._listen()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(
+            self._serve_tcp, self._address, self._port
+        )
 
     async def _serve_tcp(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -1,0 +1,101 @@
+"""The end of the dialogue when the server is shut down (dialogue.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conformance import (
+    ConformanceFailure,
+    clause,
+    expect_reply,
+    expect_true,
+    fail,
+)
+from conformance.lab import Client, World, hold
+from conformance.lab.nameserver import faults
+from conformance.suite.acts import control, data_granted
+from conformance.suite.dialogue import answer, client_in, final_lines
+
+
+@clause("DLG-35")
+def test_a_server_that_is_shut_down_says_421_first(world: World) -> None:
+    world.require("restart")
+    with client_in(world, "greeted") as client:
+        world.stop_subject()
+        expect_reply(client.read_reply(), 421, to="the end of the service")
+        client.expect_closed()
+    world.restart_subject()
+
+
+def begin_message(world: World, client: Client) -> None:
+    """The server waits for the rest of a message."""
+    expect_reply(client.data(), 354, to="DATA")
+    client.send(world.message())
+
+
+def await_dns(world: World, client: Client) -> None:
+    """The server waits for the hosts of a destination."""
+    world.require("in-session")
+    world.dns.fail(world.elsewhere, faults.Drop())
+    client.line(f"RCPT TO:<{world.far}>")
+    # A later command of somebody else is answered after this one was read.
+    with world.client() as other:
+        expect_reply(other.command("NOOP"), 250, to="NOOP")
+
+
+def await_upstream(world: World, client: Client) -> None:
+    """The server waits for the upstream's reply to the message."""
+    world.require("in-session")
+    gate = hold()
+    world.upstream.on("end", gate)
+    data_granted(world, client)
+    client.send(world.message() + b".\r\n")
+    gate.wait_until_reached(world.patience)
+
+
+WAITS = {"its client": begin_message, "DNS": await_dns, "the upstream": await_upstream}
+
+
+@clause("DLG-35")
+@pytest.mark.parametrize("begin", list(WAITS.values()), ids=list(WAITS))
+def test_a_server_that_is_shut_down_while_it_waits_says_421_last(
+    world: World, begin: Callable[[World, Client], None]
+) -> None:
+    world.require("restart")
+    with client_in(world, "rcpt") as client:
+        begin(world, client)
+        world.stop_subject()
+        said = client.expect_closed()
+    world.restart_subject()
+    lines = final_lines(said)
+    expect_true(lines[-1:] and lines[-1][:3] == "421", "421 as the last reply", said)
+    expect_true(all(line[0] != "2" for line in lines), "no 2xx before it", said)
+
+
+def expect_turned_away(world: World) -> None:
+    """Who connects now gets no session: no connection, no word, or another than 220."""
+    try:
+        with world.client(greet=False) as late:
+            reply = answer(late)
+    except ConformanceFailure:
+        return
+    if reply is not None and reply.positive:
+        fail("no session for who connects during a shutdown", reply)
+
+
+@clause("DLG-55")
+def test_a_server_that_is_shut_down_takes_no_new_session(world: World) -> None:
+    world.require("restart")
+    control(world)
+    with client_in(world, "rcpt") as busy, client_in(world, "greeted") as idle:
+        begin_message(world, busy)
+        with ThreadPoolExecutor(1) as background:
+            stopping = background.submit(world.stop_subject)
+            idle.expect_closed()
+            # From now on it is being shut down, and the other session may still take a while.
+            expect_turned_away(world)
+            stopping.result()
+    world.restart_subject()

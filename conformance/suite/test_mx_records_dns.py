@@ -1,0 +1,175 @@
+"""MX records: DNS servers on the way to a destination that fail, are late, old or forged, or whose answers
+are long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dns.rcode
+import pytest
+
+from conformance import clause, expect_reply
+from conformance.lab import World
+from conformance.lab.nameserver import faults
+from conformance.suite.acts import (
+    expect_no_connection,
+    expect_nothing_upstream,
+    fence,
+    forward,
+)
+from conformance.suite.refusals import mail_refused, refusal_of_mail
+
+LATE_S = 0.5  # of the second that the lab's resolv.conf has a resolver wait
+
+
+@clause("MX-10")
+def test_mail_is_put_off_if_the_dns_server_fails(world: World) -> None:
+    world.dns.fail(world.destination, faults.Servfail())
+    expect_reply(mail_refused(world), "4xx")
+
+
+@clause("MX-29")
+@pytest.mark.parametrize("fault", [faults.Servfail(), faults.Refused()], ids=str)
+def test_a_dns_server_that_fails_is_a_451_4_4_3(
+    world: World, fault: faults.Fault
+) -> None:
+    world.dns.fail(world.destination, fault)
+    expect_reply(mail_refused(world), 451, enhanced="4.4.3")
+
+
+@clause("MX-29")
+@pytest.mark.parametrize("of", ["mx", "address of the domain", "address of the mx"])
+def test_a_dns_server_that_only_refers_to_others_is_a_451_4_4_3(
+    world: World, of: str
+) -> None:
+    rdtypes, name = ["A", "AAAA"], world.destination
+    if of == "mx":
+        rdtypes = ["MX"]
+    elif of == "address of the domain":
+        world.no_mx()
+    else:
+        name = world.upstream.name
+    for rdtype in rdtypes:
+        world.dns.fail(name, faults.Referral(), rdtype)
+    expect_reply(mail_refused(world), 451, enhanced="4.4.3")
+
+
+@clause("MX-29")
+def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
+    world.require("timeouts")
+    world.dns.fail(world.destination, faults.Drop())
+    reply = mail_refused(world, world.subject.timeouts.dns)
+    expect_reply(reply, 451, enhanced="4.4.3")
+
+
+@clause("MX-29")
+@pytest.mark.parametrize(
+    "fault",
+    [faults.Malformed(), faults.CnameLoop()],
+    ids=["malformed", "alias of itself"],
+)
+def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
+    world: World, fault: faults.Fault
+) -> None:
+    world.dns.fail(world.destination, fault)
+    reply = mail_refused(world, world.subject.timeouts.dns)
+    expect_reply(reply, 451, enhanced="4.4.3")
+
+
+@contextmanager
+def truncated_without_tcp(world: World, name: str, tcp: str) -> Iterator[None]:
+    """Answers for `name` are truncated over UDP, and TCP connections for the rest are closed, or
+    refused."""
+    world.dns.fail(name, faults.TruncateOnly())
+    if tcp == "closed":
+        yield
+    elif world.lab.commons.shared:
+        pytest.skip("other labs use the same nameserver")
+    else:
+        with world.dns.closed_to_tcp():
+            yield
+
+
+WITHOUT_TCP = pytest.mark.parametrize("tcp", ["closed", "refused"])
+
+
+@clause("MX-10")
+@WITHOUT_TCP
+def test_mail_is_put_off_if_a_truncated_answer_is_all_there_is(
+    world: World, tcp: str
+) -> None:
+    with truncated_without_tcp(world, world.destination, tcp):
+        reply = refusal_of_mail(world)
+    expect_reply(reply, "4xx")
+    fence(world)
+
+
+@clause("MX-29")
+@WITHOUT_TCP
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_truncated_answer_that_is_all_there_is_is_a_451_4_4_3(
+    world: World, what: str, tcp: str
+) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    with truncated_without_tcp(world, name, tcp):
+        reply = refusal_of_mail(world)
+    expect_reply(reply, 451, enhanced="4.4.3")
+    fence(world)
+
+
+@clause("MX-15")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_truncated_answer_is_asked_for_again_over_tcp(
+    world: World, what: str
+) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.Truncate())
+    forward(world)
+
+
+@clause("MX-15")
+def test_an_answer_too_large_for_udp_is_used(world: World) -> None:
+    for n in range(120):
+        world.dns.add(
+            world.destination, "MX", f"{100 + n} unused-{n}.{world.destination}."
+        )
+    forward(world)
+
+
+@clause("MX-16")
+@pytest.mark.parametrize(
+    "fault",
+    [faults.WrongId(), faults.WrongQuestion()],
+    ids=["foreign id", "foreign question"],
+)
+def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> None:
+    world.require("timeouts")
+    world.dns.fail(world.destination, fault)
+    with world.client() as client:
+        client.patience += world.subject.timeouts.dns
+        client.deliver(world.sender.address, world.info, world.message())
+    expect_nothing_upstream(world)
+    expect_no_connection(world.upstream)
+
+
+# Old servers, and slow ones
+
+
+@clause("MX-33")
+@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_dns_server_without_edns_is_asked_without_it(
+    world: World, what: str, rcode: str
+) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.NoEdns(dns.rcode.from_text(rcode)))
+    forward(world)
+
+
+@clause("MX-32")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.Late(LATE_S))
+    forward(world)
