@@ -21,6 +21,7 @@ from conformance.tracing import Trace
 from tests.mutants.breakages import Breakage
 
 RUN_SECONDS_MAX = 300.0
+DID_NOT_END = "the run did not end"
 
 Results = dict[str, Any]
 
@@ -66,7 +67,7 @@ def conform(
                 timeout=seconds_max,
             )
         except subprocess.TimeoutExpired:
-            return {"tests": [], "failure": "the run did not end"}
+            return {"tests": [], "failure": DID_NOT_END}
         path = Path(report) / "results.json"
         if not path.exists():
             return {"tests": [], "failure": "the run wrote no report"}
