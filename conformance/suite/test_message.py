@@ -149,6 +149,15 @@ def test_a_leading_period_across_every_boundary_of_blocks_arrives(world: World) 
     expect(arrived.body, body.encode(), "the body")
 
 
+@clause("MSG-08")
+def test_a_leading_period_that_begins_a_block_arrives(world: World) -> None:
+    # Lines of 5 octets, or of 7 with the period doubled: of so many blocks of up to 64 KiB one begins
+    # with a line, wherever the first did, and whether blocks are cut before or after the doubling.
+    body = ".ab\r\n" * 70000 + ".abc\r\n" * 70000
+    arrived = forward(world, message=world.message(body=body))
+    expect(arrived.body, body.encode(), "the body")
+
+
 @clause("MSG-09")
 @pytest.mark.parametrize("declared", ["", "BODY=8BITMIME"])
 def test_octets_above_127_arrive_unchanged(world: World, declared: str) -> None:

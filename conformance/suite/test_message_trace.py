@@ -204,7 +204,17 @@ def test_the_received_field_has_the_structure_of_rfc_5321(world: World) -> None:
 @clause("MSG-29")
 @pytest.mark.parametrize(
     "name",
-    ["a.example(comment)", "x;y", "a\tb", "<a.example>", '"q"', "[203.0.113.77]"],
+    [
+        "a.example(comment)",
+        "a.example(open",
+        "closed)",
+        "back\\",
+        "x;y",
+        "a\tb",
+        "<a.example>",
+        '"q"',
+        "[203.0.113.77]",
+    ],
 )
 def test_a_strange_ehlo_name_does_not_break_the_received_field(
     world: World, name: str

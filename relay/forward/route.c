@@ -147,7 +147,7 @@ static bool is_own_postmaster(const struct routing *routing, const struct addres
 
 /* A subdomain is served where the table has it, and its addresses do not fall to the zone's
  * catch-all but to its own. SRS form is looked for before any route, whatever the hash.
- * Clauses: NDR-03, NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
+ * Clauses: NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
 enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route)
 {

@@ -71,7 +71,7 @@ bool srs_is_rewritten(struct bytes local)
     return divide(local).form != NOT_REWRITTEN;
 }
 
-/* The hash of the parts under one secret. Clause: SRS-06 */
+/* The hash of the parts under one secret. */
 static bool hash_with(struct arena *arena, struct bytes secret, const struct parts *parts,
                       char hash[HASH_LENGTH])
 {
@@ -80,8 +80,8 @@ static bool hash_with(struct arena *arena, struct bytes secret, const struct par
     unsigned char mac[SHA1_SIZE];
     size_t mac_size = 0;
     buffer_add(&data, parts->timestamp);
-    buffer_add(&data, parts->domain);
-    buffer_add(&data, parts->local);
+    buffer_add(&data, BREAK(SRS_06_domain, parts->domain, BYTES("")));
+    buffer_add(&data, BREAK(SRS_06_local, parts->local, BYTES("")));
     for (size_t i = 0; i < data.n; i++)
         data.p[i] = ascii_lower(data.p[i]);
     if (!data.failed &&
@@ -120,10 +120,9 @@ static unsigned day_of(int64_t now)
     return (unsigned)((uint64_t)(now / SECONDS_A_DAY) % SRS_DAYS);
 }
 
-/* Clause: SRS-07 */
 static struct bytes write_timestamp(struct arena *arena, int64_t now)
 {
-    unsigned day = day_of(now);
+    unsigned day = BREAK(SRS_07, day_of(now), 0);
     return arena_printf(arena, "%c%c", base32[day >> 5], base32[day & 31]);
 }
 
@@ -174,7 +173,7 @@ static struct bytes write_parts(const struct srs *srs, struct arena *arena,
                         BYTES_ARG(parts->local));
 }
 
-/* A null reverse-path is forwarded like any other; 64 octets still fit. Clauses: NDR-05, SRS-11 */
+/* A null reverse-path is forwarded like any other; 64 octets still fit. Clause: NDR-05 */
 bool srs_forward(const struct srs *srs, struct arena *arena, const struct address *sender,
                  struct bytes forwarding_domain, int64_t now, struct address *rewritten)
 {
@@ -188,7 +187,7 @@ bool srs_forward(const struct srs *srs, struct arena *arena, const struct addres
     struct bytes written = local.p ? address_write_local(arena, local) : local;
     if (!written.p)
         return false;
-    if (CLAUSE(SRS_10, written.n > ADDRESS_LOCAL_MAX))
+    if (CLAUSE(SRS_10, written.n > ADDRESS_LOCAL_MAX) && unless_broken(SRS_11))
         local = srs->overflow;
     *rewritten =
         (struct address){.kind = ADDRESS_MAILBOX, .local = local, .domain = forwarding_domain};

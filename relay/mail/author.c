@@ -51,7 +51,7 @@ static enum words skip_words(struct cursor *cursor)
     return is_local && after_word ? WORDS_LOCAL_PART : WORDS_PHRASE;
 }
 
-/* Several authors at one domain are one author domain. Clause: DMARC-16 */
+/* Several authors at one domain are one author domain. */
 static void add_domain(struct author_reader *reader, struct bytes text)
 {
     struct author *author = reader->author;
@@ -59,7 +59,7 @@ static void add_domain(struct author_reader *reader, struct bytes text)
     if (!domain.p)
         cursor_fail(&reader->cursor, "invalid domain name after @");
     for (size_t i = 0; i < author->domain_count; i++)
-        if (bytes_equal(author->domains[i], domain))
+        if (bytes_equal(author->domains[i], domain) && unless_broken(DMARC_16))
             return;
     if (domain.p && author->domain_count < AUTHOR_DOMAINS_MAX)
         author->domains[author->domain_count++] = domain;

@@ -80,7 +80,7 @@ static void add_client(struct folding *field, struct arena *arena, const struct 
     bool is_domain =
         domain_is_name(received->helo, DOMAIN_LOOSE) || domain_literal_parse(received->helo, &ip);
     add_word(field, BYTES("from"));
-    add_word(field, is_domain ? received->helo : literal);
+    add_word(field, is_domain ? BREAK(MSG_02_name, received->helo, literal) : literal);
     if (!is_domain)
         add_foreign_name(field, arena, received->helo);
     if (received->client_name.n > 0) {
@@ -92,7 +92,7 @@ static void add_client(struct folding *field, struct arena *arena, const struct 
 }
 
 /* By this relay's name, and with the present time at its end.
- * Clauses: MSG-03, MSG-05, MSG-20, MSG-21, MSG-22 */
+ * Clauses: MSG-03, MSG-05, MSG-20 */
 struct bytes received_field(struct arena *arena, const struct received *received)
 {
     struct folding field = {0};
@@ -101,9 +101,9 @@ struct bytes received_field(struct arena *arena, const struct received *received
     add_client(&field, arena, received);
     fold(&field);
     add_word(&field, BYTES("by"));
-    add_word(&field, received->host);
+    add_word(&field, BREAK(MSG_22, received->host, BYTES("localhost")));
     add_word(&field, BYTES("with"));
-    add_word(&field, received->tls                     ? BYTES("ESMTPS")
+    add_word(&field, CLAUSE(MSG_28, received->tls)     ? BYTES("ESMTPS")
                      : CLAUSE(MSG_04, received->esmtp) ? BYTES("ESMTP")
                                                        : BYTES("SMTP"));
     add_word(&field, BYTES("id"));
@@ -115,7 +115,7 @@ struct bytes received_field(struct arena *arena, const struct received *received
     } else {
         add_word(&field, arena_printf(arena, "%.*s;", BYTES_ARG(received->id)));
     }
-    add_word(&field, bytes_of(date_format(received->time, date)));
+    add_word(&field, bytes_of(date_format(BREAK(MSG_21, received->time, 0), date)));
     buffer_add(&field.text, BYTES("\r\n"));
     return arena_take(arena, &field.text);
 }

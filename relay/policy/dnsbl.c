@@ -97,14 +97,14 @@ static bool is_decided(const struct dnsbl_round *round)
     return true;
 }
 
-/* The result of the answers so far. Clause: SPAM-02 */
+/* The result of the answers so far. */
 static struct dnsbl_listing conclude_round(const struct dnsbl_round *round,
                                            const struct dnsbl *lists)
 {
     struct dnsbl_listing listing = {.status = DNSBL_NOT_LISTED};
     for (size_t i = 0; i < round->count; i++) {
         const struct dnsbl_question *question = &round->questions[i];
-        if (question->listed)
+        if (CLAUSE(SPAM_02, question->listed))
             return (struct dnsbl_listing){DNSBL_LISTED, lists[i].name};
         if (listing.status == DNSBL_NOT_LISTED && (question->silent || !question->answered))
             listing = (struct dnsbl_listing){DNSBL_UNANSWERED, lists[i].name};

@@ -62,14 +62,14 @@ static bool find_author(struct arena *arena, const struct evaluation_request *re
     return true;
 }
 
-/* SPF counts by itself here, whatever becomes of it at the upstream. Clause: RDM-01 */
+/* SPF counts by itself here, whatever becomes of it at the upstream. */
 static struct dmarc_identifier spf_identifier(const struct spf_outcome *spf)
 {
-    return (struct dmarc_identifier){.authentication = spf->result == SPF_PASS ? DMARC_AUTHENTICATED
-                                                       : spf->result == SPF_TEMPERROR
-                                                           ? DMARC_UNDECIDED
-                                                           : DMARC_UNAUTHENTICATED,
-                                     .domain = spf->domain};
+    return (struct dmarc_identifier){
+        .authentication = CLAUSE(RDM_01, spf->result == SPF_PASS) ? DMARC_AUTHENTICATED
+                          : spf->result == SPF_TEMPERROR          ? DMARC_UNDECIDED
+                                                                  : DMARC_UNAUTHENTICATED,
+        .domain = spf->domain};
 }
 
 /* A signature over part of the body says nothing about what was appended to it. Clause: RDM-02 */
@@ -126,7 +126,7 @@ static struct refusal dmarc_refusal(const struct policy *policy,
 {
     const struct dmarc_outcome *dmarc = &evaluation->dmarc;
     struct bytes author = evaluation->author_domain;
-    bool refuses_quarantine = policy->quarantine == QUARANTINE_REJECT;
+    bool refuses_quarantine = CLAUSE(DMARC_19, policy->quarantine == QUARANTINE_REJECT);
     enum dmarc_policy refused_min =
         refuses_quarantine ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_REJECT;
     if (CLAUSE(DMARC_13, dmarc->result == DMARC_TEMPERROR && dmarc->at_stake >= refused_min))

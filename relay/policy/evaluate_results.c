@@ -53,7 +53,8 @@ static void add_property(struct authres_result *result, const char *ptype, const
 static void add_spf_result(struct builder *builder, const struct spf_outcome *spf)
 {
     struct authres_result *result = append_result(builder, "spf", spf_result_name(spf->result));
-    add_property(result, "smtp", spf->identity == SPF_HELO ? "helo" : "mailfrom", spf->domain);
+    add_property(result, "smtp", CLAUSE(SPF_16, spf->identity == SPF_HELO) ? "helo" : "mailfrom",
+                 spf->domain);
 }
 
 static void add_signature_result(struct builder *builder, const struct dkim_signature *signature)
@@ -75,7 +76,7 @@ static void add_signature_result(struct builder *builder, const struct dkim_sign
 
 static void add_dkim_results(struct builder *builder, const struct dkim_results *dkim)
 {
-    if (dkim->count == 0)
+    if (CLAUSE(DKIM_31, dkim->count == 0))
         append_result(builder, "dkim", "none");
     for (size_t i = 0; i < dkim->count && i < SIGNATURES_MAX; i++)
         add_signature_result(builder, &dkim->signatures[i]);
@@ -93,7 +94,7 @@ static void add_dmarc_result(struct builder *builder, const struct evaluation *e
                                        dmarc_policy_name(dmarc->requested));
     if (dmarc->result == DMARC_TEMPERROR || dmarc->result == DMARC_PERMERROR)
         result->reason = dmarc->reason;
-    add_property(result, "header", "from", evaluation->author_domain);
+    add_property(result, "header", "from", BREAK(DMARC_31, evaluation->author_domain, BYTES("")));
     if (dmarc->result == DMARC_FAIL)
         add_property(result, "policy", "dmarc", bytes_of(dmarc_policy_name(dmarc->disposition)));
 }

@@ -64,7 +64,7 @@ static struct refusal judge_pair(const struct judge_recipients *earlier, const s
 static bool is_call_out(const struct judge *judge, struct arena *arena,
                         const struct address *recipient)
 {
-    return judge->null_sender && srs_has_valid_hash(judge->srs, arena, recipient);
+    return judge->null_sender && CLAUSE(NDR_03, srs_has_valid_hash(judge->srs, arena, recipient));
 }
 
 static void route_call_out(struct route *route, const struct address *recipient)

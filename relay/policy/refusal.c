@@ -2,8 +2,7 @@
  *
  * Enhanced codes are those of RFC 3463 and its registry (RFC 5248); RFC 7372 for the results of
  * authentication, RFC 7505 for the null MX, RFC 6531 for internationalised addresses. Every policy
- * refusal refers to the Postmaster page (specification.md#contact-references).
- * Clause: CONT-02 */
+ * refusal refers to the Postmaster page (specification.md#contact-references). */
 #include "refusal.h"
 
 #include "buffer.h"
@@ -130,7 +129,7 @@ struct bytes refusal_text(struct arena *arena, const struct refusal *refusal, st
     if (entry->enhanced && unless_broken(ERR_18))
         buffer_printf(&out, "%s ", entry->enhanced);
     add_filled(&out, bytes_of(entry->text), refusal->details);
-    if (entry->section && page.n > 0)
+    if (CLAUSE(CONT_02, entry->section && page.n > 0))
         buffer_printf(&out, " Refer to %.*s%s", BYTES_ARG(page), entry->section);
     return arena_take(arena, &out);
 }

@@ -353,7 +353,7 @@ static void do_help(struct session *session, const struct command *command)
 {
     (void)command;
     struct bytes page = session->setting.config->policy.postmaster_page;
-    say(session, 214,
+    say(session, BREAK(CONT_01, 214, 211),
         arena_printf(session->line, "2.0.0 This is a mail forwarding relay%s%.*s",
                      page.n > 0 ? "; see " : "", BYTES_ARG(page)));
 }

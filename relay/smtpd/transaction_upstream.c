@@ -13,14 +13,15 @@ void transaction_reset_upstream(struct transaction *transaction)
 }
 
 /* The reverse-path that the upstream gets: at the domain of the address being forwarded. False when
- * memory is short. Clauses: SRS-01, SRS-05 */
+ * memory is short. Clause: SRS-01 */
 static bool rewrite_sender(struct transaction *transaction, const struct route *route,
                            struct address *rewritten)
 {
     struct srs srs = transaction->config->srs;
     srs.overflow = route->overflow_local_part;
     return srs_forward(&srs, transaction->arena, &transaction->mail.arguments.sender,
-                       route->forwarding_domain, clock_wall(), rewritten);
+                       BREAK(SRS_05, route->forwarding_domain, transaction->config->hostname),
+                       clock_wall(), rewritten);
 }
 
 /* The same in wire form, without brackets. p == NULL when memory is short. */

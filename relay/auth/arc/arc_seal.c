@@ -58,7 +58,7 @@ static enum arc_status status_to_seal(const struct arc_chain *chain, enum arc_st
 {
     if (CLAUSE(ARC_04, !chain->present))
         return ARC_NONE;
-    return found == ARC_PASS && !chain->problem ? ARC_PASS : ARC_FAIL;
+    return found == ARC_PASS && !chain->problem ? ARC_PASS : BREAK(ARC_16, ARC_FAIL, ARC_PASS);
 }
 
 /* The scope is all sets, or this one alone where the chain has failed (5.1.1, 5.1.2). There is no

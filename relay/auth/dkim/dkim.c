@@ -23,7 +23,7 @@ static enum dkim_result result_of_status(enum signature_status status)
     case SIGNATURE_GOOD:
         return DKIM_PASS;
     case SIGNATURE_BAD:
-        return DKIM_FAIL;
+        return BREAK(DKIM_30, DKIM_FAIL, DKIM_NEUTRAL);
     case SIGNATURE_MALFORMED:
     case SIGNATURE_UNKNOWN:
         return DKIM_NEUTRAL;
@@ -114,7 +114,6 @@ bool dkim_verify_message(struct arena *arena, const struct message *message, str
     return native.index && dkim_verify_with(arena, message, check_natively, &native, results);
 }
 
-/* Clauses: DKIM-05, DKIM-07 */
 struct bytes dkim_sign_message(struct arena *arena, const struct message *message,
                                struct body_hash *body, const struct signing_identity *identity,
                                int64_t now)
@@ -127,8 +126,9 @@ struct bytes dkim_sign_message(struct arena *arena, const struct message *messag
     signature_begin(&writer, arena, identity, "DKIM-Signature", "v");
     signature_add(&writer, "v=1");
     signature_add_identity(&writer);
-    signature_add(&writer, "c=relaxed/relaxed");
+    signature_add(&writer, "c=%s", BREAK(DKIM_05, "relaxed/relaxed", "relaxed/simple"));
     signature_add(&writer, "t=%lld", (long long)now);
-    signature_add(&writer, "x=%lld", (long long)now + DKIM_LIFETIME);
+    signature_add(&writer, "x=%lld",
+                  (long long)now + BREAK(DKIM_07, DKIM_LIFETIME, 2 * DKIM_LIFETIME));
     return signature_finish_message(&writer, message, body, headers, count);
 }

@@ -42,7 +42,7 @@ static bool is_hyphenated_word(struct bytes word)
     return word.n > 0 && ascii_is_alpha(word.p[0]) && word.p[word.n - 1] != '-';
 }
 
-/* h=, s= and t= are lists of words (2.10), s= may have "*". Clause: DKIM-04 */
+/* h=, s= and t= are lists of words (2.10), s= may have "*". */
 static bool is_word_list(const struct tag *tag)
 {
     struct bytes rest = tag ? tag->value : (struct bytes){NULL, 0};
@@ -92,7 +92,7 @@ static bool read_key_record(struct arena *arena, struct bytes text, struct key_r
                 : bytes_equal_nocase(type->value, BYTES("ed25519"))    ? KEY_ED25519
                                                                        : KEY_OTHER,
         .revoked = data->value.n == 0,
-        .sha256_allowed = allows(taglist_find(&list, "h"), BYTES("sha256")),
+        .sha256_allowed = CLAUSE(DKIM_04, allows(taglist_find(&list, "h"), BYTES("sha256"))),
         .email_allowed = allows(service, BYTES("email")) || allows(service, BYTES("*")),
         .testing = flags && taglist_has_element(flags->value, BYTES("y")),
         .no_subdomains = flags && taglist_has_element(flags->value, BYTES("s")),
@@ -206,7 +206,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     }
     if (answer.status != DNS_OK) {
         key->reason = "no key for signature";
-        return KEY_UNUSABLE;
+        return BREAK(DKIM_26, KEY_UNUSABLE, KEY_UNAVAILABLE);
     }
     unsigned failures = crypto_memory_failures();
     for (size_t i = 0; i < answer.count && i < RECORDS_MAX && !key->pkey; i++) {
@@ -222,5 +222,6 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
     ERR_clear_error(); /* of records that hold no key */
     if (key->pkey)
         return KEY_FOUND;
-    return crypto_memory_failures() == failures ? KEY_UNUSABLE : KEY_NO_MEMORY;
+    return crypto_memory_failures() == failures ? BREAK(DKIM_28, KEY_UNUSABLE, KEY_UNAVAILABLE)
+                                                : KEY_NO_MEMORY;
 }

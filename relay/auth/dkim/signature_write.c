@@ -50,7 +50,8 @@ void signature_add(struct signature_writer *writer, const char *format, ...)
 
 void signature_add_identity(struct signature_writer *writer)
 {
-    signature_add(writer, "a=%s", signer_algorithm(writer->identity->signer));
+    signature_add(writer, "a=%s",
+                  BREAK(DKIM_23, signer_algorithm(writer->identity->signer), "rsa-sha1"));
     signature_add(writer, "d=%.*s", BYTES_ARG(writer->identity->domain));
     signature_add(writer, "s=%.*s", BYTES_ARG(writer->identity->selector));
 }

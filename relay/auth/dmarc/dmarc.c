@@ -68,7 +68,7 @@ static void align_all(struct dmarc_evaluation *evaluation, bool strict_spf, bool
 {
     const struct dmarc_request *request = evaluation->request;
     struct dmarc_outcome *outcome = evaluation->outcome;
-    outcome->spf = align(evaluation, request->spf.domain, strict_spf);
+    outcome->spf = align(evaluation, request->spf.domain, CLAUSE(DMARC_30, strict_spf));
     outcome->spf_passes = request->spf.authentication == DMARC_AUTHENTICATED &&
                           CLAUSE(DMARC_02, outcome->spf == DMARC_ALIGNED);
     for (size_t i = 0; i < request->signature_count; i++) {

@@ -112,12 +112,11 @@ static bool has_reporting_uri(struct bytes list)
     return false;
 }
 
-/* Where p= is missing RFC 9989 4.7 has a default for it, and RFC 7489 6.6.3 has not.
- * Clause: DMARC-26 */
+/* Where p= is missing RFC 9989 4.7 has a default for it, and RFC 7489 6.6.3 has not. */
 static void read_policies(const struct values *values, enum dmarc_edition edition,
                           struct dmarc_record *record)
 {
-    bool valid = edition == DMARC_RFC9989 && !values->of[TAG_P].p;
+    bool valid = CLAUSE(DMARC_26, edition == DMARC_RFC9989) && !values->of[TAG_P].p;
     if (values->of[TAG_P].p)
         valid = read_policy(values->of[TAG_P], &record->policy);
     record->subdomain_policy = record->policy;

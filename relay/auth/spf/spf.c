@@ -250,7 +250,7 @@ static bool matches_include(struct spf_evaluation *evaluation, struct bytes name
         return false;
     if (inner.result == SPF_NONE)
         return stop_at(evaluation, SPF_PERMERROR, "include", name, inner.problem);
-    return inner.result == SPF_PASS;
+    return CLAUSE(SPF_01, inner.result == SPF_PASS);
 }
 
 static bool mechanism_matches(struct spf_evaluation *evaluation, const struct spf_term *term,
@@ -332,7 +332,7 @@ static void check_host(struct spf_evaluation *evaluation, struct bytes domain,
     struct bytes text;
     struct spf_record record;
     struct spf_term term;
-    *finding = (struct finding){.result = SPF_NONE, .domain = domain};
+    *finding = (struct finding){.result = BREAK(SPF_17, SPF_NONE, SPF_NEUTRAL), .domain = domain};
     if (!fetch_record(evaluation, domain, finding, &text))
         return;
     if (!spf_record_parse(text, &record)) {
@@ -352,11 +352,11 @@ static void check_host(struct spf_evaluation *evaluation, struct bytes domain,
         if (evaluation->stopped)
             return;
     }
-    if (record.redirect.n > 0) {
+    if (CLAUSE(SPF_03, record.redirect.n > 0)) {
         redirect(evaluation, domain, record.redirect, finding);
         return;
     }
-    finding->result = SPF_NEUTRAL; /* 4.7 */
+    finding->result = BREAK(SPF_06_default, SPF_NEUTRAL, SPF_NONE); /* 4.7 */
     finding->mechanism = BYTES("default");
 }
 
@@ -378,7 +378,6 @@ static struct bytes explain(struct spf_evaluation *evaluation, const struct find
     return evaluation->stopped ? default_explanation : spf_explanation(text, default_explanation);
 }
 
-/* Clauses: SPF-01, SPF-03, SPF-06 */
 void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *request,
                struct spf_outcome *outcome)
 {

@@ -5,6 +5,7 @@
 #include "spf.h"
 
 #include "address.h"
+#include "clause.h"
 
 #include <string.h>
 
@@ -119,10 +120,10 @@ void spf_write_received(struct buffer *out, const struct spf_request *request,
     add_comment(&field, request, outcome, ip_format(&request->client, client));
     if (request->receiver.n > 0)
         add_pair(&field, "receiver", request->receiver, false);
-    add_pair(&field, "client-ip", bytes_of(client), false);
-    if (outcome->identity == SPF_MAIL_FROM)
+    add_pair(&field, "client-ip", BREAK(SPF_15_client, bytes_of(client), BYTES("unknown")), false);
+    if (CLAUSE(SPF_15_sender, outcome->identity == SPF_MAIL_FROM))
         add_pair(&field, "envelope-from", request->mail_from, true);
-    add_pair(&field, "helo", request->helo, false);
+    add_pair(&field, "helo", BREAK(SPF_15_helo, request->helo, BYTES("unknown")), false);
     add_pair(&field, "identity", outcome->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"),
              false);
     if (outcome->mechanism.n > 0)

@@ -2,6 +2,7 @@
  * grammar of section 12. See spf_record.h. */
 #include "spf_record.h"
 
+#include "clause.h"
 #include "cursor.h"
 #include "spf_macro.h"
 
@@ -130,13 +131,13 @@ static bool parse_directive(struct bytes text, struct spf_term *term)
 {
     switch (text.p[0]) {
     case '-':
-        term->result = SPF_FAIL;
+        term->result = BREAK(SPF_06_fail, SPF_FAIL, SPF_SOFTFAIL);
         break;
     case '~':
-        term->result = SPF_SOFTFAIL;
+        term->result = BREAK(SPF_02, SPF_SOFTFAIL, SPF_FAIL);
         break;
     case '?':
-        term->result = SPF_NEUTRAL;
+        term->result = BREAK(SPF_06_neutral, SPF_NEUTRAL, SPF_NONE);
         break;
     default:
         term->result = SPF_PASS;
@@ -188,7 +189,7 @@ static struct bytes next_term_text(struct bytes *terms)
 bool spf_is_record(struct bytes text)
 {
     return bytes_starts_with_nocase(text, version) &&
-           (text.n == version.n || text.p[version.n] == ' ');
+           CLAUSE(SPF_06_version, text.n == version.n || text.p[version.n] == ' ');
 }
 
 static bool refuse_record(struct spf_record *record, struct bytes term, const char *problem)
