@@ -77,7 +77,9 @@ def unknown_clauses(
     settings: Settings, catalogue: Mapping[str, Clause], waivers: list[Waiver]
 ) -> list[str]:
     """A message for each name that matches no clause."""
-    broken = [settings.broken_clause] if settings.broken_clause else []
+    # One of several breakages of a clause has a word after the clause's id.
+    name = settings.broken_clause
+    broken = ["-".join(name.split("-")[:2])] if name else []
     return (
         [f"-k: {fault}" for fault in unmatched(catalogue, settings.clauses)]
         + [f"--break: {fault}" for fault in unmatched(catalogue, broken)]
