@@ -339,11 +339,12 @@ def test_a_size_that_is_not_1_to_20_digits_is_refused(world: World, value: str) 
 
 
 @clause("LIM-37")
-def test_a_size_of_zero_is_accepted(world: World) -> None:
+@pytest.mark.parametrize("value", ["0", "1000", "1000".zfill(20)])
+def test_a_size_of_1_to_20_digits_is_accepted(world: World, value: str) -> None:
     offered_size(world)
     with world.client() as client:
-        reply = client.mail(world.sender.address, "SIZE=0")
-        expect_reply(reply, "2xx", to="MAIL with SIZE=0")
+        reply = client.mail(world.sender.address, f"SIZE={value}")
+        expect_reply(reply, "2xx", to=f"MAIL with SIZE={value}")
 
 
 @clause("LIM-21")
