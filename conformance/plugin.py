@@ -53,8 +53,10 @@ class LabFailure(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conform-settings", help="settings of conform, as JSON")
-    # Plain asserts read this option of the terminal plugin, which is disabled.
+    # Two options of the terminal plugin, which is disabled. Plain asserts read the one; without the
+    # other, pytest would parse a test's whole file for each failure, to show its source to nobody.
     parser.addoption("--verbosity", type=int, dest="verbose", default=0)
+    parser.addoption("--tb", dest="tbstyle", default="native")
 
 
 def pytest_configure(config: pytest.Config) -> None:

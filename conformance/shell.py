@@ -12,7 +12,7 @@ from conformance.lab.plan import STANDING_DESTINATION
 from conformance.report.model import COULD_NOT_RUN
 from conformance.settings import Settings
 from conformance.subjects import make_subject
-from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects.base import StopFailed, SubjectUnavailable
 
 HINT = """\
 The lab is running; nothing outside it can be reached. Leave it with "exit".
@@ -61,6 +61,19 @@ def open_shell(settings: Settings) -> int:
         flush=True,
     )
     try:
-        return subprocess.call([os.environ.get("SHELL", "/bin/bash")], cwd=directory)
+        status = subprocess.call([os.environ.get("SHELL", "/bin/bash")], cwd=directory)
     finally:
+        problem = _stopped(lab)
+    if problem:
+        print(f"conform: {problem}", file=sys.stderr)
+        return COULD_NOT_RUN
+    return status
+
+
+def _stopped(lab: Lab) -> str | None:
+    """Stops the lab. Why the subject could not be shut down, if it could not."""
+    try:
         lab.stop()
+    except StopFailed as error:
+        return str(error)
+    return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conformance.expect import ConformanceFailure
 from conformance.lab import Lab, World
-from conformance.lab.commons import Commons
+from conformance.lab.commons import Commons, mail_left
 from conformance.lab.loop import LoopThread
 from conformance.lab.namespace import NamespaceForbidden, scratch
 from conformance.lab.plan import make_plan
@@ -36,9 +36,9 @@ def prepared(settings: Settings) -> Iterator[Settings]:
     subject = make_subject(settings)
     loop, directory = LoopThread(), scratch()
     # No lab of another process has zones: its plan does.
-    commons = Commons(
-        loop, subject, subject.adapt(make_plan(0)), 10.0 * settings.timeout_scale
-    )
+    plan, patience = subject.adapt(make_plan(0)), 10.0 * settings.timeout_scale
+    # Whether a client waits is known to its lab alone.
+    commons = Commons(loop, subject, plan, patience, lambda: mail_left(subject, True))
     try:
         try:
             commons.start()

@@ -49,12 +49,19 @@ class Commons:
     shared = False  # whether other labs are there at the same time
 
     def __init__(
-        self, loop: LoopThread, subject: Subject, plan: Plan, patience: float
+        self,
+        loop: LoopThread,
+        subject: Subject,
+        plan: Plan,
+        patience: float,
+        mail_left: Callable[[], bool | None],
     ) -> None:
+        """`mail_left` is that of the subject, as the waits of the standing upstream ask it."""
         self._loop = loop
         self._subject = subject
         self._plan = plan
         self._patience = patience
+        self._mail_left = mail_left
         self._numbers = {
             what: itertools.count() for what in ("slot", "host", "client", "notorious")
         }
@@ -83,7 +90,7 @@ class Commons:
             Transcript(),
             server_tls,
             self._patience,
-            self._subject.has_mail,
+            self._mail_left,
         )
         self.standing.start()
         self.standing.on(
@@ -174,6 +181,17 @@ class SharedStanding(Upstream):
 
 def _alone(message: Message) -> Message:
     return replace(message, dialogue=None)  # type: ignore[arg-type]
+
+
+def mail_left(subject: Subject, client_waits: bool) -> bool | None:
+    """Whether the subject has anything left to deliver; None where its queue does not say: one that
+    answers in the session is busy upstream before it has a message, while a client waits.
+    """
+    left = subject.has_mail()
+    in_session = "in-session" in subject.capabilities
+    if left is False and client_waits and in_session and not subject.queue_is_all:
+        return None
+    return left
 
 
 def publish_subject(dns: Nameserver, plan: Plan) -> None:

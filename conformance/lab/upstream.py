@@ -379,7 +379,9 @@ class Connection(SMTP):
         if self._content is not None:
             self.dialogue.unfinished = bytes(self._content)
         self.upstream.lost(self)
-        self.upstream.note(self.dialogue.closed.set)
+        # Only once asyncio has closed the socket, which it does after this: until then the subject does
+        # not see an end, and what a test sends next could overtake it.
+        self.loop.call_soon(self.upstream.note, self.dialogue.closed.set)
         if self.session is not None:
             super().connection_lost(error)
 

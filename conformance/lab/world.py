@@ -20,7 +20,13 @@ import dkim
 
 from conformance.lab import namespace
 from conformance.lab.client import Client
-from conformance.lab.commons import Commons, Visitor, publish_key, server_tls
+from conformance.lab.commons import (
+    Commons,
+    Visitor,
+    mail_left,
+    publish_key,
+    server_tls,
+)
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.lateness import Lateness
 from conformance.lab.loop import LoopThread
@@ -69,7 +75,7 @@ class Lab:
         self.patience = 10.0 * timeout_scale
         self.loop = LoopThread()
         self.commons = (
-            Commons(self.loop, subject, self.plan, self.patience)
+            Commons(self.loop, subject, self.plan, self.patience, self.mail_left)
             if commons is None
             else Visitor(commons)
         )
@@ -103,13 +109,15 @@ class Lab:
         self.subject.wait_until_ready()
 
     def stop(self) -> None:
-        """Stops everything."""
-        self.subject.stop()
-        self.subject.release()
-        self.commons.stop()
-        self.loop.close()
-        namespace.release(self._mounted)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """Stops everything; StopFailed is raised after that."""
+        try:
+            self.subject.stop()
+        finally:
+            self.subject.release()
+            self.commons.stop()
+            self.loop.close()
+            namespace.release(self._mounted)
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def take_errors(self) -> list[str]:
         """Exceptions that nobody was waiting for: defects of the lab."""
@@ -178,14 +186,8 @@ class Lab:
         return upstream
 
     def mail_left(self) -> bool | None:
-        """Whether the subject has anything left to deliver; None where its queue does not say: one that
-        answers in the session is busy upstream before it has a message, while a client waits.
-        """
-        left = self.subject.has_mail()
-        in_session = "in-session" in self.subject.capabilities
-        if left is False and in_session and not self.subject.queue_is_all:
-            return None if any(c.awaits_reply for c in self.clients) else left
-        return left
+        """Whether the subject has anything left to deliver, as far as its queue says."""
+        return mail_left(self.subject, any(c.awaits_reply for c in self.clients))
 
     def host_addresses(self, slot: int) -> tuple[str, str]:
         """An IPv4 and an IPv6 address for an upstream of that slot, never used again: a subject with a

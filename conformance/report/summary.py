@@ -2,6 +2,7 @@
 
 The verdict and the counts, then what decides: the failures that gate, and what is new or mended against
 the list of known failures. Whatever a subject sent is in code spans, in which Markdown knows no markup.
+There are no links: beside a job's page there is no index.html that they could lead to.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def to_summary(run: Run, today: datetime.date) -> str:
     new = [by_id[name] for name in run.new or [] if name in by_id]
     lines += _section("New failures", map(_test, new))
     lines += _section("No longer failing", map(code, run.mended or []))
-    lines += ["The whole report is [index.html](index.html).", ""]
+    lines += [
+        "For more, see index.html in the report; a CI job keeps that as an artifact.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -87,14 +91,12 @@ def _section(title: str, entries: Iterable[str]) -> list[str]:
 def _failure(result: ClauseResult) -> str:
     clause = result.clause
     failed = next(test for test in result.tests if test.outcome == Outcome.FAIL)
-    where = f"[{clause.id}](index.html#{clause.id})"
     known = " (known)" if failed.known else ""
     return (
-        f"{where} ({clause.level}) {prose(clause.statement)} "
+        f"{clause.id} ({clause.level}) {prose(clause.statement)} "
         f"Expected {code(str(failed.expected))}, got {code(str(failed.actual))}{known}"
     )
 
 
 def _test(test: TestResult) -> str:
-    links = ", ".join(f"[{name}](index.html#{name})" for name in test.clauses)
-    return f"{links} {code(test.title)}: got {code(str(test.actual))}"
+    return f"{', '.join(test.clauses)} {code(test.title)}: got {code(str(test.actual))}"

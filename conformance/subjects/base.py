@@ -6,6 +6,7 @@ it is ready, and stops it. Tests use only this interface.
 
 from __future__ import annotations
 
+import glob
 import os
 import signal
 import socket
@@ -196,12 +197,19 @@ def tail(log: Path, lines: int = 20) -> str:
     """The end of a log, for an error message."""
     if not log.exists():
         return ""
-    text = log.read_text(encoding="utf-8", errors="backslashreplace")
-    return "\n".join(text.splitlines()[-lines:])
+    return last_lines(log.read_text(encoding="utf-8", errors="backslashreplace"), lines)
+
+
+def last_lines(text: str, lines: int = 20) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
 
 
 class SubjectUnavailable(Exception):
     """The subject is not installed, or could not be started; the message says why."""
+
+
+class StopFailed(Exception):
+    """The subject's own way to shut it down has failed. It is gone all the same, and can be started."""
 
 
 class Subject(ABC):
@@ -216,6 +224,8 @@ class Subject(ABC):
     limits = Limits()
     start_patience = 20.0  # seconds until it must accept connections
     can_restart = True  # the lab may stop and start it, with another plan
+    queue_files: tuple[str, ...] = ()  # patterns of the files of messages that it has
+    queue_directory = Path()  # what they are below
     queue_is_all = False  # has_mail() tells all, even if it answers in the session
     needs_namespace = (
         True  # False: it runs elsewhere, and the lab where conform was started
@@ -252,7 +262,7 @@ class Subject(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Shuts it down."""
+        """Shuts it down. Raises StopFailed; even then it has ended."""
 
     def reload(self) -> bool:
         """Whether it has taken over a plan that configure() has just written, while it runs; if not,
@@ -292,7 +302,18 @@ class Subject(ABC):
         """Whether it has anything left to deliver; None where it cannot tell. Tests do not wait for what
         cannot come any more, and longer for what may. A message counts from before its 2xx until it
         has been delivered, given up or dropped."""
-        return None
+        if not self.queue_files:
+            return None
+        return any(
+            True
+            for pattern in self.queue_files
+            for _ in glob.iglob(
+                pattern,
+                root_dir=self.queue_directory,
+                recursive=True,
+                include_hidden=True,
+            )
+        )
 
     def provision(self, domain: str) -> str:
         """The records that a zone needs, in master-file form ("provisioning")."""

@@ -49,7 +49,9 @@ class Claims:
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     title: str | None = None
-    queue_files: tuple[str, ...] = ()  # patterns, with their directory
+    queue_files: tuple[
+        str, ...
+    ] = ()  # patterns, absolute or below the directory of the file
     dmarc_edition: str = Plan.dmarc_edition
     dmarc_quarantine: str = Plan.dmarc_quarantine
 
@@ -86,10 +88,7 @@ def read_claims(path: Path) -> Claims:
         limits=limits,
         timeouts=timeouts,
         title=content.get("title", content.get("name")),
-        queue_files=tuple(
-            str(path.resolve().parent / pattern)
-            for pattern in content.get("queue_files", [])
-        ),
+        queue_files=tuple(content.get("queue_files", [])),
         dmarc_edition=dmarc.get("edition", Plan.dmarc_edition),
         dmarc_quarantine=dmarc.get("quarantine", Plan.dmarc_quarantine),
     )

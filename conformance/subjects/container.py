@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Container:
         return self._process.poll() is None
 
     def members(self) -> list[int]:
-        """Its processes, by their numbers outside; the first is the one that all others end with."""
+        """Its processes, by their numbers outside."""
         parent = f"/proc/{self._process.pid}"
         namespace = _namespace(f"{parent}/ns/pid_for_children")
         if namespace is None or namespace == _namespace(f"{parent}/ns/pid"):
@@ -95,10 +95,14 @@ class Container:
             _signal(members, signal.SIGCONT)
 
     def _signal_first(self, number: int) -> None:
-        _signal(self.members()[:1], number)
+        """To the namespace's first process, which all others end with: the only child of unshare(1)."""
+        task = Path(f"/proc/{self._process.pid}/task/{self._process.pid}")
+        with suppress(FileNotFoundError, ProcessLookupError):
+            children = (task / "children").read_text(encoding="ascii").split()
+            _signal(map(int, children), number)
 
 
-def _signal(processes: list[int], number: int) -> None:
+def _signal(processes: Iterable[int], number: int) -> None:
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process, number)

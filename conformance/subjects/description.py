@@ -59,11 +59,17 @@ class Description:
     queue_files: tuple[str, ...] = ()
     queue_is_all: bool = False
     packages: tuple[str, ...] = ()
+    uses: tuple[Path, ...] = ()  # further folders that its private root shows
     known_failures: Path | None = None
 
     def executable(self, name: str) -> Path | None:
         path = self.folder / name
         return path if path.is_file() else None
+
+    @property
+    def shown(self) -> tuple[Path, ...]:
+        """What a private root shows of the machine's folders, under their own paths."""
+        return (ROOT, self.folder, *self.uses)
 
 
 @dataclass
@@ -136,6 +142,13 @@ def read_folder(folder: Path) -> Reading:
         path = folder / name
         if path.is_file() and not os.access(path, os.X_OK):
             faults.append(f"`{name}` is not executable: chmod +x {path}")
+    if not faults:
+        for use in reading.content.get("uses", []):
+            path = _used(folder, use)
+            if not path.is_dir():
+                faults.append(f"uses: {use} is not a folder beside this one: {path}")
+            elif path == Path("/"):
+                faults.append(f"uses: {use} is all of the machine, in place of a root")
     declared = reading.content.get("capabilities", [])
     for capability, needed in EXECUTABLES_NEEDED.items():
         if capability in declared:
@@ -145,6 +158,11 @@ def read_folder(folder: Path) -> Reading:
                 if not (folder / name).is_file()
             ]
     return reading
+
+
+def _used(folder: Path, use: str) -> Path:
+    """Where the folder's executables look for another: below $SUBJECT, which has no symbolic links."""
+    return Path(os.path.normpath(folder.resolve() / use))
 
 
 def describe(folder: Path) -> Description:
@@ -170,5 +188,6 @@ def describe(folder: Path) -> Description:
         queue_is_all=content.get("queue_is_all", False),
         queue_files=tuple(content.get("queue_files", [])),
         packages=tuple(content.get("packages", [])),
+        uses=tuple(_used(folder, use) for use in content.get("uses", [])),
         known_failures=known if known.is_file() else None,
     )

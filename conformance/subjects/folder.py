@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from conformance.settings import ROOT
 from conformance.subjects import plan_file
 from conformance.subjects.base import (
     PAGE_ADDRESSES,
     Plan,
+    StopFailed,
     Subject,
     SubjectUnavailable,
+    last_lines,
     tail,
 )
 from conformance.subjects.container import Container
@@ -40,6 +42,7 @@ class Folder(Subject):
         self.capabilities = description.capabilities | {PAGE_ADDRESSES}
         self.limits = description.limits
         self.timeouts = description.timeouts
+        self.queue_files = description.queue_files
         self.queue_is_all = description.queue_is_all
         self.start_patience = description.start_patience
         self._environment = {"SUBJECT": str(description.folder), **(environment or {})}
@@ -75,6 +78,7 @@ class Folder(Subject):
     def configure(self, plan: Plan, directory: Path) -> None:
         self._state = directory / "state"
         self._state.mkdir(exist_ok=True)
+        self.queue_directory = self._state
         self._plan_file = directory / "plan.json"
         plan_file.write(plan, self._plan_file)
         # An MTA's own users have to get there, whatever the umask.
@@ -96,10 +100,14 @@ class Folder(Subject):
         )
 
     def stop(self) -> None:
-        if self.running() and self.description.executable("stop"):
-            self._run([self._path("stop")], STOP_PATIENCE_S, beside=self._process)
-        if self._process:
-            self._process.stop()
+        try:
+            if self.running() and self.description.executable("stop"):
+                self._run_beside(["stop"], STOP_PATIENCE_S)
+        except SubjectUnavailable as error:
+            raise StopFailed(str(error)) from error
+        finally:
+            if self._process:
+                self._process.stop()
 
     def kill(self) -> None:
         if self._process:
@@ -113,13 +121,7 @@ class Folder(Subject):
     def reload(self) -> bool:
         if not self.description.executable("reload") or not self.running():
             return False
-        result = self._run(
-            [self._path("reload"), str(self._plan_file)],
-            RELOAD_PATIENCE_S,
-            beside=self._process,
-        )
-        if result.returncode != 0:
-            raise SubjectUnavailable(f"{self.title}: reload: {result.stderr.strip()}")
+        self._run_beside(["reload", str(self._plan_file)], RELOAD_PATIENCE_S)
         return True
 
     def running(self) -> bool:
@@ -131,15 +133,6 @@ class Folder(Subject):
     def held(self) -> AbstractContextManager[None]:
         assert self._process is not None
         return self._process.held()
-
-    def has_mail(self) -> bool | None:
-        if not self.description.queue_files:
-            return None
-        return any(
-            True
-            for pattern in self.description.queue_files
-            for _ in self._state.glob(pattern)
-        )
 
     def diagnosis(self) -> str:
         return tail(self._log)
@@ -179,12 +172,25 @@ class Folder(Subject):
             prepared = prepared_root(self.description)
             if prepared is None:
                 return words
-            self._root = PrivateRoot(prepared, [ROOT, self.description.folder])
+            self._root = PrivateRoot(prepared, self.description.shown)
         return self._root.command(words, self._working_directory)
 
     @property
     def _working_directory(self) -> Path:
         return self._state if self._state.is_absolute() else self.description.folder
+
+    def _run_beside(self, words: list[str], patience: float) -> None:
+        """Runs an executable of the folder among the MTA's processes. Raises SubjectUnavailable if it
+        fails; SIGKILL is no failure, but how whatever is left ends when the MTA has."""
+        name, *arguments = words
+        result = self._run(
+            [self._path(name), *arguments], patience, beside=self._process
+        )
+        if result.returncode not in (0, -signal.SIGKILL):
+            said = last_lines(f"{result.stdout}\n{result.stderr}")
+            raise SubjectUnavailable(
+                f"{self.title}: `{name}` ended with {result.returncode}\n{said}".rstrip()
+            )
 
     def _run(
         self,

@@ -7,14 +7,14 @@ what its `install` brings. Nothing of the machine's own packages is touched.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conformance.settings import ROOT
 from conformance.subjects import description_of
 from conformance.subjects.base import SubjectUnavailable
 from conformance.subjects.description import Description
@@ -100,22 +100,28 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def entered(root: Path, folder: Path) -> Iterator[None]:
-    """With the kernel's file systems, this project and the folder mounted below `root`."""
+def entered(root: Path, shown: Iterable[Path]) -> Iterator[None]:
+    """With the kernel's file systems and these folders mounted below `root`."""
     mounts = Mounts()
     lent = (path for path in LENT if path.exists())
     try:
-        mounts.bind_below(root, *KERNEL, ROOT, folder, *lent)
+        mounts.bind_below(root, *KERNEL, *shown, *lent)
         yield
     finally:
         mounts.release()
 
 
 def wanted(description: Description) -> str:
-    """What a prepared root was prepared from, so that a change of it is seen."""
+    """What a prepared root was prepared from, so that a change of it is seen: the packages, `install`,
+    and the files of the folder that it names as $SUBJECT/FILE."""
     install = description.executable("install")
-    text = install.read_text(encoding="utf-8") if install else ""
-    return "\n".join([*description.packages, text])
+    if install is None:
+        return "\n".join([*description.packages, ""])
+    text = install.read_text(encoding="utf-8")
+    named = sorted(set(re.findall(r"\$SUBJECT/([\w./-]+)", text)))
+    files = [path for name in named if (path := description.folder / name).is_file()]
+    brought = [path.read_text(encoding="utf-8") for path in files]
+    return "\n".join([*description.packages, text, *brought])
 
 
 def prepare(subject: str) -> None:
@@ -138,7 +144,7 @@ def prepare(subject: str) -> None:
     _remove(directory)
     directory.mkdir(parents=True)
     run(["cp", "-a", "--reflink=auto", str(base), str(root)], "cp")
-    with entered(root, description.folder):
+    with entered(root, description.shown):
         apt = ["chroot", str(root), "apt-get", "-q", "-y", "--no-install-recommends"]
         run([*apt, "update"], "apt-get update")
         run([*apt, "install", *description.packages], "apt-get install")

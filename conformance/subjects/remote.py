@@ -9,7 +9,6 @@ the PROXY protocol or by XCLIENT.
 from __future__ import annotations
 
 import errno
-import glob
 import ipaddress
 import re
 import socket
@@ -54,6 +53,9 @@ class Remote(Subject):
         self.title = settings.name or claims.title or settings.target
         self.limits = claims.limits
         self.timeouts = claims.timeouts
+        if path is not None:
+            self.queue_files = claims.queue_files
+            self.queue_directory = Path(path).resolve().parent
         self._client_address_by = settings.client_address_by
         self.capabilities = claims.capabilities
         if self._endpoint6 is None:
@@ -103,15 +105,6 @@ class Remote(Subject):
 
     def running(self) -> bool:
         return True
-
-    def has_mail(self) -> bool | None:
-        if not self._claims.queue_files:
-            return None
-        return any(
-            True
-            for pattern in self._claims.queue_files
-            for _ in glob.iglob(pattern, recursive=True)
-        )
 
     def diagnosis(self) -> str:
         return "its logs are its operator's"

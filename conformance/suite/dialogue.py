@@ -9,7 +9,7 @@ from conformance import ConformanceFailure, expect_reply, expect_true, fail
 from conformance.lab import Client, Reply, World
 from conformance.suite.acts import DOMAIN, fence
 
-LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"
+LITERAL = r"\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[a-zA-Z0-9-]*[a-zA-Z0-9]:[\x21-\x5a\x5e-\x7e]+)\]"
 PART_PAUSE = 0.2  # seconds in which a part of a line would be answered
 STATES = ("connected", "greeted", "mail", "rcpt")
 

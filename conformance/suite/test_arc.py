@@ -71,20 +71,26 @@ def added_seals(message: bytes, arrived: Message) -> list[dict[str, str]]:
     return seals[: len(seals) - len(raw_fields(message, "ARC-Seal"))]
 
 
+def recorded(arrived: Message) -> list[str]:
+    """The results of arc in Authentication-Results, if there are such."""
+    if not arrived.fields("Authentication-Results"):
+        return []
+    return results(arrived).of("arc")
+
+
 def judged(world: World, message: bytes) -> tuple[str, Message | None]:
-    """What the service makes of a chain, and the message as it arrives: the result that it records or
-    seals, or its refusal of the message, which RFC 8617 5.2.2 permits."""
+    """What the service makes of a chain, and the message as it arrives: cv= of the seal that it adds,
+    else the result that it records; or its refusal of the message, which RFC 8617 5.2.2 permits. The
+    words that may be recorded are the business of ARC-14."""
     earlier = len(world.upstream.messages)
     with world.client() as client:
         delivery = client.deliver(world.sender.address, world.info, message)
     if not delivery.accepted:
         return f"refused: {delivery.final.shown}", None
     arrived = world.upstream.wait_for_message(earlier + 1)
-    recorded = []
-    if arrived.fields("Authentication-Results"):
-        recorded = results(arrived).of("arc")
-    recorded += [seal.get("cv", "no cv=") for seal in added_seals(message, arrived)]
-    return (recorded[0] if recorded else "not recorded"), arrived
+    found = [seal.get("cv", "no cv=") for seal in added_seals(message, arrived)]
+    found += recorded(arrived)
+    return (found[0] if found else "not recorded"), arrived
 
 
 def extended(world: World, message: bytes) -> Message:
@@ -107,7 +113,9 @@ def expect_fails(world: World, message: bytes, *others: str) -> None:
         expect_one_of(result, ("fail", *others), "the ARC result")
     if arrived is not None:
         statuses = [seal.get("cv") for seal in added_seals(message, arrived)]
-        expect_not_in("pass", statuses, "cv= of the seals that are added")
+        for unearned in {"pass", "none"} - set(others):
+            expect_not_in(unearned, statuses, "cv= of the seals that are added")
+        expect_not_in("pass", recorded(arrived), "the recorded results of arc")
 
 
 @clause("ARC-01")

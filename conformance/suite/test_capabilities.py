@@ -8,8 +8,9 @@ import pytest
 
 from conformance import ConformanceFailure, clause, fail
 from conformance.expect import Unimplemented
-from conformance.lab import Message, World, say
+from conformance.lab import World, say
 from conformance.suite.acts import forward, reverse_path
+from conformance.suite.spf import recorded
 from conformance.suite.verifiers import results
 
 REFUSAL = "550 5.1.1 no such mailbox here"
@@ -75,12 +76,7 @@ def records(method: str) -> Callable[[World], bool]:
 
 
 def records_spf(world: World) -> bool:
-    arrived = forward(world)
-    return bool(arrived.fields("Received-SPF")) or "spf=" in _all_results(arrived)
-
-
-def _all_results(message: Message) -> str:
-    return " ".join(value for _, value in message.fields("Authentication-Results"))
+    return bool(recorded(forward(world)))
 
 
 def signs(world: World) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_reply, expect_true
+from conformance import clause, expect, expect_one_of, expect_true
 from conformance.lab import World
 from conformance.suite.dmarc import (
     dmarc_result,
@@ -23,7 +23,6 @@ UNUSABLE = [
     ("From: <>",),
     ("From: alice@",),
     ("From: undisclosed:;",),
-    ("From: <alice@sender.example",),
 ]
 
 
@@ -106,10 +105,11 @@ UNDISGUISED = [
 ]
 
 
-def dressed(world: World, text: str) -> bytes:
+def dressed(world: World, text: str, policy: str) -> bytes:
+    """A message with that From field, and a victim of that policy."""
     victim = f"victim.{world.elsewhere}"
     world.dns.add(victim, "A", world.sender.ipv4)
-    world.dns.add_text(f"_dmarc.{victim}", "v=DMARC1; p=reject")
+    world.dns.add_text(f"_dmarc.{victim}", f"v=DMARC1; p={policy}")
     value = text.format(
         own=world.sender.address,
         sender=world.sender.domain,
@@ -125,13 +125,17 @@ def test_an_address_that_is_only_shown_is_not_the_author(
     world: World, text: str
 ) -> None:
     world.require("authres")  # it alone says who was judged
-    message = dressed(world, text)
+    world.sender.publish_dmarc("v=DMARC1; p=none")
+    # Under p=reject a refusal would not say whether it is the victim's or that of a field without author.
+    message = dressed(world, text, "none")
     delivery = send(world, message, stranger=False)
     if delivery.end is not None and delivery.end.permanent:
         return  # what cannot be read for certain may be refused
     expect_true(delivery.accepted, "a 2xx or 5xx to the end of DATA", delivery.final)
-    _, domain = dmarc_result(world.upstream.wait_for_message())
-    expect(domain, world.sender.domain, "the domain judged")
+    result, domain = dmarc_result(world.upstream.wait_for_message())
+    # The sender's SPF is aligned with no other author than itself.
+    expect(result, "pass", "the DMARC result")
+    expect_one_of(domain, (world.sender.domain, ""), "header.from, if there is one")
 
 
 @clause("DMARC-15")
@@ -139,7 +143,7 @@ def test_an_address_that_is_only_shown_is_not_the_author(
 def test_the_address_in_from_is_the_author_whatever_is_shown(
     world: World, text: str
 ) -> None:
-    refused(world, dressed(world, text), stranger=False)
+    refused(world, dressed(world, text, "reject"), stranger=False)
 
 
 @clause("DMARC-16")
@@ -220,18 +224,12 @@ def test_a_bounce_whose_from_field_names_no_domain_is_forwarded(
     forwarded(world, with_from(world, *fields), sender="")
 
 
-@clause("DMARC-24")
-@pytest.mark.parametrize("field", ["From: daemon@", "From: daemon@[192.0.2.1]"])
-def test_a_bounce_whose_author_domain_cannot_be_read_is_refused(
-    world: World, field: str
-) -> None:
-    delivery = send(world, with_from(world, field), sender="")
-    expect_reply(delivery.end, "5xx", to="the end of DATA")
-
-
 @clause("DMARC-31")
 def test_the_lack_of_an_author_domain_is_recorded_as_none(world: World) -> None:
     world.require("dmarc")
     message = with_from(world, "From: <MAILER-DAEMON>")
-    outcome = dmarc_result(forwarded(world, message, sender=""))
+    delivery = send(world, message, sender="")
+    if not delivery.accepted:
+        pytest.skip("the message is refused, which DMARC-24 judges")
+    outcome = dmarc_result(world.upstream.wait_for_message())
     expect(outcome, ("none", ""), "the DMARC result and header.from")

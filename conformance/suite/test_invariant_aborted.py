@@ -194,12 +194,14 @@ def test_after_a_second_ehlo_a_message_has_its_own_sender_and_recipients(
 
 
 def open_upstream_then(world: World, verb: str, code: int) -> None:
-    """`verb` while a transaction is open upstream, which then ends without DATA."""
+    """`verb` while a transaction is open upstream, which then ends without DATA: the next one does not
+    find it open."""
     with world.client() as client:
         open_transaction(world, client)
         world.upstream.wait_for_command(b"RCPT")
         expect_reply(client.command(verb), code, to=verb)
         if verb != "QUIT":
+            open_transaction(world, client, world.other)
             client.quit()
     world.upstream.wait_until_idle()
     expect_not_in("DATA", world.upstream.verbs, "the commands upstream")
@@ -286,6 +288,9 @@ def test_a_server_killed_before_the_end_of_data_completes_nothing(
     world.require("restart")
     with world.client() as client:
         step(world, client)
+        fence(
+            world
+        )  # by now it has read all that was sent, and done what it does with that
         world.kill_subject()
         client.expect_closed()
     world.restart_subject()

@@ -21,8 +21,9 @@ from conformance import (
     fail,
 )
 from conformance.expect import counted
-from conformance.lab import Client, Reply, Upstream, World, hang_up, hold, say
+from conformance.lab import Client, Reply, Upstream, World, hang_up, hold, raw, say
 from conformance.lab.nameserver import faults
+from conformance.lab.script import Action
 from conformance.suite.acts import (
     expect_nothing_upstream,
     fence,
@@ -462,6 +463,40 @@ def test_a_destination_of_which_no_host_can_be_reached_is_a_451_4_4_1(
 ) -> None:
     silence_every_host(world)
     expect_reply(refused(world), 451, enhanced="4.4.1")
+
+
+LOST = hang_up()
+GARBAGE = raw(b"no SMTP at all\r\n")
+REFUSAL = say("554 5.7.1 no service for you")
+FAILED_HOSTS = {  # None: it takes no connections
+    "refusal after silence": (None, REFUSAL, 554, "5.7.1"),
+    "refusal after garbage": (GARBAGE, REFUSAL, 554, "5.7.1"),
+    "two refusals": (REFUSAL, say("550 5.7.25 no name"), 554, "5.7.1"),
+    "loss after silence": (None, LOST, 451, "4.4.2"),
+    "garbage before silence": (GARBAGE, None, 451, "4.5.0"),
+}
+
+
+@clause("MX-31")
+@pytest.mark.parametrize(
+    ("preferred", "second", "code", "enhanced"),
+    list(FAILED_HOSTS.values()),
+    ids=list(FAILED_HOSTS),
+)
+def test_of_several_hosts_the_one_that_says_most_is_reported(
+    world: World,
+    preferred: Action | None,
+    second: Action | None,
+    code: int,
+    enhanced: str,
+) -> None:
+    hosts = (world.upstream, world.mx_host(world.destination, 20, label="mx2"))
+    for host, action in zip(hosts, (preferred, second)):
+        if action is None:
+            host.stop_listening()
+        else:
+            host.on("connect", action)
+    expect_reply(refused(world), code, enhanced=enhanced)
 
 
 @clause("MX-12")

@@ -256,6 +256,27 @@ def test_a_421_becomes_451_and_the_session_goes_on(world: World, stage: str) -> 
     reached(world, stage)
 
 
+@clause("ERR-30")
+@pytest.mark.parametrize("stage", STEPS)
+def test_after_a_421_the_upstreams_connection_is_not_used_again(
+    world: World, stage: str
+) -> None:
+    world.upstream.extensions = (
+        []
+    )  # with PIPELINING the next commands may be on their way
+    world.upstream.on(stage, say("421 4.3.2 closing, some day"), nth=1)
+    with world.client() as client:
+        client.deliver(world.sender.address, world.info, world.message())
+        client.rset()
+        again = client.deliver(world.sender.address, world.info, world.message())
+        expect_true(again.accepted, "a 2xx for the message, tried again", again.final)
+    verbs = world.upstream.dialogues[0].verbs
+    step = "DATA" if stage == "end" else stage.upper()
+    expect_in(step, verbs, "the commands before the 421")
+    after = verbs[verbs.index(step) + 1 :]
+    expect_true(set(after) <= {"QUIT"}, "nothing but QUIT after the 421", verbs)
+
+
 # Lost, silent, malformed
 
 
@@ -366,15 +387,23 @@ def test_a_reply_out_of_place_becomes_451_450(
 
 
 CONTROLS = b"550 5.7.1 ring\x07 red\x1b[31m nul\x00 del\x7f end\r\n"
+# NUL at the end: some take it for the end of the text.
+EVERY_CONTROL = bytes(octet for octet in range(1, 32) if octet not in b"\t\n\r") + b"\0"
 ACCENTS = "550 5.7.1 adiós, piñata: end\r\n".encode("utf-8")
+EVERY_HIGH_OCTET = bytes(range(0x80, 0x100))
 
 
 @clause("ERR-14")
+@pytest.mark.parametrize(
+    "octets",
+    [CONTROLS, b"550 5.7.1 all: " + EVERY_CONTROL + b"\r\n"],
+    ids=["in words", "each"],
+)
 @pytest.mark.parametrize("stage", ["rcpt", "end"])
 def test_control_characters_of_the_upstream_do_not_reach_the_client(
-    world: World, stage: str
+    world: World, stage: str, octets: bytes
 ) -> None:
-    reply = answer_to(world, stage, raw(CONTROLS))
+    reply = answer_to(world, stage, raw(octets))
     expect_reply(reply, "5xx")
     lines = reply.raw.replace(b"\r\n", b"")
     expect_true(
@@ -385,9 +414,16 @@ def test_control_characters_of_the_upstream_do_not_reach_the_client(
 
 
 @clause("ERR-15")
+@pytest.mark.parametrize(
+    "octets",
+    [ACCENTS, b"550 5.7.1 all: " + EVERY_HIGH_OCTET + b"\r\n"],
+    ids=["in words", "each"],
+)
 @pytest.mark.parametrize("stage", ["rcpt", "end"])
-def test_octets_outside_ascii_do_not_reach_the_client(world: World, stage: str) -> None:
-    reply = answer_to(world, stage, raw(ACCENTS))
+def test_octets_outside_ascii_do_not_reach_the_client(
+    world: World, stage: str, octets: bytes
+) -> None:
+    reply = answer_to(world, stage, raw(octets))
     expect_reply(reply, "5xx")
     expect_true(reply.raw.isascii(), "ASCII alone", reply)
 

@@ -63,15 +63,18 @@ REST_OF_HEADER = (
 )
 
 
+def hidden_lines(world: World) -> list[bytes]:
+    """The commands and the message that an attacker hides behind an end that is none; the last is to
+    end in a true end."""
+    sender = f"smuggler@{world.sender.domain}"
+    lines = [f"MAIL FROM:<{sender}>\r\n", f"RCPT TO:<{world.other}>\r\n", "DATA\r\n"]
+    message = f"From: <{sender}>\r\nSubject: smuggled\r\n{REST_OF_HEADER}\r\nsmuggled"
+    return [line.encode("ascii") for line in (*lines, message)]
+
+
 def smuggled(world: World) -> bytes:
-    """The commands and the message that an attacker hides behind an end that is none."""
-    return (
-        f"MAIL FROM:<smuggler@{world.sender.domain}>\r\n"
-        f"RCPT TO:<{world.other}>\r\n"
-        "DATA\r\n"
-        f"From: <smuggler@{world.sender.domain}>\r\nSubject: smuggled\r\n"
-        f"{REST_OF_HEADER}\r\nsmuggled"
-    ).encode("ascii")
+    """Them in one."""
+    return b"".join(hidden_lines(world))
 
 
 def begin(world: World) -> Client:
@@ -90,6 +93,31 @@ def refused_whole(world: World, message: bytes) -> None:
     expect_true(replies and replies[0][0] == "5", "a 5xx for the message", replies)
     expect_true(len(replies) <= 2, "an answer to the message, one to QUIT", replies)
     expect_nothing_upstream(world)
+
+
+def expect_still_open(world: World, client: Client) -> None:
+    """What has been sent of the message is not taken for all of it. An MTA that takes it so says so, at
+    the latest when a whole message by another client has been forwarded. Only then is what hides sent,
+    line by line as an attacker who reads the answers would: many MTAs refuse commands that come before
+    their answer, but for that alone."""
+    fence(world)
+    if client.is_silent_for(0):
+        return
+    reply = answer(client)
+    if reply is None:
+        return
+    if not reply.positive:
+        client.unread(reply)
+        return
+    *commands, message = hidden_lines(world)
+    replies = [reply]
+    for line in (*commands, message + END):
+        client.send(line)
+        if (reply := answer(client)) is None:
+            break
+        replies.append(reply)
+    said = " | ".join(reply.shown for reply in replies)
+    fail("no answer before the end", f"the hidden commands were answered: {said}")
 
 
 def no_second_message(world: World, client: Client) -> None:
@@ -136,7 +164,9 @@ def variants_with(octet: bytes) -> pytest.MarkDecorator:
 @each_variant
 def test_a_variant_in_the_message_does_not_end_it(world: World, variant: bytes) -> None:
     with begin(world) as client:
-        client.send(world.message(body="Hello.") + variant + smuggled(world) + END)
+        client.send(world.message(body="Hello.") + variant)
+        expect_still_open(world, client)
+        client.send(smuggled(world) + END)
         no_second_message(world, client)
 
 
@@ -147,7 +177,9 @@ def test_a_variant_at_the_very_start_does_not_end_the_message(
 ) -> None:
     # The CR LF of the DATA line counts as the one before the first line.
     with begin(world) as client:
-        client.send(variant.removeprefix(b"\r\n") + smuggled(world) + END)
+        client.send(variant.removeprefix(b"\r\n"))
+        expect_still_open(world, client)
+        client.send(smuggled(world) + END)
         no_second_message(world, client)
 
 
@@ -159,6 +191,7 @@ def test_a_variant_split_over_segments_does_not_end_the_message(
     with begin(world) as client:
         client.send(world.message(body="Hello."))
         client.send_in_pieces(bytes([octet]) for octet in variant)
+        expect_still_open(world, client)
         client.send(smuggled(world))
         client.send_in_pieces(bytes([octet]) for octet in END)
         no_second_message(world, client)
@@ -171,6 +204,7 @@ def test_a_variant_at_the_end_leaves_the_message_open(
 ) -> None:
     with begin(world) as client:
         client.send(world.message(body="Hello.") + variant)
+        expect_still_open(world, client)
         client.close()
     world.upstream.wait_until_idle()
     expect_nothing_upstream(world)
@@ -366,6 +400,11 @@ def test_the_refusal_of_a_first_line_that_begins_with_a_blank_is_a_550_560(
         reply = client.read_reply()
     if reply.positive:
         pytest.skip("not refused")
+    with begin(world) as client:
+        client.send(b"Subject: a test\r\n\r\nHello.\r\n" + END)
+        other = client.read_reply()
+    if (other.code, other.enhanced) == (reply.code, reply.enhanced):
+        pytest.skip("refused like any message without a From field")
     expect_reply(reply, 550, enhanced="5.6.0", to="the message")
 
 

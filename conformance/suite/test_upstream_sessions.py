@@ -36,6 +36,15 @@ def two_in_one_session(world: World, client: Client) -> None:
 # The end
 
 
+def ended_with_quit(world: World) -> None:
+    """The first session with the upstream ended with QUIT; skips where it is kept for long."""
+    world.upstream.wait_for_command(b"RCPT")
+    dialogue = world.upstream.dialogues[0]
+    if not dialogue.closed.wait(world.patience):
+        pytest.skip(f"the session is kept for more than {world.patience:g} s")
+    expect_true(dialogue.ended_with_quit, "QUIT as the last command", dialogue.verbs)
+
+
 @clause("UPS-10")
 @pytest.mark.parametrize("ending", ["QUIT", "lost client", "recipient refused"])
 def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
@@ -47,11 +56,20 @@ def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
             expect_reply(delivery.end, "2xx", to="the end of DATA")
         if ending == "QUIT":
             client.quit()
-    world.upstream.wait_for_command(b"RCPT")
-    dialogue = world.upstream.dialogues[0]
-    if not dialogue.closed.wait(world.patience):
-        pytest.skip(f"the session is kept for more than {world.patience:g} s")
-    expect_true(dialogue.ended_with_quit, "QUIT as the last command", dialogue.verbs)
+    ended_with_quit(world)
+
+
+@clause("UPS-10")
+def test_the_upstream_session_of_an_aborted_transaction_ends_with_quit(
+    world: World,
+) -> None:
+    if "in-session" not in world.subject.capabilities:
+        pytest.skip("the upstream is not asked before the message is there")
+    with world.client() as client:
+        open_transaction(world, client)
+        expect_reply(client.rset(), 250, to="RSET")
+        client.quit()
+    ended_with_quit(world)
 
 
 # Kept

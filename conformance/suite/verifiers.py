@@ -143,7 +143,7 @@ _RESULT_STRICT = re.compile(
 _AUTHSERV_ID = re.compile(rf"\s*(?:{_TOKEN}|{_QUOTED})(?:\s+[0-9]+)?\s*")
 
 
-def _parts(field: str) -> list[str]:
+def parts(field: str) -> list[str]:
     """A field's text between semicolons that are not quoted, without comments (RFC 5322 3.2.2)."""
     parts, depth, quoted, escaped = [""], 0, False, False
     for c in re.sub(r"\s+", " ", field):
@@ -171,11 +171,11 @@ class Results:
     def __init__(self, *fields: str) -> None:
         self._results: list[tuple[str, str, dict[str, str]]] = []
         for field in fields:
-            for part in _parts(field)[1:]:
+            for part in parts(field)[1:]:
                 if found := _RESULT.match(part):
                     method, result, rest = found.groups()
                     properties = {
-                        f"{ptype}.{name}".lower(): _unquoted(value)
+                        f"{ptype}.{name}".lower(): unquoted(value)
                         for ptype, name, value in _PROPERTY.findall(rest)
                     }
                     self._results.append((method.lower(), result.lower(), properties))
@@ -200,7 +200,7 @@ class Results:
         return {_signer(properties): result for properties, result in pairs}
 
 
-def _unquoted(value: str) -> str:
+def unquoted(value: str) -> str:
     if len(value) > 1 and value.startswith('"') and value.endswith('"'):
         return re.sub(r"\\(.)", r"\1", value[1:-1])
     return value
@@ -213,8 +213,8 @@ def _signer(properties: dict[str, str]) -> str:
 
 
 def _authserv_id(field: str) -> str:
-    words = _parts(field)[0].split()
-    return _unquoted(words[0]).lower() if words else ""
+    words = parts(field)[0].split()
+    return unquoted(words[0]).lower() if words else ""
 
 
 def results(message: Message) -> Results:
@@ -235,7 +235,7 @@ def arc_results(message: Message) -> Results:
 def arc_results_objection(field: str) -> str | None:
     """What in an ARC-Authentication-Results field is not in the syntax of RFC 8617 4.1.1 (that of
     RFC 8601 2.2 after the instance), or None."""
-    instance, *payload = _parts(field)
+    instance, *payload = parts(field)
     if not re.fullmatch(r"\s*i\s*=\s*[0-9]{1,2}\s*", instance):
         return repr(instance)
     if not payload or not _AUTHSERV_ID.fullmatch(payload[0]):

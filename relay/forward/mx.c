@@ -224,15 +224,15 @@ static enum mx_status status_at_end(const struct mx *mx)
 }
 
 /* IPv6 first; a host without IPv6 addresses is reached at its IPv4 ones. A host whose lookup fails
- * is passed over. Clauses: IPV6-01, IPV6-05, IPV6-12, IPV6-14, MX-14 */
+ * is passed over. Clauses: IPV6-05, IPV6-12, IPV6-14, MX-14 */
 static void look_up_addresses(struct mx *mx, struct host *host, double deadline)
 {
     for (unsigned family = 0; family < FAMILIES; family++) {
         struct dns_answer *answer = &host->addresses[family];
-        enum dns_type type = CLAUSE(IPV6_06, family == 1) ? DNS_A : DNS_AAAA;
+        enum dns_type type = CLAUSE(IPV6_06, family == 1) ? DNS_A : BREAK(IPV6_01, DNS_AAAA, DNS_A);
         dns_query(mx->dns, mx->arena, host->name, type, deadline, answer);
         if (answer->status == DNS_TEMPFAIL)
-            mx->dns_failed = true;
+            mx->dns_failed = unless_broken(MX_29_address);
         if (answer->status != DNS_OK)
             answer->count = 0;
     }
@@ -256,11 +256,11 @@ static void prepare_preference(struct mx *mx, double deadline)
         mx->end = mx->found ? MX_END : MX_LOOP;
 }
 
-/* Advances to the host's other family, or to the next host. Clause: IPV6-07 */
+/* Advances to the host's other family, or to the next host. */
 static void next_family_or_host(struct mx *mx)
 {
     mx->address = 0;
-    mx->family = (mx->family + 1) % FAMILIES;
+    mx->family = BREAK(IPV6_07, (mx->family + 1) % FAMILIES, 0);
     if (mx->family == 0)
         mx->host++;
 }

@@ -142,7 +142,7 @@ static bool read_reply(struct upstream *upstream, double deadline, struct upstre
         enum stream_status status =
             stream_read_line(upstream->stream, UPSTREAM_LINE_MAX, deadline, &line);
         if (CLAUSE(ERR_10, status != STREAM_OK)) {
-            if (status == STREAM_TOO_LONG)
+            if (CLAUSE(UPS_13, status == STREAM_TOO_LONG))
                 fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "UPS-13", answer);
             else
                 fail_upstream(upstream, UPSTREAM_LOST,
@@ -172,7 +172,7 @@ static void read_answer(struct upstream *upstream, int positive, double deadline
     int class = answer->reply.code / 100;
     if (CLAUSE(ERR_13, class != positive && class != 4 && class != 5))
         fail_upstream(upstream, UPSTREAM_BROKE_PROTOCOL, "ERR-13", answer);
-    else if (answer->reply.code == 421)
+    else if (answer->reply.code == 421 && unless_broken(ERR_30))
         disconnect(upstream);
 }
 
@@ -219,16 +219,16 @@ static double sooner(double deadline, double seconds)
 
 static double command_deadline(const struct upstream *upstream, double deadline)
 {
-    return sooner(deadline, upstream->settings->timeouts.command);
+    return BREAK(ERR_27, sooner(deadline, upstream->settings->timeouts.command), 0);
 }
 
 /* EHLO, or HELO for a host that does not know it (RFC 5321 3.2), by the same name.
  * Clauses: HOST-01, HOST-02 */
 static void say_hello(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
-    struct bytes name = upstream->settings->ehlo;
+    struct bytes name = BREAK(HOST_01, upstream->settings->ehlo, upstream->host);
     upstream->offers = (struct reply_extensions){0};
-    stream_printf(upstream->stream, "EHLO %.*s\r\n", BYTES_ARG(name));
+    stream_printf(upstream->stream, "%s %.*s\r\n", BREAK(UPS_31, "EHLO", "HELO"), BYTES_ARG(name));
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
     if (upstream_accepted(answer)) {
         upstream->offers = reply_read_extensions(&answer->reply);
@@ -237,7 +237,8 @@ static void say_hello(struct upstream *upstream, double deadline, struct upstrea
     if (!upstream->stream || answer->failure != UPSTREAM_REPLIED ||
         !CLAUSE(UPS_02, answer->reply.code / 100 == 5))
         return;
-    stream_printf(upstream->stream, "HELO %.*s\r\n", BYTES_ARG(name));
+    stream_printf(upstream->stream, "HELO %.*s\r\n",
+                  BYTES_ARG(BREAK(HOST_02, name, upstream->host)));
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
@@ -268,7 +269,7 @@ static bool use_tls(struct upstream *upstream, double deadline, struct upstream_
 }
 
 /* Connects to one address, from the source address of its family, waits for the banner and sends
- * EHLO. Clauses: PFX-01, PFX-02, UPS-01, UPS-31, UPS-32 */
+ * EHLO. Clauses: PFX-01, PFX-02, UPS-01 */
 static void try_address(struct upstream *upstream, bool with_tls, double deadline,
                         struct upstream_answer *answer)
 {
@@ -277,16 +278,16 @@ static void try_address(struct upstream *upstream, bool with_tls, double deadlin
                                   ? &settings->source_ipv4
                                   : &settings->source_ipv6;
     int error;
-    upstream->stream =
-        stream_connect(&upstream->address, settings->port, source->length ? source : NULL,
-                       sooner(deadline, settings->timeouts.connect), &error);
+    upstream->stream = stream_connect(
+        &upstream->address, settings->port, source->length ? source : NULL,
+        BREAK(IPV6_03, sooner(deadline, settings->timeouts.connect), deadline), &error);
     if (!upstream->stream) {
         snprintf(upstream->error, sizeof upstream->error, "connect: %s", strerror(error));
         *answer = unreachable;
         return;
     }
     read_answer(upstream, 2, sooner(deadline, settings->timeouts.banner), answer);
-    if (!upstream_accepted(answer))
+    if (!CLAUSE(UPS_32, upstream_accepted(answer)))
         return;
     say_hello(upstream, deadline, answer);
     if (!upstream_accepted(answer) || !with_tls)
@@ -315,11 +316,11 @@ static struct upstream_answer keep_answer(struct arena *arena, const struct upst
 static bool is_better_refusal(const struct upstream_answer *answer,
                               const struct upstream_answer *than)
 {
-    if (than->failure == UPSTREAM_REPLIED)
+    if (than->failure == UPSTREAM_REPLIED && unless_broken(MX_31_earlier))
         return false;
     if (answer->failure == UPSTREAM_REPLIED)
         return true;
-    return than->failure == UPSTREAM_UNREACHABLE;
+    return CLAUSE(MX_31, than->failure == UPSTREAM_UNREACHABLE);
 }
 
 /* What the end of the candidates means when no host was asked. */
@@ -373,14 +374,16 @@ void upstream_connect(struct upstream *upstream, double deadline, struct upstrea
 }
 
 /* By the letter of the grammar, and with parameters only of extensions that are offered.
- * Clauses: UPS-03, UPS-04, UPS-34 */
+ * Clause: UPS-04 */
 void upstream_mail(struct upstream *upstream, struct bytes reverse_path, size_t size,
                    bool eight_bit, double deadline, struct upstream_answer *answer)
 {
     if (upstream->stream) {
-        stream_printf(upstream->stream, "MAIL FROM:<%.*s>", BYTES_ARG(reverse_path));
+        stream_printf(upstream->stream, BREAK(UPS_03, "MAIL FROM:<%.*s>", "MAIL FROM: <%.*s>"),
+                      BYTES_ARG(reverse_path));
         if (CLAUSE(UPS_05, upstream->offers.size && size > 0))
-            stream_printf(upstream->stream, " SIZE=%zu", size + ADDED_FIELDS_ALLOWANCE);
+            stream_printf(upstream->stream, " SIZE=%zu",
+                          BREAK(UPS_38, size + ADDED_FIELDS_ALLOWANCE, size / 2));
         if (CLAUSE(UPS_06, upstream->offers.eight_bit_mime && eight_bit))
             stream_printf(upstream->stream, " BODY=8BITMIME");
         stream_printf(upstream->stream, "\r\n");
@@ -394,7 +397,8 @@ void upstream_recipient(struct upstream *upstream, struct bytes forward_path, do
                         struct upstream_answer *answer)
 {
     if (upstream->stream)
-        stream_printf(upstream->stream, "RCPT TO:<%.*s>\r\n", BYTES_ARG(forward_path));
+        stream_printf(upstream->stream, BREAK(UPS_34, "RCPT TO:<%.*s>\r\n", "RCPT TO: <%.*s>\r\n"),
+                      BYTES_ARG(forward_path));
     send_command(upstream, 2, command_deadline(upstream, deadline), answer);
 }
 
@@ -501,9 +505,8 @@ void upstream_data(struct upstream *upstream, const struct bytes *pieces, size_t
         fail_upstream(upstream, UPSTREAM_LOST, "INV-06", answer);
         return;
     }
-    /* The message ended in CRLF, so this is the only end of the data.
-     * Clauses: UPS-09, UPS-40 */
-    stream_printf(upstream->stream, ".\r\n");
+    /* The message ended in CRLF, so this is the only end of the data. Clause: UPS-09 */
+    stream_printf(upstream->stream, BREAK(UPS_40, ".\r\n", "\r\n.\r\n"));
     flush_and_read_answer(upstream, 2, sooner(deadline, timeouts->final), answer);
 }
 
@@ -519,7 +522,6 @@ void upstream_reset(struct upstream *upstream)
         disconnect(upstream);
 }
 
-/* Clause: UPS-10 */
 void upstream_rest(struct upstream *upstream)
 {
     arena_drop(upstream->step);
@@ -529,7 +531,7 @@ void upstream_rest(struct upstream *upstream)
 
 void upstream_quit(struct upstream *upstream)
 {
-    if (upstream->stream) {
+    if (upstream->stream && unless_broken(UPS_10)) {
         stream_printf(upstream->stream, "QUIT\r\n");
         stream_flush_last(upstream->stream, clock_monotonic());
     }

@@ -18,12 +18,12 @@ void reply_start(struct reply_reader *reader, struct arena *arena)
 }
 
 /* The three digits at the start of a line; 0 if it has none. The second digit is not held to what
- * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides.
- * Clause: ERR-20 */
+ * RFC 5321 4.2 lists (0 to 5): codes such as 571 are in use, and the first digit decides. */
 static int read_code(struct bytes line)
 {
     uint64_t code = 0;
-    if (!bytes_to_number(bytes_first(line, CODE_DIGITS), 599, &code) || code < 200)
+    if (!bytes_to_number(bytes_first(line, CODE_DIGITS), BREAK(ERR_20, 599, 559), &code) ||
+        code < 200)
         return 0;
     return (int)code;
 }
@@ -78,7 +78,8 @@ enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes li
     struct reply *reply = &reader->reply;
     line = without_line_end(line);
     int code = read_code(line);
-    bool is_last = line.n == CODE_DIGITS || (line.n > CODE_DIGITS && line.p[CODE_DIGITS] == ' ');
+    bool is_last = (line.n == CODE_DIGITS && unless_broken(UPS_35)) ||
+                   (line.n > CODE_DIGITS && line.p[CODE_DIGITS] == ' ');
     bool is_first = reply->line_count == 0;
     if (code == 0 || (!is_last && line.p[CODE_DIGITS] != '-') ||
         CLAUSE(UPS_14, !is_first && code != reply->code) || reply->line_count == REPLY_LINES_MAX)
@@ -92,7 +93,7 @@ enum reply_progress reply_take_line(struct reply_reader *reader, struct bytes li
 void reply_adapt_for_client(struct reply *reply)
 {
     if (CLAUSE(ERR_09, reply->code == 421))
-        reply->code = 451;
+        reply->code = BREAK(ERR_25, 451, 554);
 }
 
 /* Up to and including the last blank of the slice; the whole of it if there is none. */

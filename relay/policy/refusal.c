@@ -3,10 +3,11 @@
  * Enhanced codes are those of RFC 3463 and its registry (RFC 5248); RFC 7372 for the results of
  * authentication, RFC 7505 for the null MX, RFC 6531 for internationalised addresses. Every policy
  * refusal refers to the Postmaster page (specification.md#contact-references).
- * Clauses: CONT-02, ERR-18 */
+ * Clause: CONT-02 */
 #include "refusal.h"
 
 #include "buffer.h"
+#include "clause.h"
 
 static const struct refusal_entry entries[REFUSAL_COUNT] = {
     [REFUSAL_NONE] = {250, "2.0.0", "OK", NULL},
@@ -126,7 +127,7 @@ struct bytes refusal_text(struct arena *arena, const struct refusal *refusal, st
 {
     const struct refusal_entry *entry = refusal_entry(refusal->kind);
     struct buffer out = {0};
-    if (entry->enhanced)
+    if (entry->enhanced && unless_broken(ERR_18))
         buffer_printf(&out, "%s ", entry->enhanced);
     add_filled(&out, bytes_of(entry->text), refusal->details);
     if (entry->section && page.n > 0)

@@ -135,7 +135,7 @@ static void say_mistake(struct session *session, struct refusal refusal)
 /* ---- Commands ---- */
 
 /* EHLO and HELO start over (RFC 5321 4.1.4), and the name is not verified. False when it was
- * refused as malformed. Clauses: DLG-17, DLG-26, DLG-40, INV-12 */
+ * refused as malformed. Clauses: DLG-17, DLG-26, DLG-40 */
 static bool accept_hello(struct session *session, const struct command *command, bool esmtp)
 {
     struct bytes name;
@@ -149,7 +149,8 @@ static bool accept_hello(struct session *session, const struct command *command,
         say_mistake(session, refusal);
         return false;
     }
-    transaction_end(session->transaction);
+    if (unless_broken(INV_12))
+        transaction_end(session->transaction);
     arena_reset(session->greeting);
     session->client.helo = arena_copy(session->greeting, name);
     session->client.esmtp = esmtp;
@@ -325,11 +326,12 @@ static void do_data(struct session *session, const struct command *command)
         say_farewell(session, status);
 }
 
-/* In any state, even before EHLO. Clauses: DLG-31, INV-10 */
+/* In any state, even before EHLO. Clause: DLG-31 */
 static void do_rset(struct session *session, const struct command *command)
 {
     (void)command;
-    transaction_end(session->transaction);
+    if (unless_broken(INV_10))
+        transaction_end(session->transaction);
     say(session, BREAK(DLG_09, 250, 500), BYTES("2.0.0 Reset OK"));
 }
 

@@ -266,12 +266,13 @@ static bool is_same_pair(const struct judge_recipients *recipients, const struct
 
 /* Asks the upstream about one recipient, within the time that the client waits for the reply. One
  * that is refused leaves those accepted in place, and is not among those who get the message.
- * Clauses: ERR-19, INV-15, INV-20, IPV6-13 */
+ * Clauses: ERR-19, INV-15, INV-20 */
 static void forward_recipient(struct transaction *transaction, const struct route *route,
                               struct bytes recipient, struct upstream_answer *answer)
 {
     struct mail *mail = &transaction->mail;
-    double deadline = clock_monotonic() + transaction->config->timeouts.recipient;
+    double deadline =
+        clock_monotonic() + BREAK(IPV6_13, transaction->config->timeouts.recipient, 3600);
     /* The recipients accepted so far went with the connection: over another one the mail would not
      * reach them. */
     if (mail->recipients.accepted > 0 && !mail->upstream_has_sender && unless_broken(INV_21)) {

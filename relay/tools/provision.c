@@ -25,10 +25,11 @@ bool provision_host_parse(struct arena *arena, struct bytes text,
 void provision_write(struct buffer *out, const struct config_provisioning *provisioning,
                      struct bytes domain)
 {
-    /* Clauses: MX-01, MX-02, MX-18 */
+    /* Clauses: MX-02, MX-18 */
     for (size_t i = 0; i < provisioning->host_count; i++)
         buffer_printf(out, "%.*s. %u IN MX %u %.*s.\n", BYTES_ARG(domain), provisioning->ttl,
-                      provisioning->hosts[i].preference, BYTES_ARG(provisioning->hosts[i].name));
+                      BREAK(MX_01, provisioning->hosts[i].preference, 10),
+                      BYTES_ARG(provisioning->hosts[i].name));
     buffer_printf(out, "\n%.*s. %u IN TXT \"v=spf1 include:%.*s ~all\"\n", BYTES_ARG(domain),
                   provisioning->ttl, BYTES_ARG(provisioning->spf_include));
 }
@@ -84,7 +85,7 @@ static void check_exchanger(struct zone_check *check, const struct dns_answer *a
         if (!bytes_equal_nocase(record->text, host->name))
             continue;
         found = true;
-        if (record->preference != host->preference)
+        if (CLAUSE(MX_19_preference, record->preference != host->preference))
             add_finding(check, PROVISION_WRONG, "MX",
                         arena_printf(check->arena, "%.*s has preference %u instead of %u",
                                      BYTES_ARG(host->name), record->preference, host->preference));
@@ -112,7 +113,7 @@ static void check_exchangers(struct zone_check *check, struct bytes domain)
         check_exchanger(check, &answer, &check->provisioning->hosts[i]);
     for (size_t i = 0; i < answer.count; i++) {
         const struct dns_record *record = &answer.records[i];
-        if (!is_ours(check->provisioning, record->text))
+        if (CLAUSE(MX_19_foreign, !is_ours(check->provisioning, record->text)))
             add_finding(check, PROVISION_CONFLICT, "MX",
                         arena_printf(check->arena, "%u %.*s. is not one of the service's hosts",
                                      record->preference, BYTES_ARG(record->text)));
@@ -196,7 +197,7 @@ static void check_spf(struct zone_check *check, struct bytes domain)
     size_t count = select_spf(&answer, &text);
     if (count == 0)
         add_finding(check, PROVISION_MISSING, "TXT", BYTES("there is no SPF record"));
-    if (count > 1)
+    if (count > 1 && unless_broken(MX_19_spf))
         add_finding(
             check, PROVISION_CONFLICT, "TXT",
             arena_printf(check->arena, "there are %zu SPF records; only one is allowed", count));

@@ -39,7 +39,8 @@ class Sink:
         self.offer: str | None = (
             None  # an extension that is offered, and then not spoken
         )
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -78,6 +79,9 @@ class Sink:
                     stream.write(b"250 ok\r\n")
 
     def close(self) -> None:
+        # Closed under an accept() it would stay, or its number be another's whom that accepts for.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
 

@@ -257,6 +257,7 @@ poller.poll(0)
 """
 
 
+@pytest.mark.alone
 def test_the_meter_measures_what_is_computed_between_two_waits(
     tmp_path: Path,
 ) -> None:

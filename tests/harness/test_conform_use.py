@@ -239,6 +239,7 @@ def test_an_invalid_waiver_file_is_refused_before_anything_runs(
     assert not run.report.exists()
 
 
+@pytest.mark.alone  # the progress of a slow start would be further lines
 def test_a_report_that_cannot_be_written_at_the_end_is_reported_in_one_line(
     conform: Conform, tmp_path: Path
 ) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vectors import ROOT
+from conformance.build import RELEASE_DIRECTORY, build_release
 
-BUILD_SECONDS = 900
+from vectors import ROOT
 
 
 def readelf(path: Path, *options: str) -> str:
@@ -26,18 +26,10 @@ def readelf(path: Path, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release() -> Path:
     """The relay as a package has it."""
-    build = tmp_path_factory.mktemp("release")
-    for command in (
-        ["meson", "setup", "--buildtype=release", str(build), str(ROOT)],
-        ["ninja", "-j2", "-C", str(build), "relay/fairlead"],
-    ):
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=BUILD_SECONDS
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return build / "relay" / "fairlead"
+    build_release("relay/fairlead")
+    return RELEASE_DIRECTORY / "relay" / "fairlead"
 
 
 def test_the_relay_is_loaded_at_a_random_address(release: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from conformance.lab.lateness import LAG_MAX_S, STARVED_MIN_S, Lateness
 from conformance.lab.loop import LoopThread
 
+pytestmark = pytest.mark.alone
+
 CROWD = 4
 
 

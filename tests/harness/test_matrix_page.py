@@ -18,7 +18,9 @@ from conformance.report.matrix import write_matrix
 from conformance.report.model import Run
 from conformance.report.results import load
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed (scripts/setup --browser)"
+)
 
 CLAUSES = [
     clause(1, heading="First"),

@@ -287,6 +287,15 @@ def test_garbage_is_not_answered(server: Nameserver, packet: bytes) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
+def test_octets_behind_a_query_are_ignored_and_noted(server: Nameserver) -> None:
+    query = dns.message.make_query("a.example", "A").to_wire()
+    for packet in (query, query + b"\0" * 84):
+        wire = server.respond(packet, "tcp").wire
+        assert wire is not None and texts(dns.message.from_wire(wire)) == ["192.0.2.1"]
+    shown = [str(asked) for asked in server.queries("a.example", "A")]
+    assert ["stray" in line for line in shown] == [False, True]
+
+
 def test_the_recorded_zones_load_and_match_the_page(loop: LoopThread) -> None:
     server = Nameserver(loop, ADDRESS, PORT)
     for path in sorted((FIXTURES / "zones").glob("*.zone")):

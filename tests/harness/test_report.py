@@ -65,6 +65,16 @@ def test_the_decisions_are_beside_the_report_with_the_clauses_that_cite_them(
             assert reference[1:] in document.ids
 
 
+def test_broken_relays_are_linked_where_they_are_known_and_are_the_references(
+    tmp_path: Path,
+) -> None:
+    run = a_run([clause(1)], [a_test(1, "pass")])
+    assert "mutants.html" not in page(run, tmp_path).references
+    (tmp_path / "mutants.html").write_text("")
+    assert "mutants.html" in page(run, tmp_path).references
+    assert "mutants.html" not in page(replace(run, subject="x"), tmp_path).references
+
+
 def test_a_decision_that_no_clause_cites_is_shown_too() -> None:
     document = Document(to_specification([], "index.html"))
     assert "A 421 from the upstream becomes 451" in document.text

@@ -76,6 +76,24 @@ def make(tmp_path: Path) -> Make:
     return build
 
 
+@pytest.fixture
+def rooted(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Like make(), of a folder whose root of its own is the machine's, as if that had been prepared."""
+    prepared = tmp_path / "roots" / "mine"
+    prepared.mkdir(parents=True)
+    (prepared / "root").symlink_to("/")
+    (prepared / "prepared").touch()
+    monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
+
+    def build(more: str = "", **files: str) -> Path:
+        folder = make(**files)
+        with (folder / "subject.yaml").open("a") as file:
+            file.write(f"packages: [an-mta]\n{more}")
+        return folder
+
+    return build
+
+
 # What is said of a folder
 
 
@@ -193,6 +211,58 @@ grep -q '"edition": "rfc7489"' "$1" && echo reload rfc7489 >>started
     assert run.verdict(GATING[0]) == "pass", run.output
 
 
+STOPPED = f"""
+@clause("{GATING[0]}")
+def test_one(world): world.stop_subject()
+
+@clause("{GATING[1]}")
+def test_two(world):
+    with world.client(): pass
+"""
+
+
+def test_a_stop_that_fails_is_an_error_of_its_test(
+    make: Make, conform: Conform
+) -> None:
+    stop = """#!/bin/sh
+[ -e failed ] && exit
+touch failed
+echo "a word before"
+echo "no such queue" >&2
+exit 3
+"""
+    run = conform(STOPPED, "--subject", str(make("[restart]", stop=stop)))
+    assert run.verdict(GATING[0]) == "error", run.output + run.errors
+    for needle in ("My MTA", "`stop` ended with 3", "a word before", "no such queue"):
+        assert needle in run.output, run.output
+    assert run.verdict(GATING[1]) == "pass", run.output
+
+
+def test_a_stop_that_fails_at_the_end_of_the_lab_is_seen(
+    rooted: Make, conform: Conform, tmp_path: Path
+) -> None:
+    stop = "#!/bin/sh\necho no such queue >&2\nexit 3\n"
+    run = conform(GREETS, "--subject", str(rooted(stop=stop)))
+    assert run.verdict(GATING[0]) == "error", run.output + run.errors
+    assert "`stop` ended with 3" in run.output, run.output
+    assert not any((tmp_path / "tmp").iterdir())
+
+
+def test_a_stop_may_end_with_the_subject(make: Make, conform: Conform) -> None:
+    """As the last process of its PID namespace, by SIGKILL."""
+    stop = """#!/bin/sh
+kill "$(cat pid)"
+exec tail -f /dev/null
+"""
+    start = START.replace(
+        "def session", "open('pid', 'w').write(str(os.getpid()))\ndef session", 1
+    )
+    folder = make("[restart]", start=start, stop=stop)
+    run = conform(STOPPED, "--subject", str(folder))
+    assert run.status == 0, run.output
+    assert run.verdict(GATING[0]) == run.verdict(GATING[1]) == "pass"
+
+
 def test_a_subject_that_dies_in_a_test_fails_it(make: Make, conform: Conform) -> None:
     dying = START.replace(
         "for line in", "os._exit(7) if os.path.exists('die') else None\n    for line in"
@@ -251,18 +321,10 @@ def test_the_plan_is_as_its_schema_says(tmp_path: Path) -> None:
 
 
 def test_in_a_root_of_its_own_it_changes_nothing_outside(
-    make: Make, conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rooted: Make, conform: Conform
 ) -> None:
-    """Over the machine's own root in place of one that has been prepared."""
-    prepared = tmp_path / "roots" / "mine"
-    prepared.mkdir(parents=True)
-    (prepared / "root").symlink_to("/")
-    (prepared / "prepared").touch()
-    monkeypatch.setenv("FAIRLEAD_SUBJECTS", str(tmp_path / "roots"))
     mark = "with open('/etc/fairlead-was-here', 'w'): pass\n"
-    folder = make(start=START.replace("def session", mark + "def session"))
-    with (folder / "subject.yaml").open("a") as file:
-        file.write("packages: [an-mta]\n")
+    folder = rooted(start=START.replace("def session", mark + "def session"))
     run = conform(
         STARTED
         + f"""
@@ -279,6 +341,59 @@ def test_it(world):
         str(folder),
     )
     assert run.verdict(GATING[0]) == "pass", run.output + run.errors
+
+
+SIBLING = '#!/bin/sh\nexec "$SUBJECT/../other/start" "$@"\n'
+
+
+def other(folder: Path) -> None:
+    """A folder beside this one, with the MTA that SIBLING runs."""
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other" / "start").write_text(START)
+    (folder.parent / "other" / "start").chmod(0o755)
+
+
+def test_in_a_root_of_its_own_it_sees_the_folders_that_it_uses(
+    rooted: Make, conform: Conform
+) -> None:
+    folder = rooted("uses: [../other]\n", start=SIBLING)
+    other(folder)
+    run = conform(
+        STARTED
+        + f"""
+import glob, os
+@clause("{GATING[0]}")
+def test_it(world):
+    expect(started(world), ["start rfc9989 {folder}"], "how it was started")
+    roots = glob.glob(os.environ["CONFORM_SCRATCH"] + "/root-*/merged")
+    mounted = {{line.split()[4] for line in open("/proc/self/mountinfo")}}
+    for name, wanted in ("/mine", True), ("/other", True), ("", False):
+        seen = any(root + "{folder.parent}" + name in mounted for root in roots)
+        expect(seen, wanted, "a mount of the folder " + name)
+    with world.client(): pass
+""",
+        "--subject",
+        str(folder),
+    )
+    assert run.verdict(GATING[0]) == "pass", run.output + run.errors
+
+
+@pytest.mark.parametrize(
+    ("uses", "needle"),
+    [
+        ("../gone", "../gone is not a folder"),
+        ("../../../../../../../../..", "is all of the machine"),
+        ("/etc", "'/etc' does not match"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_a_fault(
+    make: Make, conform: Conform, uses: str, needle: str
+) -> None:
+    folder = make()
+    with (folder / "subject.yaml").open("a") as file:
+        file.write(f"packages: [an-mta]\nuses: [{uses}]\n")
+    run = conform(GREETS, "--check-subject", str(folder))
+    assert run.status == 2 and needle in run.errors, run.errors
 
 
 # Known failures

@@ -22,7 +22,7 @@ from dns.resolver import NoNameservers
 from conformance.clauses import load_catalogue
 from conformance.expect import ConformanceFailure
 from conformance.lab import namespace
-from conformance.lab.commons import Commons, Visitor
+from conformance.lab.commons import Commons, Visitor, mail_left
 from conformance.lab.loop import LoopThread
 from conformance.lab.nameserver import faults
 from conformance.lab.plan import STANDING_ADDRESSES, SUBJECT_IPV4, make_plan
@@ -168,6 +168,21 @@ def test_a_target_is_reconfigured_for_no_test_and_judged_as_it_runs(
 # The labs' commons
 
 
+@pytest.mark.parametrize("capability", ["queue", "in-session"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_empty_queue_says_nothing_of_the_message_of_a_client_that_waits(
+    tmp_path: Path, capability: str, waits: bool
+) -> None:
+    text = f"""
+        capabilities: [{capability}]
+        queue_files: ["queue/*"]
+    """
+    subject = make_subject(target(capabilities=claims_file(tmp_path, text)))
+    assert subject.has_mail() is False
+    unknown = waits and capability == "in-session"
+    assert mail_left(subject, waits) is (None if unknown else False)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def usual_routes() -> Iterator[None]:
     """As other tests have them, without the target's address as their source."""
@@ -179,7 +194,7 @@ def usual_routes() -> Iterator[None]:
 def opened(loop: LoopThread, directory: Path) -> Iterator[tuple[Commons, Visitor]]:
     """The commons of labs that test a target, and one that visits them."""
     subject = make_subject(target())
-    commons = Commons(loop, subject, subject.adapt(make_plan(0)), 5.0)
+    commons = Commons(loop, subject, subject.adapt(make_plan(0)), 5.0, lambda: None)
     try:
         commons.start()
         commons.open(directory / "socket")
@@ -281,6 +296,8 @@ def scripted(
     replies: dict[bytes, bytes] | None = None, address: str = ADDRESS, port: int = PORT
 ) -> Iterator[None]:
     with Server((address, port), Script) as server:
+        # A connection may be gone again by the time that it is accepted.
+        server.socket.setblocking(False)
         server.replies = replies or {}  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         try:

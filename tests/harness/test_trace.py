@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 from running import ROOT
 
+from conformance import tracing
 from conformance.clauses import Clause
 from conformance.quotes import Texts, anchors
 from conformance.levels import level_objection
@@ -155,21 +156,29 @@ def test_a_source_of_unknown_form_is_refused(source: str) -> None:
         parse_source(source)
 
 
-def test_macros_in_comments_are_not_decisions(trace: ModuleType) -> None:
+def test_macros_in_comments_are_not_decisions() -> None:
     code = (
         "/* CLAUSE(SRS_01, a) */\n// CLAUSE(SRS_02, b)\nif (CLAUSE(SRS_03, c) ||\n"
         "    CLAUSE(\n        DLG_04, d))\n"
     )
-    assert list(trace.macros(code)) == [(3, "SRS-03"), (4, "DLG-04")]
+    assert list(tracing.macros(code)) == [(3, "SRS-03"), (4, "DLG-04")]
 
 
-def test_a_mark_is_a_comment_that_names_clauses(trace: ModuleType) -> None:
+def test_a_breakage_has_a_clause_and_perhaps_a_word() -> None:
+    code = "x = BREAK(DLG_04_code, 1, 2);\ny = unless_broken(SRS_03);\n"
+    assert list(tracing.breakages(code)) == [
+        (1, "DLG-04", "DLG-04-code"),
+        (2, "SRS-03", "SRS-03"),
+    ]
+
+
+def test_a_mark_is_a_comment_that_names_clauses() -> None:
     code = (
         "/* Clause: SRS-01 */\nint clause; // Clause: SRS-02.\n"
         "/* Why this is so. Clauses: ERR-05,\n * ERR-08, MSG-100 */\n"
         'char *text = "Clause: SRS-03";\n/* A clause: nothing. Clause ERR-01 */\n'
     )
-    assert list(trace.marks(code)) == [
+    assert list(tracing.marks(code)) == [
         (1, "SRS-01"),
         (2, "SRS-02"),
         (3, "ERR-05"),
@@ -178,27 +187,25 @@ def test_a_mark_is_a_comment_that_names_clauses(trace: ModuleType) -> None:
     ]
 
 
-def test_a_misspelt_mark_is_found_too(trace: ModuleType) -> None:
-    assert list(trace.marks("/* Clause: ERR_05, err-6 */")) == [
+def test_a_misspelt_mark_is_found_too() -> None:
+    assert list(tracing.marks("/* Clause: ERR_05, err-6 */")) == [
         (1, "ERR_05"),
         (1, "err-6"),
     ]
 
 
-def test_a_refusal_names_its_clause_as_a_string(trace: ModuleType) -> None:
+def test_a_refusal_names_its_clause_as_a_string() -> None:
     code = '/* "SRS-01" */\n{500, "5.5.1", "http://x/*", "DLG-12"}, /* "SRS-02" */\n'
-    assert list(trace.refusals(code)) == [(2, "DLG-12")]
+    assert list(tracing.refusals(code)) == [(2, "DLG-12")]
 
 
-def test_a_test_names_its_clauses_by_its_decorator(
-    trace: ModuleType, tmp_path: Path
-) -> None:
+def test_a_test_names_its_clauses_by_its_decorator(tmp_path: Path) -> None:
     file = tmp_path / "test_x.py"
     file.write_text(
         '@clause("SRS-01", "SRS-02")\n@pytest.mark.parametrize("n", [1])\n'
         "def test_one(n): ...\n\ndef test_two(): ...\n\ndef helper(): ...\n"
     )
-    assert list(trace.tests(file)) == [
+    assert list(tracing.tests(file)) == [
         ("test_one", ["SRS-01", "SRS-02"]),
         ("test_two", []),
     ]

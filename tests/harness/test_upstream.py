@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -369,6 +370,27 @@ def test_connection_attempts_can_be_left_unanswered(upstream: Upstream) -> None:
     with failing(f"a connection to {ADDRESS}", "timed out"):
         Client((ADDRESS, 25), patience=SHORT)
     Client(("2001:db8::25", 25), patience=PATIENCE).close()
+
+
+def test_a_connection_counts_as_closed_once_the_subject_can_see_its_end(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = socket.create_connection((ADDRESS, 25), PATIENCE)
+    dialogue = upstream.wait_for_dialogue()
+    seen: list[bool] = []
+
+    def note(change: Callable[[], None]) -> None:
+        if change == dialogue.closed.set:
+            seen.append(bool(select.select([subject], [], [], 0)[0]))
+        change()
+
+    monkeypatch.setattr(upstream, "note", note)
+    upstream.on("helo", hang_up())
+    with subject:
+        assert subject.recv(1000).startswith(b"220 ")
+        subject.sendall(b"HELO client.example\r\n")
+        dialogue.wait_until_closed(PATIENCE)
+    assert seen == [True]
 
 
 def test_waiting_in_vain_is_a_failure_of_the_subject(loop: LoopThread) -> None:

@@ -18,8 +18,9 @@ from conformance.clauses import load_catalogue
 from conformance.expect import counted
 from conformance.settings import ROOT
 from tests.mutants.breakages import Breakage, PatchError, collect, misnamed, selected
-from tests.mutants import table
+from tests.mutants import at_random, table
 from tests.mutants.judging import Finding, Verdict, complaints, judge
+from tests.mutants.operators import OPERATORS
 from tests.mutants.scope import NoHistory, changed_files, touched
 from tests.mutants.workshop import TARGET, BuildError, Workshop, ninja
 
@@ -46,6 +47,10 @@ examples:
   scripts/mutants --changed         those that the changes on this branch may have to do with
   scripts/mutants --all --report reports
                                     every breakage, and the table beside the report of conform
+  scripts/mutants --random 100 --seed 7 --coverage
+                                    a hundred mistakes of any kind, and those that nobody noticed as
+                                    patches in reports/survivors/; one that behaves as the original is
+                                    to be explained in tests/mutants/equivalent.yaml
 
 a breakage is added
   in the code, if an expression can be wrong:
@@ -96,7 +101,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=Path,
         help="write mutants.html and mutants.json into DIR, the directory of a report of scripts/conform",
     )
+    at_random.add_options(
+        parser.add_argument_group(
+            "mistakes at random",
+            "by general operators, on any line: "
+            + ", ".join(f"{name} {text}" for name, text in OPERATORS.items())
+            + ". Only the suite counts, as with any other MTA",
+        )
+    )
     options = parser.parse_args(arguments)
+    if options.random is not None and (options.k or options.changed is not None):
+        parser.error("--random: not with -k or --changed")
     if options.all and (options.k or options.changed is not None):
         parser.error("--all: not with -k or --changed")
     return options
@@ -233,7 +248,10 @@ def is_sound(clauses: list[str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    return break_by_name(parse(arguments))
+    options = parse(arguments)
+    if options.random is not None:
+        return at_random.break_at_random(options, BUILD)
+    return break_by_name(options)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ The copies stay between runs, so that a breakage costs one compilation and a lin
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.mutants.breakages import PatchError
@@ -31,12 +31,17 @@ def _sources(root: Path) -> Iterator[Path]:
                 yield path.relative_to(root)
 
 
-def ninja(build: Path, source: Path, *targets: str) -> None:
-    """Brings targets in `build` up to date, after setting it up if it is new."""
+# A relay whose decisions can be broken.
+BREAKABLE = ("-Dmutants=true",)
+
+
+def ninja(
+    build: Path, source: Path, *targets: str, options: Sequence[str] = BREAKABLE
+) -> None:
+    """Brings targets in `build` up to date, after setting it up with meson's options if it is new."""
     commands = [["ninja", "-C", str(build), *targets]]
     if not (build / "build.ninja").exists():
-        setup = ["meson", "setup", "-Dmutants=true", str(build), str(source)]
-        commands.insert(0, setup)
+        commands.insert(0, ["meson", "setup", *options, str(build), str(source)])
     for command in commands:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -50,8 +55,11 @@ def ninja(build: Path, source: Path, *targets: str) -> None:
 class Workshop:
     """One copy. Whatever was done to it, restore() makes it the original again."""
 
-    def __init__(self, directory: Path, root: Path) -> None:
+    def __init__(
+        self, directory: Path, root: Path, options: Sequence[str] = BREAKABLE
+    ) -> None:
         self.root = root
+        self.options = options
         self.source = directory / "source"
         self.build = directory / "build"
 
@@ -82,5 +90,5 @@ class Workshop:
         if result.returncode != 0:
             raise PatchError(f"{patch.name} does not apply:\n{result.stdout.strip()}")
 
-    def compile(self) -> None:
-        ninja(self.build, self.source, TARGET)
+    def compile(self, target: str = TARGET) -> None:
+        ninja(self.build, self.source, target, options=self.options)

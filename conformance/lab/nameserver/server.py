@@ -55,10 +55,12 @@ class Query:
     transport: str  # "udp" or "tcp"
     outcome: str  # "NOERROR", "NXDOMAIN", or the fault
     answer: str = ""  # its records, for a reader
+    is_followed: bool = False  # there were octets behind it that are no part of it
 
     def __str__(self) -> str:
         """As transcripts have it."""
-        return f"{self.name} {self.rdtype} ({self.transport}): {self.outcome} {self.answer}"
+        note = ", with stray octets behind the query" if self.is_followed else ""
+        return f"{self.name} {self.rdtype} ({self.transport}{note}): {self.outcome} {self.answer}"
 
 
 class Nameserver:
@@ -205,9 +207,15 @@ class Nameserver:
             writer.close()
 
     def respond(self, packet: bytes, transport: str) -> Reply:
-        """The reply to a query in wire form; silence if it is not a query."""
+        """The reply to a query in wire form; silence if it is not a query. Octets behind a query are
+        ignored, as by resolvers, but noted: some clients send what is left of their memory.
+        """
+        is_followed = False
         try:
             query = dns.message.from_wire(packet)
+        except dns.message.TrailingJunk:
+            is_followed = True
+            query = dns.message.from_wire(packet, ignore_trailing=True)
         except (dns.exception.DNSException, ValueError):
             return SILENCE
         if not query.question:
@@ -217,10 +225,12 @@ class Nameserver:
         with self._lock:
             found = self._zone.look_up(question.name, rdtype)
         exchange = Exchange(query, _response(query, found), transport)
-        self._note(exchange, rdtype, found.fault)
+        self._note(exchange, rdtype, found.fault, is_followed)
         return found.fault.reply(exchange) if found.fault else Reply(exchange.right())
 
-    def _note(self, exchange: Exchange, rdtype: str, fault: Fault | None) -> None:
+    def _note(
+        self, exchange: Exchange, rdtype: str, fault: Fault | None, is_followed: bool
+    ) -> None:
         question = exchange.query.question[0]
         name = question.name.canonicalize().to_text(omit_final_dot=True)
         outcome = str(fault or dns.rcode.to_text(exchange.response.rcode()))
@@ -230,7 +240,13 @@ class Nameserver:
             for rdata in rrset
         )
         query = Query(
-            time.monotonic(), name, rdtype, exchange.transport, outcome, answer
+            time.monotonic(),
+            name,
+            rdtype,
+            exchange.transport,
+            outcome,
+            answer,
+            is_followed,
         )
         with self._lock:
             self._queries.append(query)

@@ -1,0 +1,592 @@
+"""Broken relays: what can be broken by name or at random, how it is done, and what counts as noticed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from running import ROOT
+
+from conformance.clauses import load_catalogue
+from conformance.tracing import Trace
+from tests.mutants import (
+    at_random,
+    breakages,
+    command,
+    demand,
+    drawing,
+    judging,
+    sample,
+    scope,
+    table,
+)
+from tests.mutants.breakages import Breakage, PatchError
+from tests.mutants.drawing import Equivalent, Mutant
+from tests.mutants.judging import Finding, Results, Verdict
+from tests.mutants.operators import Site, sites
+from tests.mutants.sample import Fate, Outcome
+from tests.mutants.workshop import BuildError, Workshop
+
+SOURCE = """\
+enum answer { YES, NO, PERHAPS };
+
+int ask(int limit, int number)
+{
+    int sum = 0;
+    for (int i = 0; i < number; i++)
+        sum += i;
+    if (sum > limit && number != 7)
+        return 550;
+    switch (number) {
+    case 1:
+        sum = 3;
+        break;
+    default:
+        break;
+    }
+    return sum;
+}
+
+enum answer consent(void)
+{
+    return YES;
+}
+"""
+PATCH = """\
+It sums up too much.
+Clauses: ERR-06, ERR-07
+
+--- a/relay/ask.c
++++ b/relay/ask.c
+@@ -5,3 +5,3 @@
+     int sum = 0;
+-    for (int i = 0; i < number; i++)
++    for (int i = 0; i <= number; i++)
+         sum += i;
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A tiny repository: a relay of two files and no patch."""
+    root = tmp_path / "root"
+    (root / "relay").mkdir(parents=True)
+    (root / breakages.FOLDER).mkdir(parents=True)
+    (root / "meson.build").write_text("project('tiny', 'c')\nsubdir('relay')\n")
+    (root / "meson_options.txt").write_text("option('mutants', type: 'boolean')\n")
+    (root / "relay/meson.build").write_text(
+        "executable('fairlead', 'ask.c', 'main.c')\n"
+    )
+    (root / "relay/ask.c").write_text(SOURCE)
+    (root / "relay/main.c").write_text(
+        "int ask(int, int);\nint main(int n, char **v)\n{\n    (void)v;\n    return ask(n + 8, 4) != 6;\n}\n"
+    )
+    return root
+
+
+def add_patch(root: Path, name: str, text: str = PATCH) -> Path:
+    path = root / breakages.FOLDER / name
+    path.write_text(text)
+    return path
+
+
+# What can be broken by name
+
+
+def test_breakages_in_the_code_are_named_with_their_word(root: Path) -> None:
+    (root / "relay/ask.c").write_text(
+        "/* CLAUSE(SRS_01, x) */\nif (CLAUSE(SRS_03, a))\n  b = BREAK(DLG_04_wrong_code, 1, 2);\n"
+        "else if (unless_broken(SRS_03))\n"
+    )
+    found = {breakage.id: breakage for breakage in breakages.in_code(root)}
+    assert set(found) == {"SRS-03", "DLG-04-wrong-code"}
+    assert found["SRS-03"].places == ("relay/ask.c:2", "relay/ask.c:4")
+    assert found["DLG-04-wrong-code"].clauses == ("DLG-04",)
+
+
+def test_a_patch_says_what_it_breaks_and_where(root: Path) -> None:
+    breakage = breakages.read_patch(add_patch(root, "ERR-06-sum.patch"))
+    assert breakage.id == "ERR-06-sum"
+    assert breakage.clauses == ("ERR-06", "ERR-07")
+    assert breakage.what == "It sums up too much."
+    assert breakage.places == ("relay/ask.c:5",)
+
+
+def test_a_patch_breaks_the_clause_of_its_name(root: Path) -> None:
+    text = PATCH.replace("Clauses: ERR-06, ERR-07\n", "")
+    assert breakages.read_patch(add_patch(root, "ERR-06.patch", text)).clauses == (
+        "ERR-06",
+    )
+
+
+@pytest.mark.parametrize(
+    "name, text, complaint",
+    [
+        ("sum.patch", PATCH, "not called"),
+        ("ERR-06_x.patch", PATCH, "not called"),
+        ("ERR-06.patch", "Nothing.\n", "no unified diff"),
+        ("ERR-06.patch", PATCH[PATCH.index("---") :], "no text"),
+        ("ERR-06.patch", PATCH[: PATCH.index("@@")], "no hunk"),
+        ("ERR-06.patch", PATCH.replace("relay/", "load/"), "not in relay/"),
+    ],
+)
+def test_a_patch_in_another_form_is_refused(
+    root: Path, name: str, text: str, complaint: str
+) -> None:
+    add_patch(root, name, text)
+    found, wrong = breakages.collect(root)
+    assert not found
+    assert len(wrong) == 1 and complaint in wrong[0] and name in wrong[0]
+
+
+def test_a_patch_with_the_name_of_a_breakage_in_the_code_is_refused(root: Path) -> None:
+    (root / "relay/ask.c").write_text("if (CLAUSE(ERR_06, a))\n")
+    add_patch(root, "ERR-06.patch")
+    assert "also in relay/" in breakages.collect(root)[1][0]
+
+
+def test_clauses_and_breakages_are_selected_by_globs() -> None:
+    whole = Breakage("ERR-06-sum", ("ERR-06", "ERR-07"), ())
+    other = Breakage("DLG-04", ("DLG-04",), ())
+    assert breakages.selected([whole, other], []) == [whole, other]
+    assert breakages.selected([whole, other], ["err-06-*"]) == [whole]
+    (part,) = breakages.selected([whole, other], ["ERR-07"])
+    assert part.id == "ERR-06-sum" and part.clauses == ("ERR-07",)
+
+
+def test_every_clause_of_the_relay_is_demanded_unless_exempt() -> None:
+    catalogue = load_catalogue()
+    first, second, third, *others = [
+        name for name, clause in catalogue.items() if demand.ROLE in clause.roles
+    ]
+    found = [Breakage(first, (first,), ()), Breakage("X-1", tuple(others), ())]
+    exemptions = [demand.Exemption(third, "why"), demand.Exemption(first, "idle")]
+    missing, wrong = demand.unbroken(catalogue, found, exemptions)
+    assert missing == [second]
+    assert len(wrong) == 1 and first in wrong[0]
+
+
+def test_the_exemptions_of_this_repository_have_reasons_and_are_needed() -> None:
+    exemptions = demand.load_exemptions(ROOT / demand.EXEMPT)
+    found, wrong = breakages.collect(ROOT)
+    assert not wrong
+    assert demand.unbroken(load_catalogue(), found, exemptions)[1] == []
+
+
+# What a change has to do with
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example"]
+    subprocess.run(
+        ["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True
+    )
+
+
+def test_breakages_of_changed_files_and_changed_patches_are_chosen(root: Path) -> None:
+    (root / "relay/other.c").write_text("if (CLAUSE(ERR_01, a))\n")
+    add_patch(root, "ERR-06.patch")
+    git(root, "init", "-b", "main")
+    git(root, "add", ".")
+    git(root, "commit", "-m", "one")
+    found, _ = breakages.collect(root)
+
+    def chosen(reference: str | None = None) -> set[str]:
+        changed = scope.changed_files(root, reference)
+        return {breakage.id for breakage in scope.touched(found, changed)}
+
+    assert chosen() == set()
+    (root / "relay/ask.c").write_text(SOURCE + "\n")
+    assert chosen() == {"ERR-06"}  # uncommitted, and the patch is for it
+    git(root, "commit", "-am", "two")
+    assert chosen() == {"ERR-06"}  # on main, its last commit
+    git(root, "checkout", "-b", "branch")
+    assert chosen("HEAD") == set()
+    add_patch(root, "ERR-07.patch")
+    found, _ = breakages.collect(root)
+    assert chosen("HEAD") == {"ERR-07"}  # a new patch
+    (root / "relay/other.c").write_text("\nif (CLAUSE(ERR_01, a))\n")
+    git(root, "commit", "-am", "three")
+    assert chosen() >= {"ERR-01"}
+    with pytest.raises(scope.NoHistory):
+        scope.changed_files(root, "nonsense")
+
+
+def test_without_history_nothing_is_known_to_have_changed(tmp_path: Path) -> None:
+    with pytest.raises(scope.NoHistory):
+        scope.changed_files(tmp_path, None)
+
+
+# How it is broken
+
+
+def status(workshop: Workshop) -> int:
+    """Of the tiny relay: 0 if ask() is right."""
+    return subprocess.run([workshop.binary]).returncode
+
+
+def test_a_workshop_breaks_and_mends_its_copy(root: Path, tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path / "bench", root)
+    workshop.restore()
+    workshop.compile()
+    assert status(workshop) == 0
+    # Lines have moved since the patch was written.
+    (root / "relay/ask.c").write_text("/* one\n * two\n * three */\n" + SOURCE)
+    workshop.restore()
+    workshop.apply(add_patch(root, "ERR-06.patch"))
+    workshop.compile()
+    assert status(workshop) == 1
+    (root / "relay/unused.h").write_text("")
+    workshop.restore()
+    workshop.compile()
+    assert status(workshop) == 0
+    assert (workshop.source / "relay/unused.h").exists()
+    (root / "relay/unused.h").unlink()
+    workshop.restore()
+    assert not (workshop.source / "relay/unused.h").exists()
+    assert (root / "relay/ask.c").read_text().endswith(SOURCE)
+
+
+def test_a_patch_that_does_not_apply_or_compile_is_named(
+    root: Path, tmp_path: Path
+) -> None:
+    workshop = Workshop(tmp_path / "bench", root)
+    workshop.restore()
+    stale = add_patch(root, "ERR-06.patch", PATCH.replace("int sum", "long sum"))
+    stale.write_text(PATCH.replace("i < number", "i < amount"))
+    with pytest.raises(PatchError, match="ERR-06.patch does not apply"):
+        workshop.apply(stale)
+    workshop.restore()
+    workshop.apply(
+        add_patch(root, "ERR-07.patch", PATCH.replace("i <= number", "i <= amount"))
+    )
+    with pytest.raises(BuildError, match="amount"):
+        workshop.compile()
+
+
+def test_what_cannot_be_broken_is_an_error(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(command, "ROOT", root)
+    patch = add_patch(root, "ERR-06.patch", PATCH.replace("i < number", "i < amount"))
+    breakage = breakages.read_patch(patch)
+    findings = command.Benches(1).judge(breakage, Trace())
+    assert [f.verdict for f in findings] == [Verdict.ERROR, Verdict.ERROR]
+    assert {f.reason for f in findings} == {"does not apply"}
+
+
+# What counts as noticed
+
+BREAKAGE = Breakage("ERR-06", ("ERR-06",), ("relay/ask.c:1",))
+TRACE = Trace(tests={"ERR-06": ["test_it.py::test_that"]})
+
+
+def result(outcome: str, clause: str = "ERR-06", **more: Any) -> dict[str, Any]:
+    return {
+        "id": "suite/test_it.py::test_that",
+        "outcome": outcome,
+        "clauses": [clause],
+        **more,
+    }
+
+
+@pytest.fixture
+def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]]]:
+    """Makes each run of the suite have the next of these results; gives the runs' arguments."""
+
+    def pretend(*results: Results) -> list[tuple[Any, ...]]:
+        calls: list[tuple[Any, ...]] = []
+
+        def conform(*arguments: Any, **options: Any) -> Results:
+            calls.append(arguments)
+            return {"failure": None, **results[len(calls) - 1]}
+
+        monkeypatch.setattr(judging, "conform", conform)
+        monkeypatch.setattr(sample, "conform", conform)
+        return calls
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    "results, verdict",
+    [
+        ({"tests": [result("pass"), result("fail")]}, Verdict.FAIL),
+        ({"tests": [result("pass"), result("fail", "ERR-07")]}, Verdict.SURVIVED),
+        ({"tests": [result("pass"), result("error")]}, Verdict.ERROR),
+        ({"tests": [result("fail"), result("error")]}, Verdict.FAIL),
+        ({"tests": [result("unimplemented")]}, Verdict.SURVIVED),
+        ({"tests": [], "failure": "it does not start"}, Verdict.ERROR),
+    ],
+)
+def test_only_a_failure_of_a_test_of_the_clause_counts(
+    suite: Callable[..., list[Any]], results: Results, verdict: Verdict
+) -> None:
+    suite(results)
+    assert judging.judge(BREAKAGE, "ERR-06", Path("relay"), TRACE).verdict == verdict
+
+
+def test_a_clause_without_a_test_survives(suite: Callable[..., list[Any]]) -> None:
+    calls = suite()
+    finding = judging.judge(BREAKAGE, "ERR-07", Path("relay"), TRACE)
+    assert finding.verdict == Verdict.SURVIVED and not calls
+
+
+def test_a_late_lab_gets_a_second_chance(suite: Callable[..., list[Any]]) -> None:
+    suite({"tests": [result("error", late=True)]}, {"tests": [result("fail")]})
+    finding = judging.judge(BREAKAGE, "ERR-06", Path("relay"), TRACE)
+    assert finding.verdict == Verdict.FAIL
+
+
+def test_a_breakage_in_the_code_is_asked_for_and_a_patch_is_not(
+    suite: Callable[..., list[Any]],
+) -> None:
+    calls = suite({"tests": []}, {"tests": []})
+    judging.judge(BREAKAGE, "ERR-06", Path("relay"), TRACE)
+    patch = Breakage("ERR-06-x", ("ERR-06",), (), "Why.", Path("ERR-06-x.patch"))
+    judging.judge(patch, "ERR-06", Path("relay"), TRACE)
+    assert "--break" in calls[0] and "--break" not in calls[1]
+
+
+def test_a_run_ends_with_its_first_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    (root / "scripts").mkdir(parents=True)
+    script = root / "scripts/conform"
+    # It writes its journal, and would last for ever.
+    lines = [{"schema": 1}, result("pass"), result("fail")]
+    text = "".join(f"echo '{json.dumps(line)}'\n" for line in lines)
+    script.write_text(
+        f'#!/bin/sh\n{{ {text} }} >"$4/results.jsonl"\nexec sleep infinity\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(judging, "ROOT", root)
+    results = judging.conform(Path("relay"), (), until_failure=True)
+    assert results["failure"] is None
+    assert judging.tests_with(results, "fail") == ["test_it.py::test_that"]
+    results = judging.conform(Path("relay"), (), seconds_max=1.0)
+    assert results["failure"] == judging.DID_NOT_END
+
+
+# The table
+
+
+def test_the_table_follows_its_schema_and_escapes(tmp_path: Path) -> None:
+    findings = [
+        Finding(BREAKAGE, "ERR-06", Verdict.FAIL, "test_it.py::test_that", "", 1.0),
+        Finding(
+            Breakage("ERR-07-x", ("ERR-07",), (), "A <b>.", Path("ERR-07-x.patch")),
+            "ERR-07",
+            Verdict.SURVIVED,
+            reason="every test passed",
+        ),
+    ]
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    table.write(table.to_document(findings, now, 2.0, True), tmp_path)
+    document = json.loads((tmp_path / table.JSON).read_text())
+    schema = json.loads((ROOT / "conformance/schemas/mutants.schema.json").read_text())
+    Draft202012Validator(schema).validate(document)
+    assert document["counts"] == {"fail": 1, "error": 0, "survived": 1}
+    assert document["findings"][1]["place"] == "tests/mutants/ERR-07-x.patch"
+    page = (tmp_path / table.HTML).read_text()
+    assert "A &lt;b&gt;." in page and 'href="index.html#ERR-07"' in page
+    assert page.index("ERR-07-x") < page.index("test_that")
+
+
+# Random mutants
+
+
+def all_sites(root: Path) -> list[Site]:
+    return sites(root / "relay/ask.c", root, ["-std=gnu17"])
+
+
+def results_of(found: list[Site], operator: str) -> list[str]:
+    """Each site's first edit, as text before and after."""
+    octets = SOURCE.encode()
+    return [
+        f"{site.line} {octets[edit[0] : edit[1]].decode()} -> {edit[2]}"
+        for site in found
+        if site.operator == operator
+        for edit in site.edits[:1]
+    ]
+
+
+@pytest.mark.parametrize(
+    "operator, expected",
+    [
+        ("NEG", "8 sum > limit && number != 7 -> !(sum > limit && number != 7)"),
+        ("NEG", "6 i < number -> !(i < number)"),
+        ("ROR", "6 < -> <="),
+        ("LCR", "8 && -> ||"),
+        ("DROP", "8 sum > limit && number != 7 -> sum > limit"),
+        ("SDL", "7 sum += i -> "),
+        ("CASE", "11 case 1: -> "),
+        ("CONST", "12 3 -> (3 + 1)"),
+        ("REPLY", "9 550 -> 250"),
+        ("BRK", "13 break -> "),
+        ("RET", "17 sum -> 0"),
+        ("RET", "22 YES -> NO"),
+        ("ENUM", "22 YES -> NO"),
+    ],
+)
+def test_an_operator_finds_its_place(root: Path, operator: str, expected: str) -> None:
+    assert expected in results_of(all_sites(root), operator)
+
+
+def test_the_head_of_a_for_is_no_statement(root: Path) -> None:
+    assert not [r for r in results_of(all_sites(root), "SDL") if "i < number" in r]
+
+
+def test_what_a_macro_writes_is_left_alone_and_its_arguments_are_not(
+    root: Path,
+) -> None:
+    (root / "relay/ask.c").write_text(
+        "#define TWICE(x) ((x) * 2 < 9)\nint f(int n)\n{\n    return TWICE(n + 4);\n}\n"
+    )
+    found = all_sites(root)
+    assert {(site.line, site.operator) for site in found} == {(4, "CONST"), (4, "RET")}
+
+
+def test_slices_are_cut_off_by_one(root: Path) -> None:
+    text = "int bytes_first(int b, int n);\nint f(int b)\n{\n    return bytes_first(b, b);\n}\n"
+    (root / "relay/ask.c").write_text(text)
+    (off,) = [site for site in all_sites(root) if site.operator == "OFF"]
+    assert {edit[2] for edit in off.edits} == {"(b) + 1", "(b) - 1"}
+
+
+@pytest.fixture
+def maker(root: Path, tmp_path: Path) -> drawing.Maker:
+    return drawing.Maker(tmp_path / "maker", root)
+
+
+def names(drawn: list[Mutant]) -> list[str]:
+    return [f"{mutant.name} {mutant.what}" for mutant in drawn]
+
+
+def draw(
+    maker: drawing.Maker, seed: int, known: list[Equivalent] | None = None
+) -> list[Mutant]:
+    return list(maker.draw(maker.sites(["relay/ask.c"]), seed, known or []))
+
+
+def test_the_same_seed_draws_the_same_mutants_and_only_those_that_differ(
+    maker: drawing.Maker, root: Path, tmp_path: Path
+) -> None:
+    drawn = draw(maker, 1)
+    assert names(drawn) == names(draw(maker, 1)) != names(draw(maker, 2))
+    operators = [(m.site.operator, m.site.line) for m in drawn]
+    # Without its label, the code after default does the same as before, or nothing is there to break.
+    assert ("BRK", 15) not in operators
+    assert ("LCR", 8) in operators
+    for mutant in drawn[:3]:
+        path = sample.write_survivor(Outcome(mutant, Fate.SURVIVED), tmp_path / "out")
+        workshop = maker.workshop
+        workshop.restore()
+        workshop.apply(path)
+        changed = (workshop.source / mutant.site.file).read_text()
+        assert changed != (root / mutant.site.file).read_text()
+
+
+def test_a_known_equivalent_is_not_drawn_wherever_its_function_moves(
+    maker: drawing.Maker, root: Path
+) -> None:
+    (mutant,) = [m for m in draw(maker, 1) if m.site.operator == "LCR"]
+    entry = Equivalent(mutant.site.function, mutant.removed, mutant.added, "why")
+    assert mutant.name not in [m.name for m in draw(maker, 1, [entry])]
+    (root / "relay/ask.c").write_text("\n\n" + SOURCE)
+    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
+    moved, _ = drawing.make(1, site, 1, root)
+    assert drawing.equivalent(moved, [entry]) is entry
+    (root / "relay/ask.c").write_text(SOURCE.replace("number != 7", "number != 8"))
+    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
+    another, _ = drawing.make(1, site, 1, root)
+    assert drawing.equivalent(another, [entry]) is None
+
+
+def test_the_equivalents_of_this_repository_are_in_their_form() -> None:
+    for entry in drawing.load_equivalents(ROOT / drawing.EQUIVALENT):
+        assert entry.reason
+
+
+def test_an_equivalent_without_a_reason_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "equivalent.yaml"
+    path.write_text("- {function: f, line: a, becomes: b}\n")
+    with pytest.raises(ValueError, match="reason"):
+        drawing.load_equivalents(path)
+
+
+@pytest.fixture
+def mutant(root: Path) -> Mutant:
+    return drawing.make(1, all_sites(root)[0], 1, root)[0]
+
+
+PASS, FAIL, BROKEN = ({"tests": [result(how)]} for how in ("pass", "fail", "error"))
+
+
+@pytest.mark.parametrize(
+    "runs, fate",
+    [
+        # The tests near it; again alone.
+        ([FAIL, FAIL], Fate.KILLED),
+        # The tests near it; all; again alone.
+        ([PASS, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, FAIL], Fate.KILLED),
+        ([PASS, BROKEN, PASS], Fate.SURVIVED),
+        ([BROKEN, BROKEN, BROKEN], Fate.ERROR),
+        # What fails but once leaves the others to be asked; and those again alone.
+        ([PASS, FAIL, PASS, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, PASS, FAIL, FAIL], Fate.KILLED),
+        ([FAIL, PASS, FAIL, PASS], Fate.SURVIVED),
+        ([{"tests": [], "failure": "it does not start"}], Fate.KILLED),
+        ([{"tests": [], "failure": judging.DID_NOT_END}], Fate.HANGS),
+    ],
+)
+def test_a_mutant_is_killed_by_a_failure_that_comes_again(
+    suite: Callable[..., list[Any]], mutant: Mutant, runs: list[Results], fate: Fate
+) -> None:
+    calls = suite(*runs)
+    assert sample.try_out(mutant, Path("relay"), ["ERR-06"]).fate == fate
+    assert len(calls) == len(runs)
+
+
+@pytest.mark.parametrize("second, number", [(FAIL, 1), (BROKEN, 1), (PASS, 0)])
+def test_an_unbroken_relay_that_fails_is_asked_again(
+    suite: Callable[..., list[Any]], second: Results, number: int
+) -> None:
+    suite(FAIL, second)
+    assert len(judging.complaints(Path("relay"), ["ERR-06"])) == number
+
+
+def test_outcomes_come_in_the_order_of_the_draw(
+    maker: drawing.Maker,
+) -> None:
+    drawn = maker.draw(maker.sites(["relay/ask.c"]), 1, [])
+    seen = []
+
+    def judge(mutant: Mutant, binary: Path) -> Outcome:
+        seen.append(binary.exists())
+        return Outcome(mutant, Fate.KILLED)
+
+    numbers = [o.mutant.number for o in sample.run(maker, drawn, 4, 2, judge)]
+    assert numbers == sorted(numbers) and len(numbers) == 4
+    assert seen == [True] * 4
+
+
+def test_files_that_no_peer_notices_are_drawn_only_by_name(mutant: Mutant) -> None:
+    files = ["relay/mail/reply.c", "relay/tools/srs.c", "relay/base/log.c"]
+    assert at_random.wanted_files(files, []) == ["relay/mail/reply.c"]
+    assert at_random.wanted_files(files, ["relay/tools/*"]) == ["relay/tools/srs.c"]
+    assert mutant.seen and not drawing.is_seen("relay/tools/srs.c")
+
+
+def test_the_rate_is_of_what_a_peer_may_notice(mutant: Mutant) -> None:
+    outcomes = [Outcome(mutant, fate) for fate in Fate]
+    assert "25 %" in at_random.summary(outcomes)

@@ -1,0 +1,238 @@
+"""scripts/mutants --random: draws mutants, runs the suite against each, and writes what survived."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from conformance import tracing
+from conformance.expect import counted
+from conformance.settings import ROOT
+from tests.mutants import reach
+from tests.mutants.drawing import EQUIVALENT, Maker, Mutant, is_seen, load_equivalents
+from tests.mutants.judging import complaints
+from tests.mutants.nets import NAMES, Nets
+from tests.mutants.operators import Site
+from tests.mutants.sample import (
+    Fate,
+    Outcome,
+    clauses_by_file,
+    run,
+    try_out,
+    write_survivor,
+)
+from tests.mutants.workshop import BuildError
+
+NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
+
+
+def add_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--random", metavar="N", type=int, help="draw N mutants")
+    group.add_argument(
+        "--seed", metavar="S", type=int, default=1, help="that draws them (default: 1)"
+    )
+    group.add_argument(
+        "--after",
+        metavar="NUMBER",
+        type=int,
+        default=0,
+        help="continue a seed after the mutant of that number, with which the patches' names begin",
+    )
+    group.add_argument(
+        "--files",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="files to draw from, e.g. 'relay/auth/*'; may be repeated. The default is all of relay/ but "
+        "for what no peer can notice: the tools, the second opinions, what is only logged or explained. "
+        "What is drawn from those nevertheless is marked, and does not count in the rate",
+    )
+    group.add_argument(
+        "--survivors",
+        metavar="DIR",
+        type=Path,
+        default=ROOT / "reports" / "survivors",
+        help="write each mutant that was not killed as a patch, and all outcomes as JSON "
+        "(default: reports/survivors)",
+    )
+    group.add_argument(
+        "--coverage",
+        action="store_true",
+        help="first find out which lines the suite executes: minutes, once for each state of relay and "
+        "suite; a mutant on another line has survived without a run",
+    )
+    group.add_argument(
+        "--with",
+        metavar="NET,...",
+        dest="nets",
+        type=net_names,
+        default=(),
+        help="what else may notice a mutant that the suite does not: unit, vectors. The rate of the suite "
+        "stays its own",
+    )
+    group.add_argument(
+        "-j",
+        metavar="N",
+        type=int,
+        default=2,
+        dest="jobs",
+        help="mutants that the suite runs against at once (default: %(default)s)",
+    )
+
+
+def net_names(text: str) -> tuple[str, ...]:
+    """Of a comma-separated list."""
+    found = tuple(name.strip() for name in text.split(","))
+    for name in found:
+        if name not in NAMES:
+            raise argparse.ArgumentTypeError(f"'{name}' is not {' or '.join(NAMES)}")
+    return found
+
+
+def complain(text: str) -> None:
+    print(f"mutants: {text}", file=sys.stderr, flush=True)
+
+
+def wanted_files(files: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Those that match; without globs, those that a peer may notice."""
+    if not globs:
+        return [file for file in files if is_seen(file)]
+    return [
+        file for file in files if any(fnmatch.fnmatchcase(file, glob) for glob in globs)
+    ]
+
+
+def line(outcome: Outcome) -> str:
+    """An outcome for the terminal."""
+    mutant = outcome.mutant
+    unseen = "" if mutant.seen else " (no peer notices this file)"
+    net = f" (noticed by: {outcome.net})" if outcome.net else ""
+    never = " (never executed)" if outcome.reached is False else ""
+    return (
+        f"{mutant.number:05} {mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}{net}  "
+        f"{outcome.by}  {outcome.seconds:.1f} s"
+    )
+
+
+def to_row(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON."""
+    mutant = outcome.mutant
+    return {
+        "number": mutant.number,
+        "operator": mutant.site.operator,
+        "place": mutant.place,
+        "function": mutant.site.function,
+        "what": mutant.what,
+        "fate": str(outcome.fate),
+        "by": outcome.by,
+        "seconds": round(outcome.seconds, 1),
+        "seen": mutant.seen,
+        "reached": outcome.reached,
+        "net": outcome.net,
+    }
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """The rate is of mutants in files that a peer can notice."""
+    number = Counter(outcome.fate for outcome in outcomes)
+    fates = ", ".join(f"{number[fate]} {fate}" for fate in Fate)
+    counting = [outcome for outcome in outcomes if outcome.mutant.seen]
+    killed = sum(outcome.fate == Fate.KILLED for outcome in counting)
+    rate = f"{100 * killed / len(counting):.0f} %" if counting else "none"
+    said = f"{counted(len(outcomes), 'mutant')}: {fates}; killed of what a peer may notice: {rate}"
+    netted = killed + sum(bool(outcome.net) for outcome in counting)
+    if netted > killed:
+        said += f", with the other tests {100 * netted / len(counting):.0f} %"
+    return said
+
+
+def break_at_random(options: argparse.Namespace, build: Path) -> int:
+    """The command; `build` is the directory for everything that it builds."""
+    try:
+        known = load_equivalents(ROOT / EQUIVALENT)
+        maker = Maker(build / "random", ROOT)
+    except (BuildError, ValueError) as error:
+        complain(str(error))
+        return NO_RESULT
+    files = wanted_files(maker.files, options.files)
+    if not files:
+        complain(f"no file of the relay is called {' or '.join(options.files)}")
+        return NO_RESULT
+    if not _is_sound(maker, build / "random" / "sound"):
+        return NO_RESULT
+    executed = reach.executed_lines(build / "reach") if options.coverage else None
+    nets = Nets(build / "nets", maker.workshop.root, options.nets)
+    try:
+        missed = nets.catch(None) if options.nets else ""
+    except BuildError as error:
+        missed = f"with the tests' programs, {error}"
+    if missed:
+        complain(f"the unbroken relay does not pass: {missed}")
+        return NO_RESULT
+    places = maker.sites(files)
+    print(
+        f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
+    )
+    outcomes = _outcomes(options, maker, places, executed, nets)
+    print(f"{summary(outcomes)}; {len(known)} others are known to be equivalent")
+    survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
+    return NOT_NOTICED if survived else NOTICED
+
+
+def _is_sound(maker: Maker, stamp: Path) -> bool:
+    """Whether the relay passes while it is not broken. Not asked again for the same relay and suite."""
+    digest = reach.digest()
+    if stamp.exists() and stamp.read_text("ascii") == digest:
+        return True
+    print("the unbroken relay ...", flush=True)
+    unsound = complaints(maker.workshop.binary, ())
+    for text in unsound:
+        complain(f"the unbroken relay: {text}")
+    if not unsound:
+        stamp.write_text(digest, encoding="ascii")
+    return not unsound
+
+
+def _outcomes(
+    options: argparse.Namespace,
+    maker: Maker,
+    places: Sequence[Site],
+    executed: reach.Lines | None,
+    nets: Nets,
+) -> list[Outcome]:
+    """Of all mutants, which are printed and written as they come."""
+    near = clauses_by_file(tracing.collect(ROOT))
+    known = load_equivalents(ROOT / EQUIVALENT)
+
+    def judge(mutant: Mutant, binary: Path) -> Outcome:
+        reached = reach.reached(executed, mutant.site.file, mutant.site.line)
+        if reached is False:
+            outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
+        else:
+            outcome = try_out(mutant, binary, near.get(mutant.site.file, ()))
+            outcome = replace(outcome, reached=reached)
+        if outcome.fate == Fate.SURVIVED and options.nets:
+            outcome = replace(outcome, net=nets.catch(mutant))
+        return outcome
+
+    outcomes: list[Outcome] = []
+    drawn = maker.draw(places, options.seed, known, options.after)
+    for outcome in run(maker, drawn, options.random, options.jobs, judge):
+        outcomes.append(outcome)
+        print(f"{len(outcomes):4} {line(outcome)}", flush=True)
+        if outcome.fate != Fate.KILLED:
+            write_survivor(outcome, options.survivors)
+        options.survivors.mkdir(parents=True, exist_ok=True)
+        rows = json.dumps([to_row(outcome) for outcome in outcomes], indent=1)
+        (
+            options.survivors / f"outcomes-{options.seed}-{options.after}.json"
+        ).write_text(rows + "\n", encoding="utf-8")
+    return outcomes
