@@ -25,7 +25,7 @@ from conformance.suite.acts import (
     reverse_path,
     unquoted,
 )
-from conformance.suite.dialogue import LITERAL, client_in, expect_refused
+from conformance.suite.dialogue import LITERAL, answer, client_in, expect_refused
 from conformance.suite.spf import recorded
 
 # EHLO and HELO
@@ -336,3 +336,33 @@ def test_a_reply_repeats_no_octets_outside_ascii(world: World, domain: str) -> N
         client.command(b"RCPT TO:<\xff@" + world.zone.encode("ascii") + b">")
         client.rset()
         client.mail(f"a@{domain}")
+
+
+@clause("DLG-53")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "EHLO \u00f1",
+        "HELO \u00f1",
+        "NOOP \u00f1",
+        "VRFY \u00f1",
+        "FROB\u00f1",
+        "\u00f1",
+    ],
+)
+def test_the_reply_to_no_command_repeats_its_octets_outside_ascii(
+    world: World, command: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        client.line(command)
+        answer(client)  # read strictly; to hang up is no such reply
+
+
+@clause("DLG-53")
+@pytest.mark.parametrize("parameter", ["FROB=\u00f1", "\u00f1", "SIZE=\u00f1"])
+def test_the_reply_to_no_parameter_repeats_its_octets_outside_ascii(
+    world: World, parameter: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        client.line(f"MAIL FROM:<{world.sender.address}> {parameter}")
+        answer(client)

@@ -2,6 +2,7 @@
  * suffixes. See config_files.h. */
 #include "config_files.h"
 
+#include "clause.h"
 #include "config_access.h"
 #include "fiber.h"
 #include "file.h"
@@ -87,8 +88,8 @@ static SSL_CTX *new_context(struct config_draft *draft, const SSL_METHOD *method
         report_openssl(draft, config_key("tls"), "TLS could not be set up");
         return NULL;
     }
-    /* RFC 8996 4, 5. Clauses: TLS-07, TLS-08, TLS-16, TLS-17 */
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    /* RFC 8996 4, 5. Clauses: TLS-07, TLS-16, TLS-17 */
+    SSL_CTX_set_min_proto_version(context, BREAK(TLS_08, TLS1_2_VERSION, TLS1_3_VERSION));
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     return context;

@@ -206,14 +206,14 @@ static void read_envelope_path(struct path_reader *reader, enum path_role role)
 }
 
 /* The first error, or what is wrong with a mailbox that the grammar allows. The length of the path
- * counts its angle brackets, and its domain as it goes on the wire. Clauses: LIM-05, LIM-07 */
+ * counts its angle brackets, and its domain as it goes on the wire. Clause: LIM-07 */
 static enum address_error path_error(const struct path_reader *reader)
 {
     if (reader->error != ADDRESS_OK || reader->address->kind != ADDRESS_MAILBOX)
         return reader->error;
-    if (reader->has_unicode)
+    if (reader->has_unicode && unless_broken(EAI_01))
         return ADDRESS_NON_ASCII_LOCAL;
-    if (reader->local_written > ADDRESS_LOCAL_MAX ||
+    if ((reader->local_written > BREAK(LIM_05, ADDRESS_LOCAL_MAX, 63) && unless_broken(LIM_06)) ||
         reader->local_written + reader->address->domain.n + 3 > ADDRESS_PATH_MAX)
         return ADDRESS_TOO_LONG;
     return ADDRESS_OK;

@@ -160,7 +160,8 @@ static enum command_error take_size(struct mail_arguments *mail, struct bytes va
 {
     enum { SIZE_DIGITS_MAX = 20 }; /* RFC 1870 3 */
     uint64_t size = UINT64_MAX;
-    if (mail->size_stated || value.n > SIZE_DIGITS_MAX || CLAUSE(LIM_20, !bytes_is_digits(value)))
+    if (mail->size_stated || value.n > BREAK(LIM_37, SIZE_DIGITS_MAX, 19) ||
+        CLAUSE(LIM_20, !bytes_is_digits(value)))
         return COMMAND_BAD_PARAMETER;
     bytes_to_number(value, UINT64_MAX, &size);
     mail->size_stated = true;
@@ -177,7 +178,7 @@ static enum command_error take_body_type(struct mail_arguments *mail, struct byt
     else if (CLAUSE(DLG_25, bytes_equal_nocase(value, BYTES("8BITMIME"))))
         mail->body = BODY_8BITMIME;
     else
-        return COMMAND_BAD_PARAMETER;
+        return BREAK(DLG_49, COMMAND_BAD_PARAMETER, COMMAND_OK);
     return COMMAND_OK;
 }
 

@@ -28,14 +28,14 @@ static bool is_stored(const struct content_reader *reader)
 }
 
 /* A message of exactly the limit is within it. A line may have any length (RFC 5321 4.5.3.1: no
- * limit where possible). Clauses: LIM-03, LIM-04, LIM-12 */
+ * limit where possible). Clauses: LIM-03, LIM-04 */
 static void store_octets(struct content_reader *reader, struct bytes octets)
 {
     if (reader->size == 0 && octets.n > 0)
         reader->continues_field = octets.p[0] == ' ' || octets.p[0] == '\t';
     reader->size += octets.n;
     reader->line += octets.n;
-    if (reader->size > reader->limits.size)
+    if (reader->size > BREAK(LIM_12, reader->limits.size, reader->limits.size - 1))
         reader->too_big = true;
     if (reader->in_header && reader->size > reader->limits.header)
         reader->header_too_big = true;

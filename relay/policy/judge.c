@@ -86,14 +86,14 @@ bool judge_recipients_exhausted(const struct policy *policy, const struct judge_
 
 /* Neither the sender nor the client's network gives a right to relay: only the recipient's domain
  * counts, and that of a destination is not served for being one.
- * Clauses: LIM-08, SEND-04, SEND-08, SEND-10, SEND-11 */
+ * Clauses: SEND-04, SEND-08, SEND-10, SEND-11 */
 struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
                                const struct judge_recipients *earlier,
                                const struct address *recipient, struct route *route)
 {
     const struct policy *policy = judge->policy;
     if (judge_recipients_exhausted(policy, earlier) ||
-        CLAUSE(LIM_09, earlier->accepted >= policy->limits.recipients))
+        CLAUSE(LIM_09, earlier->accepted >= BREAK(LIM_08, policy->limits.recipients, 99)))
         return REFUSE(TOO_MANY_RECIPIENTS, "LIM-09");
     enum route_status status = route_find(&policy->routing, recipient, route);
     bool is_postmaster = status == ROUTE_FOUND && CLAUSE(SPAM_07, route->postmaster);
@@ -152,13 +152,12 @@ static struct refusal judge_content(struct arena *arena, const struct policy_lim
     return ACCEPT;
 }
 
-/* RFC 5321 6.3: a message that has passed so many hosts is in a loop; one fewer is not.
- * Clause: LIM-14 */
+/* RFC 5321 6.3: a message that has passed so many hosts is in a loop; one fewer is not. */
 static struct refusal judge_hops(struct arena *arena, const struct policy_limits *limits,
                                  const struct message *message)
 {
     size_t hops = message_count(message, BYTES("Received"));
-    if (CLAUSE(LIM_13, hops >= limits->received_fields))
+    if (CLAUSE(LIM_13, hops >= BREAK(LIM_14, limits->received_fields, 98)))
         return REFUSE_WITH(LOOP, "LIM-13", number_text(arena, hops));
     return ACCEPT;
 }

@@ -174,11 +174,12 @@ static bool offers_tls(const struct session *session)
 
 static struct bytes limit_text(const struct session *session)
 {
-    return arena_printf(session->line, "%zu", session->setting.config->policy.limits.message_size);
+    size_t limit = session->setting.config->policy.limits.message_size;
+    return arena_printf(session->line, "%zu", BREAK(LIM_21, limit, limit + 1));
 }
 
 /* The whole of what is advertised; the head of this file says what is not, and why.
- * Clauses: DLG-02, DLG-04, EAI-05, ERR-17, LIM-21, NDR-06, SEND-01 */
+ * Clauses: EAI-05, ERR-17, NDR-06, SEND-01 */
 static void do_ehlo(struct session *session, const struct command *command)
 {
     const struct config *config = session->setting.config;
@@ -186,15 +187,16 @@ static void do_ehlo(struct session *session, const struct command *command)
     size_t count = 0;
     if (!accept_hello(session, command, true))
         return;
-    lines[count++] = config->hostname;
-    lines[count++] = BYTES("PIPELINING");
+    lines[count++] = BREAK(DLG_38_ehlo, config->hostname, BYTES("localhost"));
+    lines[count++] = BREAK(DLG_04_pipelining, BYTES("PIPELINING"), BYTES("XPIPELINING"));
     lines[count++] = arena_printf(session->line, "SIZE %.*s", BYTES_ARG(limit_text(session)));
-    lines[count++] = BYTES("8BITMIME");
+    lines[count++] = BREAK(DLG_04_8bitmime, BYTES("8BITMIME"), BYTES("X8BITMIME"));
     if (CLAUSE(TLS_01, offers_tls(session)))
         lines[count++] = BYTES("STARTTLS");
     lines[count++] = BYTES("HELP");
-    say_answer(session,
-               &(struct answer){.reply = {.code = 250, .lines = lines, .line_count = count}});
+    say_answer(session, &(struct answer){.reply = {.code = BREAK(DLG_02, 250, 220),
+                                                   .lines = lines,
+                                                   .line_count = count}});
 }
 
 /* What the grammar found wrong with MAIL or RCPT. A local part outside ASCII does not count as a
@@ -276,9 +278,9 @@ static void say_farewell(struct session *session, enum stream_status status)
     session->closing = true;
     if (status == STREAM_ERROR)
         keep_client_error(session);
-    if (status == STREAM_TIMEOUT)
+    if (status == STREAM_TIMEOUT && unless_broken(DLG_33))
         say_refusal(session, REFUSE(CLIENT_TIMEOUT, "DLG-33"));
-    else if (status == STREAM_CANCELLED)
+    else if (status == STREAM_CANCELLED && unless_broken(DLG_35))
         say_refusal(session, REFUSE(SHUTTING_DOWN, "DLG-35"));
     else if (status == STREAM_TOO_LONG)
         say_refusal(session, REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", limit_text(session)));
@@ -324,29 +326,29 @@ static void do_data(struct session *session, const struct command *command)
         say_farewell(session, status);
 }
 
-/* In any state, even before EHLO. Clauses: DLG-09, DLG-31 */
+/* In any state, even before EHLO. Clause: DLG-31 */
 static void do_rset(struct session *session, const struct command *command)
 {
     (void)command;
     if (unless_broken(INV_10))
         transaction_end(session->transaction);
-    say(session, 250, BYTES("2.0.0 Reset OK"));
+    say(session, BREAK(DLG_09, 250, 500), BYTES("2.0.0 Reset OK"));
 }
 
 static void do_noop(struct session *session, const struct command *command)
 {
     (void)command;
-    say(session, 250, BYTES("2.0.0 OK"));
+    say(session, BREAK(DLG_07, 250, 502), BYTES("2.0.0 OK"));
 }
 
-/* Clauses: DLG-08, INV-11 */
+/* Clause: INV-11 */
 static void do_quit(struct session *session, const struct command *command)
 {
     (void)command;
     transaction_close(session->transaction);
-    say(session, 221, BYTES("2.0.0 Bye"));
+    say(session, BREAK(DLG_08, 221, 250), BYTES("2.0.0 Bye"));
     session->quit = true;
-    session->closing = true;
+    session->closing = unless_broken(DLG_08_close);
 }
 
 static void do_help(struct session *session, const struct command *command)
@@ -361,7 +363,7 @@ static void do_help(struct session *session, const struct command *command)
 static void do_vrfy(struct session *session, const struct command *command)
 {
     (void)command;
-    say(session, 252,
+    say(session, BREAK(DLG_10, 252, 502),
         BYTES("2.5.2 Cannot VRFY user, but will accept message and attempt delivery"));
 }
 
@@ -467,14 +469,14 @@ static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 
 /* Reads a command line of up to 512 octets, in however many packets it comes, without its end. Only
  * CRLF ends it (RFC 5321 2.3.8): what follows a bare LF belongs to the same line, which is not a
- * command then; only its last part is returned. Clauses: DLG-30, LIM-01, SMUG-14 */
+ * command then; only its last part is returned. Clauses: DLG-30, SMUG-14 */
 static enum stream_status read_command_line(struct session *session, double deadline,
                                             struct bytes *line, bool *bare_lf)
 {
     *bare_lf = false;
     for (;;) {
         enum stream_status status =
-            stream_read_line(session->stream, COMMAND_LINE_MAX, deadline, line);
+            stream_read_line(session->stream, BREAK(LIM_01, COMMAND_LINE_MAX, 511), deadline, line);
         if (status != STREAM_OK)
             return status;
         if (bytes_ends_with_nocase(*line, BYTES("\r\n"))) {
@@ -534,7 +536,7 @@ static void log_session(const struct session *session)
 }
 
 /* The banner, or the refusal in its place: a client that talks before it is not a mail client
- * (RFC 5321 4.3.1). Clause: DLG-01 */
+ * (RFC 5321 4.3.1). */
 static void say_banner(struct session *session, struct refusal refusal)
 {
     if (refusal.kind == REFUSAL_NONE && stream_input_waiting(session->stream) &&
@@ -545,7 +547,7 @@ static void say_banner(struct session *session, struct refusal refusal)
         session->closing = true;
         return;
     }
-    struct bytes host = session->setting.config->hostname;
+    struct bytes host = BREAK(DLG_38, session->setting.config->hostname, BYTES("localhost"));
     say(session, 220, arena_printf(session->line, "%.*s ESMTP fairlead", BYTES_ARG(host)));
 }
 
