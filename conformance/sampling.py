@@ -5,6 +5,7 @@ got wrong.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -14,6 +15,8 @@ from conformance.samples.choices import Choices, minimised, numbered
 
 # Rules got wrong, after which a test has said enough.
 BROKEN_MAX = 8
+# For which a test may make samples simpler; each may have to wait for a subject that does not answer.
+MINIMISING_S = 20.0
 
 
 class Sample(Protocol):
@@ -59,6 +62,7 @@ class Sampling:
     def check(self, draw: Callable[[Choices], S], trial: Callable[[S], None]) -> None:
         """Fails if `trial`, which fails as a test does, fails for any of them."""
         broken: dict[str, Broken] = {}
+        left = MINIMISING_S
         for number in range(self.count):
             choices = numbered(self.seed, self.name, number)
             sample = draw(choices)
@@ -67,19 +71,18 @@ class Sampling:
             failure = self._failure(trial, sample)
             if failure is None:
                 continue
+            began = time.monotonic()
+            found = Broken(number, sample.shown, sample.rule, failure)
             broken[sample.rule] = self._simplest(
-                draw,
-                trial,
-                choices.taken,
-                Broken(number, sample.shown, sample.rule, failure),
+                draw, trial, choices.taken, found, began + left
             )
+            left -= time.monotonic() - began
             if len(broken) == BROKEN_MAX:
                 break
         if broken:
-            found = list(broken.values())
             raise ConformanceFailure(
-                _listed([one.expected(self.seed) for one in found]),
-                _listed([one.failure.actual for one in found]),
+                _listed([one.expected(self.seed) for one in broken.values()]),
+                _listed([one.failure.actual for one in broken.values()]),
             )
 
     def _failure(
@@ -98,14 +101,16 @@ class Sampling:
         trial: Callable[[S], None],
         numbers: list[int],
         found: Broken,
+        deadline: float,
     ) -> Broken:
-        """The simplest sample of that rule that fails."""
+        """The simplest sample of that rule that fails, as far as it is found in time."""
         tried: set[str] = {found.shown}
 
         def fails(candidate: list[int]) -> bool:
             nonlocal found
             sample = draw(Choices(candidate))
-            if sample.rule != found.rule or sample.shown in tried:
+            late = time.monotonic() > deadline
+            if late or sample.rule != found.rule or sample.shown in tried:
                 return False
             tried.add(sample.shown)
             failure = self._failure(trial, sample)

@@ -79,7 +79,11 @@ class _Session:
     def commands(self, choices: Choices, rule: str, cuts: bool = False) -> Commands:
         lines = tuple(in_any_case(choices, line) for line in self.lines)
         size = sum(len(line) + 2 for line in lines)
-        pieces = choices.several(lambda: choices.below(size), 0, 6) if cuts else []
+        pieces = (
+            choices.several(lambda: choices.below(size), 0, 6)
+            if cuts and choices.rarely(3)
+            else []
+        )
         return Commands(rule, lines, tuple(self.codes), tuple(sorted(set(pieces))))
 
 

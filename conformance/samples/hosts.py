@@ -31,21 +31,26 @@ def _preference(choices: Choices) -> int:
     return choices.one_of((10, 0, 1, 9, 11, 100, 255, 256, 32768, PREFERENCE_MAX))
 
 
+def right(records: tuple[tuple[int, str], ...]) -> frozenset[str]:
+    """The live hosts of the lowest preference that has any."""
+    live = [(preference, name) for preference, name in records if name in LIVE]
+    lowest = min(live)[0]
+    return frozenset(name for preference, name in live if preference == lowest)
+
+
 def answer(choices: Choices) -> Hosts:
-    """Each host at most once, in any order. The mail goes to a live host of the lowest preference that
-    has any."""
+    """Each host at most once, in any order."""
     names = [choices.one_of(LIVE)]
     for name in (*LIVE, *DEAD):
         if name not in names and choices.below(2):
             names.insert(choices.below(len(names) + 1), name)
     records = tuple((_preference(choices), name) for name in names)
-    live = [(preference, name) for preference, name in records if name in LIVE]
-    lowest = min(live)[0]
-    right = frozenset(name for preference, name in live if preference == lowest)
+    best = right(records)
+    lowest = min(p for p, name in records if name in best)
     dead_first = any(n in DEAD and p <= lowest for p, n in records)
     rule = (
         "the next host, where one cannot be reached (RFC 5321 5.1)"
         if dead_first
         else "the lowest preference first (RFC 5321 5.1)"
     )
-    return Hosts(rule, records, right)
+    return Hosts(rule, records, best)

@@ -40,6 +40,8 @@ class Content:
 
 
 def _cuts(choices: Choices, length: int) -> tuple[int, ...]:
+    if not choices.rarely(3):
+        return ()
     return tuple(sorted(set(choices.several(lambda: choices.below(length + 3), 0, 6))))
 
 
