@@ -124,7 +124,7 @@ class Sampling:
 
 
 def _listed(texts: list[str]) -> str:
-    """A text for each rule, numbered if there are several."""
-    if len(texts) == 1:
+    """A text for each rule, numbered if there are several different ones."""
+    if len(set(texts)) == 1:
         return texts[0]
     return "\n".join(f"({number}) {text}" for number, text in enumerate(texts, 1))
