@@ -534,6 +534,8 @@ def test_a_reply_of_any_differing_codes_becomes_451_450(
 def test_mail_goes_to_the_first_host_that_takes_it_of_any_mx_records(
     world: World, sampling: Sampling
 ) -> None:
+    # One with a queue may keep a session with a host that earlier records named.
+    world.require("in-session")
     arrived: queue.Queue[str] = queue.Queue()
 
     def note(name: str, message: Message) -> None:
