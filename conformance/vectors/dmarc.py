@@ -31,6 +31,36 @@ RECORDED: dict[str, tuple[str | None, ...]] = {
     # By an error of DNS a message neither passes nor fails (RFC 9989 5.3.6).
     "temperror": ("temperror", "permerror", "none", None),
 }
+# What RFC 9989 decides otherwise than RFC 7489, which it obsoletes: the tree walk and psd instead of a public
+# suffix list, np, t, no pct, and p= that may be missing.
+OF_RFC_9989 = frozenset(
+    f"rfc9989:{name}"
+    for name in (
+        "a-name-below-the-suffix-that-does-not-exist-is-under-np",
+        "a-registrant-is-not-aligned-with-the-suffix",
+        "a-subdomain-policy-under-test-is-lowered-too",
+        "a-subdomain-that-does-not-exist-is-under-np",
+        "a-top-level-domain-with-psd-y-makes-its-children-organizations",
+        "after-several-records-the-walk-goes-on",
+        "an-invalid-np-spoils-the-record",
+        "another-registrant-of-the-suffix-is-not-aligned",
+        "children-of-such-a-top-level-domain-are-not-aligned-with-each-other",
+        "it-is-not-aligned-with-the-parent",
+        "no-p-and-no-other-tag-is-p-none",
+        "no-p-is-p-none",
+        "no-p-leaves-sp-in-force",
+        "nothing-below-a-name-that-does-not-exist-exists",
+        "np-applies-without-sp",
+        "pct-is-unknown-and-ignored",
+        "quarantine-under-test-is-none",
+        "reject-under-test-is-quarantine",
+        "the-parent-is-not-aligned-with-it",
+        "the-suffix-is-not-aligned-with-a-registrant",
+        "what-needs-a-walk-that-fails-is-open",
+        "where-existence-cannot-be-told-nothing-is-decided",
+        "without-psd-y-a-top-level-domain-is-taken-for-the-organization",
+    )
+)
 
 
 class DmarcForm:
@@ -81,6 +111,8 @@ class DmarcForm:
         return controls
 
     def submission(self, case: Case, world: World) -> Submission:
+        if case.id in OF_RFC_9989:
+            world.require("dmarc-rfc9989")
         message = from_domain(world, case.test["from"])
         for result, domain in map(_split, case.test.get("dkim", [])):
             message = sign(message, domain, selector=SELECTOR)
