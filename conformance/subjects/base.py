@@ -50,6 +50,7 @@ CAPABILITIES = {
     "dkim-verify": "verifies DKIM signatures and records the results",
     "dkim-sign": "signs what it forwards",
     "dmarc": "enforces DMARC",
+    "dmarc-rfc9989": "evaluates DMARC by RFC 9989 where RFC 7489 says otherwise",
     "dmarc-options": "can be run with either edition of DMARC, and with quarantine as a refusal",
     "arc-seal": "validates and extends the Authenticated Received Chain",
     "authres": "writes Authentication-Results and removes forged ones",

@@ -27,6 +27,7 @@ UNKNOWN = {
     "timeouts",
     "session-limits",
     "memory-budget",
+    "dmarc-rfc9989",
     "dmarc-options",
     PAGE_ADDRESSES,
 }

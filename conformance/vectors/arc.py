@@ -10,6 +10,7 @@ from conformance.vectors.load import Case, message_octets
 from conformance.vectors.messages import (
     AS_WRITTEN,
     INSTANCE_FIRST,
+    NO_METHOD,
     UNDEFINED,
     MessageForm,
     forwarded,
@@ -28,6 +29,10 @@ class ArcForm(MessageForm):
         "message-signature:an-ams-with-its-instance-at-the-end-passes": INSTANCE_FIRST,
         "message-signature:an-ams-with-b-in-front-passes": INSTANCE_FIRST,
         "seal:a-seal-with-its-instance-at-the-end-passes": INSTANCE_FIRST,
+        "message-signature:an-ams-with-an-unknown-query-method-fails": NO_METHOD,
+        "seal:a-seal-with-a-canonicalisation-that-does-not-count-passes": (
+            "c= is none of a seal's tags, and what becomes of one that is there is not said"
+        ),
         "canonicalisation:an-ams-that-is-relaxed-without-saying-so-passes": (
             "a leniency towards sealers that no RFC asks for"
         ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from conformance import expect
 from conformance.suite.verifiers import text_record
 from conformance.vectors.arc import new_seals
@@ -21,6 +23,9 @@ class SealForm(MessageForm):
         "chains:a-body-changed-since-the-results-said-pass": OWN_RESULTS,
         "chains:results-that-say-pass-of-what-is-no-chain": OWN_RESULTS,
         "chains:results-that-say-fail": OWN_RESULTS,
+        "chains:a-field-without-instance": (
+            "a field that belongs to no set may be no chain (RFC 8617 5.2)"
+        ),
     }
 
     def off_wire(self, case: Case) -> str | None:
@@ -35,6 +40,8 @@ class SealForm(MessageForm):
             expect(len(seals), 0, "the number of new ARC sets")
             return
         wanted = case.test["seal"]
+        if wanted["cv"] == "fail" and not seals:
+            pytest.skip("the subject seals no chain that has failed, as it may (5.1.4)")
         expect(len(seals), 1, "the number of new ARC sets")
         expect(seals[0].get("i"), wanted["i"], "i= of the new ARC-Seal")
         expect(seals[0].get("cv", "").lower(), wanted["cv"], "cv= of the new ARC-Seal")

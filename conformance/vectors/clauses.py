@@ -123,10 +123,41 @@ _VOIDS = (
     "void-lookups-behind-the-match-are-not-made",
     "a-void-ptr-lookup-counts",
 )
+# What needs Ed25519 in a chain, which RFC 8617 does not speak of.
+_ED25519 = (
+    "keys:another-algorithm-for-the-seal-passes",
+    "links:a-footer-between-two-sealers-passes-from-the-second-on",
+    "links:sealers-with-keys-of-their-own-pass",
+    "links:footers-after-both-sealers-pass-from-the-third-on",
+    "long:50-sets-pass",
+)
+# Of a tag that is not valid RFC 9989 4.10.1 says a MUST only where there is an address for reports.
+_NO_REPORTS = (
+    "an-invalid-p-and-no-address-for-reports-is-no-dmarc",
+    "an-address-without-a-scheme-is-no-reporting-uri",
+    "an-invalid-sp-spoils-the-record",
+    "an-invalid-np-spoils-the-record",
+)
+_REPORTS = (
+    "an-invalid-p-and-an-address-for-reports-is-p-none",
+    "an-invalid-sp-and-an-address-for-reports-is-p-none",
+)
+# Where 4.7 and 4.10.1 disagree.
+_NO_POLICY = (
+    "no-p-is-p-none",
+    "no-p-leaves-sp-in-force",
+    "no-p-and-no-other-tag-is-p-none",
+)
 CASES: dict[str, dict[str, str]] = {
     "spf": {
         **{f"limits:{name}": "RFC7208-08" for name in _VOIDS},
         "modifiers:exp-is-no-void-lookup": "RFC7208-08",
+    },
+    "arc": dict.fromkeys(_ED25519, "RFC8463-02"),
+    "dmarc": {
+        **{f"rfc9989:{name}": "RFC9989-11" for name in _REPORTS},
+        **{f"rfc9989:{name}": "RFC9989-12" for name in _NO_REPORTS},
+        **{f"rfc9989:{name}": "RFC9989-13" for name in _NO_POLICY},
     },
 }
 

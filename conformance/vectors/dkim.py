@@ -11,6 +11,7 @@ from conformance.suite.verifiers import raw_fields, sign, tags
 from conformance.vectors.load import Case, message_octets
 from conformance.vectors.messages import (
     AS_WRITTEN,
+    NO_METHOD,
     UNDEFINED,
     MessageForm,
     forwarded,
@@ -28,6 +29,8 @@ INVALID: dict[str, tuple[str, ...]] = {
 PARTIAL = ("pass", "policy", "neutral")
 # Words of MTAs that are not registered, for those that are.
 SPELLINGS = {"tmperror": "temperror", "tempfail": "temperror", "permfail": "permerror"}
+# RFC 2045 6.7 (1) forbids it, and lets decoders take it.
+LOWER_HEX = "a robust decoder takes lower case for upper case"
 # A part of a signature's octets, by which a result names it, has so many at least (RFC 6008 2).
 B_MIN = 8
 
@@ -45,6 +48,9 @@ class DkimForm(MessageForm):
         "keys:the-key-record-testing": "what is recorded of a valid signature with t=y is open",
         "several:signatures-past-the-eighth-are-policy": "how many are verified is open",
         "tags:a-signature-that-has-expired-is-permerror": "x= may be ignored (RFC 6376 3.5)",
+        "tags:an-identity-quoted-in-lower-case-is-neutral": LOWER_HEX,
+        "tags:an-unknown-query-method-is-neutral": NO_METHOD,
+        "tags:a-query-method-without-its-option-is-neutral": NO_METHOD,
     }
 
     def controls(self, world: World) -> dict[str, Submission]:

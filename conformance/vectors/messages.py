@@ -20,6 +20,9 @@ NOW = 1700000000
 # Notes to the reader of a case that some receiver may decide otherwise with reason.
 AS_WRITTEN = "RFC 6376 3.2 compares values as written, the ABNF in any case"
 UNDEFINED = "of several key records the results are undefined (RFC 6376 3.6.2.2)"
+NO_METHOD = (
+    "what is left without the unknown query methods, which are ignored, is not said"
+)
 INSTANCE_FIRST = "the ABNF has the instance in front, DKIM its tags in any order"
 
 

@@ -63,7 +63,8 @@ def test_without_a_file_nothing_is_claimed_of_process_and_configuration() -> Non
     claimed = make_subject(target()).capabilities
     assert {"srs", "dmarc", "in-session", "queue"} <= claimed
     assert not claimed & {"restart", "clock", "limits", "timeouts", "ipv6"}
-    assert not claimed & {"page-addresses", "dmarc-options", "memory-budget"}
+    assert not claimed & {"page-addresses", "dmarc-rfc9989", "dmarc-options"}
+    assert "memory-budget" not in claimed
 
 
 def test_the_pages_addresses_are_claimed_by_being_at_them() -> None:

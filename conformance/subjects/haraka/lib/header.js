@@ -14,7 +14,8 @@ exports.split = (message) => {
 // Fields with their continuation lines.
 exports.fields = (header) => header.match(/[^\r\n][^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*/g) ?? []
 
-// Whether it is an Authentication-Results field in the name of `host`, in whatever spelling (RFC 8601 5).
+// Whether it is an Authentication-Results field in the name of `host`, in whatever spelling, or of a version
+// that nobody here reads (RFC 8601 5).
 exports.is_forged = (field, host) => {
     const match = /^authentication-results[ \t]*:([\s\S]*)$/i.exec(field)
     if (!match) return false
@@ -25,5 +26,8 @@ exports.is_forged = (field, host) => {
     }
     value = value.replace(/^\s*i\s*=\s*\d+\s*;/i, '')
     const name = /^\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/.exec(value)
-    return !!name && lower((name[1] ?? name[2]).replace(/\\(.)/g, '$1')) === host
+    if (!name) return false
+    const version = /^\s+(\d+)/.exec(value.slice(name[0].length))
+    if (version && Number(version[1]) !== 1) return true
+    return lower((name[1] ?? name[2]).replace(/\\(.)/g, '$1')) === host
 }
