@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conformance import expect_not_in
+from conformance import expect_not_in, expect_true
 from conformance.lab import Message, World
 from conformance.suite.acts import forward
 
@@ -17,14 +17,18 @@ def results(message: Message) -> list[str]:
 
 def own_id(world: World) -> str:
     """The authserv-id under which the subject records its own results."""
-    genuine = forward(world).fields("Authentication-Results")[0][1]
-    words = re.sub(r"\([^()]*\)", " ", genuine).split(";")[0].split() or [""]
+    return _id_of(results(forward(world)))
+
+
+def _id_of(genuine: list[str]) -> str:
+    words = re.sub(r"\([^()]*\)", " ", genuine[0]).split(";")[0].split() or [""]
     return words[0].strip('"')
 
 
 def expect_removed(world: World, template: str) -> None:
-    """A field in the subject's own name does not arrive, or the message is refused."""
-    authserv_id = own_id(world)
+    """A field in the subject's own name does not arrive, and its own results do; or the message is refused."""
+    genuine = results(forward(world))
+    authserv_id = _id_of(genuine)
     field = template.format(id=authserv_id, ID=authserv_id.upper(), mark=MARK)
     with world.client() as client:
         delivery = client.deliver(
@@ -33,7 +37,15 @@ def expect_removed(world: World, template: str) -> None:
         client.quit()
     if delivery.end is not None and delivery.end.permanent:
         return  # as safe
-    arrived = world.upstream.wait_for_message(2)
-    expect_not_in(
-        MARK, "\n".join(results(arrived)), "the Authentication-Results fields"
+    left = results(world.upstream.wait_for_message(2))
+    expect_not_in(MARK, "\n".join(left), "the Authentication-Results fields")
+    expect_true(
+        _methods(left) >= _methods(genuine),
+        f"the subject's own results beside the forged ones: {sorted(_methods(genuine))}",
+        left,
     )
+
+
+def _methods(fields: list[str]) -> set[str]:
+    """Of what there is a result."""
+    return set(re.findall(r";\s*([a-z-]+)\s*=", "\n".join(fields)))
