@@ -15,6 +15,7 @@ from conformance.vectors.messages import (
     UNDEFINED,
     MessageForm,
     forwarded,
+    is_malformed,
     recorded,
 )
 from conformance.vectors.play import Outcome, Submission, plain
@@ -79,7 +80,8 @@ class DkimForm(MessageForm):
         expected = [entry["result"] for entry in case.test["signatures"]]
         shown = ", ".join(f"{result} {properties}" for properties, result in found)
         for field, wanted in zip(fields, expected):
-            if wanted == "pass":
+            # A verifier may see to it that a message is one of RFC 5322 (RFC 6376 3.8).
+            if wanted == "pass" and not is_malformed(case):
                 _expect_valid(field, found, alone=len(fields) == 1)
         passes = [result for _, result in found].count("pass")
         expect_true(

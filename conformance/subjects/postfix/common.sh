@@ -27,10 +27,13 @@ configure_postfix() {
           (.aliases[] | "\(.address | ltrimstr("*")) \(.to)")
     ' "$plan" >virtual
     jq -r '.domains[] | "\(.) served"' "$plan" >domains
-    # A version, comments and ARC's instance may stand before the name.
+    # A version, comments and ARC's instance may stand before the name, a version behind it; a comment may not end.
+    # Fields of another version are removed, whoever is named.
     jq -r '
-        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))[\\s;\"(]/ IGNORE",
-        "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\(.hostname | gsub("\\."; "\\."))$/ IGNORE"
+        (.hostname | gsub("\\."; "\\.")) as $name
+        | "/^Authentication-Results[ \\t]*:([\\s\"<]|\\([^()]*\\)|i\\s*=\\s*\\d+\\s*;)*\($name)([\\s;\"(\\/>]|$)/ IGNORE",
+          "/^Authentication-Results[ \\t]*:[\\s\"<]*\\([^()]*\($name)[^()]*$/ IGNORE",
+          "/^Authentication-Results[ \\t]*:([\\s\"]|\\([^()]*\\))*[^\\s;()\"]+\"?(\\s|\\([^()]*\\))+(?!1[\\s;(])\\d+(\\s|\\([^()]*\\))*;/ IGNORE"
     ' "$plan" >forged-results
     jq -r '"/Relay access denied$/ \\c. Refer to \(.refer_to)"' "$plan" >footers
     {
