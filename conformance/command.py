@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from conformance.expect import counted
 from conformance import shell
 from conformance.clauses import (
     CatalogueError,
@@ -265,6 +266,11 @@ def main(arguments: list[str]) -> int:
         return shell.open_shell(settings)
     if settings.shuffle is not None:
         console.print(f"shuffled with seed {settings.shuffle}", highlight=False)
+    if settings.sample:
+        sample = (
+            f"{counted(settings.sample, 'sample')} a test with seed {settings.seed}"
+        )
+        console.print(sample, highlight=False)
     run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
     if settings.target is None:
         path = description_of(settings.subject).known_failures

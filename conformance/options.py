@@ -22,6 +22,7 @@ examples:
   scripts/conform                               the reference relay, after building it
   scripts/conform --list -k 'SRS-*'             the clauses on SRS
   scripts/conform -k ERR-05 -v                  one clause, with a line for each of its tests
+  scripts/conform --sample 200 --seed 7         with 200 random inputs for each test on a grammar
   scripts/conform --subject postfix             Postfix (scripts/setup --subject postfix)
   scripts/conform --target 10.25.0.1:25 --plan plan.json
                                                 what an MTA has to be configured for, to run at that address
@@ -84,11 +85,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name, value in (
         ("-j", options.jobs),
         ("--repeat", options.repeat),
+        ("--sample", options.sample),
         ("--routes", options.routes),
         ("--timeout-scale", options.timeout_scale),
     ):
         if value is not None and not 0 < value < math.inf:
             parser.error(f"argument {name}: {value} is not a positive number")
+    if options.seed is not None and options.sample is None:
+        parser.error("argument --seed: it is that of a --sample, and there is none")
     return options
 
 
@@ -215,6 +219,19 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         "--repeat", type=int, default=1, metavar="N", help="run every test N times"
     )
     group.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="run as well the tests that draw their input at random from the grammars of "
+        "conformance/samples/, N inputs each; one that fails is shown in its simplest form",
+    )
+    group.add_argument(
+        "--seed",
+        type=int,
+        metavar="S",
+        help="of a --sample: the same seed draws the same inputs (default: any; the reports say which)",
+    )
+    group.add_argument(
         "--first-failure",
         action="store_true",
         help="stop at the first failure",
@@ -307,11 +324,18 @@ def gate_of(options: argparse.Namespace) -> list[str]:
     return [level for level in LEVELS if own or options.strict or level in GATING]
 
 
+def any_seed() -> int:
+    return random.SystemRandom().randrange(1_000_000)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The options as settings of a run."""
     seed = options.shuffle
     if seed == -1:
-        seed = random.SystemRandom().randrange(1_000_000)
+        seed = any_seed()
+    drawn_from = options.seed
+    if options.sample is not None and drawn_from is None:
+        drawn_from = any_seed()
     return Settings(
         subject=options.subject,
         target=options.target,
@@ -323,6 +347,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         jobs=options.jobs or (TARGET_JOBS if options.target else None),
         shuffle=seed,
         repeat=options.repeat,
+        sample=options.sample or 0,
+        seed=drawn_from or 0,
         timeout_scale=options.timeout_scale,
         report=str(Path(options.report).resolve()),
         gate=gate_of(options),

@@ -25,6 +25,7 @@ from conformance.lab import Lab, World
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.lab.transcript import Transcript
 from conformance.report.model import Outcome, TestResult
+from conformance.sampling import Sampling
 from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
 from conformance.subjects import make_subject, names
 from conformance.subjects.base import Subject, SubjectUnavailable
@@ -74,8 +75,13 @@ def _from_root(path: str) -> str:
     return shlex.quote(os.path.relpath(os.path.abspath(path), ROOT))
 
 
-def reproduce_command(settings: Settings, ids: list[str]) -> str:
-    """A command that repeats the tests of a clause."""
+def is_sampled(item: pytest.Item) -> bool:
+    """Whether the test draws its input."""
+    return "sampling" in getattr(item, "fixturenames", ())
+
+
+def reproduce_command(settings: Settings, ids: list[str], sampled: bool = False) -> str:
+    """A command that repeats the tests of a clause, and with `sampled` those that draw their input."""
     words = ["scripts/conform"]
     if settings.target:
         words.append(f"--target {settings.target}")
@@ -100,6 +106,8 @@ def reproduce_command(settings: Settings, ids: list[str]) -> str:
         words.append(f"--binary {_from_root(settings.binary)}")
     if settings.broken_clause:
         words.append(f"--break {settings.broken_clause}")
+    if sampled:
+        words.append(f"--sample {settings.sample} --seed {settings.seed}")
     if ids:
         words.append(f"-k {ids[0]}")
     return " ".join([*words, "-v"])
@@ -147,6 +155,8 @@ class Runner:
 
     def _is_selected(self, item: pytest.Item) -> bool:
         if item.nodeid in self.settings.done:
+            return False
+        if is_sampled(item) and not self.settings.sample:
             return False
         globs = self.settings.clauses
         return (
@@ -243,6 +253,16 @@ class Runner:
             raise scene.trouble
         return scene
 
+    @pytest.fixture
+    def sampling(self, world: World, request: pytest.FixtureRequest) -> Sampling:
+        """The samples of this test."""
+        return Sampling(
+            self.settings.sample,
+            self.settings.seed,
+            request.node.originalname,
+            lambda text: world.transcript.remark("sample", text),
+        )
+
     def _notice_death(self) -> None:
         """The test before has ended. A subject that ends by itself, whatever a client or an upstream
         sends, has failed the test in which it was sent. That may be seen a moment later, when the next
@@ -310,7 +330,7 @@ class Runner:
                 if world is not None
                 else None
             ),
-            command=reproduce_command(self.settings, ids),
+            command=reproduce_command(self.settings, ids, is_sampled(item)),
         )
         if call.excinfo is None:
             return result

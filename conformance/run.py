@@ -253,6 +253,7 @@ def _run_of(settings: Settings, chosen: list[Clause], complete: bool) -> Run:
         clauses=judge(chosen, []),
         tests=[],
         suite=suite_identity(Path(settings.suite)),
+        sample=settings.sample_drawn,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "conformance" / "suite"
+SAMPLES = ROOT / "conformance" / "samples"
 
 
 # In the plan, beyond one slot for each test.
@@ -40,6 +41,8 @@ class Settings:
     jobs: int | None = 1  # labs in parallel; None: as many as needed
     shuffle: int | None = None  # the seed
     repeat: int = 1
+    sample: int = 0  # inputs of each test that draws them; 0: no such test
+    seed: int = 0  # from which they are drawn
     timeout_scale: float = 1.0
     report: str = "reports"  # a directory
     gate: list[str] = field(default_factory=list)  # levels; empty: all
@@ -61,6 +64,11 @@ class Settings:
     @property
     def logs(self) -> Path:
         return Path(self.report) / "logs"
+
+    @property
+    def sample_drawn(self) -> dict[str, int]:
+        """The number of inputs a test and their seed; nothing without --sample."""
+        return {"count": self.sample, "seed": self.seed} if self.sample else {}
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -58,6 +58,7 @@ class Dialogue:
     ehlo: str | None = None
     tls: str | None = None  # protocol version once STARTTLS is done
     commands: list[bytes] = field(default_factory=list)  # lines without their ends
+    said: list[bytes] = field(default_factory=list)  # the replies by a script
     messages: list[Message] = field(default_factory=list)
     received: bytearray = field(default_factory=bytearray)  # everything, decrypted
     unfinished: bytes | None = None  # content without an end of data

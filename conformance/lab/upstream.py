@@ -532,6 +532,7 @@ class Connection(SMTP):
             self._content = bytearray(self._line)
             self._line = b""
             self._content_limit = self.upstream.content_limit()
+        self.dialogue.said.append(action.data)
         size = max(1, -(-len(action.data) // action.pieces))
         for start in range(0, len(action.data), size):
             piece = action.data[start : start + size]

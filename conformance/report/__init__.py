@@ -30,6 +30,7 @@ the project.
                      with which it runs, in octets and seconds, if it declares the capability
     suite            version, commit (with "-dirty" if files have been changed) and digest of catalogue and
                      tests: clauses of two runs can be compared if it is the same
+    sample           count and seed of the inputs drawn by each test on a grammar, with --sample
     headings         in the catalogue's order: heading, and the number of its clauses as verdicts
     clauses          the selected ones, in the catalogue's order:
       id, heading, level, statement, source, quote, roles, capability, file

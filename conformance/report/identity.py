@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from conformance.clauses import CATALOGUE
-from conformance.settings import ROOT
+from conformance.settings import ROOT, SAMPLES
 
 GIT_PATIENCE_S = 5.0
 
@@ -33,7 +33,8 @@ def _version() -> str:
 
 def _digest(suite: Path) -> str:
     digest = hashlib.sha256()
-    for path in [*sorted(CATALOGUE.glob("*.yaml")), *sorted(suite.glob("*.py"))]:
+    tests = [*sorted(suite.glob("*.py")), *sorted(SAMPLES.glob("*.py"))]
+    for path in [*sorted(CATALOGUE.glob("*.yaml")), *tests]:
         text = path.read_bytes()
         digest.update(f"{path.name} {len(text)}\n".encode() + text)
     return digest.hexdigest()[:16]

@@ -188,6 +188,7 @@ class Run:
     limits: dict[str, int] = field(default_factory=dict)
     timeouts: dict[str, float] = field(default_factory=dict)
     suite: dict[str, str] = field(default_factory=dict)  # see suite_identity()
+    sample: dict[str, int] = field(default_factory=dict)  # count and seed of --sample
     # Where the subject has a list of known failures:
     regressions: bool = False  # only failures that are not on it count
     mended: list[str] | None = None  # its entries that no longer fail

@@ -59,6 +59,7 @@ def to_document(run: Run, today: datetime.date) -> dict[str, Any]:
                 "title": run.title or None,
                 "banner": run.banner or None,
                 "suite": run.suite or None,
+                "sample": run.sample or None,
                 "mended": run.mended,
                 "new": run.new,
             }

@@ -25,6 +25,9 @@ def to_summary(run: Run, today: datetime.date) -> str:
     if run.failure is not None:
         lines += [code(run.failure), ""]
     lines += [*_counts(run), ""]
+    if run.sample:
+        drawn = f"--sample {run.sample['count']} --seed {run.sample['seed']}"
+        lines += [f"With random input: {code(drawn)}.", ""]
     lines += [f"- {problem}" for problem in map(code, run.waiver_problems(today))]
     lines += _section("Failures that gate", map(_failure, run.failing()))
     by_id = {test.id: test for test in run.tests}

@@ -6,13 +6,15 @@ from __future__ import annotations
 from conformance import expect_match
 from conformance.lab import Message
 
+# A bracket in a quoted string closes nothing, and a path that is quoted wrongly ends with the first one.
+_PATH = r'(?:"(?:[^"\\]|\\.)*"|[^">])*|.*?'
+_COMMAND = rf"(?i:MAIL FROM|RCPT TO): ?<({_PATH})>(?: .*)?"
+
 
 def path_of(command: bytes) -> str:
     """What MAIL or RCPT has between the angle brackets; verbs and keywords may have any case."""
     text = command.decode("ascii", "backslashreplace")
-    return expect_match(
-        r"(?i:MAIL FROM|RCPT TO): ?<(.*?)>(?: .*)?", text, "a MAIL or RCPT command"
-    ).group(1)
+    return expect_match(_COMMAND, text, "a MAIL or RCPT command").group(1)
 
 
 def reverse_path_of(message: Message) -> str:
