@@ -478,3 +478,22 @@ def test_it(world): world.client().quit()
     run = conform(suite, "--target", forwarder, jobs="1")
     assert run.output.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
     assert run.results["version"].startswith("amir.mx.cloudflare.net ESMTP")
+
+
+def test_vectors_are_played_to_it_too(
+    conform: Conform, forwarder: str, tmp_path: Path
+) -> None:
+    suite = """
+from conformance.vectors.stage import form_of, vectors
+
+@vectors("arc-seal")
+def test_it(case, seen):
+    form_of("arc-seal").judge(case, seen)
+"""
+    path = claims_file(tmp_path, "capabilities: [queue, arc-seal]")
+    run = conform(suite, "--target", forwarder, "--capabilities", path, jobs="2")
+    outcomes = {test["id"]: test["outcome"] for test in run.results["tests"]}
+    # It adds no set, which is right only where none is to be added.
+    passed = [name for name in outcomes if outcomes[name] == "pass"]
+    assert all("gets-no-further" in name for name in passed) and passed
+    assert set(outcomes.values()) == {"pass", "fail"}, run.output

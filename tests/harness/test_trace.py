@@ -336,3 +336,19 @@ def test_an_anchor_is_unique(trace: ModuleType) -> None:
 
 def test_the_catalogue_of_this_repository_is_covered(trace: ModuleType) -> None:
     assert trace.faults(trace.collect(ROOT), trace.load_catalogue(), Texts()) == []
+
+
+def test_every_clause_of_the_relay_can_be_broken(trace: ModuleType) -> None:
+    assert trace.breakage_faults(trace.load_catalogue()) == []
+
+
+def test_a_clause_that_nothing_breaks_is_a_fault(trace: ModuleType) -> None:
+    catalogue = {**trace.load_catalogue(), "NONE-01": clause("NONE-01")}
+    assert trace.breakage_faults(catalogue) == ["NONE-01 has no breakage"]
+
+
+def test_breakages_are_looked_at_beside_named_clauses_if_asked_for() -> None:
+    assert "breakages" not in run("SMUG-03").stdout
+    trace = run("SMUG-03", "--breakages")
+    assert trace.returncode == 0
+    assert "breakages" in trace.stdout
