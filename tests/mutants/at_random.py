@@ -16,7 +16,7 @@ from typing import Any
 from conformance import tracing
 from conformance.expect import counted
 from conformance.settings import ROOT
-from tests.mutants import reach
+from tests.mutants import nearness, reach
 from tests.mutants.drawing import EQUIVALENT, Maker, Mutant, is_seen, load_equivalents
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
@@ -24,7 +24,6 @@ from tests.mutants.operators import Site
 from tests.mutants.sample import (
     Fate,
     Outcome,
-    clauses_by_file,
     run,
     try_out,
     write_survivor,
@@ -209,7 +208,7 @@ def _outcomes(
     nets: Nets,
 ) -> list[Outcome]:
     """Of all mutants, which are printed and written as they come."""
-    near = clauses_by_file(tracing.collect(ROOT))
+    trace = tracing.collect(ROOT)
     known = load_equivalents(ROOT / EQUIVALENT)
 
     def judge(mutant: Mutant, binary: Path) -> Outcome:
@@ -217,7 +216,7 @@ def _outcomes(
         if reached is False:
             outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
         else:
-            outcome = try_out(mutant, binary, near.get(mutant.site.file, ()))
+            outcome = try_out(mutant, binary, nearness.stages(mutant.site.file, trace))
             outcome = replace(outcome, reached=reached)
         if outcome.fate == Fate.SURVIVED and options.nets:
             outcome = replace(outcome, net=nets.catch(mutant))
