@@ -17,7 +17,14 @@ from conformance import tracing
 from conformance.expect import counted
 from conformance.settings import ROOT
 from tests.mutants import nearness, reach
-from tests.mutants.drawing import EQUIVALENT, Maker, Mutant, is_seen, load_equivalents
+from tests.mutants.drawing import (
+    EQUIVALENT,
+    KINDS,
+    Maker,
+    Mutant,
+    is_seen,
+    load_equivalents,
+)
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
 from tests.mutants.operators import Site
@@ -181,7 +188,9 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
     outcomes = _outcomes(options, maker, places, executed, nets)
-    print(f"{summary(outcomes)}; {len(known)} others are known to be equivalent")
+    number = Counter(entry.kind for entry in known)
+    kinds = ", ".join(f"{number[kind]} {kind}" for kind in KINDS)
+    print(f"{summary(outcomes)}; others are known and not drawn: {kinds}")
     survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
     return NOT_NOTICED if survived else NOTICED
 

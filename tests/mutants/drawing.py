@@ -1,7 +1,7 @@
 """Random mutants: drawn by a seed over the relay, and made into relays.
 
 The order of all sites depends on the seed alone; those that do not compile, that compile to the same
-code as the original, or that are known to be equivalent are passed over. So the same seed draws the
+code as the original, or that are known to be no mistake to a peer are passed over. So the same seed draws the
 same mutants from the same sources.
 """
 
@@ -24,6 +24,8 @@ from tests.mutants.operators import OPERATORS, Site, sites
 from tests.mutants.workshop import TARGET, BuildError, Workshop
 
 EQUIVALENT = FOLDER / "equivalent.yaml"
+# It behaves as the original; or it does not, but not towards a peer.
+KINDS = ("equivalent", "unobservable")
 
 # What no peer can notice: the tools, the second opinions, and what is only logged or explained.
 UNSEEN = (
@@ -41,12 +43,13 @@ PLAIN = ("-Dwerror=false", "-Dwarning_level=0", "-Ddebug=false", "-Doptimization
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A mutant of which a reader has shown that it behaves as the original."""
+    """A mutant of which a reader has shown that no peer can tell it from the original."""
 
     function: str
     line: str  # the original's
     becomes: str
     reason: str
+    kind: str = "equivalent"
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,16 @@ def is_seen(file: str) -> bool:
 
 def load_equivalents(path: Path) -> list[Equivalent]:
     """The entries of equivalent.yaml; ValueError for one that is not in its form."""
-    keys = {"function", "line", "becomes", "reason"}
+    keys = {"kind", "function", "line", "becomes", "reason"}
     entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     for entry in entries:
         if set(entry) != keys:
             raise ValueError(
                 f"{path.name}: not just {', '.join(sorted(keys))}: {entry}"
+            )
+        if entry["kind"] not in KINDS:
+            raise ValueError(
+                f"{path.name}: '{entry['kind']}' is not {' or '.join(KINDS)}"
             )
     return [
         Equivalent(
@@ -93,6 +100,7 @@ def load_equivalents(path: Path) -> list[Equivalent]:
             _squeezed(entry["line"]),
             _squeezed(entry["becomes"]),
             entry["reason"],
+            entry["kind"],
         )
         for entry in entries
     ]
