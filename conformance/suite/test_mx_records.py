@@ -109,6 +109,28 @@ def test_the_host_of_the_lowest_preference_is_tried_first(world: World) -> None:
         expect_no_connection(upstream)
 
 
+@clause("MX-04")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.0.0.1",
+        "126.255.255.254",
+        "128.0.0.1",
+        "169.253.255.254",
+        "169.255.0.1",
+        "223.255.255.254",
+    ],
+)
+def test_a_host_next_to_loopback_link_local_or_multicast_is_tried_first(
+    world: World, address: str
+) -> None:
+    name = f"next.{world.destination}"
+    world.dns.add(name, "A", address)
+    world.dns.add(world.destination, "MX", f"5 {name}.")
+    forward(world, upstream=world.recorded_host(name, address))
+    expect_no_connection(world.upstream)
+
+
 @clause("MX-05")
 def test_the_next_host_is_used_if_the_first_cannot_be_reached(world: World) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")
@@ -249,7 +271,16 @@ def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
 @clause("MX-22")
 @pytest.mark.parametrize(
     ("address", "answered_at"),
-    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.9", "127.0.0.9")],
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("127.0.0.9", "127.0.0.9"),
+        ("127.255.255.254", "127.255.255.254"),
+        ("169.254.0.1", "169.254.0.1"),
+        ("169.254.255.254", "169.254.255.254"),
+        ("::", "::1"),
+        ("::1", "::1"),
+        ("::ffff:127.0.0.9", "127.0.0.9"),
+    ],
 )
 def test_a_host_at_an_address_that_is_never_dialled_is_passed_over(
     world: World, address: str, answered_at: str
