@@ -13,11 +13,12 @@ from running import ROOT
 
 from conformance import tracing
 from conformance.tracing import Trace
-from tests.mutants import at_random, drawing, judging, nearness, sample
+from tests.mutants import at_random, drawing, judging, nearness, sample, unseen
 from tests.mutants.drawing import Equivalent, Mutant
 from tests.mutants.judging import Results
 from tests.mutants.operators import Site, sites
 from tests.mutants.sample import Fate, Outcome
+from tests.mutants.unseen import UNSEEN, Unseen, load_unseen
 
 
 def all_sites(root: Path) -> list[Site]:
@@ -228,11 +229,30 @@ def test_outcomes_come_in_the_order_of_the_draw(
     assert seen == [True] * 4
 
 
-def test_files_that_no_peer_notices_are_drawn_only_by_name(mutant: Mutant) -> None:
+def test_files_that_no_peer_notices_are_drawn_only_by_name() -> None:
     files = ["relay/mail/reply.c", "relay/tools/srs.c", "relay/base/log.c"]
     assert at_random.wanted_files(files, []) == ["relay/mail/reply.c"]
     assert at_random.wanted_files(files, ["relay/tools/*"]) == ["relay/tools/srs.c"]
-    assert mutant.seen and not drawing.is_seen("relay/tools/srs.c")
+
+
+def test_functions_that_no_peer_notices_are_drawn_only_by_name(
+    maker: drawing.Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hidden,) = {m.site.function for m in draw(maker, 1)} - {"ask"}
+    listed = [Unseen("relay/ask.c", "why", [hidden])]
+    monkeypatch.setattr(unseen, "_of_this_repository", lambda: listed)
+    places = maker.sites(["relay/ask.c"])
+    drawn = list(maker.draw(places, 1, [], unseen=False))
+    assert {m.site.function for m in drawn} == {"ask"}
+    assert not all(m.seen for m in draw(maker, 1))
+
+
+def test_what_no_peer_notices_is_there_and_has_reasons() -> None:
+    for entry in load_unseen(ROOT / UNSEEN):
+        files = list(ROOT.glob(entry.files))
+        text = "".join(f.read_text() for f in files if f.suffix == ".c")
+        assert entry.reason and files, entry
+        assert all(f"{name}(" in text for name in entry.functions), entry
 
 
 def test_the_rate_is_of_what_a_peer_may_notice(mutant: Mutant) -> None:

@@ -35,6 +35,7 @@ from tests.mutants.sample import (
     try_out,
     write_survivor,
 )
+from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import BuildError
 
 NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
@@ -58,8 +59,8 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         help="files to draw from, e.g. 'relay/auth/*'; may be repeated. The default is all of relay/ but "
-        "for what no peer can notice: the tools, the second opinions, what is only logged or explained. "
-        "What is drawn from those nevertheless is marked, and does not count in the rate",
+        "for what no peer can notice (tests/mutants/unseen.yaml). What is drawn from that nevertheless is "
+        "marked, and does not count in the rate",
     )
     group.add_argument(
         "--survivors",
@@ -119,7 +120,7 @@ def wanted_files(files: Sequence[str], globs: Sequence[str]) -> list[str]:
 def line(outcome: Outcome) -> str:
     """An outcome for the terminal."""
     mutant = outcome.mutant
-    unseen = "" if mutant.seen else " (no peer notices this file)"
+    unseen = "" if mutant.seen else " (no peer notices this)"
     net = f" (noticed by: {outcome.net})" if outcome.net else ""
     never = " (never executed)" if outcome.reached is False else ""
     return (
@@ -232,7 +233,8 @@ def _outcomes(
         return outcome
 
     outcomes: list[Outcome] = []
-    drawn = maker.draw(places, options.seed, known, options.after)
+    by_name = bool(options.files)
+    drawn = maker.draw(places, options.seed, known, options.after, unseen=by_name)
     for outcome in run(maker, drawn, options.random, options.jobs, judge):
         outcomes.append(outcome)
         print(f"{len(outcomes):4} {line(outcome)}", flush=True)
