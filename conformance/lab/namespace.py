@@ -33,6 +33,14 @@ FOREIGN_PREFIXES = (
     "192.0.3.0/24",  # this and the next, for clients of the vectors
     "192.168.15.0/24",
     "10.0.0.4/32",
+    "169.254.0.0/16",  # link-local, where no MX host is
+    # Next to addresses where no MX host is, hosts may be.
+    "1.0.0.1/32",
+    "126.255.255.254/32",
+    "128.0.0.1/32",
+    "169.253.255.254/32",
+    "169.255.0.1/32",
+    "223.255.255.254/32",
     "64:ff9b::/96",
     "2001:db8::/32",
     "2a00:1450:400c:c09::1b/128",

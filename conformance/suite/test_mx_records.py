@@ -44,6 +44,7 @@ PAGE_MX = [
 ]
 PAGE_SPF = '"v=spf1 include:_spf.mx.cloudflare.net ~all"'
 PAGE_TTL = 300
+ADDRESSES_MAX, HOSTS_MAX = 8, 10  # that the service tries
 NESTED_ROUNDS = 10  # that the service lets wait
 ROUNDS = 16  # all sixteen to one of two hosts: once in 32768 runs
 
@@ -107,6 +108,28 @@ def test_the_host_of_the_lowest_preference_is_tried_first(world: World) -> None:
     forward(world, upstream=others[0])
     for upstream in (world.upstream, *others[1:]):
         expect_no_connection(upstream)
+
+
+@clause("MX-04")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.0.0.1",
+        "126.255.255.254",
+        "128.0.0.1",
+        "169.253.255.254",
+        "169.255.0.1",
+        "223.255.255.254",
+    ],
+)
+def test_a_host_next_to_loopback_link_local_or_multicast_is_tried_first(
+    world: World, address: str
+) -> None:
+    name = f"next.{world.destination}"
+    world.dns.add(name, "A", address)
+    world.dns.add(world.destination, "MX", f"5 {name}.")
+    forward(world, upstream=world.recorded_host(name, address))
+    expect_no_connection(world.upstream)
 
 
 @clause("MX-05")
@@ -249,7 +272,16 @@ def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
 @clause("MX-22")
 @pytest.mark.parametrize(
     ("address", "answered_at"),
-    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.9", "127.0.0.9")],
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("127.0.0.9", "127.0.0.9"),
+        ("127.255.255.254", "127.255.255.254"),
+        ("169.254.0.1", "169.254.0.1"),
+        ("169.254.255.254", "169.254.255.254"),
+        ("::", "::1"),
+        ("::1", "::1"),
+        ("::ffff:127.0.0.9", "127.0.0.9"),
+    ],
 )
 def test_a_host_at_an_address_that_is_never_dialled_is_passed_over(
     world: World, address: str, answered_at: str
@@ -279,6 +311,38 @@ def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) ->
         expect_reply(refusal_of_mail(world), "5xx")
     fence(world)
     expect_no_connection(world.upstream)
+
+
+@clause("MX-34")
+@pytest.mark.parametrize("family", [4, 6])
+def test_eight_addresses_of_a_host_are_tried_and_no_more(
+    world: World, family: int
+) -> None:
+    if family == 6:
+        world.require("ipv6")
+    pairs = [world.lab.host_addresses(world.slot) for _ in range(ADDRESSES_MAX + 1)]
+    addresses = [pair[0 if family == 4 else 1] for pair in pairs]
+    name = f"many.{world.destination}"
+    for address in addresses:
+        world.dns.add(name, "A" if family == 4 else "AAAA", address)
+    world.dns.add(world.destination, "MX", f"5 {name}.")
+    host = world.recorded_host(name, *addresses)
+    host.on("connect", hang_up())
+    forward(world)
+    expect(len(host.dialogues), ADDRESSES_MAX, "connections to the host")
+
+
+@clause("MX-34")
+def test_ten_hosts_are_tried_and_no_more(world: World) -> None:
+    hosts = [
+        world.mx_host(world.destination, 20 + n, label=f"host{n}", ipv6=False)
+        for n in range(HOSTS_MAX)
+    ]
+    for host in (world.upstream, *hosts):
+        host.on("connect", hang_up())
+    expect_reply(mail_refused(world), "4xx")
+    tried = [len(host.dialogues) > 0 for host in hosts]
+    expect(tried, [True] * (HOSTS_MAX - 1) + [False], "the hosts tried after the first")
 
 
 @contextmanager

@@ -173,3 +173,11 @@ def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
     name = world.destination if what == "destination" else world.upstream.name
     world.dns.fail(name, faults.Late(LATE_S))
     forward(world)
+
+
+@clause("MX-35")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_dns_server_that_only_recurses_is_asked_to(world: World, what: str) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.Unasked())
+    forward(world)

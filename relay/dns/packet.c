@@ -65,7 +65,7 @@ size_t dns_question_write(const struct dns_question *question, bool edns,
                           uint8_t packet[DNS_QUESTION_MAX])
 {
     uint8_t *p = write_16(packet, question->id);
-    p = write_16(p, 0x0100); /* recursion desired */
+    p = write_16(p, 0x0100); /* recursion desired. Clause: MX-35 */
     p = write_16(p, 1);      /* one question */
     p = write_16(p, 0);
     p = write_16(p, 0);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* No more are tried: the client is waiting, and a hostile domain could list thousands. */
-enum { HOSTS_MAX = 10, HOST_ADDRESSES_MAX = 8 };
+enum { HOSTS_MAX = 10, HOST_ADDRESSES_MAX = 8 }; /* Clause: MX-34 */
 
 enum { FAMILIES = 2 }; /* IPv6, then IPv4 */
 

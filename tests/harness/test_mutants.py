@@ -10,54 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from breaking import SOURCE, result, root, suite  # noqa: F401
 from jsonschema import Draft202012Validator
 from running import ROOT
 
 from conformance.clauses import load_catalogue
 from conformance.tracing import Trace
 from tests.mutants import (
-    at_random,
     breakages,
     command,
     demand,
-    drawing,
     judging,
-    sample,
     scope,
     table,
 )
 from tests.mutants.breakages import Breakage, PatchError
-from tests.mutants.drawing import Equivalent, Mutant
 from tests.mutants.judging import Finding, Results, Verdict
-from tests.mutants.operators import Site, sites
-from tests.mutants.sample import Fate, Outcome
 from tests.mutants.workshop import BuildError, Workshop
 
-SOURCE = """\
-enum answer { YES, NO, PERHAPS };
-
-int ask(int limit, int number)
-{
-    int sum = 0;
-    for (int i = 0; i < number; i++)
-        sum += i;
-    if (sum > limit && number != 7)
-        return 550;
-    switch (number) {
-    case 1:
-        sum = 3;
-        break;
-    default:
-        break;
-    }
-    return sum;
-}
-
-enum answer consent(void)
-{
-    return YES;
-}
-"""
 PATCH = """\
 It sums up too much.
 Clauses: ERR-06, ERR-07
@@ -70,24 +40,6 @@ Clauses: ERR-06, ERR-07
 +    for (int i = 0; i <= number; i++)
          sum += i;
 """
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A tiny repository: a relay of two files and no patch."""
-    root = tmp_path / "root"
-    (root / "relay").mkdir(parents=True)
-    (root / breakages.FOLDER).mkdir(parents=True)
-    (root / "meson.build").write_text("project('tiny', 'c')\nsubdir('relay')\n")
-    (root / "meson_options.txt").write_text("option('mutants', type: 'boolean')\n")
-    (root / "relay/meson.build").write_text(
-        "executable('fairlead', 'ask.c', 'main.c')\n"
-    )
-    (root / "relay/ask.c").write_text(SOURCE)
-    (root / "relay/main.c").write_text(
-        "int ask(int, int);\nint main(int n, char **v)\n{\n    (void)v;\n    return ask(n + 8, 4) != 6;\n}\n"
-    )
-    return root
 
 
 def add_patch(root: Path, name: str, text: str = PATCH) -> Path:
@@ -288,33 +240,6 @@ BREAKAGE = Breakage("ERR-06", ("ERR-06",), ("relay/ask.c:1",))
 TRACE = Trace(tests={"ERR-06": ["test_it.py::test_that"]})
 
 
-def result(outcome: str, clause: str = "ERR-06", **more: Any) -> dict[str, Any]:
-    return {
-        "id": "suite/test_it.py::test_that",
-        "outcome": outcome,
-        "clauses": [clause],
-        **more,
-    }
-
-
-@pytest.fixture
-def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]]]:
-    """Makes each run of the suite have the next of these results; gives the runs' arguments."""
-
-    def pretend(*results: Results) -> list[tuple[Any, ...]]:
-        calls: list[tuple[Any, ...]] = []
-
-        def conform(*arguments: Any, **options: Any) -> Results:
-            calls.append(arguments)
-            return {"failure": None, **results[len(calls) - 1]}
-
-        monkeypatch.setattr(judging, "conform", conform)
-        monkeypatch.setattr(sample, "conform", conform)
-        return calls
-
-    return pretend
-
-
 @pytest.mark.parametrize(
     "results, verdict",
     [
@@ -399,194 +324,3 @@ def test_the_table_follows_its_schema_and_escapes(tmp_path: Path) -> None:
     page = (tmp_path / table.HTML).read_text()
     assert "A &lt;b&gt;." in page and 'href="index.html#ERR-07"' in page
     assert page.index("ERR-07-x") < page.index("test_that")
-
-
-# Random mutants
-
-
-def all_sites(root: Path) -> list[Site]:
-    return sites(root / "relay/ask.c", root, ["-std=gnu17"])
-
-
-def results_of(found: list[Site], operator: str) -> list[str]:
-    """Each site's first edit, as text before and after."""
-    octets = SOURCE.encode()
-    return [
-        f"{site.line} {octets[edit[0] : edit[1]].decode()} -> {edit[2]}"
-        for site in found
-        if site.operator == operator
-        for edit in site.edits[:1]
-    ]
-
-
-@pytest.mark.parametrize(
-    "operator, expected",
-    [
-        ("NEG", "8 sum > limit && number != 7 -> !(sum > limit && number != 7)"),
-        ("NEG", "6 i < number -> !(i < number)"),
-        ("ROR", "6 < -> <="),
-        ("LCR", "8 && -> ||"),
-        ("DROP", "8 sum > limit && number != 7 -> sum > limit"),
-        ("SDL", "7 sum += i -> "),
-        ("CASE", "11 case 1: -> "),
-        ("CONST", "12 3 -> (3 + 1)"),
-        ("REPLY", "9 550 -> 250"),
-        ("BRK", "13 break -> "),
-        ("RET", "17 sum -> 0"),
-        ("RET", "22 YES -> NO"),
-        ("ENUM", "22 YES -> NO"),
-    ],
-)
-def test_an_operator_finds_its_place(root: Path, operator: str, expected: str) -> None:
-    assert expected in results_of(all_sites(root), operator)
-
-
-def test_the_head_of_a_for_is_no_statement(root: Path) -> None:
-    assert not [r for r in results_of(all_sites(root), "SDL") if "i < number" in r]
-
-
-def test_what_a_macro_writes_is_left_alone_and_its_arguments_are_not(
-    root: Path,
-) -> None:
-    (root / "relay/ask.c").write_text(
-        "#define TWICE(x) ((x) * 2 < 9)\nint f(int n)\n{\n    return TWICE(n + 4);\n}\n"
-    )
-    found = all_sites(root)
-    assert {(site.line, site.operator) for site in found} == {(4, "CONST"), (4, "RET")}
-
-
-def test_slices_are_cut_off_by_one(root: Path) -> None:
-    text = "int bytes_first(int b, int n);\nint f(int b)\n{\n    return bytes_first(b, b);\n}\n"
-    (root / "relay/ask.c").write_text(text)
-    (off,) = [site for site in all_sites(root) if site.operator == "OFF"]
-    assert {edit[2] for edit in off.edits} == {"(b) + 1", "(b) - 1"}
-
-
-@pytest.fixture
-def maker(root: Path, tmp_path: Path) -> drawing.Maker:
-    return drawing.Maker(tmp_path / "maker", root)
-
-
-def names(drawn: list[Mutant]) -> list[str]:
-    return [f"{mutant.name} {mutant.what}" for mutant in drawn]
-
-
-def draw(
-    maker: drawing.Maker, seed: int, known: list[Equivalent] | None = None
-) -> list[Mutant]:
-    return list(maker.draw(maker.sites(["relay/ask.c"]), seed, known or []))
-
-
-def test_the_same_seed_draws_the_same_mutants_and_only_those_that_differ(
-    maker: drawing.Maker, root: Path, tmp_path: Path
-) -> None:
-    drawn = draw(maker, 1)
-    assert names(drawn) == names(draw(maker, 1)) != names(draw(maker, 2))
-    operators = [(m.site.operator, m.site.line) for m in drawn]
-    # Without its label, the code after default does the same as before, or nothing is there to break.
-    assert ("BRK", 15) not in operators
-    assert ("LCR", 8) in operators
-    for mutant in drawn[:3]:
-        path = sample.write_survivor(Outcome(mutant, Fate.SURVIVED), tmp_path / "out")
-        workshop = maker.workshop
-        workshop.restore()
-        workshop.apply(path)
-        changed = (workshop.source / mutant.site.file).read_text()
-        assert changed != (root / mutant.site.file).read_text()
-
-
-def test_a_known_equivalent_is_not_drawn_wherever_its_function_moves(
-    maker: drawing.Maker, root: Path
-) -> None:
-    (mutant,) = [m for m in draw(maker, 1) if m.site.operator == "LCR"]
-    entry = Equivalent(mutant.site.function, mutant.removed, mutant.added, "why")
-    assert mutant.name not in [m.name for m in draw(maker, 1, [entry])]
-    (root / "relay/ask.c").write_text("\n\n" + SOURCE)
-    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
-    moved, _ = drawing.make(1, site, 1, root)
-    assert drawing.equivalent(moved, [entry]) is entry
-    (root / "relay/ask.c").write_text(SOURCE.replace("number != 7", "number != 8"))
-    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
-    another, _ = drawing.make(1, site, 1, root)
-    assert drawing.equivalent(another, [entry]) is None
-
-
-def test_the_equivalents_of_this_repository_are_in_their_form() -> None:
-    for entry in drawing.load_equivalents(ROOT / drawing.EQUIVALENT):
-        assert entry.reason
-
-
-def test_an_equivalent_without_a_reason_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "equivalent.yaml"
-    path.write_text("- {function: f, line: a, becomes: b}\n")
-    with pytest.raises(ValueError, match="reason"):
-        drawing.load_equivalents(path)
-
-
-@pytest.fixture
-def mutant(root: Path) -> Mutant:
-    return drawing.make(1, all_sites(root)[0], 1, root)[0]
-
-
-PASS, FAIL, BROKEN = ({"tests": [result(how)]} for how in ("pass", "fail", "error"))
-
-
-@pytest.mark.parametrize(
-    "runs, fate",
-    [
-        # The tests near it; again alone.
-        ([FAIL, FAIL], Fate.KILLED),
-        # The tests near it; all; again alone.
-        ([PASS, PASS], Fate.SURVIVED),
-        ([PASS, FAIL, FAIL], Fate.KILLED),
-        ([PASS, BROKEN, PASS], Fate.SURVIVED),
-        ([BROKEN, BROKEN, BROKEN], Fate.ERROR),
-        # What fails but once leaves the others to be asked; and those again alone.
-        ([PASS, FAIL, PASS, PASS], Fate.SURVIVED),
-        ([PASS, FAIL, PASS, FAIL, FAIL], Fate.KILLED),
-        ([FAIL, PASS, FAIL, PASS], Fate.SURVIVED),
-        ([{"tests": [], "failure": "it does not start"}], Fate.KILLED),
-        ([{"tests": [], "failure": judging.DID_NOT_END}], Fate.HANGS),
-    ],
-)
-def test_a_mutant_is_killed_by_a_failure_that_comes_again(
-    suite: Callable[..., list[Any]], mutant: Mutant, runs: list[Results], fate: Fate
-) -> None:
-    calls = suite(*runs)
-    assert sample.try_out(mutant, Path("relay"), ["ERR-06"]).fate == fate
-    assert len(calls) == len(runs)
-
-
-@pytest.mark.parametrize("second, number", [(FAIL, 1), (BROKEN, 1), (PASS, 0)])
-def test_an_unbroken_relay_that_fails_is_asked_again(
-    suite: Callable[..., list[Any]], second: Results, number: int
-) -> None:
-    suite(FAIL, second)
-    assert len(judging.complaints(Path("relay"), ["ERR-06"])) == number
-
-
-def test_outcomes_come_in_the_order_of_the_draw(
-    maker: drawing.Maker,
-) -> None:
-    drawn = maker.draw(maker.sites(["relay/ask.c"]), 1, [])
-    seen = []
-
-    def judge(mutant: Mutant, binary: Path) -> Outcome:
-        seen.append(binary.exists())
-        return Outcome(mutant, Fate.KILLED)
-
-    numbers = [o.mutant.number for o in sample.run(maker, drawn, 4, 2, judge)]
-    assert numbers == sorted(numbers) and len(numbers) == 4
-    assert seen == [True] * 4
-
-
-def test_files_that_no_peer_notices_are_drawn_only_by_name(mutant: Mutant) -> None:
-    files = ["relay/mail/reply.c", "relay/tools/srs.c", "relay/base/log.c"]
-    assert at_random.wanted_files(files, []) == ["relay/mail/reply.c"]
-    assert at_random.wanted_files(files, ["relay/tools/*"]) == ["relay/tools/srs.c"]
-    assert mutant.seen and not drawing.is_seen("relay/tools/srs.c")
-
-
-def test_the_rate_is_of_what_a_peer_may_notice(mutant: Mutant) -> None:
-    outcomes = [Outcome(mutant, fate) for fate in Fate]
-    assert "25 %" in at_random.summary(outcomes)

@@ -43,8 +43,11 @@ def ask(
     tcp: bool = False,
     patience: float = PATIENCE,
     edns: bool = True,
+    recursion: bool = True,
 ) -> dns.message.Message:
     query = dns.message.make_query(name, rdtype, use_edns=0 if edns else False)
+    if not recursion:
+        query.flags &= ~dns.flags.RD
     if tcp:
         return dns.query.tcp(query, ADDRESS, timeout=patience, port=PORT)
     return dns.query.udp(query, ADDRESS, timeout=patience, port=PORT)
@@ -279,6 +282,14 @@ def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
     assert texts(ask("a.example", edns=False)) == ["192.0.2.1"]
     server.fail("a.example", faults.NoEdns(dns.rcode.NOTIMP))
     assert ask("a.example").rcode() == dns.rcode.NOTIMP
+
+
+def test_unasked_refuses_only_who_does_not_desire_recursion(
+    server: Nameserver,
+) -> None:
+    server.fail("a.example", faults.Unasked())
+    assert ask("a.example", recursion=False).rcode() == dns.rcode.REFUSED
+    assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
 def test_it_can_refuse_tcp_for_a_while(server: Nameserver) -> None:

@@ -16,19 +16,26 @@ from typing import Any
 from conformance import tracing
 from conformance.expect import counted
 from conformance.settings import ROOT
-from tests.mutants import reach
-from tests.mutants.drawing import EQUIVALENT, Maker, Mutant, is_seen, load_equivalents
+from tests.mutants import nearness, reach
+from tests.mutants.drawing import (
+    EQUIVALENT,
+    KINDS,
+    Maker,
+    Mutant,
+    is_seen,
+    load_equivalents,
+)
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
 from tests.mutants.operators import Site
 from tests.mutants.sample import (
     Fate,
     Outcome,
-    clauses_by_file,
     run,
     try_out,
     write_survivor,
 )
+from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import BuildError
 
 NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
@@ -52,8 +59,8 @@ def add_options(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         help="files to draw from, e.g. 'relay/auth/*'; may be repeated. The default is all of relay/ but "
-        "for what no peer can notice: the tools, the second opinions, what is only logged or explained. "
-        "What is drawn from those nevertheless is marked, and does not count in the rate",
+        "for what no peer can notice (tests/mutants/unseen.yaml). What is drawn from that nevertheless is "
+        "marked, and does not count in the rate",
     )
     group.add_argument(
         "--survivors",
@@ -113,7 +120,7 @@ def wanted_files(files: Sequence[str], globs: Sequence[str]) -> list[str]:
 def line(outcome: Outcome) -> str:
     """An outcome for the terminal."""
     mutant = outcome.mutant
-    unseen = "" if mutant.seen else " (no peer notices this file)"
+    unseen = "" if mutant.seen else " (no peer notices this)"
     net = f" (noticed by: {outcome.net})" if outcome.net else ""
     never = " (never executed)" if outcome.reached is False else ""
     return (
@@ -182,7 +189,9 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
     outcomes = _outcomes(options, maker, places, executed, nets)
-    print(f"{summary(outcomes)}; {len(known)} others are known to be equivalent")
+    number = Counter(entry.kind for entry in known)
+    kinds = ", ".join(f"{number[kind]} {kind}" for kind in KINDS)
+    print(f"{summary(outcomes)}; others are known and not drawn: {kinds}")
     survived = any(outcome.fate != Fate.KILLED for outcome in outcomes)
     return NOT_NOTICED if survived else NOTICED
 
@@ -209,7 +218,7 @@ def _outcomes(
     nets: Nets,
 ) -> list[Outcome]:
     """Of all mutants, which are printed and written as they come."""
-    near = clauses_by_file(tracing.collect(ROOT))
+    trace = tracing.collect(ROOT)
     known = load_equivalents(ROOT / EQUIVALENT)
 
     def judge(mutant: Mutant, binary: Path) -> Outcome:
@@ -217,14 +226,15 @@ def _outcomes(
         if reached is False:
             outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
         else:
-            outcome = try_out(mutant, binary, near.get(mutant.site.file, ()))
+            outcome = try_out(mutant, binary, nearness.stages(mutant.site.file, trace))
             outcome = replace(outcome, reached=reached)
         if outcome.fate == Fate.SURVIVED and options.nets:
             outcome = replace(outcome, net=nets.catch(mutant))
         return outcome
 
     outcomes: list[Outcome] = []
-    drawn = maker.draw(places, options.seed, known, options.after)
+    by_name = bool(options.files)
+    drawn = maker.draw(places, options.seed, known, options.after, unseen=by_name)
     for outcome in run(maker, drawn, options.random, options.jobs, judge):
         outcomes.append(outcome)
         print(f"{len(outcomes):4} {line(outcome)}", flush=True)

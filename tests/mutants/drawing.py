@@ -1,14 +1,13 @@
 """Random mutants: drawn by a seed over the relay, and made into relays.
 
 The order of all sites depends on the seed alone; those that do not compile, that compile to the same
-code as the original, or that are known to be equivalent are passed over. So the same seed draws the
+code as the original, or that are known to be no mistake to a peer are passed over. So the same seed draws the
 same mutants from the same sources.
 """
 
 from __future__ import annotations
 
 import difflib
-import fnmatch
 import json
 import random
 import shlex
@@ -21,32 +20,26 @@ import yaml
 
 from tests.mutants.breakages import FOLDER
 from tests.mutants.operators import OPERATORS, Site, sites
+from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import TARGET, BuildError, Workshop
 
 EQUIVALENT = FOLDER / "equivalent.yaml"
+# It behaves as the original; or it does not, but not towards a peer.
+KINDS = ("equivalent", "unobservable")
 
-# What no peer can notice: the tools, the second opinions, and what is only logged or explained.
-UNSEEN = (
-    "relay/tools/*",
-    "relay/oracle/*",
-    "relay/base/clause.c",
-    "relay/base/log.c",
-    "relay/config/config_explain.c",
-    "relay/config/config_suggestion.c",
-    "relay/smtpd/transaction_log.c",
-)
 # Mutants may well leave something unused. Without debugging information, equal code is equal octets.
 PLAIN = ("-Dwerror=false", "-Dwarning_level=0", "-Ddebug=false", "-Doptimization=2")
 
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A mutant of which a reader has shown that it behaves as the original."""
+    """A mutant of which a reader has shown that no peer can tell it from the original."""
 
     function: str
     line: str  # the original's
     becomes: str
     reason: str
+    kind: str = "equivalent"
 
 
 @dataclass(frozen=True)
@@ -70,22 +63,22 @@ class Mutant:
 
     @property
     def seen(self) -> bool:
-        """Whether it is in a file that a peer may notice."""
-        return is_seen(self.site.file)
-
-
-def is_seen(file: str) -> bool:
-    return not any(fnmatch.fnmatchcase(file, glob) for glob in UNSEEN)
+        """Whether a peer may notice a mistake in its function."""
+        return is_seen(self.site.file, self.site.function)
 
 
 def load_equivalents(path: Path) -> list[Equivalent]:
     """The entries of equivalent.yaml; ValueError for one that is not in its form."""
-    keys = {"function", "line", "becomes", "reason"}
+    keys = {"kind", "function", "line", "becomes", "reason"}
     entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     for entry in entries:
         if set(entry) != keys:
             raise ValueError(
                 f"{path.name}: not just {', '.join(sorted(keys))}: {entry}"
+            )
+        if entry["kind"] not in KINDS:
+            raise ValueError(
+                f"{path.name}: '{entry['kind']}' is not {' or '.join(KINDS)}"
             )
     return [
         Equivalent(
@@ -93,6 +86,7 @@ def load_equivalents(path: Path) -> list[Equivalent]:
             _squeezed(entry["line"]),
             _squeezed(entry["becomes"]),
             entry["reason"],
+            entry["kind"],
         )
         for entry in entries
     ]
@@ -195,14 +189,17 @@ class Maker:
         seed: int,
         known: Sequence[Equivalent],
         after: int = 0,
+        unseen: bool = True,
     ) -> Iterator[Mutant]:
-        """Mutants in the order of the seed, after that of a number. Each is in workshop.binary until the
-        next is asked for."""
+        """Mutants in the order of the seed, after that of a number, perhaps without those that no peer
+        notices. Each is in workshop.binary until the next is asked for."""
         order = sorted(places, key=lambda site: (site.file, site.start, site.operator))
         random.Random(seed).shuffle(order)
         for number, site in enumerate(order[after:], after + 1):
             mutant, changed = make(number, site, seed, self.workshop.root)
-            if equivalent(mutant, known) is None and self._compiles(site.file, changed):
+            if equivalent(mutant, known) or not (unseen or mutant.seen):
+                continue
+            if self._compiles(site.file, changed):
                 yield mutant
 
     def _compiles(self, file: str, changed: bytes) -> bool:

@@ -1,7 +1,6 @@
 """What the suite, alone, makes of random mutants.
 
-Each runs first against the tests whose clauses the mutated file names, then against all of them, up to
-the first failure.
+The tests that are about its file run first, and then the others, up to the first failure.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-from conformance.tracing import Trace
 from tests.mutants.drawing import Maker, Mutant
 from tests.mutants.judging import DID_NOT_END, Results, clauses_of, conform, tests_with
 
@@ -65,8 +63,8 @@ def _conclude(results: Results) -> tuple[Fate, str]:
     return Fate.SURVIVED, ""
 
 
-def try_out(mutant: Mutant, binary: Path, near: Sequence[str]) -> Outcome:
-    """Runs the suite against a mutant; `near` are the clauses that its file names."""
+def try_out(mutant: Mutant, binary: Path, stages: Sequence[Sequence[str]]) -> Outcome:
+    """Runs the suite against a mutant, the tests of the clauses of one stage after the other."""
     began = time.monotonic()
 
     def attempt(
@@ -82,37 +80,28 @@ def try_out(mutant: Mutant, binary: Path, near: Sequence[str]) -> Outcome:
             until_failure=until_failure,
         )
 
-    results = attempt(near, LABS) if near else None
-    if results is None or not _may_be_killed(results):
-        results = attempt((), LABS)
+    results: Results = {"tests": [], "failure": None}
+    for stage in stages:
+        found = attempt(stage, LABS)
+        results = {**found, "tests": results["tests"] + found["tests"]}
+        if _is_enough(results):
+            break
     fate, by = _conclude(results)
     if not results["failure"] and fate != Fate.SURVIVED:
         # On a busy machine a test may fail, or have no result, for no other reason. It is asked again,
         # alone; and if it takes it back, there may be others.
         fate, by = _conclude(attempt(clauses_of(results, "fail", "error"), 1))
         if fate == Fate.SURVIVED and tests_with(results, "fail"):
-            others = attempt((), LABS, until_failure=False)
+            others = attempt(list(chain(*stages)), LABS, until_failure=False)
             doubtful = clauses_of(others, "fail", "error")
             if doubtful:
                 fate, by = _conclude(attempt(doubtful, 1))
     return Outcome(mutant, fate, by, time.monotonic() - began)
 
 
-def _may_be_killed(results: Results) -> bool:
+def _is_enough(results: Results) -> bool:
     """Whether it is worth no further test."""
     return _conclude(results)[0] in (Fate.KILLED, Fate.HANGS)
-
-
-def clauses_by_file(trace: Trace) -> dict[str, list[str]]:
-    """The clauses with tests that each file of the relay names."""
-    found: dict[str, list[str]] = {}
-    for places in (trace.code, trace.marks, trace.refusals):
-        for clause, where in places.items():
-            for place in where:
-                named = found.setdefault(place.rpartition(":")[0], [])
-                if clause in trace.tests and clause not in named:
-                    named.append(clause)
-    return found
 
 
 def run(

@@ -162,3 +162,14 @@ class NoEdns(Fault):
         response = exchange.empty(self.rcode)
         response.use_edns(False)
         return Reply(encode(response))
+
+
+@dataclass(frozen=True)
+class Unasked(Fault):
+    """REFUSED to queries that do not desire recursion, from a server that only recurses (RFC 1035
+    4.1.1)."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        if exchange.query.flags & dns.flags.RD:
+            return Reply(exchange.right())
+        return Reply(encode(exchange.empty(dns.rcode.REFUSED)))

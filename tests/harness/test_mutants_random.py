@@ -1,0 +1,260 @@
+"""Random mutants: where they are drawn, what is not, and what counts as noticed."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking import SOURCE, result, root, suite  # noqa: F401
+from running import ROOT
+
+from conformance import tracing
+from conformance.tracing import Trace
+from tests.mutants import at_random, drawing, judging, nearness, sample, unseen
+from tests.mutants.drawing import Equivalent, Mutant
+from tests.mutants.judging import Results
+from tests.mutants.operators import Site, sites
+from tests.mutants.sample import Fate, Outcome
+from tests.mutants.unseen import UNSEEN, Unseen, load_unseen
+
+
+def all_sites(root: Path) -> list[Site]:
+    return sites(root / "relay/ask.c", root, ["-std=gnu17"])
+
+
+def results_of(found: list[Site], operator: str) -> list[str]:
+    """Each site's first edit, as text before and after."""
+    octets = SOURCE.encode()
+    return [
+        f"{site.line} {octets[edit[0] : edit[1]].decode()} -> {edit[2]}"
+        for site in found
+        if site.operator == operator
+        for edit in site.edits[:1]
+    ]
+
+
+@pytest.mark.parametrize(
+    "operator, expected",
+    [
+        ("NEG", "8 sum > limit && number != 7 -> !(sum > limit && number != 7)"),
+        ("NEG", "6 i < number -> !(i < number)"),
+        ("ROR", "6 < -> <="),
+        ("LCR", "8 && -> ||"),
+        ("DROP", "8 sum > limit && number != 7 -> sum > limit"),
+        ("SDL", "7 sum += i -> "),
+        ("CASE", "11 case 1: -> "),
+        ("CONST", "12 3 -> (3 + 1)"),
+        ("REPLY", "9 550 -> 250"),
+        ("BRK", "13 break -> "),
+        ("RET", "17 sum -> 0"),
+        ("RET", "22 YES -> NO"),
+        ("ENUM", "22 YES -> NO"),
+    ],
+)
+def test_an_operator_finds_its_place(root: Path, operator: str, expected: str) -> None:
+    assert expected in results_of(all_sites(root), operator)
+
+
+def test_the_head_of_a_for_is_no_statement(root: Path) -> None:
+    assert not [r for r in results_of(all_sites(root), "SDL") if "i < number" in r]
+
+
+def test_what_a_macro_writes_is_left_alone_and_its_arguments_are_not(
+    root: Path,
+) -> None:
+    (root / "relay/ask.c").write_text(
+        "#define TWICE(x) ((x) * 2 < 9)\nint f(int n)\n{\n    return TWICE(n + 4);\n}\n"
+    )
+    found = all_sites(root)
+    assert {(site.line, site.operator) for site in found} == {(4, "CONST"), (4, "RET")}
+
+
+def test_slices_are_cut_off_by_one(root: Path) -> None:
+    text = "int bytes_first(int b, int n);\nint f(int b)\n{\n    return bytes_first(b, b);\n}\n"
+    (root / "relay/ask.c").write_text(text)
+    (off,) = [site for site in all_sites(root) if site.operator == "OFF"]
+    assert {edit[2] for edit in off.edits} == {"(b) + 1", "(b) - 1"}
+
+
+@pytest.fixture
+def maker(root: Path, tmp_path: Path) -> drawing.Maker:
+    return drawing.Maker(tmp_path / "maker", root)
+
+
+def names(drawn: list[Mutant]) -> list[str]:
+    return [f"{mutant.name} {mutant.what}" for mutant in drawn]
+
+
+def draw(
+    maker: drawing.Maker, seed: int, known: list[Equivalent] | None = None
+) -> list[Mutant]:
+    return list(maker.draw(maker.sites(["relay/ask.c"]), seed, known or []))
+
+
+def test_the_same_seed_draws_the_same_mutants_and_only_those_that_differ(
+    maker: drawing.Maker, root: Path, tmp_path: Path
+) -> None:
+    drawn = draw(maker, 1)
+    assert names(drawn) == names(draw(maker, 1)) != names(draw(maker, 2))
+    operators = [(m.site.operator, m.site.line) for m in drawn]
+    # Without its label, the code after default does the same as before, or nothing is there to break.
+    assert ("BRK", 15) not in operators
+    assert ("LCR", 8) in operators
+    for mutant in drawn[:3]:
+        path = sample.write_survivor(Outcome(mutant, Fate.SURVIVED), tmp_path / "out")
+        workshop = maker.workshop
+        workshop.restore()
+        workshop.apply(path)
+        changed = (workshop.source / mutant.site.file).read_text()
+        assert changed != (root / mutant.site.file).read_text()
+
+
+def test_a_known_equivalent_is_not_drawn_wherever_its_function_moves(
+    maker: drawing.Maker, root: Path
+) -> None:
+    (mutant,) = [m for m in draw(maker, 1) if m.site.operator == "LCR"]
+    entry = Equivalent(mutant.site.function, mutant.removed, mutant.added, "why")
+    assert mutant.name not in [m.name for m in draw(maker, 1, [entry])]
+    (root / "relay/ask.c").write_text("\n\n" + SOURCE)
+    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
+    moved, _ = drawing.make(1, site, 1, root)
+    assert drawing.equivalent(moved, [entry]) is entry
+    (root / "relay/ask.c").write_text(SOURCE.replace("number != 7", "number != 8"))
+    (site,) = [site for site in all_sites(root) if site.operator == "LCR"]
+    another, _ = drawing.make(1, site, 1, root)
+    assert drawing.equivalent(another, [entry]) is None
+
+
+def test_the_equivalents_of_this_repository_are_in_their_form() -> None:
+    for entry in drawing.load_equivalents(ROOT / drawing.EQUIVALENT):
+        assert entry.reason
+
+
+@pytest.mark.parametrize(
+    "entry, complaint",
+    [
+        ("{kind: equivalent, function: f, line: a, becomes: b}", "reason"),
+        ("{kind: harmless, function: f, line: a, becomes: b, reason: c}", "harmless"),
+    ],
+)
+def test_an_equivalent_without_a_reason_or_of_no_known_kind_is_refused(
+    tmp_path: Path, entry: str, complaint: str
+) -> None:
+    path = tmp_path / "equivalent.yaml"
+    path.write_text(f"- {entry}\n")
+    with pytest.raises(ValueError, match=complaint):
+        drawing.load_equivalents(path)
+
+
+@pytest.fixture
+def mutant(root: Path) -> Mutant:
+    return drawing.make(1, all_sites(root)[0], 1, root)[0]
+
+
+PASS, FAIL, BROKEN = ({"tests": [result(how)]} for how in ("pass", "fail", "error"))
+
+
+@pytest.mark.parametrize(
+    "runs, fate",
+    [
+        # The tests near it; again alone.
+        ([FAIL, FAIL], Fate.KILLED),
+        # The tests near it; the others; again alone.
+        ([PASS, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, FAIL], Fate.KILLED),
+        ([PASS, BROKEN, PASS], Fate.SURVIVED),
+        ([BROKEN, BROKEN, BROKEN], Fate.ERROR),
+        # What fails but once leaves the others to be asked; and those again alone.
+        ([PASS, FAIL, PASS, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, PASS, FAIL, FAIL], Fate.KILLED),
+        ([FAIL, PASS, FAIL, PASS], Fate.SURVIVED),
+        ([{"tests": [], "failure": "it does not start"}], Fate.KILLED),
+        ([{"tests": [], "failure": judging.DID_NOT_END}], Fate.HANGS),
+    ],
+)
+def test_a_mutant_is_killed_by_a_failure_that_comes_again(
+    suite: Callable[..., list[Any]], mutant: Mutant, runs: list[Results], fate: Fate
+) -> None:
+    calls = suite(*runs)
+    stages = [["ERR-06"], ["DLG-01"]]
+    assert sample.try_out(mutant, Path("relay"), stages).fate == fate
+    assert len(calls) == len(runs)
+
+
+def test_what_is_about_a_file_runs_first_and_no_test_twice() -> None:
+    trace = Trace(
+        code={"DLG-01": ["relay/auth/spf/spf.c:7"], "ERR-06": ["relay/io/stream.c:7"]},
+        tests={name: [] for name in ("RFC7208-05", "DLG-01", "ERR-06", "SPF-03")},
+    )
+    near, far = nearness.stages("relay/auth/spf/spf.c", trace)
+    assert (near, far) == (["RFC7208-05", "DLG-01", "SPF-03"], ["ERR-06"])
+
+
+def test_vectors_run_only_where_they_can_tell_anything() -> None:
+    trace = Trace(tests={name: [] for name in ("RFC7208-05", "ERR-06")})
+    assert nearness.stages("relay/smtpd/session.c", trace) == [["ERR-06"]]
+    assert nearness.stages("relay/mail/cfws.c", trace) == [["RFC7208-05", "ERR-06"]]
+
+
+def test_what_is_said_to_be_about_files_is_there() -> None:
+    tests = tracing.collect(ROOT).tests
+    for files, clauses in nearness.ABOUT.items():
+        assert list(ROOT.glob(files)), files
+        assert not [c for c in clauses if not fnmatch.filter(tests, c)], files
+
+
+@pytest.mark.parametrize("second, number", [(FAIL, 1), (BROKEN, 1), (PASS, 0)])
+def test_an_unbroken_relay_that_fails_is_asked_again(
+    suite: Callable[..., list[Any]], second: Results, number: int
+) -> None:
+    suite(FAIL, second)
+    assert len(judging.complaints(Path("relay"), ["ERR-06"])) == number
+
+
+def test_outcomes_come_in_the_order_of_the_draw(
+    maker: drawing.Maker,
+) -> None:
+    drawn = maker.draw(maker.sites(["relay/ask.c"]), 1, [])
+    seen = []
+
+    def judge(mutant: Mutant, binary: Path) -> Outcome:
+        seen.append(binary.exists())
+        return Outcome(mutant, Fate.KILLED)
+
+    numbers = [o.mutant.number for o in sample.run(maker, drawn, 4, 2, judge)]
+    assert numbers == sorted(numbers) and len(numbers) == 4
+    assert seen == [True] * 4
+
+
+def test_files_that_no_peer_notices_are_drawn_only_by_name() -> None:
+    files = ["relay/mail/reply.c", "relay/tools/srs.c", "relay/base/log.c"]
+    assert at_random.wanted_files(files, []) == ["relay/mail/reply.c"]
+    assert at_random.wanted_files(files, ["relay/tools/*"]) == ["relay/tools/srs.c"]
+
+
+def test_functions_that_no_peer_notices_are_drawn_only_by_name(
+    maker: drawing.Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hidden,) = {m.site.function for m in draw(maker, 1)} - {"ask"}
+    listed = [Unseen("relay/ask.c", "why", [hidden])]
+    monkeypatch.setattr(unseen, "_of_this_repository", lambda: listed)
+    places = maker.sites(["relay/ask.c"])
+    drawn = list(maker.draw(places, 1, [], unseen=False))
+    assert {m.site.function for m in drawn} == {"ask"}
+    assert not all(m.seen for m in draw(maker, 1))
+
+
+def test_what_no_peer_notices_is_there_and_has_reasons() -> None:
+    for entry in load_unseen(ROOT / UNSEEN):
+        files = list(ROOT.glob(entry.files))
+        text = "".join(f.read_text() for f in files if f.suffix == ".c")
+        assert entry.reason and files, entry
+        assert all(f"{name}(" in text for name in entry.functions), entry
+
+
+def test_the_rate_is_of_what_a_peer_may_notice(mutant: Mutant) -> None:
+    outcomes = [Outcome(mutant, fate) for fate in Fate]
+    assert "25 %" in at_random.summary(outcomes)

@@ -1,0 +1,85 @@
+"""Which tests run first against a random mutant: those that are about its file.
+
+Most mutants are killed by them, and cost a part of the suite. The order decides nothing else, but for
+the vectors: they run only where their cases can tell anything.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+
+from conformance.tracing import Trace
+
+# Of files, the clauses that are about them besides those that they name.
+ABOUT = {
+    "relay/auth/spf/*": ("SPF-*", "PSPF-*", "RFC7208-*"),
+    "relay/auth/dkim/*": ("DKIM-*", "RFC6376-*", "RFC8301-*", "RFC8463-*"),
+    "relay/auth/arc/*": ("ARC-*", "RFC8617-*"),
+    "relay/auth/dmarc/*": ("DMARC-*", "RFC9989-*"),
+    "relay/base/ip.*": ("IPV6-*", "SPF-*", "RFC7208-*"),
+    "relay/base/utf8.*": ("EAI-*",),
+    "relay/config/*": ("SUB-*", "TLS-*", "LIM-*", "SRS-*"),
+    "relay/dns/*": ("MX-*", "IPV6-*", "SPF-*", "RFC7208-*"),
+    "relay/forward/*": ("UPS-*", "ERR-*", "MX-*"),
+    "relay/io/connect.*": ("UPS-*", "IPV6-*", "MX-*"),
+    "relay/io/proxy*": ("IPV6-*",),
+    "relay/io/rota.*": ("LIM-*",),
+    "relay/io/stream.*": ("LIM-*", "TLS-*", "SMUG-*"),
+    "relay/mail/authres*": ("RFC8601-*", "DKIM-*", "ARC-*", "RFC8617-*"),
+    "relay/mail/author.*": ("DMARC-*", "RFC9989-*"),
+    "relay/mail/base64.*": ("DKIM-*", "RFC6376-*"),
+    "relay/mail/canon.*": ("DKIM-*", "RFC6376-*"),
+    "relay/mail/cfws.*": ("DMARC-*", "RFC8601-*"),
+    "relay/mail/command.*": ("DLG-*", "EAI-*"),
+    "relay/mail/content.*": ("SMUG-*", "INV-*", "MSG-*", "LIM-*"),
+    "relay/mail/domain.*": ("EAI-*", "DLG-*"),
+    "relay/mail/message.*": ("MSG-*", "INV-*", "DKIM-*"),
+    "relay/mail/reply.*": ("ERR-*", "UPS-*"),
+    "relay/mail/taglist.*": ("DKIM-*", "ARC-*", "DMARC-*", "RFC6376-*"),
+    "relay/policy/dnsbl.*": ("SPAM-*",),
+    "relay/policy/evaluate*": ("DMARC-*", "SPF-*", "DKIM-*", "ARC-*", "RFC8601-*"),
+    "relay/policy/trace_fields.*": ("MSG-*", "RFC8601-*", "ARC-*"),
+    "relay/smtpd/*": ("DLG-*", "SMUG-*", "LIM-*", "TLS-*", "INV-*"),
+}
+# The vectors are many, and all of them play one plain mail after the other.
+VECTORS = "RFC*"
+VECTORS_TELL = (
+    "relay/auth/*",
+    "relay/base/ip.*",
+    "relay/dns/*",
+    "relay/mail/*",
+    "relay/policy/evaluate*",
+    "relay/policy/trace_fields.*",
+)
+
+
+def matches(text: str, globs: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(text, glob) for glob in globs)
+
+
+def stages(file: str, trace: Trace) -> list[list[str]]:
+    """The clauses of the tests to run against a mutant of a file: those about it, and then others."""
+    named = set(_named(file, trace))
+    globs = [
+        glob
+        for files, clauses in ABOUT.items()
+        if matches(file, [files])
+        for glob in clauses
+    ]
+    near = [c for c in trace.tests if c in named or matches(c, globs)]
+    far = [
+        clause
+        for clause in trace.tests
+        if clause not in near
+        and (matches(file, VECTORS_TELL) or not matches(clause, [VECTORS]))
+    ]
+    return [stage for stage in (near, far) if stage]
+
+
+def _named(file: str, trace: Trace) -> Iterable[str]:
+    """The clauses that the file names."""
+    for places in (trace.code, trace.marks, trace.refusals):
+        for clause, where in places.items():
+            if any(place.rpartition(":")[0] == file for place in where):
+                yield clause
