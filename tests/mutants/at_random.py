@@ -22,7 +22,6 @@ from tests.mutants.drawing import (
     KINDS,
     Maker,
     Mutant,
-    is_seen,
     load_equivalents,
 )
 from tests.mutants.judging import complaints

@@ -81,8 +81,15 @@ class Workshop:
                 copy.chmod(original.stat().st_mode)
 
     def apply(self, patch: Path) -> None:
-        """Applies a patch, wherever its lines have moved to; PatchError if it does not fit."""
-        command = ["patch", "-p1", "--batch", "--forward", "--reject-file=-"]
+        """Applies a patch, wherever its lines have moved to; PatchError if they have changed."""
+        command = [
+            "patch",
+            "-p1",
+            "--batch",
+            "--forward",
+            "--fuzz=0",
+            "--reject-file=-",
+        ]
         command += ["--no-backup-if-mismatch", "-i", str(patch.resolve())]
         result = subprocess.run(
             command, cwd=self.source, capture_output=True, text=True
