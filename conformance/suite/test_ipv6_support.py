@@ -193,3 +193,13 @@ def test_fallbacks_end_within_the_clients_time_for_rcpt(world: World) -> None:
     expect_reply(reply, "4xx", to="RCPT")
     expect_true(took <= limit, f"a reply in {limit:g} s", f"{took:.1f} s")
     fence(world)
+
+
+@clause("IPV6-15")
+def test_an_ipv4_address_in_the_form_of_ipv6_is_dialled(world: World) -> None:
+    uses_ipv6(world)
+    name = f"mapped.{world.destination}"
+    address = world.lab.host_addresses(world.slot)[0]
+    world.dns.add(name, "AAAA", f"::ffff:{address}")
+    world.dns.set(world.destination, "MX", f"10 {name}.")
+    forward(world, upstream=world.recorded_host(name, address))

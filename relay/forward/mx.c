@@ -156,7 +156,7 @@ static enum mx_status find_hosts(struct mx *mx, double deadline)
 }
 
 /* One address of a host. One of IPv4 that is written as IPv6 is dialled, and known,
- * as what it is. */
+ * as what it is. Clause: IPV6-15 */
 static struct ip host_address(const struct host *host, unsigned family, size_t i)
 {
     struct ip ip = host->addresses[family].records[i].address;
