@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conformance import expect_not_in, expect_true
+from conformance import expect_not_in, expect_true, fail
 from conformance.lab import Message, World
 from conformance.suite.acts import forward
 
@@ -21,6 +21,8 @@ def own_id(world: World) -> str:
 
 
 def _id_of(genuine: list[str]) -> str:
+    if not genuine:
+        fail("an Authentication-Results field of the subject's own", "none")
     words = re.sub(r"\([^()]*\)", " ", genuine[0]).split(";")[0].split() or [""]
     return words[0].strip('"')
 

@@ -170,6 +170,14 @@ def test_breakages_of_changed_files_and_changed_patches_are_chosen(root: Path) -
         scope.changed_files(root, "nonsense")
 
 
+def test_of_many_breakages_some_are_tried_from_all_over() -> None:
+    many = [
+        Breakage(f"ERR-{number:02}", ("ERR-01",), ("x.c:1",)) for number in range(10)
+    ]
+    assert command.spread(many, None) == command.spread(many, 10) == many
+    assert [b.id for b in command.spread(many, 3)] == ["ERR-00", "ERR-03", "ERR-06"]
+
+
 def test_without_history_nothing_is_known_to_have_changed(tmp_path: Path) -> None:
     with pytest.raises(scope.NoHistory):
         scope.changed_files(tmp_path, None)

@@ -192,6 +192,7 @@ def test_every_key_of_the_results_is_described(tmp_path: Path) -> None:
     run.apply_waivers([Waiver("AB-01", "known", TODAY)], TODAY)
     run.suite = {"version": "1"}
     run.title, run.banner, run.mended, run.new = "An MTA", "220 hi", [], []
+    run.sample = {"count": 10, "seed": 1}
     document = json.loads(to_json(run, TODAY))
     text = conformance.report.__doc__ or ""
     described = {

@@ -93,6 +93,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "files or differ themselves (default: where this branch left main; on main, the commit before)",
     )
     parser.add_argument(
+        "--at-most",
+        metavar="N",
+        type=int,
+        help="try N of them, spread over all, if there are more",
+    )
+    parser.add_argument(
         "--table", metavar="FILE", type=Path, help="write the findings as JSON"
     )
     parser.add_argument(
@@ -114,6 +120,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--random: not with -k or --changed")
     if options.all and (options.k or options.changed is not None):
         parser.error("--all: not with -k or --changed")
+    if options.at_most is not None and options.at_most < 1:
+        parser.error("--at-most: at least 1")
     return options
 
 
@@ -199,6 +207,14 @@ def chosen(options: argparse.Namespace) -> tuple[list[Breakage], list[str]]:
     return breakages, wrong
 
 
+def spread(breakages: list[Breakage], at_most: int | None) -> list[Breakage]:
+    """So many of them at most, evenly spread."""
+    if at_most is None or len(breakages) <= at_most:
+        return breakages
+    print(f"{at_most} of {counted(len(breakages), 'breakage')} are tried", flush=True)
+    return [breakages[i * len(breakages) // at_most] for i in range(at_most)]
+
+
 def break_by_name(options: argparse.Namespace) -> int:
     """Breaks what has a name."""
     began, started = time.monotonic(), datetime.datetime.now(datetime.timezone.utc)
@@ -207,6 +223,7 @@ def break_by_name(options: argparse.Namespace) -> int:
         complain(text)
     if wrong:
         return NO_RESULT
+    wanted, breakages = len(breakages), spread(breakages, options.at_most)
     trace = tracing.collect(ROOT)
     clauses = dict.fromkeys(clause for b in breakages for clause in b.clauses)
     if breakages and not is_sound([c for c in clauses if c in trace.tests]):
@@ -222,7 +239,7 @@ def break_by_name(options: argparse.Namespace) -> int:
         f"{number[Verdict.FAIL]} caught, {number[Verdict.SURVIVED]} survived, "
         f"{number[Verdict.ERROR]} without a result, {seconds:.0f} s"
     )
-    everything = not options.k and options.changed is None
+    everything = not options.k and options.changed is None and len(breakages) == wanted
     document = table.to_document(found, started, seconds, everything)
     if options.table is not None:
         options.table.write_text(table.to_json(document), encoding="ascii")

@@ -189,13 +189,15 @@ class Nameserver:
             self._server.close()
 
     async def _start(self) -> None:
-        tries = 1 if self._port else PORTS_TRIED_MAX
+        wanted = self._port
+        tries = 1 if wanted else PORTS_TRIED_MAX
         for left in reversed(range(tries)):
             try:
                 await self._bind()
                 return
             except OSError:
                 self._close()
+                self._port = wanted
                 if left == 0:
                     raise
 
