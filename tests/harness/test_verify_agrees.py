@@ -22,7 +22,7 @@ BEYOND_VERIFY = re.compile(
     r"|MX-(08|09|10|11|17|20)"  # verify does not look the destination up
     r"|MX-(24|25)"  # other sessions
     r"|LIM-(09|16|22)|DLG-33"  # recipients before this one, mistakes, memory, patience
-    r"|DLG-(12|13|16|20)|TLS-05"  # the order of commands, and their syntax but for the path
+    r"|DLG-(12|13|14|16|20)|TLS-05"  # the order of commands, and their syntax but for the path
 )
 
 # Headings whose refusals are all of that kind, and take most of the suite's time.
