@@ -242,10 +242,12 @@ class Runner:
     def seen(self, lab: Lab, request: pytest.FixtureRequest) -> Scene:
         """What was seen of this test's case, played with all others of its scenario."""
         self._notice_death()
-        items = request.session.items
         try:
             scene = self._stage.seen(
-                lab, request.node, (item for item in items if not self._missing(item))
+                lab,
+                request.node,
+                request.session.items,
+                lambda item: not self._missing(item),
             )
         except SubjectUnavailable as error:
             raise LabFailure(str(error)) from error

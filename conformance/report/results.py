@@ -25,7 +25,6 @@ from conformance.report.model import (
     Waiver,
     judge,
 )
-from conformance.sources import parse_source
 from conformance.subjects.description import faults_by_schema
 
 SCHEMA = 1

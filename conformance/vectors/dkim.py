@@ -48,12 +48,6 @@ class DkimForm(MessageForm):
         "keys:the-key-record-several": UNDEFINED,
         "keys:the-key-record-testing": "what is recorded of a valid signature with t=y is open",
         "several:signatures-past-the-eighth-are-policy": "how many are verified is open",
-        "tags:an-identity-quoted-in-lower-case-is-neutral": (
-            "a robust reader takes =4a for =4A (RFC 2045 6.7, from where RFC 6376 2.11 has it)"
-        ),
-        "tags:an-unknown-query-method-is-neutral": (
-            "unknown methods are ignored, and that q= is then as if absent is a reading (RFC 6376 3.5)"
-        ),
         "tags:a-signature-that-has-expired-is-permerror": "x= may be ignored (RFC 6376 3.5)",
         "tags:an-identity-quoted-in-lower-case-is-neutral": LOWER_HEX,
         "tags:an-unknown-query-method-is-neutral": NO_METHOD,

@@ -137,9 +137,8 @@ class _Play:
             except Exception as reason:
                 outcomes[name].trouble = reason
         tags = {name: str(number) for number, name in enumerate(cases)}
-        by_client = lambda name: (wanted[name].ip, wanted[name].helo)  # noqa: E731
         played = None
-        for name in sorted(wanted, key=by_client):
+        for name in sorted(wanted, key=lambda n: (wanted[n].ip, wanted[n].helo)):
             zone = self._form.zone(cases[name])
             if zone is not played:
                 # An MTA may remember a result until the session ends.
@@ -156,11 +155,10 @@ class _Play:
         for name, outcome in controls.items():
             outcome.arrived = self._arrived(f"control-{name}")
         errors = self._lab.take_errors()
-        for outcome in outcomes.values():
-            if errors:
-                outcome.trouble = RuntimeError(
-                    "in the lab's thread: " + "\n".join(errors)
-                )
+        if errors:
+            trouble = RuntimeError("in the lab's thread: " + "\n".join(errors))
+            for outcome in outcomes.values():
+                outcome.trouble = trouble
         return outcomes
 
     def _submit(self, wanted: Submission, outcome: Outcome, tag: str) -> None:

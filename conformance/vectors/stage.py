@@ -70,19 +70,24 @@ class Stage:
         self._outcomes: dict[str, Outcome] = {}  # by the test's id; not yet judged
 
     def seen(
-        self, lab: Lab, item: pytest.Item, items: Iterable[pytest.Item]
+        self,
+        lab: Lab,
+        item: pytest.Item,
+        items: Iterable[pytest.Item],
+        is_wanted: Callable[[pytest.Item], bool],
     ) -> Outcome:
-        """What was seen of the case of a test; the scenario is played with those of `items` that have not
-        been judged. Raises what play() does."""
+        """What was seen of the case of a test; the scenario is played with those of `items` that are wanted.
+        Raises what play() does."""
         case = case_of(item)
         assert case is not None
         if item.nodeid not in self._outcomes:
-            cases = [(other.nodeid, case_of(other)) for other in items]
             form = form_of(case.folder)
             chosen = {
-                name: other
-                for name, other in cases
-                if other is not None and other.scenario.key == case.scenario.key
+                other.nodeid: played
+                for other in items
+                if (played := case_of(other)) is not None
+                and played.scenario.key == case.scenario.key
+                and is_wanted(other)
             }
             self._outcomes.update(play(lab, form, chosen))
         item.stash[SEEN] = self._outcomes.pop(item.nodeid)

@@ -113,17 +113,12 @@ static unsigned count_sessions_from(const struct server *server, const struct ip
     return count;
 }
 
-static bool takes_no_more(const struct server *server)
-{
-    return server->draining && unless_broken(DLG_55);
-}
-
 /* A connection that only gets a refusal is not counted as a session. */
 static struct refusal judge_connection(const struct connection *connection)
 {
     const struct server *server = connection->server;
     const struct config_limits *limits = &connection->generation->config->limits;
-    if (takes_no_more(server))
+    if (server->draining)
         return REFUSE(SHUTTING_DOWN, "DLG-55");
     if (server->session_count >= limits->sessions && unless_broken(LIM_23))
         return REFUSE(TOO_MANY_SESSIONS, "LIM-23");
@@ -263,7 +258,7 @@ static void run_listener(void *argument)
     struct listening *listening = argument;
     listening->fiber = fiber_self();
     fiber_take_lane(FIBER_ACCEPTS);
-    while (!takes_no_more(listening->server)) {
+    while (!listening->server->draining) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
         unsigned connections_max =
@@ -424,7 +419,7 @@ static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
     server->draining = true;
     log_message("drain", "shutting down, %u sessions open", server->connection_count);
     for (size_t i = 0; i < server->listening_count; i++) {
-        if (!server->listening[i].fiber || !takes_no_more(server))
+        if (!server->listening[i].fiber)
             continue;
         /* Connections are refused from now on, not only once the fiber has run. */
         shutdown(server->listening[i].fd, SHUT_RDWR);

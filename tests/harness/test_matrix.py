@@ -20,7 +20,7 @@ from running import Conform, GATING, PASSING
 from conformance.report.commands import merge
 from conformance.report.files import write_files
 from conformance.report.matrix import matrix_of, write_matrix
-from conformance.report.model import Outcome, Run, TestResult, Waiver
+from conformance.report.model import Outcome, Run, Waiver
 from conformance.report.pages import SIGNS
 from conformance.report.results import Journal, Record, load
 

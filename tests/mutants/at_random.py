@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
-import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,10 +18,12 @@ from tests.mutants import nearness, reach
 from tests.mutants.drawing import (
     EQUIVALENT,
     KINDS,
+    Equivalent,
     Maker,
     Mutant,
     load_equivalents,
 )
+from tests.mutants.console import NO_RESULT, NOT_NOTICED, NOTICED, complain
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
 from tests.mutants.operators import Site
@@ -36,8 +36,6 @@ from tests.mutants.sample import (
 )
 from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import BuildError
-
-NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
 
 
 def add_options(group: argparse._ArgumentGroup) -> None:
@@ -101,10 +99,6 @@ def net_names(text: str) -> tuple[str, ...]:
         if name not in NAMES:
             raise argparse.ArgumentTypeError(f"'{name}' is not {' or '.join(NAMES)}")
     return found
-
-
-def complain(text: str) -> None:
-    print(f"mutants: {text}", file=sys.stderr, flush=True)
 
 
 def wanted_files(files: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -187,7 +181,7 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
     print(
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
-    outcomes = _outcomes(options, maker, places, executed, nets)
+    outcomes = _outcomes(options, maker, places, known, executed, nets)
     number = Counter(entry.kind for entry in known)
     kinds = ", ".join(f"{number[kind]} {kind}" for kind in KINDS)
     print(f"{summary(outcomes)}; others are known and not drawn: {kinds}")
@@ -213,12 +207,12 @@ def _outcomes(
     options: argparse.Namespace,
     maker: Maker,
     places: Sequence[Site],
+    known: Sequence[Equivalent],
     executed: reach.Lines | None,
     nets: Nets,
 ) -> list[Outcome]:
     """Of all mutants, which are printed and written as they come."""
     trace = tracing.collect(ROOT)
-    known = load_equivalents(ROOT / EQUIVALENT)
 
     def judge(mutant: Mutant, binary: Path) -> Outcome:
         reached = reach.reached(executed, mutant.site.file, mutant.site.line)

@@ -19,6 +19,7 @@ from conformance.expect import counted
 from conformance.settings import ROOT
 from tests.mutants.breakages import Breakage, PatchError, collect, misnamed, selected
 from tests.mutants import at_random, table
+from tests.mutants.console import NO_RESULT, NOT_NOTICED, NOTICED, complain
 from tests.mutants.judging import Finding, Verdict, complaints, judge
 from tests.mutants.operators import OPERATORS
 from tests.mutants.scope import NoHistory, changed_files, touched
@@ -27,8 +28,6 @@ from tests.mutants.workshop import TARGET, BuildError, Workshop, ninja
 BUILD = ROOT / "build-mutants"
 # With more in parallel, tests fail because of time-outs.
 PARALLEL = 2
-
-NOTICED, NOT_NOTICED, NO_RESULT = 0, 1, 2
 
 DESCRIPTION = """\
 Breaks the relay, and says whether the suite notices.
@@ -123,10 +122,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if options.at_most is not None and options.at_most < 1:
         parser.error("--at-most: at least 1")
     return options
-
-
-def complain(text: str) -> None:
-    print(f"mutants: {text}", file=sys.stderr, flush=True)
 
 
 class Benches:
