@@ -8,7 +8,7 @@ A test imports from here:
     def test_the_reverse_path_is_at_the_forwarding_domain(world: World) -> None: ...
 """
 
-from conformance.clauses import clause
+from conformance.clauses import also_as, clause
 from conformance.expect import (
     ConformanceFailure,
     Seen,
@@ -25,6 +25,7 @@ from conformance.expect import (
 __all__ = [
     "ConformanceFailure",
     "Seen",
+    "also_as",
     "clause",
     "expect",
     "expect_in",

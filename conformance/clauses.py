@@ -168,6 +168,26 @@ def clause(*ids: str) -> Callable[[F], F]:
     return decorate
 
 
+def also_as(*roles: str) -> Callable[[F], F]:
+    """Marks a test of the relay that judges further roles as it stands: @also_as("sender")."""
+    if not roles or not ROLES.issuperset(roles):
+        raise TypeError(f"@also_as names some of {', '.join(sorted(ROLES))}")
+
+    def decorate(function: F) -> F:
+        marked: F = pytest.mark.also_as(*roles)(function)
+        return marked
+
+    return decorate
+
+
+def roles_of(item: pytest.Item) -> frozenset[str]:
+    """The roles that a collected test judges: that of its folder, relay in none, and those that it is marked
+    with."""
+    folder = item.path.parent.name
+    further = (role for mark in item.iter_markers("also_as") for role in mark.args)
+    return frozenset({folder if folder in ROLES else "relay", *further})
+
+
 def clauses_of(item: pytest.Item) -> list[str]:
     """The ids a collected test names, each once."""
     ids = (name for mark in item.iter_markers("clause") for name in mark.args)

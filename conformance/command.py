@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -26,7 +27,7 @@ from conformance.clauses import (
 )
 from conformance.lab import namespace
 from conformance.lab.plan import make_plan
-from conformance.matrix import MatrixError, folders_of, run_matrix
+from conformance.matrix import MatrixError, Part, parts_of, run_parts
 from conformance.options import parse, settings_of
 from conformance.output import replace_standard_streams, status_of_output
 from conformance.report.commands import COMMANDS
@@ -48,11 +49,22 @@ from conformance.subjects import (
     folder_of,
     make_subject,
     plan_file,
+    services_of,
 )
-from conformance.subjects.base import CAPABILITIES, SubjectUnavailable
+from conformance.subjects.base import CAPABILITIES, RELAY, SubjectUnavailable
 from conformance.subjects.claims import read_claims
-from conformance.subjects.description import KNOWN_FAILURES, faults_of
-from conformance.subjects.known import faults_of_known, load_known
+from conformance.subjects.description import (
+    HINTS,
+    KNOWN_FAILURES,
+    Description,
+    faults_of,
+)
+from conformance.subjects.known import (
+    faults_of_hints,
+    faults_of_known,
+    load_hints,
+    load_known,
+)
 
 
 def complain(text: object) -> None:
@@ -93,17 +105,19 @@ def unknown_clauses(
 
 def faults_of_subject(settings: Settings, clauses: Collection[str]) -> list[str]:
     """What keeps the subject's folder, or the file on a target, from being used, if anything does."""
-    known = None
+    known = hints = None
     try:
         if settings.target is None:
-            known = description_of(settings.subject).known_failures
+            described = description_of(settings.subject)
+            known, hints = described.known_failures, described.hints
         elif settings.capabilities is not None:
             read_claims(Path(settings.capabilities))
     except SubjectUnavailable as error:
         return str(error).splitlines()
     if settings.regressions and known is None:
         return ["--regressions: the subject has no known-failures.yaml"]
-    return faults_of_known(known, clauses) if known else []
+    faults = faults_of_known(known, clauses) if known else []
+    return faults + (faults_of_hints(hints) if hints else [])
 
 
 def check_subject(folder: str, clauses: Collection[str]) -> int:
@@ -113,6 +127,9 @@ def check_subject(folder: str, clauses: Collection[str]) -> int:
         known = folder_of(folder) / KNOWN_FAILURES
         if known.exists():
             faults += faults_of_known(known, clauses)
+        hints = folder_of(folder) / HINTS
+        if hints.exists():
+            faults += faults_of_hints(hints)
     except SubjectUnavailable as error:
         faults = [str(error)]
     for fault in faults:
@@ -125,7 +142,12 @@ def check_subject(folder: str, clauses: Collection[str]) -> int:
 
 def build_subject(settings: Settings) -> None:
     """Has the subject's own `build` bring it up to date. Raises SubjectUnavailable."""
-    description = description_of(settings.subject)
+    for subject in {settings.subject, *services_of(settings)}:
+        build_one(description_of(subject), settings)
+
+
+def build_one(description: Description, settings: Settings) -> None:
+    """The same of one subject, or of what serves it."""
     build = description.executable("build")
     if build is None:
         return
@@ -139,7 +161,7 @@ def build_subject(settings: Settings) -> None:
 
 def write_plan(path: str, settings: Settings) -> int:
     """Writes the plan that a run has, for the operator of a --target, with its addresses."""
-    plan = make_plan(count_slots(settings) + SPARE_SLOTS)
+    plan = make_plan(count_slots(settings) + SPARE_SLOTS, settings.role)
     try:
         if settings.target is not None:
             plan = make_subject(settings).adapt(plan)
@@ -208,17 +230,26 @@ def show(run: Run, settings: Settings, console: Console) -> int:
     return status
 
 
-def run_subjects(
-    settings: Settings, subjects: list[str], arguments: list[str], console: Console
-) -> int:
-    """--matrix: one run after the other."""
-    try:
-        folders = folders_of(subjects)
-    except MatrixError as error:
-        for line in str(error).splitlines():
-            complain(line)
-        return USAGE
-    return run_matrix(folders, Path(settings.report), arguments, console)
+def parts_wanted(
+    settings: Settings, matrix: list[str] | None, chosen: Collection[Clause]
+) -> list[Part]:
+    """The runs of a command line: each subject of --matrix or the only one, in each of its roles; none of a
+    target. Raises MatrixError."""
+    if settings.target is not None:
+        if set(settings.roles) - {RELAY}:
+            raise MatrixError(
+                "a --target is judged as a relay: a sender hands in mail by `submit` of its folder, and the "
+                "lab runs the service in front of a receiver (conformance/subjects/README.md)"
+            )
+        return []
+    judged = {role for clause in chosen for role in clause.roles}
+    return parts_of(
+        matrix or [settings.subject],
+        Path(settings.report),
+        settings.roles,
+        judged,
+        several=matrix is not None,
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -255,8 +286,16 @@ def main(arguments: list[str]) -> int:
     if options.list:
         list_clauses(chosen, console)
         return 0
-    if options.matrix is not None:
-        return run_subjects(settings, options.matrix, arguments, console)
+    try:
+        parts = parts_wanted(settings, options.matrix, chosen)
+    except MatrixError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        return USAGE
+    if options.matrix is not None or (len(parts) > 1 and not options.shell):
+        return run_parts(parts, Path(settings.report), arguments, console)
+    if parts:
+        settings = replace(settings, role=parts[0].role)
     if not options.shell and not can_report(settings):
         return USAGE
     ended = enter_lab(settings, arguments)
@@ -264,6 +303,17 @@ def main(arguments: list[str]) -> int:
         return ended
     if options.shell:
         return shell.open_shell(settings)
+    return run_here(settings, chosen, len(chosen) == len(catalogue), waivers, console)
+
+
+def run_here(
+    settings: Settings,
+    chosen: list[Clause],
+    complete: bool,
+    waivers: list[Waiver],
+    console: Console,
+) -> int:
+    """Runs the tests of the chosen clauses in one role, and reports them."""
     if settings.shuffle is not None:
         console.print(f"shuffled with seed {settings.shuffle}", highlight=False)
     if settings.sample:
@@ -271,10 +321,12 @@ def main(arguments: list[str]) -> int:
             f"{counted(settings.sample, 'sample')} a test with seed {settings.seed}"
         )
         console.print(sample, highlight=False)
-    run = run_tests(settings, chosen, len(chosen) == len(catalogue), console)
+    judged = [clause for clause in chosen if settings.role in clause.roles]
+    run = run_tests(settings, judged, complete, console)
     if settings.target is None:
-        path = description_of(settings.subject).known_failures
-        run.apply_known(load_known(path) if path else None)
+        of = description_of(settings.subject)
+        run.apply_known(load_known(of.known_failures) if of.known_failures else None)
+        run.apply_hints(load_hints(of.hints) if of.hints else [])
     run.regressions = settings.regressions
     run.apply_waivers(waivers, datetime.date.today())
     return show(run, settings, console)

@@ -11,11 +11,12 @@ from pathlib import Path
 from conformance.settings import ROOT, SUITE, Settings
 from conformance.clauses import GATING, LEVELS
 from conformance.subjects import names
-from conformance.subjects.base import CAPABILITIES
+from conformance.subjects.base import CAPABILITIES, RELAY, ROLES
 
 DESCRIPTION = """\
-Tests an MTA that forwards mail against the clauses of conformance/catalogue/, over real SMTP and DNS
-in a lab of its own, and gives a verdict on every clause."""
+Tests an MTA that forwards mail, or one that sends mail to a forwarding service or receives it from there,
+against the clauses of conformance/catalogue/, over real SMTP and DNS in a lab of its own, and gives a
+verdict on every clause."""
 
 EPILOG = """\
 examples:
@@ -24,6 +25,8 @@ examples:
   scripts/conform -k ERR-05 -v                  one clause, with a line for each of its tests
   scripts/conform --sample 200 --seed 7         with 200 random inputs for each test on a grammar
   scripts/conform --subject postfix             Postfix (scripts/setup --subject postfix)
+  scripts/conform --subject postfix --role receiver
+                                                as one that gets mail from the service
   scripts/conform --target 10.25.0.1:25 --plan plan.json
                                                 what an MTA has to be configured for, to run at that address
   scripts/conform --target 10.25.0.1:25 --name "Example MTA 7" --capabilities mta.yaml
@@ -115,6 +118,18 @@ def capabilities(text: str) -> list[str]:
     return names
 
 
+def roles(text: str) -> list[str]:
+    """The roles in a comma-separated list, in their order."""
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := names - set(ROLES):
+        raise argparse.ArgumentTypeError(
+            f"no role '{sorted(unknown)[0]}'; there are {', '.join(ROLES)}"
+        )
+    if not names:
+        raise argparse.ArgumentTypeError("no role")
+    return [role for role in ROLES if role in names]
+
+
 def subjects(text: str) -> list[str]:
     """The names and folders in a comma-separated list."""
     found = [name.strip() for name in text.split(",") if name.strip()]
@@ -148,6 +163,15 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
         "--check-subject",
         metavar="NAME|FOLDER",
         help="say what is wrong with a subject's folder, and exit",
+    )
+    group.add_argument(
+        "--role",
+        metavar="ROLE,...",
+        type=roles,
+        default=[],
+        help="judge the MTA as a relay of the service's kind, as a sender to the service, as a receiver of "
+        "what the service forwards, or as several of these one after the other, with a report of each and "
+        "matrix.html (default: all that its subject.yaml declares; a --target is judged as a relay)",
     )
     _add_target(group)
     group.add_argument(
@@ -338,6 +362,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         drawn_from = any_seed()
     return Settings(
         subject=options.subject,
+        role=options.role[0] if options.role else RELAY,
+        roles=options.role,
         target=options.target,
         client_address_by=options.client_address_by,
         clauses=options.clauses,

@@ -19,15 +19,16 @@ from typing import Any
 
 import pytest
 
-from conformance.clauses import clauses_of, load_catalogue, selected
+from conformance.clauses import clauses_of, load_catalogue, roles_of, selected
 from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
+from conformance.lab.provider import WORLDS
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.lab.transcript import Transcript
 from conformance.report.model import Outcome, TestResult
 from conformance.sampling import Sampling
 from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
-from conformance.subjects import make_subject, names
+from conformance.subjects import make_service, make_subject, names
 from conformance.subjects.base import Subject, SubjectUnavailable
 from conformance.vectors.play import Outcome as Scene
 from conformance.vectors.stage import SEEN, Stage, case_of, slots_of
@@ -98,6 +99,8 @@ def reproduce_command(settings: Settings, ids: list[str], sampled: bool = False)
         known = settings.subject in names()
         subject = settings.subject if known else _from_root(settings.subject)
         words.append(f"--subject {subject}")
+    if settings.roles:
+        words.append(f"--role {settings.role}")
     if settings.without:
         words.append(f"--without {','.join(settings.without)}")
     if settings.timeout_scale != 1.0:
@@ -158,12 +161,20 @@ class Runner:
             return False
         if is_sampled(item) and not self.settings.sample:
             return False
-        globs = self.settings.clauses
-        return (
-            not globs
-            or is_sanity(item.nodeid)
-            or bool(selected(clauses_of(item), globs))
-        )
+        role = self.settings.role
+        if role not in roles_of(item):
+            return False
+        if is_sanity(item.nodeid):
+            return True
+        if not clauses_of(item):
+            return not self.settings.clauses
+        # A name that is in no catalogue is selected, so that its test is seen to be wrong.
+        judged = [
+            name
+            for name in clauses_of(item)
+            if name not in self.catalogue or role in self.catalogue[name].roles
+        ]
+        return bool(selected(judged, self.settings.clauses))
 
     def _runs_first(self, item: pytest.Item) -> bool:
         """What fills it, and the vectors, whose names are not those of one test alone."""
@@ -200,7 +211,13 @@ class Runner:
             if self.subject.needs_namespace:
                 unshare_here()
             lab = Lab(
-                self.subject, directory, slots, self.settings.timeout_scale, commons
+                self.subject,
+                directory,
+                slots,
+                self.settings.timeout_scale,
+                commons,
+                make_service(self.settings),
+                self.settings.role,
             )
             try:
                 lab.start()
@@ -228,7 +245,7 @@ class Runner:
         """This test's part of the lab."""
         self._notice_death()
         try:
-            world = lab.world()
+            world = lab.world(WORLDS[self.settings.role])
         except SubjectUnavailable as error:
             raise LabFailure(str(error)) from error
         yield world

@@ -251,6 +251,7 @@ def _run_of(settings: Settings, chosen: list[Clause], complete: bool) -> Run:
         gate=tuple(settings.gate or LEVELS),
         complete=complete,
         clauses=judge(chosen, []),
+        role=settings.role,
         tests=[],
         suite=suite_identity(Path(settings.suite)),
         sample=settings.sample_drawn,

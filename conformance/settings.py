@@ -28,6 +28,8 @@ class Settings:
     """The command line, parsed."""
 
     subject: str = "reference"
+    role: str = "relay"  # in which it is tested
+    roles: list[str] = field(default_factory=list)  # of --role; empty: all it declares
     target: str | None = None  # HOST:PORT of a remote subject
     target6: str | None = None  # its IPv6 address, as HOST:PORT
     name: str | None = None  # how reports call it

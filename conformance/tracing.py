@@ -132,7 +132,7 @@ def collect(root: Path) -> Trace:
         ):
             for line, name in found:
                 places.setdefault(name, []).append(f"{path.relative_to(root)}:{line}")
-    for path in sorted((root / SUITE).glob("test_*.py")):
+    for path in sorted((root / SUITE).rglob("test_*.py")):
         for test, names in tests(path):
             place = f"{path.name}::{test}"
             if not names:

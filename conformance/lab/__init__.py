@@ -1,6 +1,7 @@
 """The lab: a network of its own with DNS, upstream MTAs, clients, and the subject between them."""
 
 from conformance.lab.client import Client, Delivery, Reply, stuffed
+from conformance.lab.provider import ProviderWorld, ReceiverWorld, SenderWorld
 from conformance.lab.records import Dialogue, Message
 from conformance.lab.script import hang_up, hold, raw, say, stall
 from conformance.lab.upstream import Upstream
@@ -12,8 +13,11 @@ __all__ = [
     "Dialogue",
     "Lab",
     "Message",
+    "ProviderWorld",
+    "ReceiverWorld",
     "Reply",
     "Sender",
+    "SenderWorld",
     "Upstream",
     "World",
     "hang_up",

@@ -19,9 +19,11 @@ destination. No route is in a subdomain of forward-0017 (plan "free").
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
-from conformance.subjects.base import Plan, Route, Zone
+from conformance.subjects.plan_file import a_label
+from conformance.subjects.base import RELAY, SENDER, Plan, Route, Zone
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
@@ -34,6 +36,13 @@ MX_DOMAIN = "mx.cloudflare.net"
 MX_HOSTS = ((13, "amir"), (86, "linda"), (24, "isaac"))
 SUBJECT_IPV4 = "104.30.0.7"
 SUBJECT_IPV6 = "2405:8100:c000::7"
+
+# A mail provider, which is the subject in the other roles, and whose users are in domains of each slot.
+PROVIDER = "mail.provider.example"
+PROVIDER_IPV4 = "198.51.100.25"
+PROVIDER_IPV6 = "2001:db8:25::25"
+USERS = ("alice", "bob", "carol")
+
 DNSBL = "dnsbl.example"
 DNSBL_NAME = "abusixip"
 
@@ -84,8 +93,45 @@ def slot_zones(slot: int) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
-def make_plan(slots: int) -> Plan:
+def slot_mailboxes(slot: int, role: str) -> tuple[str, ...]:
+    """The mailboxes of a slot at a mail provider: its users, where it sends to the service; where the
+    routes lead, where it receives from it."""
+    n = f"{slot:04d}.example"
+    if role == SENDER:
+        return tuple(f"{user}@sender-{n}" for user in (*USERS, "postmaster"))
+    targets = {route.to: None for zone in slot_zones(slot) for route in zone.routes}
+    boxes = [
+        f"{local}@{a_label(domain)}"
+        for local, _, domain in (target.rpartition("@") for target in targets)
+    ]
+    domains = dict.fromkeys(box.rpartition("@")[2] for box in boxes)
+    return (*boxes, *(f"postmaster@{domain}" for domain in domains))
+
+
+def make_plan(slots: int, role: str = RELAY) -> Plan:
     """The plan for a subject under `slots` tests."""
+    return relay_plan(slots) if role == RELAY else provider_plan(slots, role)
+
+
+def provider_plan(slots: int, role: str) -> Plan:
+    """The plan of a mail provider, which sends mail to the service or receives mail from it."""
+    boxes = itertools.chain.from_iterable(
+        slot_mailboxes(slot, role) for slot in range(slots)
+    )
+    return replace(
+        relay_plan(0),
+        zones=(),
+        hostname=PROVIDER,
+        ehlo=PROVIDER,
+        ipv4=PROVIDER_IPV4,
+        ipv6=PROVIDER_IPV6,
+        role=role,
+        mailboxes=(f"postmaster@{STANDING_DESTINATION}", *boxes),
+    )
+
+
+def relay_plan(slots: int) -> Plan:
+    """The plan of a relay."""
     standing = Zone(
         STANDING_ZONE,
         (

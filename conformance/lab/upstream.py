@@ -141,7 +141,7 @@ class Upstream:
 
     def wait_for_dialogue(self, count: int = 1) -> Dialogue:
         """The `count`th connection, once it is made."""
-        self._wait(
+        self.wait_until(
             lambda: len(self._dialogues) >= count,
             f"{counted(count, 'connection')} to {self.name}",
         )
@@ -149,7 +149,7 @@ class Upstream:
 
     def wait_for_message(self, count: int = 1) -> Message:
         """The `count`th message, once it is complete."""
-        self._wait(
+        self.wait_until(
             lambda: sum(len(d.messages) for d in self._dialogues) >= count,
             f"{counted(count, 'message')} at {self.name}",
         )
@@ -166,7 +166,9 @@ class Upstream:
                 if command.upper().startswith(prefix.upper())
             ]
 
-        self._wait(lambda: len(matching()) >= count, f"{prefix!r} sent to {self.name}")
+        self.wait_until(
+            lambda: len(matching()) >= count, f"{prefix!r} sent to {self.name}"
+        )
         with self._changed:
             return matching()[count - 1]
 
@@ -251,7 +253,8 @@ class Upstream:
     def lost(self, connection: Connection) -> None:
         self._connections.discard(connection)
 
-    def _wait(self, ready: Callable[[], bool], what: str) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str) -> None:
+        """Returns once it is so; `what` names it for the failure if it does not come to that."""
         began = time.monotonic()
         with self._changed:
             while not ready():
@@ -296,9 +299,9 @@ class Connection(SMTP):
     line_length_limit = LINE_MAX
     command_size_limit = 16384
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, handler: Handler | None = None) -> None:
         super().__init__(
-            Handler(),
+            handler or Handler(),
             hostname=upstream.name,
             data_size_limit=0,
             timeout=3600,

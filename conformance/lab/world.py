@@ -30,6 +30,7 @@ from conformance.lab.commons import (
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.lateness import Lateness
 from conformance.lab.loop import LoopThread
+from conformance.lab.mailroom import Mailroom
 from conformance.lab.plan import (
     DNSBL,
     KEYS,
@@ -41,7 +42,7 @@ from conformance.lab.plan import (
 from conformance.lab.transcript import Transcript
 from conformance.lab.upstream import Upstream
 from conformance.expect import ConformanceFailure, Unimplemented
-from conformance.subjects.base import Plan, Subject
+from conformance.subjects.base import RELAY, Plan, Subject
 from conformance.subjects.plan_file import a_label
 
 # In the names of slot 17: at the end of their last label, but for the lab's top-level domain.
@@ -69,10 +70,14 @@ class Lab:
         slots: int,
         timeout_scale: float = 1.0,
         commons: Path | None = None,
+        service: Subject | None = None,
+        role: str = RELAY,
     ) -> None:
+        """`service` is the relay from which a receiver gets its mail."""
         self.subject = subject
+        self.service = service
         self.directory = directory
-        self.plan = subject.adapt(make_plan(slots))
+        self.plan = subject.adapt(make_plan(slots, role))
         self.slots = slots
         self.patience = 10.0 * timeout_scale
         self.loop = LoopThread()
@@ -86,6 +91,7 @@ class Lab:
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._mounted: list[Path] = []
+        self.mailroom = Mailroom(self.loop) if role != RELAY else None
 
     @property
     def dns(self) -> Nameserver:
@@ -103,19 +109,30 @@ class Lab:
         self.lateness = Lateness(
             self.loop, lambda: [*self.subject.process_ids(), *self.commons.processes()]
         )
-        directory = self.directory / "subject"
+        if self.mailroom is not None:
+            self.mailroom.start(*self.plan.lmtp)
+        if self.service is not None:
+            self._start(self.service, make_plan(self.slots), "service")
+        self._start(self.subject, self.plan, "subject")
+
+    def _start(self, subject: Subject, plan: Plan, name: str) -> None:
+        directory = self.directory / name
         directory.mkdir()
-        self.subject.plan = self.plan
-        self.subject.configure(self.plan, directory)
-        self.subject.start()
-        self.subject.wait_until_ready()
+        subject.plan = plan
+        subject.configure(plan, directory)
+        subject.start()
+        subject.wait_until_ready()
 
     def stop(self) -> None:
         """Stops everything; StopFailed is raised after that."""
         try:
-            self.subject.stop()
+            for subject in filter(None, (self.service, self.subject)):
+                subject.stop()
         finally:
-            self.subject.release()
+            for subject in filter(None, (self.service, self.subject)):
+                subject.release()
+            if self.mailroom is not None:
+                self.mailroom.stop()
             self.commons.stop()
             self.loop.close()
             namespace.release(self._mounted)
@@ -125,8 +142,9 @@ class Lab:
         """Exceptions that nobody was waiting for: defects of the lab."""
         return [*self.loop.take_errors(), *self.commons.take_errors()]
 
-    def world(self) -> World:
-        """The next test's part of the lab, with the subject running at the present date."""
+    def world(self, make: Callable[[Lab, int], World] | None = None) -> World:
+        """The next test's part of the lab, with the subject running at the present date; by default that of
+        a relay's test."""
         slot = self.commons.take("slot")
         if slot >= self.slots:
             raise RuntimeError(f"the plan has slots for only {self.slots} tests")
@@ -134,7 +152,7 @@ class Lab:
             self.restart_subject()
         self.lateness.mark()
         self.clients.clear()
-        return World(self, slot)
+        return (make or World)(self, slot)
 
     def restart_subject(
         self, clock_offset_days: float = 0.0, plan: Plan | None = None
@@ -271,8 +289,7 @@ class World:
         self._ended_subject = False  # by the test
         self._reversed = {reversed_address(own) for own in self.subject.addresses}
         self.dns.record(self.transcript, self._is_ours)
-        client4, client6 = self.new_client_addresses()
-        self.sender = Sender(f"sender-{n}", client4, client6, lab.dns)
+        self.sender = Sender(f"sender-{n}", *self.sender_addresses(), lab.dns)
         self._publish_sender()
         for zone in (
             self.zone,
@@ -281,6 +298,14 @@ class World:
             self.enterprise_zone,
         ):
             self._publish_zone(a_label(zone))
+        self.furnish()
+
+    def sender_addresses(self) -> tuple[str, str]:
+        """From where the sender's mail comes."""
+        return self.new_client_addresses()
+
+    def furnish(self) -> None:
+        """Has MX hosts for `destination` and `elsewhere`."""
         self.upstream = self.mx_host(self.destination)
         self.far_upstream = self.mx_host(self.elsewhere)
         self.dns.add(a_label(self.abroad), "MX", f"10 mx1.{self.destination}.")
@@ -354,13 +379,20 @@ class World:
         """
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
+        client = self.connect(self.subject, source, early)
+        if greet:
+            client.greet(self.sender.domain)
+        return client
+
+    def connect(self, mta: Subject, source: str, early: bytes = b"") -> Client:
+        """A connection from `source` to the subject or another MTA of the lab, before the banner is read."""
         family = 6 if ":" in source else 4
-        if family == 6:
+        if family == 6 and mta is self.subject:
             self.require("ipv6")
-        address, port = self.subject.endpoint(family)
+        address, port = mta.endpoint(family)
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
-        preamble = self.subject.preamble(source, address, port)
+        preamble = mta.preamble(source, address, port)
 
         def connect() -> Client:
             return Client(
@@ -372,7 +404,7 @@ class World:
                 preamble=preamble + early,
             )
 
-        with self.subject.held() if early else nullcontext():
+        with mta.held() if early else nullcontext():
             try:
                 client = connect()
             except ConformanceFailure:
@@ -382,9 +414,7 @@ class World:
                 client = connect()
         self._closers.append(client.close)
         self.lab.clients.append(client)
-        self.subject.introduce(client, source)
-        if greet:
-            client.greet(self.sender.domain)
+        mta.introduce(client, source)
         return client
 
     def notorious_address(self) -> str:

@@ -23,7 +23,7 @@ the project.
     regressions      whether only failures that are not known count
     mended           known failures that no longer occur, as sentences, where the subject has a list
     new              the ids of tests that fail and are not on that list
-    role             in which the subject was tested: relay
+    role             in which the subject was tested: relay, sender or receiver
     roles, capabilities
                      that it declares
     limits, timeouts
@@ -57,6 +57,7 @@ the project.
       transcript     the file with everything sent and received, if the test used the lab
       command        repeats the tests of its first clause
       late           true of an error because the lab itself was too late, on a busy machine
+      hint           of a failure: what the operator can change, where the subject's folder says so
       known          of a known failure: verdict (right, configuration or suite), reason, perhaps hint
       lab_failure    always false
 

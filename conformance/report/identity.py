@@ -33,7 +33,7 @@ def _version() -> str:
 
 def _digest(suite: Path) -> str:
     digest = hashlib.sha256()
-    tests = [*sorted(suite.glob("*.py")), *sorted(SAMPLES.glob("*.py"))]
+    tests = [*sorted(suite.rglob("*.py")), *sorted(SAMPLES.glob("*.py"))]
     for path in [*sorted(CATALOGUE.glob("*.yaml")), *tests]:
         text = path.read_bytes()
         digest.update(f"{path.name} {len(text)}\n".encode() + text)

@@ -18,7 +18,7 @@ import yaml
 
 from conformance.clauses import LEVELS, Clause
 from conformance.expect import counted
-from conformance.subjects.known import KnownFailure
+from conformance.subjects.known import Hint, KnownFailure
 
 CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
 
@@ -57,6 +57,7 @@ class TestResult:
     transcript: str | None = None  # a path relative to the report's directory
     command: str = ""
     known: dict[str, str] | None = None  # of a known failure: verdict, reason, hint
+    hint: str | None = None  # what its operator can change
     late: bool = False  # an error, as the lab itself was too late
     lab_failure: bool = False  # the lab or the subject could not run: `reason` says why
 
@@ -68,7 +69,7 @@ class TestResult:
             ("actual", self.actual),
             ("reason", self.reason),
             ("known", known and f"{known['reason']} ({known['verdict']})"),
-            ("hint", known.get("hint")),
+            ("hint", known.get("hint") or self.hint),
             ("details", self.details if self.outcome == Outcome.ERROR else None),
             ("where", self.where),
             ("transcript", self.transcript),
@@ -213,6 +214,8 @@ class Run:
         nothing for a subject that has no list."""
         if entries is None:
             return
+        of = {result.clause.id: result.clause.roles for result in self.clauses}
+        entries = [e for e in entries if e.holds_in(self.role, of.get(e.clause, ()))]
         seen = set()
         failed = [test for test in self.tests if test.outcome == Outcome.FAIL]
         for test in failed:
@@ -228,6 +231,13 @@ class Run:
             for entry in entries
             if entry.clause in settled and entry not in seen and not entry.sometimes
         ]
+
+    def apply_hints(self, hints: Iterable[Hint]) -> None:
+        """Says at failures that have no better hint what the operator can change."""
+        for hint in hints:
+            for test in self.tests:
+                if test.outcome == Outcome.FAIL and hint.helps(test.clauses, self.role):
+                    test.hint = test.hint or hint.hint
 
     def waiver_problems(self, today: datetime.date) -> list[str]:
         """Waivers that have expired, or that no failure needs (in a run of all clauses)."""

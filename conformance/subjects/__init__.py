@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conformance.settings import Settings
-from conformance.subjects.base import Subject, SubjectUnavailable
+from conformance.subjects.base import RECEIVER, RELAY, Subject, SubjectUnavailable
 from conformance.subjects.description import FILE, Description, describe
 
 FOLDERS = Path(__file__).parent
@@ -43,9 +43,9 @@ def folder_of(subject: str) -> Path:
     )
 
 
-def description_of(subject: str) -> Description:
+def description_of(subject: str, role: str = RELAY) -> Description:
     """What the folder that --subject names says of itself. Raises SubjectUnavailable."""
-    return describe(folder_of(subject))
+    return describe(folder_of(subject), role)
 
 
 def make_subject(settings: Settings) -> Subject:
@@ -56,7 +56,23 @@ def make_subject(settings: Settings) -> Subject:
         return Remote(settings)
     from conformance.subjects.folder import Folder
 
-    return Folder(description_of(settings.subject), environment(settings))
+    description = description_of(settings.subject, settings.role)
+    return Folder(description, environment(settings))
+
+
+def services_of(settings: Settings) -> list[str]:
+    """The subjects that the lab runs beside the one under test: a receiver gets its mail from the reference
+    relay."""
+    return [REFERENCE] if settings.role == RECEIVER else []
+
+
+def make_service(settings: Settings) -> Subject | None:
+    """The one that services_of() names, if it names one."""
+    from conformance.subjects.folder import Folder
+
+    for name in services_of(settings):
+        return Folder(description_of(name), environment(settings))
+    return None
 
 
 def environment(settings: Settings) -> dict[str, str]:

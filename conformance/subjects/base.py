@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,14 @@ CAPABILITIES = {
     "dmarc-options": "can be run with either edition of DMARC, and with quarantine as a refusal",
     "arc-seal": "validates and extends the Authenticated Received Chain",
     "authres": "writes Authentication-Results and removes forged ones",
+    "arc-verify": "validates an Authenticated Received Chain and records the result",
+    "arc-trust": "accepts mail that fails DMARC on the word of a chain of a trusted sealer",
+    "dsn": "reports mail that it cannot deliver to the reverse-path",
+    "flush": "tries all mail that it has deferred again when told to",
 }
+
+# A run judges the subject in one of them.
+RELAY, SENDER, RECEIVER = ROLES = ("relay", "sender", "receiver")
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,11 @@ class Plan:
     proxy_port: int = 2525  # a listener for the PROXY protocol, if there is one
     dmarc_edition: str = "rfc9989"  # or "rfc7489"
     dmarc_quarantine: str = "forward"  # or "reject"
+    role: str = RELAY
+    mailboxes: tuple[
+        str, ...
+    ] = ()  # addresses, in A-labels, that it delivers to the lab
+    lmtp: tuple[str, int] = ("127.0.0.1", 24)  # where mail for them goes
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,14 @@ class Timeouts:
         300  # everything upstream up to the reply to RCPT, for all hosts together
     )
     dns: float = 10
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How a subject treats what it cannot deliver at once, in seconds."""
+
+    retry: int = 2  # until the first further attempt, and between all others
+    lifetime: int = 600  # until it gives up
 
 
 # Short enough to test stalls in seconds, long enough for a busy machine; for subjects that can be
@@ -203,6 +223,18 @@ def tail(log: Path, lines: int = 20) -> str:
 
 def last_lines(text: str, lines: int = 20) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What came of handing in a message."""
+
+    status: int  # 0: it is in the queue
+    output: str
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == 0
 
 
 class SubjectUnavailable(Exception):
@@ -315,6 +347,14 @@ class Subject(ABC):
                 include_hidden=True,
             )
         )
+
+    def submit(self, sender: str, recipients: Sequence[str], file: Path) -> Submission:
+        """Hands in a message as its own users do, with `file` as its content ("sender")."""
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Has it try all that it has deferred now ("flush"). Raises SubjectUnavailable."""
+        raise NotImplementedError
 
     def provision(self, domain: str) -> str:
         """The records that a zone needs, in master-file form ("provisioning")."""

@@ -15,6 +15,7 @@ from conformance.settings import ROOT
 from conformance.subjects.base import (
     LAB_LIMITS,
     SHORT_TIMEOUTS,
+    RELAY,
     Limits,
     SubjectUnavailable,
     Timeouts,
@@ -23,10 +24,13 @@ from conformance.subjects.base import (
 SCHEMAS = ROOT / "conformance" / "schemas"
 FILE = "subject.yaml"
 KNOWN_FAILURES = "known-failures.yaml"
+HINTS = "hints.yaml"
 EXECUTABLES = (
     "start",
     "stop",
     "reload",
+    "submit",
+    "flush",
     "clock",
     "build",
     "install",
@@ -39,7 +43,9 @@ EXECUTABLES_NEEDED = {
     "clock": ("clock",),
     "provisioning": ("zone", "check-zone"),
     "plans": ("check-plan",),
+    "flush": ("flush",),
 }
+ROLE_NEEDS = {"sender": "submit"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Description:
     packages: tuple[str, ...] = ()
     uses: tuple[Path, ...] = ()  # further folders that its private root shows
     known_failures: Path | None = None
+    hints: Path | None = None
 
     def executable(self, name: str) -> Path | None:
         path = self.folder / name
@@ -149,15 +156,29 @@ def read_folder(folder: Path) -> Reading:
                 faults.append(f"uses: {use} is not a folder beside this one: {path}")
             elif path == Path("/"):
                 faults.append(f"uses: {use} is all of the machine, in place of a root")
-    declared = reading.content.get("capabilities", [])
-    for capability, needed in EXECUTABLES_NEEDED.items():
-        if capability in declared:
-            faults += [
-                f"capability `{capability}` needs an executable `{name}`"
-                for name in needed
-                if not (folder / name).is_file()
-            ]
+    faults += _missing(folder, reading.content)
     return reading
+
+
+def _missing(folder: Path, content: dict[str, Any]) -> list[str]:
+    """The executables that what it declares needs and that are not there."""
+    roles = content.get("roles", [RELAY])
+    said = [content, *(content.get(role, {}) for role in roles)]
+    declared = {name for part in said for name in part.get("capabilities", [])}
+    wanted = {
+        f"capability `{capability}`": needed
+        for capability, needed in EXECUTABLES_NEEDED.items()
+        if capability in declared
+    }
+    wanted |= {
+        f"role `{role}`": (name,) for role, name in ROLE_NEEDS.items() if role in roles
+    }
+    return [
+        f"{what} needs an executable `{name}`"
+        for what, needed in wanted.items()
+        for name in needed
+        if not (folder / name).is_file()
+    ]
 
 
 def _used(folder: Path, use: str) -> Path:
@@ -165,14 +186,15 @@ def _used(folder: Path, use: str) -> Path:
     return Path(os.path.normpath(folder.resolve() / use))
 
 
-def describe(folder: Path) -> Description:
-    """The folder's description. Raises SubjectUnavailable with all that is wrong with it."""
+def describe(folder: Path, role: str = RELAY) -> Description:
+    """The folder's description, as it is in a role. Raises SubjectUnavailable with all that is wrong with
+    it."""
     reading = read_folder(folder)
     if reading.faults:
         raise SubjectUnavailable(
             "\n".join([f"the subject in {folder} cannot be used:", *reading.faults])
         )
-    content = reading.content
+    content = {**reading.content, **reading.content.get(role, {})}
     known = folder / KNOWN_FAILURES
     return Description(
         folder=folder.resolve(),
@@ -190,4 +212,5 @@ def describe(folder: Path) -> Description:
         packages=tuple(content.get("packages", [])),
         uses=tuple(_used(folder, use) for use in content.get("uses", [])),
         known_failures=known if known.is_file() else None,
+        hints=hints if (hints := folder / HINTS).is_file() else None,
     )

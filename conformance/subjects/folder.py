@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conformance.subjects.base import (
     Plan,
     StopFailed,
     Subject,
+    Submission,
     SubjectUnavailable,
     last_lines,
     tail,
@@ -26,6 +28,7 @@ from conformance.subjects.private_root import PrivateRoot, prepared_root
 VERSION_PATIENCE_S = 30.0
 STOP_PATIENCE_S = 20.0
 RELOAD_PATIENCE_S = 30.0
+SUBMIT_PATIENCE_S = 30.0
 
 
 class Folder(Subject):
@@ -80,6 +83,7 @@ class Folder(Subject):
         self._state.mkdir(exist_ok=True)
         self.queue_directory = self._state
         self._plan_file = directory / "plan.json"
+        self._environment["PLAN"] = str(self._plan_file)
         plan_file.write(plan, self._plan_file)
         # An MTA's own users have to get there, whatever the umask.
         for path in (directory, self._state):
@@ -123,6 +127,15 @@ class Folder(Subject):
             return False
         self._run_beside(["reload", str(self._plan_file)], RELOAD_PATIENCE_S)
         return True
+
+    def submit(self, sender: str, recipients: Sequence[str], file: Path) -> Submission:
+        words = [self._path("submit"), sender, ",".join(recipients), str(file)]
+        result = self._run(words, SUBMIT_PATIENCE_S, beside=self._process)
+        said = last_lines(f"{result.stdout}\n{result.stderr}")
+        return Submission(result.returncode, said)
+
+    def flush(self) -> None:
+        self._run_beside(["flush"], SUBMIT_PATIENCE_S)
 
     def running(self) -> bool:
         return self._process is not None and self._process.running

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.subjects.base import SubjectUnavailable
+from conformance.subjects.base import RELAY, SubjectUnavailable
 from conformance.subjects.description import faults_by_schema, load_yaml
 
 
@@ -23,6 +24,7 @@ class KnownFailure:
     test: str | None = None  # a pattern for the test's title
     hint: str | None = None
     sometimes: bool = False  # it does not fail in every run
+    role: str | None = None  # in which it fails
 
     def covers(self, clauses: Collection[str], title: str, actual: str) -> bool:
         """Whether a failed test of these clauses is this failure."""
@@ -31,6 +33,13 @@ class KnownFailure:
             and (self.test is None or _matches(self.test, title))
             and _matches(self.actual, actual)
         )
+
+    def holds_in(self, role: str, roles: Collection[str]) -> bool:
+        """Whether it is about that role of a clause that has these: one that does not say is about a
+        relay, or about all roles of a clause that is none of a relay."""
+        if self.role is None:
+            return role == RELAY or RELAY not in roles
+        return self.role == role
 
     def explanation(self) -> dict[str, str]:
         """What a report says beside the failure."""
@@ -70,6 +79,34 @@ def faults_of_known(path: Path, clauses: Collection[str]) -> list[str]:
 def load_known(path: Path) -> list[KnownFailure]:
     """The entries of a file in which faults_of_known() found nothing."""
     return _entries(load_yaml(path))
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What an operator can change about the failures of some clauses."""
+
+    clause: str  # a pattern
+    hint: str
+    role: str | None = None
+
+    def helps(self, clauses: Collection[str], role: str) -> bool:
+        return self.role in (None, role) and any(
+            fnmatch.fnmatchcase(name, self.clause) for name in clauses
+        )
+
+
+def faults_of_hints(path: Path) -> list[str]:
+    """What is wrong with the file, as sentences for its author; empty if nothing is."""
+    try:
+        entries = load_yaml(path)
+    except SubjectUnavailable as error:
+        return [str(error)]
+    return [f"{path.name}: {fault}" for fault in faults_by_schema(entries, "hints")]
+
+
+def load_hints(path: Path) -> list[Hint]:
+    """The entries of a file in which faults_of_hints() found nothing."""
+    return [Hint(**entry) for entry in load_yaml(path) or []]
 
 
 def _entries(document: Any) -> list[KnownFailure]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from conformance.subjects.base import LAB_LIMITS, SHORT_TIMEOUTS, Plan
+from conformance.subjects.base import LAB_LIMITS, SHORT_TIMEOUTS, Plan, Queue
 
 SCHEMA = 1
 PAGE = "https://developers.cloudflare.com/email-routing/postmaster/"
@@ -16,6 +16,8 @@ DNSBL_TEXT = (
     "{{ip}} found on one or more DNSBLs ({name}). "
     f"Refer to {PAGE}#spam-and-abusive-traffic/"
 )
+# Sealers on whose word a receiver may accept what fails DMARC (RFC 8617 7.2).
+TRUSTED_SEALERS = ("email.cloudflare.net",)
 SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
 
 
@@ -64,6 +66,12 @@ def document(plan: Plan) -> dict[str, Any]:
         "limits": asdict(LAB_LIMITS),
         "timeouts": asdict(SHORT_TIMEOUTS),
         "dmarc": {"edition": plan.dmarc_edition, "quarantine": plan.dmarc_quarantine},
+        "role": plan.role,
+        "mailbox_domains": _once(box.rpartition("@")[2] for box in plan.mailboxes),
+        "mailboxes": list(plan.mailboxes),
+        "lmtp": dict(zip(("host", "port"), plan.lmtp)),
+        "queue": asdict(Queue()),
+        "trusted_sealers": list(TRUSTED_SEALERS),
     }
 
 

@@ -1,0 +1,1 @@
+"""The tests of an MTA that receives what the service forwards: a file per theme."""
