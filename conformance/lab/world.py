@@ -107,7 +107,12 @@ class Lab:
         if self.subject.needs_namespace:
             self._mounted = namespace.bind_resolver_files(self.directory)
         self.lateness = Lateness(
-            self.loop, lambda: [*self.subject.process_ids(), *self.commons.processes()]
+            self.loop,
+            lambda: [
+                *self.subject.process_ids(),
+                *(self.service.process_ids() if self.service else ()),
+                *self.commons.processes(),
+            ],
         )
         if self.mailroom is not None:
             self.mailroom.start(*self.plan.lmtp)
@@ -150,6 +155,9 @@ class Lab:
             raise RuntimeError(f"the plan has slots for only {self.slots} tests")
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
+        if self.service is not None and not self.service.running():
+            self.service.start()
+            self.service.wait_until_ready()
         self.lateness.mark()
         self.clients.clear()
         return (make or World)(self, slot)
