@@ -41,6 +41,9 @@ ONE_LAB_TESTS_MAX = 100
 ONE_LAB_SECONDS_MAX = 2.0
 
 
+# Of tests that the lab was too late for; if there are more, the machine is too slow or too busy.
+AGAIN_MAX = 20
+
 # The test of a case: its parameter is a file of vectors and a name in it.
 _VECTOR = re.compile(r"/test_rfc[0-9]+\.py::.*\[[a-z0-9-]+:")
 
@@ -276,7 +279,19 @@ def _describe(run: Run, settings: Settings) -> None:
 
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:
-    """Returns pytest's exit status; if it is not in ENDINGS, tests are missing."""
+    """Returns pytest's exit status; if it is not in ENDINGS, tests are missing. Tests for which the lab was
+    too late are run once more, one after the other, when the machine has less to do."""
+    ending = _run_all(settings, collector)
+    late = [test.id for test in collector.tests.values() if test.late]
+    stopped = settings.first_failure or ending not in ENDINGS
+    if stopped or not 0 < len(late) <= AGAIN_MAX:
+        return ending
+    done = [name for name in collector.tests if name not in late]
+    return _session(replace(settings, done=done), [collector])
+
+
+def _run_all(settings: Settings, collector: Collector) -> int:
+    """The same, of every test once."""
     one_lab = OneLab(settings.jobs, settings.anyway, is_shared=bool(settings.commons))
     ending = _session(settings, [collector, one_lab])
     failed = ending == pytest.ExitCode.TESTS_FAILED

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from running import GATING, Conform
 
 from conformance.lab.lateness import LAG_MAX_S, STARVED_MIN_S, Lateness
 from conformance.lab.loop import LoopThread
@@ -71,3 +74,28 @@ def test_a_subject_without_a_processor_is_a_complaint(
     lateness = Lateness(loop, lambda: crowd)
     said = complaint_within(lateness, 10 * STARVED_MIN_S)
     assert said is not None and "no processor" in said
+
+
+@pytest.mark.parametrize(
+    "times, status, outcome", [(1, 0, "pass"), (9, 3, "error")], ids=["once", "always"]
+)
+def test_a_test_that_the_lab_was_late_for_is_run_again(
+    conform: Conform, tmp_path: Path, times: int, status: int, outcome: str
+) -> None:
+    suite = f"""
+import time
+from pathlib import Path
+
+@clause("{GATING[0]}")
+def test_that_is_late(world):
+    runs = Path("{tmp_path}", "runs")
+    number = len(runs.read_text()) if runs.exists() else 0
+    runs.write_text("x" * (number + 1))
+    if number < {times}:
+        world.lab.loop.call(lambda: time.sleep(1))
+        expect(1, 2, "a number")
+"""
+    run = conform(suite)
+    assert run.status == status, run.output + run.errors
+    assert [t["outcome"] for t in run.results["tests"]] == [outcome]
+    assert len((tmp_path / "runs").read_text()) == 2
