@@ -51,7 +51,7 @@ from conformance.subjects import (
     plan_file,
     services_of,
 )
-from conformance.subjects.base import CAPABILITIES, RELAY, SubjectUnavailable
+from conformance.subjects.base import CAPABILITIES, RELAY, ROLES, SubjectUnavailable
 from conformance.subjects.claims import read_claims
 from conformance.subjects.description import (
     HINTS,
@@ -284,7 +284,8 @@ def main(arguments: list[str]) -> int:
         show_routes(options.routes)
         return 0
     if options.list:
-        list_clauses(chosen, console)
+        wanted = set(settings.roles or ROLES)
+        list_clauses([c for c in chosen if wanted & set(c.roles)], console)
         return 0
     try:
         parts = parts_wanted(settings, options.matrix, chosen)
