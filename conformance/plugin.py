@@ -219,6 +219,7 @@ class Runner:
                 make_service(self.settings),
                 self.settings.role,
             )
+            lab.make_world = WORLDS[self.settings.role]
             try:
                 lab.start()
                 yield lab
@@ -245,7 +246,7 @@ class Runner:
         """This test's part of the lab."""
         self._notice_death()
         try:
-            world = lab.world(WORLDS[self.settings.role])
+            world = lab.world()
         except SubjectUnavailable as error:
             raise LabFailure(str(error)) from error
         yield world

@@ -73,7 +73,8 @@ class Lab:
         service: Subject | None = None,
         role: str = RELAY,
     ) -> None:
-        """`service` is the relay from which a receiver gets its mail."""
+        """`service` is the relay from which a receiver gets its mail. What a test gets of the lab is
+        `make_world`, by its role."""
         self.subject = subject
         self.service = service
         self.directory = directory
@@ -91,6 +92,7 @@ class Lab:
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._mounted: list[Path] = []
+        self.make_world: Callable[[Lab, int], World] = World
         self.mailroom = Mailroom(self.loop) if role != RELAY else None
 
     @property
@@ -147,9 +149,8 @@ class Lab:
         """Exceptions that nobody was waiting for: defects of the lab."""
         return [*self.loop.take_errors(), *self.commons.take_errors()]
 
-    def world(self, make: Callable[[Lab, int], World] | None = None) -> World:
-        """The next test's part of the lab, with the subject running at the present date; by default that of
-        a relay's test."""
+    def world(self) -> World:
+        """The next test's part of the lab, with the subject running at the present date."""
         slot = self.commons.take("slot")
         if slot >= self.slots:
             raise RuntimeError(f"the plan has slots for only {self.slots} tests")
@@ -160,7 +161,7 @@ class Lab:
             self.service.wait_until_ready()
         self.lateness.mark()
         self.clients.clear()
-        return (make or World)(self, slot)
+        return self.make_world(self, slot)
 
     def restart_subject(
         self, clock_offset_days: float = 0.0, plan: Plan | None = None

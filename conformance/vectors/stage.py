@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from conformance.clauses import also_as
 from conformance.lab.world import Lab
 from conformance.vectors.clauses import clause_of
 from conformance.vectors.load import Case, load_cases
@@ -34,8 +35,9 @@ def off_wire(folder: str) -> dict[str, str]:
 
 
 def vectors(folder: str) -> Callable[[F], F]:
-    """Has a test take `case`, every case of a folder in turn that can be seen on the wire, each with the mark
-    of its clause. What was seen of it is the fixture `seen`."""
+    """Has a test of a relay, and of a receiver, take `case`, every case of a folder in turn that can be seen on
+    the wire, each with the mark of its clause. What was seen of it is the fixture `seen`.
+    """
     form = form_of(folder)
     cases = [
         pytest.param(case, id=case.id, marks=pytest.mark.clause(clause_of(case)))
@@ -45,7 +47,7 @@ def vectors(folder: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         marked: F = pytest.mark.parametrize("case", cases)(function)
-        return marked
+        return also_as("receiver")(marked)
 
     return decorate
 
