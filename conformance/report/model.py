@@ -214,8 +214,7 @@ class Run:
         nothing for a subject that has no list."""
         if entries is None:
             return
-        of = {result.clause.id: result.clause.roles for result in self.clauses}
-        entries = [e for e in entries if e.holds_in(self.role, of.get(e.clause, ()))]
+        entries = [entry for entry in entries if entry.holds_in(self.role)]
         seen = set()
         failed = [test for test in self.tests if test.outcome == Outcome.FAIL]
         for test in failed:
@@ -225,11 +224,15 @@ class Run:
                     test.known = test.known or entry.explanation()
         self.new = [test.id for test in failed if test.known is None]
         # Of a clause of which every test has run.
-        settled = {r.clause.id for r in self.clauses if r.tests and not r.open}
+        settled = {
+            r.clause.id: r.clause.roles for r in self.clauses if r.tests and not r.open
+        }
         self.mended = [
             str(entry)
             for entry in entries
-            if entry.clause in settled and entry not in seen and not entry.sometimes
+            if entry.clause in settled
+            and entry not in seen
+            and entry.is_due_in(self.role, settled[entry.clause])
         ]
 
     def apply_hints(self, hints: Iterable[Hint]) -> None:

@@ -24,7 +24,7 @@ class KnownFailure:
     test: str | None = None  # a pattern for the test's title
     hint: str | None = None
     sometimes: bool = False  # it does not fail in every run
-    role: str | None = None  # in which it fails
+    role: str | None = None  # in which alone it fails
 
     def covers(self, clauses: Collection[str], title: str, actual: str) -> bool:
         """Whether a failed test of these clauses is this failure."""
@@ -34,9 +34,16 @@ class KnownFailure:
             and _matches(self.actual, actual)
         )
 
-    def holds_in(self, role: str, roles: Collection[str]) -> bool:
-        """Whether it is about that role of a clause that has these: one that does not say is about a
-        relay, or about all roles of a clause that is none of a relay."""
+    def holds_in(self, role: str) -> bool:
+        """Whether it explains a failure in that role: one that does not say explains it in each."""
+        return self.role in (None, role)
+
+    def is_due_in(self, role: str, roles: Collection[str]) -> bool:
+        """Whether it is mended if a clause with these roles does not fail so in `role`: one that does not
+        say has to fail as a relay, or in all roles of a clause that is none of a relay.
+        """
+        if self.sometimes:
+            return False
         if self.role is None:
             return role == RELAY or RELAY not in roles
         return self.role == role

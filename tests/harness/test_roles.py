@@ -123,13 +123,15 @@ def test_the_plan_of_every_role_is_as_its_schema_says(role: str) -> None:
     assert bool(document["zones"]) == (role == "relay")
 
 
-def test_a_known_failure_is_about_a_relay_unless_it_says_otherwise() -> None:
+def test_a_known_failure_explains_every_role_and_is_due_as_a_relay() -> None:
     plain = KnownFailure("DLG-01", "*", "right", "because")
     shared, own = ("relay", "receiver"), ("receiver",)
-    assert plain.holds_in("relay", shared) and not plain.holds_in("receiver", shared)
-    assert plain.holds_in("receiver", own)
+    assert plain.holds_in("relay") and plain.holds_in("receiver")
+    assert plain.is_due_in("relay", shared) and plain.is_due_in("receiver", own)
+    assert not plain.is_due_in("receiver", shared)
     said = KnownFailure("DLG-01", "*", "right", "because", role="receiver")
-    assert said.holds_in("receiver", shared) and not said.holds_in("relay", shared)
+    assert said.holds_in("receiver") and not said.holds_in("relay")
+    assert said.is_due_in("receiver", shared)
 
 
 def test_a_hint_is_for_the_clauses_and_the_role_that_it_names() -> None:
