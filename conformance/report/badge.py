@@ -46,7 +46,7 @@ def to_badge(run: Run, today: datetime.date) -> str:
 
 
 def _texts(run: Run, today: datetime.date) -> tuple[str, str]:
-    label = " ".join(visible(f"conformance of {run.subject}").split())
+    label = " ".join(visible(f"conformance of {run.who}").split())
     status = run.exit_status(today)
     if status not in COLOURS:
         return shortened(label, LABEL_LENGTH), "no verdict"

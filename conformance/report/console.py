@@ -223,7 +223,7 @@ def _print_failure(
 
 def _print_summary(run: Run, console: Console, today: datetime.date, page: str) -> None:
     _line(console)
-    _line(console, shown(f"{run.subject} ({run.version}), {run.duration:.0f} s"))
+    _line(console, shown(f"{run.who} ({run.version}), {run.duration:.0f} s"))
     number = Counter(result.verdict for result in run.clauses)
     counts = [f"{number[outcome]} {outcome}" for outcome in Outcome if number[outcome]]
     _beside(console, "clauses", ", ".join(counts))

@@ -81,7 +81,7 @@ class Difference:
         digests = [record.run.suite.get("digest") for record in (self.old, self.new)]
         if digests[0] != digests[1]:
             notes.append("the runs are of different versions of the suite")
-        if self.old.run.subject != self.new.run.subject:
+        if self.old.run.who != self.new.run.who:
             notes.append("the runs are of different subjects")
         for name, record in (("OLD", self.old), ("NEW", self.new)):
             if not record.finished:
@@ -207,7 +207,7 @@ def print_difference(difference: Difference, console: Console) -> None:
     for name, record in (("old", difference.old), ("new", difference.new)):
         run = record.run
         when = run.started.strftime("%Y-%m-%d %H:%M")
-        line(f"{name}  {run.subject} ({run.version}), {when}: {record.conclusion}")
+        line(f"{name}  {run.who} ({run.version}), {when}: {record.conclusion}")
     for note in difference.notes:
         line(f"note: {note}", "yellow")
     for kind, words in KINDS.items():

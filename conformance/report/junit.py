@@ -32,7 +32,7 @@ def to_junit(run: Run) -> str:
     suite = ElementTree.Element(
         "testsuite",
         {
-            "name": _xml(f"conform {run.subject}"),
+            "name": _xml(f"conform {run.who}"),
             "tests": str(len(run.tests) + lab),
             "failures": str(run.count(Outcome.FAIL) - len(excused)),
             "errors": str(run.count(Outcome.ERROR) + lab),

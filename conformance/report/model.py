@@ -18,6 +18,7 @@ import yaml
 
 from conformance.clauses import LEVELS, Clause
 from conformance.expect import counted
+from conformance.subjects.base import RELAY
 from conformance.subjects.known import Hint, KnownFailure
 
 CONFORMS, DOES_NOT_CONFORM, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
@@ -183,8 +184,8 @@ class Run:
     failure: str | None = None  # why the lab or the subject could not run
     title: str = ""  # what the MTA calls itself
     banner: str = ""  # the first line of its greeting
-    role: str = "relay"  # in which it was tested
-    roles: tuple[str, ...] = ("relay",)  # that it declares
+    role: str = RELAY  # in which it was tested
+    roles: tuple[str, ...] = (RELAY,)  # that it declares
     capabilities: tuple[str, ...] = ()
     limits: dict[str, int] = field(default_factory=dict)
     timeouts: dict[str, float] = field(default_factory=dict)
@@ -194,6 +195,11 @@ class Run:
     regressions: bool = False  # only failures that are not on it count
     mended: list[str] | None = None  # its entries that no longer fail
     new: list[str] | None = None  # ids of tests that fail and are not on it
+
+    @property
+    def who(self) -> str:
+        """The subject, and its role if that is not the usual one."""
+        return self.subject if self.role == RELAY else f"{self.subject} as {self.role}"
 
     @property
     def strict(self) -> bool:

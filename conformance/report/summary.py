@@ -20,7 +20,7 @@ ENTRIES_SHOWN = 50  # of one list; GitHub takes 1 MiB a step
 
 
 def to_summary(run: Run, today: datetime.date) -> str:
-    name = code(f"{run.subject} {run.version}")
+    name = code(f"{run.who} {run.version}")
     lines = [f"### {name}: {run.conclusion(today)}", ""]
     if run.failure is not None:
         lines += [code(run.failure), ""]

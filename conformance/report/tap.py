@@ -16,7 +16,7 @@ FACT_LENGTH = 2_000
 
 def to_tap(run: Run) -> str:
     lines = ["TAP version 14", f"1..{len(run.tests)}"]
-    lines.append(f"# {_line(f'conform {run.subject} ({run.version})')}")
+    lines.append(f"# {_line(f'conform {run.who} ({run.version})')}")
     for number, test in enumerate(run.tests, 1):
         lines += _test(run, number, test)
     if run.failure is not None:
