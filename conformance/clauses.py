@@ -5,7 +5,8 @@ A file of conformance/catalogue/ holds the clauses of one heading:
     order: 10                            # the heading's position, as on the Postmaster page
     heading: Sender rewriting            # as reports show it
     roles: [relay]                       # optional; of relay, receiver, sender; default [relay]
-    capability: srs                      # optional: what a subject must declare to be tested
+    capability: srs                      # optional: what a subject must declare to be tested; one for
+                                         # each role as {relay: arc-seal, receiver: arc-verify}
     clauses:
       - id: SRS-01
         level: documented                # required documented limitation discrepancy recommended choice
@@ -32,7 +33,8 @@ import pytest
 import yaml
 
 from conformance.sources import parse_source
-from conformance.subjects.base import CAPABILITIES
+from conformance.subjects.base import CAPABILITIES, RELAY
+from conformance.subjects.base import ROLES as KNOWN_ROLES
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 
@@ -45,7 +47,7 @@ LEVELS = (
     "choice",
 )
 GATING = frozenset({"required", "documented", "limitation"})
-ROLES = frozenset({"relay", "receiver", "sender"})
+ROLES = frozenset(KNOWN_ROLES)
 
 _ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]{2,3}")
 _FILE_KEYS = frozenset({"order", "heading", "roles", "capability", "clauses"})
@@ -87,12 +89,14 @@ class Clause:
         return parse_source(self.source).url
 
 
-def load_catalogue(directory: Path = CATALOGUE) -> dict[str, Clause]:
-    """Every clause by its id, in the catalogue's order; CatalogueError names file and clause."""
+def load_catalogue(directory: Path = CATALOGUE, role: str = RELAY) -> dict[str, Clause]:
+    """Every clause by its id, in the catalogue's order, with the capability that it needs in a role;
+    CatalogueError names file and clause."""
     clauses: dict[str, Clause] = {}
     files = {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
     for path, document in sorted(files.items(), key=lambda file: int(file[1]["order"])):
-        for clause in (_clause(entry, document, path) for entry in document["clauses"]):
+        entries = document["clauses"]
+        for clause in (_clause(entry, document, path, role) for entry in entries):
             if clause.id in clauses:
                 raise CatalogueError(
                     f"{path.name}: {clause.id} is also in {clauses[clause.id].file}.yaml"
@@ -109,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
+def _clause(entry: Any, document: dict[str, Any], path: Path, role: str) -> Clause:
     place = f"{path.name}: {entry.get('id', '?') if isinstance(entry, dict) else entry}"
     _check_keys(
         entry, _CLAUSE_KEYS, {"id", "level", "statement", "source", "quote"}, place
@@ -128,8 +132,12 @@ def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
     except ValueError as error:
         raise CatalogueError(f"{place}: {error}") from None
     capability = entry.get("capability", document.get("capability"))
-    if capability is not None and capability not in CAPABILITIES:
-        raise CatalogueError(f"{place}: unknown capability '{capability}'")
+    by_role = capability if isinstance(capability, dict) else {role: capability}
+    for needed in (str(name) for name in by_role.values() if name is not None):
+        if needed not in CAPABILITIES:
+            raise CatalogueError(f"{place}: unknown capability '{needed}'")
+    if unknown := set(by_role) - ROLES:
+        raise CatalogueError(f"{place}: '{sorted(unknown)[0]}' is no role")
     return Clause(
         id=entry["id"],
         heading=document["heading"],
@@ -138,7 +146,7 @@ def _clause(entry: Any, document: dict[str, Any], path: Path) -> Clause:
         source=str(entry["source"]),
         quote=" ".join(str(entry["quote"]).split()),
         roles=roles,
-        capability=capability,
+        capability=by_role.get(role),
         file=path.stem,
     )
 

@@ -322,7 +322,8 @@ def run_here(
             f"{counted(settings.sample, 'sample')} a test with seed {settings.seed}"
         )
         console.print(sample, highlight=False)
-    judged = [clause for clause in chosen if settings.role in clause.roles]
+    catalogue = load_catalogue(role=settings.role)
+    judged = [catalogue[c.id] for c in chosen if settings.role in c.roles]
     run = run_tests(settings, judged, complete, console)
     if settings.target is None:
         of = description_of(settings.subject)

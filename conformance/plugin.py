@@ -121,7 +121,7 @@ class Runner:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.catalogue = load_catalogue()
+        self.catalogue = load_catalogue(role=settings.role)
         self._subject: Subject | None = None
         self._failed: set[str] = set()  # clauses
         self._last: tuple[World, TestResult] | None = None  # if it has passed

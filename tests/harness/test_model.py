@@ -39,6 +39,14 @@ def write(directory: Path, text: str) -> Path:
     return directory
 
 
+def test_a_capability_may_differ_from_role_to_role(tmp_path: Path) -> None:
+    by_role = "capability: {relay: arc-seal, receiver: arc-verify}"
+    path = write(tmp_path, f"{GOOD.rstrip()}\n    {by_role}\n")
+    for role, needed in (("relay", "arc-seal"), ("receiver", "arc-verify")):
+        assert load_catalogue(path, role)["AB-01"].capability == needed
+    assert load_catalogue(path, "sender")["AB-01"].capability is None
+
+
 def test_a_catalogue_is_read_in_order(tmp_path: Path) -> None:
     write(tmp_path, GOOD.replace("order: 1", "order: 2"))
     (tmp_path / "two.yaml").write_text(GOOD.replace("AB-01", "ZZ-01"))
