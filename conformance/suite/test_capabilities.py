@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from conformance import ConformanceFailure, clause, fail
+from conformance import ConformanceFailure, also_as, clause, fail
 from conformance.expect import Unimplemented
 from conformance.lab import World, say
 from conformance.suite.acts import forward, reverse_path
@@ -93,7 +93,8 @@ def enforces_dmarc(world: World) -> bool:
     return not delivery.accepted
 
 
-PROBES: dict[str, Callable[[World], bool]] = {
+Probes = Mapping[str, Callable[[World], bool]]
+PROBES: Probes = {
     "srs": rewrites_senders,
     "in-session": answers_in_session,
     "starttls": offers_starttls,
@@ -110,12 +111,18 @@ PROBES: dict[str, Callable[[World], bool]] = {
 }
 
 
+@also_as("receiver")
 @clause("CAP-01")
 @pytest.mark.parametrize("capability", PROBES)
 def test_what_is_declared_is_seen(world: World, capability: str) -> None:
+    expect_as_declared(world, PROBES, capability)
+
+
+def expect_as_declared(world: World, probes: Probes, capability: str) -> None:
+    """One of the probes finds what is declared."""
     declared = capability in world.subject.capabilities
     try:
-        seen, actual = PROBES[capability](world), "no sign of it"
+        seen, actual = probes[capability](world), "no sign of it"
     except ConformanceFailure as failure:
         seen, actual = False, str(failure)
     if declared and not seen:
