@@ -45,6 +45,7 @@ function wanted(one, words) {
   const verdicts = cells.map(verdict).filter(Boolean);
   return (
     (!level || (level === "gates" ? one.gates : one.level === level)) &&
+    (!byId("role")?.value || one.group.role === byId("role").value) &&
     (!byId("heading").value || one.group.heading === byId("heading").value) &&
     (!kind || cells.some((cell) => cell.classList.contains(kind))) &&
     (!byId("failures").checked || verdicts.some((name) => name === "fail" || name === "error")) &&
@@ -70,6 +71,9 @@ function filter() {
     }
     group.sums.forEach((cell, number) => (cell.hidden = !chosen[number]));
     group.body.hidden = !any;
+  }
+  for (const block of table.querySelectorAll("tbody.block")) {
+    block.hidden = groups.every((group) => group.role !== block.dataset.block || group.body.hidden);
   }
   byId("shown").textContent = `${count} of ${rows.length} clauses`;
   byId("nothing").hidden = count > 0;

@@ -116,6 +116,26 @@ def test_a_filter_leaves_what_it_says(
     assert nothing == bool(rows)
 
 
+def test_one_role_can_be_shown_alone(chromium: Browser, tmp_path: Path) -> None:
+    records = []
+    for role in ("relay", "sender"):
+        run = subject("one", CLAUSES[:2], ["pass", "fail"])
+        (tmp_path / role).mkdir()
+        write_files(replace(run, role=role), tmp_path / role, TODAY)
+        records.append(load(tmp_path / role))
+    write_matrix(records, tmp_path)
+    chromium.open((tmp_path / "matrix.html").as_uri())
+    chromium.messages.clear()
+    choose(chromium, "role", "sender")
+    ids = ROWS.replace(".slice(3)", "")
+    assert chromium.run(ids) == ["sender-AB-01", "sender-AB-02"]
+    titles = "[...document.querySelectorAll('.role')].filter((r) => r.offsetHeight).map((r) => r.textContent)"
+    assert chromium.run(titles) == ["As sender"]
+    choose(chromium, "role", "")
+    assert chromium.run(titles) == ["As relay", "As sender"]
+    assert chromium.messages == []
+
+
 def test_filters_on_what_subjects_have_in_common(browser: Browser) -> None:
     browser.run("document.getElementById('differ').click()")
     assert browser.run(ROWS) == ["01", "04"]
