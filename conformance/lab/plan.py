@@ -104,6 +104,7 @@ def slot_mailboxes(slot: int, role: str) -> tuple[str, ...]:
         f"{local}@{a_label(domain)}"
         for local, _, domain in (target.rpartition("@") for target in targets)
     ]
+    boxes.append(f"info@{a_label(f'mañana-{n}')}")
     domains = dict.fromkeys(box.rpartition("@")[2] for box in boxes)
     return (*boxes, *(f"postmaster@{domain}" for domain in domains))
 

@@ -31,6 +31,8 @@ from conformance.settings import ROOT
 
 # What the page's MX hosts offer.
 SERVICE_EXTENSIONS = ["PIPELINING", "SIZE 26214400", "8BITMIME", "ENHANCEDSTATUSCODES"]
+# The null reverse-path, with and without its brackets.
+NULL = ("", "<>")
 RELAY = ROOT / "build" / "relay" / "fairlead"
 
 
@@ -55,7 +57,8 @@ class ProviderWorld(World):
     def bounces(self) -> list[Message]:
         """What has come to the test's mailboxes with the null reverse-path."""
         return Seen(
-            (m for m in self.inbox.messages if m.accepted and m.sender == ""), "bounce"
+            (m for m in self.inbox.messages if m.accepted and m.sender in NULL),
+            "bounce",
         )
 
     def wait_for_bounce(self, mailbox: str | None = None, count: int = 1) -> Message:
@@ -233,7 +236,8 @@ class ReceiverWorld(ProviderWorld):
         self.author_mx = self.mx_host(self.sender.domain, label="inbound")
 
     def furnish(self) -> None:
-        """The destinations are the subject's own."""
+        """The destinations are the subject's own; one of them has an internationalized domain."""
+        self.idn_zone = self.abroad
         for domain in (self.destination, self.elsewhere, a_label(self.abroad)):
             self.dns.add(domain, "MX", f"10 {PROVIDER}.")
 
