@@ -3,6 +3,8 @@ that the subject adds."""
 
 from __future__ import annotations
 
+import pytest
+
 from conformance import expect_one_of, expect_true
 from conformance.lab import Message
 from conformance.suite.verifiers import raw_fields, tags
@@ -50,6 +52,8 @@ class ArcForm(MessageForm):
         results = recorded(arrived)
         said = results.of("arc")
         seals = new_seals(case, arrived)
+        if expected == "fail" and not said and not seals:
+            pytest.skip("nothing is recorded of the chain, which is a SHOULD (5.2)")
         expect_true(
             said or seals or expected == "none",
             "an arc result, or a new ARC-Seal",
