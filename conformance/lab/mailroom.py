@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiosmtpd.smtp import Envelope, Session, syntax
 
@@ -108,6 +108,7 @@ class Delivery(Connection):
     def __init__(self, room: Mailroom, loop: LoopThread) -> None:
         self._room = room
         self._adopted = room.inbox  # the one in which the session is seen
+        self._commands: list[bytes] = []  # since it was adopted
         self._outcomes: list[tuple[Action, ...] | None] = []  # of each recipient
         super().__init__(room.inbox, LmtpHandler())
 
@@ -126,6 +127,7 @@ class Delivery(Connection):
     def _adopt(self, inbox: Inbox) -> None:
         """A session that an earlier test has left begins anew for the present one."""
         self._adopted = inbox
+        self._commands = []
         before = self.dialogue
         self.dialogue = Dialogue(
             before.host, before.local_address, before.peer_address, before.ehlo
@@ -134,6 +136,14 @@ class Delivery(Connection):
             self.dialogue.closed.set()
         if before.peer_address:
             inbox.opened(self, self.dialogue)
+
+    def _feed(self, data: bytes) -> None:
+        """A transaction for another test's mailboxes is none of the present one's."""
+        seen = self.dialogue.commands
+        before = len(seen)
+        super()._feed(data)
+        self._commands += seen[before:]
+        seen[:] = commands_of(self._commands, self._adopted.is_for)
 
     @syntax("LHLO hostname")  # type: ignore[misc]
     async def smtp_LHLO(self, arg: str) -> None:
@@ -159,6 +169,29 @@ class Delivery(Connection):
         for actions in outcomes:
             self._actions, self._prepared = actions, True
             await super().push(status)
+
+
+def commands_of(
+    commands: Iterable[bytes], is_for: Callable[[str], bool]
+) -> list[bytes]:
+    """Those that are not of transactions with a recipient of whom `is_for` is false; a MAIL before which no
+    recipient has been named is of none yet."""
+    kept: list[bytes] = []
+    pending: list[bytes] = []
+    strange = False
+    for command in commands:
+        verb = command[:4].upper()
+        if verb == b"MAIL":
+            pending, strange = [command], False
+        elif verb == b"RCPT":
+            address = command.decode("ascii", "replace").partition("<")[2]
+            strange = not is_for(address.partition(">")[0])
+            kept += [] if strange else [*pending, command]
+            pending = []
+        elif not (strange and verb == b"DATA"):
+            kept += [*pending, command]
+            pending = []
+    return kept
 
 
 class LmtpHandler(Handler):

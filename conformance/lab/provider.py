@@ -9,7 +9,7 @@ from typing import Self
 
 import dkim
 
-from conformance.expect import Seen
+from conformance.expect import Seen, fail
 from conformance.lab.client import Client, Delivery, Reply
 from conformance.lab.mailroom import Inbox
 from conformance.lab.plan import (
@@ -214,11 +214,18 @@ class SenderWorld(ProviderWorld):
         wanted = [to] if isinstance(to, str) else list(to)
         author = self.author if sender is None else sender
         self.transcript.remark("user", f"submits {file.name}: <{author}> to {wanted}")
+        if not self.subject.running() and not self._is_revived():
+            fail("the subject, still running", "it has ended by itself, see logs/")
         done = self.subject.submit(author, wanted, file)
         self.transcript.add("user", ">", content)
         if not done.accepted:
             self.transcript.remark("user", f"is refused ({done.status}): {done.output}")
         return done
+
+    def _is_revived(self) -> bool:
+        """Whether a subject that has ended runs again. If it had before the first submission, this test is not
+        what ended it."""
+        return self._submitted == 1 and self.lab.revive_subject()
 
     def client(self, family: int = 4, **others: object) -> Submitter:  # type: ignore[override]
         """A user, whatever address a client of a relay would have."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance.clauses import load_catalogue
+from conformance.lab.mailroom import commands_of
 from conformance.lab.plan import make_plan
 from conformance.matrix import MatrixError, parts_of
 from conformance.subjects import plan_file
@@ -275,3 +276,20 @@ def test_it(world): expect(1, 2, "a number")
     assert run.results["tests"][0]["hint"] == hint
     assert hint in run.output
     assert hint in (run.report / "index.html").read_text()
+
+
+def test_a_transaction_for_another_test_is_none_of_this_one() -> None:
+    late = [b"MAIL FROM:<a@a>", b"RCPT TO:<x@d-0001.example>", b"DATA"]
+    own = [b"MAIL FROM:<b@b>", b"RCPT TO:<x@d-0002.example>", b"DATA"]
+
+    def is_ours(recipient: str) -> bool:
+        return recipient == "x@d-0002.example"
+
+    said = [b"LHLO mx", *late, *own, *late[:2]]
+    assert commands_of(said, is_ours) == [b"LHLO mx", *own]
+    # Of a transaction without a recipient nothing is known before its end.
+    assert commands_of([b"MAIL FROM:<c@c>"], is_ours) == []
+    assert commands_of([b"MAIL FROM:<c@c>", b"RSET"], is_ours) == [
+        b"MAIL FROM:<c@c>",
+        b"RSET",
+    ]

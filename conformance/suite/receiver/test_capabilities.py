@@ -6,7 +6,11 @@ import pytest
 
 from conformance import clause
 from conformance.lab import ReceiverWorld
-from conformance.suite.test_capabilities import Probes, expect_as_declared
+from conformance.suite.test_capabilities import (
+    Probes,
+    enforces_dmarc,
+    expect_as_declared,
+)
 from conformance.suite.verifiers import results
 
 
@@ -16,9 +20,13 @@ def records_chains(world: ReceiverWorld) -> bool:
 
 
 def trusts_chains(world: ReceiverWorld) -> bool:
+    # SPF is all that the author's domain has to show, and neither the service's hosts nor a stranger's are
+    # of its own.
+    enforced = enforces_dmarc(world)
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    # SPF is all that the author's domain has to show, and the service's hosts are none of its own.
-    return world.forward().accepted
+    spf = f"v=spf1 ip4:{world.sender.ipv4} ip6:{world.sender.ipv6} -all"
+    world.dns.add_text(world.sender.domain, spf)
+    return enforced and world.forward().accepted
 
 
 PROBES: Probes = {
