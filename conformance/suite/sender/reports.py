@@ -69,8 +69,13 @@ def status_of(report: Message) -> Status:
             payload = part.get_payload()
             blocks = [b for b in payload if isinstance(b, email.message.Message)]
             if blocks:
-                return Status(blocks[0], [block for block in blocks[1:] if block.keys()])
-    fail("a part of type message/delivery-status", [p.get_content_type() for p in parts_of(report)])
+                return Status(
+                    blocks[0], [block for block in blocks[1:] if block.keys()]
+                )
+    fail(
+        "a part of type message/delivery-status",
+        [p.get_content_type() for p in parts_of(report)],
+    )
 
 
 def statuses_of(world: SenderWorld, mailbox: str) -> list[Status]:
@@ -90,7 +95,10 @@ def words_of(report: Message) -> str:
     """All text of the report, decoded, without white space."""
     texts = []
     for part in parsed(report).walk():
-        if part.get_content_type() == "message/delivery-status" or not part.is_multipart():
+        if (
+            part.get_content_type() == "message/delivery-status"
+            or not part.is_multipart()
+        ):
             octets = part.get_payload(decode=True)
             texts.append(
                 octets.decode("utf-8", "replace")

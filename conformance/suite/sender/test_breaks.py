@@ -154,11 +154,11 @@ def test_several_messages_arrive_once_each_in_their_own_envelopes(
         [str(n) for n in range(6)],
         "the marks of the messages",
     )
-    for message in accepted(host):
-        n = int(message.fields("X-N")[0][1])
-        expect(message.recipients, [world.at(names[n // 2])], f"the recipients of {n}")
-        expect(message.sender, f"{users[n % 3]}@{world.sender.domain}", f"{n}'s sender")
-        expect(message.body, f"This is number {n}.\r\n".encode(), f"{n}'s body")
+    for arrived in accepted(host):
+        n = int(arrived.fields("X-N")[0][1])
+        expect(arrived.recipients, [world.at(names[n // 2])], f"the recipients of {n}")
+        expect(arrived.sender, f"{users[n % 3]}@{world.sender.domain}", f"{n}'s sender")
+        expect(arrived.body, f"This is number {n}.\r\n".encode(), f"{n}'s body")
 
 
 @clause("SND-35")
@@ -187,5 +187,7 @@ def test_no_mail_is_sent_in_an_open_transaction(world: SenderWorld) -> None:
         is_open = False
         for verb in dialogue.verbs:
             nested = verb == "MAIL" and is_open
-            expect_true(not nested, "RSET, EHLO or the end of a message", dialogue.verbs)
+            expect_true(
+                not nested, "RSET, EHLO or the end of a message", dialogue.verbs
+            )
             is_open = verb == "MAIL" or is_open and verb == "RCPT"

@@ -8,6 +8,7 @@ import pytest
 from conformance import clause, expect, expect_true
 from conformance.lab import SenderWorld, Upstream, hang_up, say
 from conformance.suite.sender.acts import (
+    COMMANDS,
     STEPS,
     accepted,
     accepted_for,
@@ -65,6 +66,25 @@ def test_mail_whose_session_ends_in_a_421_is_tried_again(
     delivered(world, host)
 
 
+@clause("ERR-30")
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_no_mail_is_sent_over_a_connection_on_which_421_was_said(
+    world: SenderWorld, stage: str
+) -> None:
+    # What is pipelined has left before the 421 was read.
+    host = one_host(world, extensions=["SIZE", "8BITMIME"])
+    host.on(stage, say("421 4.3.2 closing for the night"), nth=1)
+    sent(world, recipients=[world.at("info"), world.at("other")])
+    sent(world, world.message("X-N: 2"))
+    delivered(world, host, count=2)
+    told = [d for d in host.dialogues if any(b"421" in reply for reply in d.said)]
+    expect_true(told, "the 421 in one dialogue", "none")
+    verb = "DATA" if stage == "end" else stage.upper()
+    rest = told[0].verbs[told[0].verbs.index(verb) + 1 :]
+    of_mail = {"MAIL", "RCPT", "DATA"} & set(rest)
+    expect_true(not of_mail, f"at most RSET and QUIT after {verb}", rest)
+
+
 @clause("SND-22")
 @pytest.mark.parametrize("stage", ["rcpt", "end"])
 def test_mail_that_is_delivered_in_a_later_attempt_is_not_reported(
@@ -90,9 +110,7 @@ def second_put_off(world: SenderWorld) -> Upstream:
 @clause("SND-23")
 def test_a_recipient_put_off_beside_another_is_tried_again(world: SenderWorld) -> None:
     host = second_put_off(world)
-    at_once(
-        world, lambda: accepted_for(world.at("info"), host), "the message for info"
-    )
+    at_once(world, lambda: accepted_for(world.at("info"), host), "the message for info")
     delivered_to(world, world.at("other"), host)
 
 

@@ -17,7 +17,16 @@ from conformance.suite.sender.acts import (
     settle,
 )
 
-LOCAL_PARTS = ["box+tag", "first.last", "a.b+c.d", "a-b_c", "a=b", "o'neil", "x%y", "{id}"]
+LOCAL_PARTS = [
+    "box+tag",
+    "first.last",
+    "a.b+c.d",
+    "a-b_c",
+    "a=b",
+    "o'neil",
+    "x%y",
+    "{id}",
+]
 
 
 def through(world: SenderWorld, recipient: str, sender: str | None = None) -> Message:

@@ -96,7 +96,9 @@ def test_a_host_with_addresses_of_one_version_gets_its_mail(
     expect(version_of(delivered(world, host)), version, "the version of IP")
 
 
-def fallback(world: SenderWorld, host: Upstream, version: int, extra: float = 0) -> None:
+def fallback(
+    world: SenderWorld, host: Upstream, version: int, extra: float = 0
+) -> None:
     """The message comes over the other version, in whichever attempt."""
     sent(world)
     arrived = delivered(world, host, extra=extra)
@@ -200,3 +202,21 @@ def test_mail_for_a_domain_that_leads_to_the_sender_itself_is_reported(
     domain = f"loop.{world.destination}"
     world.dns.set(domain, "MX", f"10 {world.lab.plan.hostname}.")
     reported_for_domain(world, domain)
+
+
+@clause("MX-16")
+@pytest.mark.parametrize(
+    "fault",
+    [faults.WrongId(), faults.WrongQuestion()],
+    ids=["foreign id", "foreign question"],
+)
+def test_a_foreign_dns_answer_is_not_used(
+    world: SenderWorld, fault: faults.Fault
+) -> None:
+    world.dns.fail(world.destination, fault)
+    sent(world, recipients=world.mailbox)
+    at_once(world, lambda: world.dns.queries(world.destination), "a look-up of the MX")
+    fence(world)
+    expect_no_connection(world.upstream)
+    world.dns.fail(world.destination, Mended())
+    delivered(world, world.upstream, extra=world.subject.timeouts.dns)

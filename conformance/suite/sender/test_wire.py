@@ -52,7 +52,9 @@ def test_the_connection_stays_open_until_quit_is_answered(world: SenderWorld) ->
         gate.wait_until_reached(world.patience)
         fence(world)
         # The subject may have closed its side alone.
-        closed = f"upstream {host.name} * the subject closed" in world.transcript.render()
+        closed = (
+            f"upstream {host.name} * the subject closed" in world.transcript.render()
+        )
     finally:
         gate.release()
     expect(closed, False, "whether the connection was closed before the reply to QUIT")
@@ -69,7 +71,9 @@ def wait_for_quit(world: SenderWorld, host: Upstream) -> list[str]:
 
 # Octets
 
-NESTED = "MAIL FROM:<smuggler@example.org>\r\nRCPT TO:<other@{zone}>\r\nDATA\r\nsmuggled\r\n"
+NESTED = (
+    "MAIL FROM:<smuggler@example.org>\r\nRCPT TO:<other@{zone}>\r\nDATA\r\nsmuggled\r\n"
+)
 
 # What an MTA might take for the end of the message, or send so that its host does, with LF for a line end.
 WITH_CR = {
