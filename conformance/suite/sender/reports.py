@@ -86,23 +86,13 @@ def statuses_of(world: SenderWorld, mailbox: str) -> list[Status]:
 
 
 def squeezed(text: str) -> str:
-    """`text` without white space, which differs as lines are folded, and without the hyphens that begin
-    the lines of a reply."""
+    """`text` without white space, which differs as lines are folded."""
     return re.sub(r"\s+", "", text)
 
 
 def words_of(report: Message) -> str:
-    """All text of the report, decoded, without white space."""
-    texts = []
-    for part in parsed(report).walk():
-        if (
-            part.get_content_type() == "message/delivery-status"
-            or not part.is_multipart()
-        ):
-            octets = part.get_payload(decode=True)
-            texts.append(
-                octets.decode("utf-8", "replace")
-                if isinstance(octets, bytes)
-                else part.as_string()
-            )
-    return squeezed("\n".join(texts))
+    """All text of the report, as it came and decoded, without white space."""
+    leaves = (part for part in parsed(report).walk() if not part.is_multipart())
+    payloads = [part.get_payload(decode=True) for part in leaves]
+    octets = [report.content, *(p for p in payloads if isinstance(p, bytes))]
+    return squeezed(b"\n".join(octets).decode("utf-8", "replace"))
