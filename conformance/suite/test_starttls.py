@@ -334,7 +334,6 @@ def forward_without_tls(world: World) -> Message:
 
 
 @clause("TLS-14")
-@also_as("sender")
 @pytest.mark.parametrize("text", ["454 4.7.0 not now", "502 5.5.1 cannot"])
 def test_an_upstream_that_refuses_starttls_gets_the_message_in_the_clear(
     world: World, text: str
@@ -346,7 +345,6 @@ def test_an_upstream_that_refuses_starttls_gets_the_message_in_the_clear(
 
 
 @clause("TLS-14")
-@also_as("sender")
 @pytest.mark.parametrize("fault", ["garbage", "hang-up"])
 def test_an_upstream_whose_handshake_fails_gets_the_message_in_the_clear(
     world: World, fault: str

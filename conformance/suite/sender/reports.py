@@ -28,13 +28,17 @@ class Status:
             fail("fields of one recipient", f"of {len(self.of_recipients)}")
         return self.of_recipients[0]
 
-    def failed(self) -> list[str]:
-        """The recipients that are reported as failed, in lower case."""
-        return sorted(
-            address_of(fields["Final-Recipient"] or "")
-            for fields in self.of_recipients
-            if (fields["Action"] or "").strip().lower() == "failed"
-        )
+    def recipients(self) -> list[str]:
+        """Those that are reported, in lower case."""
+        fields = (f["Final-Recipient"] for f in self.of_recipients)
+        return sorted(address_of(field or "") for field in fields)
+
+    def of(self, address: str) -> Fields:
+        """The fields of one recipient."""
+        for fields in self.of_recipients:
+            if address_of(fields["Final-Recipient"] or "") == address.lower():
+                return fields
+        fail(f"the fields of <{address}>", self.recipients())
 
 
 def address_of(typed: str) -> str:

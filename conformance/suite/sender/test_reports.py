@@ -21,6 +21,7 @@ from conformance.suite.sender.acts import (
     settle,
 )
 from conformance.suite.sender.reports import (
+    Fields,
     address_of,
     is_status_report,
     parsed,
@@ -206,6 +207,22 @@ def test_action_is_failed(world: SenderWorld, stage: str) -> None:
     expect((fields["Action"] or "").strip().lower(), "failed", "Action")
 
 
+@clause("SND-70")
+def test_action_is_failed_for_a_recipient_that_is_refused_beside_another(
+    world: SenderWorld,
+) -> None:
+    fields = refused_beside_another(world)
+    expect((fields["Action"] or "").strip().lower(), "failed", "Action")
+
+
+def refused_beside_another(world: SenderWorld) -> Fields:
+    """What the report says of one of two recipients, whom the service refuses."""
+    host = one_host(world)
+    host.on("rcpt", say(REFUSAL), recipient=world.at("other"))
+    sent(world, recipients=[world.at("info"), world.at("other")])
+    return status_of(world.wait_for_bounce()).of(world.at("other"))
+
+
 STATUS = r"[245]\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2})(?:\s*\(.*\))?"
 
 
@@ -218,6 +235,15 @@ def test_the_status_of_a_permanent_refusal_begins_with_5(
     text = REPLIES[stage]
     text = text if enhanced else re.sub(r" 5\.\S+", "", text)
     value = (status_of(report(world, stage, text)).only()["Status"] or "").strip()
+    expect_match(STATUS, value, "Status")
+    expect(value[:1], "5", "its first digit")
+
+
+@clause("SND-71")
+def test_there_is_a_status_for_a_recipient_that_is_refused_beside_another(
+    world: SenderWorld,
+) -> None:
+    value = (refused_beside_another(world)["Status"] or "").strip()
     expect_match(STATUS, value, "Status")
     expect(value[:1], "5", "its first digit")
 
