@@ -24,8 +24,8 @@ from conformance.suite.sender.acts import (
 )
 from conformance.suite.sender.reports import status_of
 
-# RFC 6666's discard prefix, and RFC 5737's third network: no route leads to either.
-UNREACHABLE = {4: "203.0.113.1", 6: "100::25"}
+# No route leads there: of IPv6 that is RFC 6666's discard prefix, of IPv4 a private address.
+UNREACHABLE = {4: "10.99.99.25", 6: "100::25"}
 OTHER = {4: 6, 6: 4}
 RECORD = {4: "A", 6: "AAAA"}
 
