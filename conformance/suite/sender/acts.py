@@ -21,6 +21,8 @@ from conformance.lab.nameserver.exchange import Exchange, Reply
 from conformance.lab.nameserver.faults import Fault
 from conformance.lab.provider import SERVICE_EXTENSIONS
 from conformance.lab.upstream import BUSY_FACTOR
+from conformance.lab.world import DEATH_PATIENCE_S
+from conformance.subjects.base import SubjectUnavailable
 from conformance.suite.acts import fence
 
 T = TypeVar("T")
@@ -86,10 +88,24 @@ def accepted_for(recipient: str, *hosts: Upstream) -> list[Message]:
     ]
 
 
+def flush(world: SenderWorld) -> None:
+    """Has the subject try its deferred mail; that it has ended by itself is its failure."""
+    try:
+        world.flush()
+    except SubjectUnavailable:
+        deadline = time.monotonic() + DEATH_PATIENCE_S
+        while not world.subject_has_died():
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_S)
+        fail("the subject, still running", "it has ended by itself")
+
+
 def _wait(
-    world: SenderWorld, seen: Callable[[], T], what: str, patience: float, flush: bool
+    world: SenderWorld, seen: Callable[[], T], what: str, patience: float, again: bool
 ) -> T | None:
-    """What `seen` returns once that is true; None when patience is over."""
+    """What `seen` returns once that is true; None when patience is over. With `again` the subject is told to
+    try its deferred mail meanwhile."""
     began = flushed = time.monotonic()
     while True:
         # In this order: what it had delivered by then has been noted.
@@ -101,8 +117,8 @@ def _wait(
         now = time.monotonic()
         if now > began + patience * (BUSY_FACTOR if left else 1):
             return None
-        if flush and now > flushed + FLUSH_S:
-            world.flush()
+        if again and now > flushed + FLUSH_S:
+            flush(world)
             flushed = time.monotonic()
         time.sleep(LOOK_S)
 
@@ -175,7 +191,7 @@ def settle(world: SenderWorld) -> None:
     can be told to, and a message handed in after that has arrived elsewhere."""
     for _ in range(2):
         if "flush" in world.subject.capabilities:
-            world.flush()
+            flush(world)
         fence(world)
 
 
