@@ -217,6 +217,11 @@ class SenderWorld(ProviderWorld):
             self.transcript.remark("user", f"is refused ({done.status}): {done.output}")
         return done
 
+    def close(self) -> None:
+        """Mail for the service, too, is given up from now on."""
+        super().close()
+        self.dns.set(self.zone, "MX", "0 .")
+
     def client(self, family: int = 4, **others: object) -> Submitter:  # type: ignore[override]
         """A user, whatever address a client of a relay would have."""
         return Submitter(self)
