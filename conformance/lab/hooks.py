@@ -22,6 +22,11 @@ def size_declared(options: list[str]) -> int:
     return 0
 
 
+def reverse_path(envelope: Envelope) -> str:
+    """What MAIL has between its brackets; of the null one aiosmtpd keeps these."""
+    return (envelope.mail_from or "").removeprefix("<>")
+
+
 class Handler:
     """aiosmtpd's hooks, which decide whether a command takes effect."""
 
@@ -81,7 +86,7 @@ class Handler:
     ) -> str:
         content = envelope.original_content
         message = Message(
-            sender=envelope.mail_from or "",
+            sender=reverse_path(envelope),
             sender_parameters=list(envelope.mail_options),
             recipients=list(envelope.rcpt_tos),
             content=content if isinstance(content, bytes) else b"",

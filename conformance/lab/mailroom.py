@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from aiosmtpd.smtp import Envelope, Session, syntax
 
 from conformance.expect import Seen
-from conformance.lab.hooks import Handler
+from conformance.lab.hooks import Handler, reverse_path
 from conformance.lab.loop import LoopThread
 from conformance.lab.records import Dialogue, Message
 from conformance.lab.script import Action
@@ -206,7 +206,7 @@ class LmtpHandler(Handler):
         inbox = server.upstream
         for recipient in envelope.rcpt_tos:
             message = Message(
-                sender=envelope.mail_from or "",
+                sender=reverse_path(envelope),
                 sender_parameters=list(envelope.mail_options),
                 recipients=[recipient],
                 content=content if isinstance(content, bytes) else b"",

@@ -31,8 +31,6 @@ from conformance.settings import ROOT
 
 # What the page's MX hosts offer.
 SERVICE_EXTENSIONS = ["PIPELINING", "SIZE 26214400", "8BITMIME", "ENHANCEDSTATUSCODES"]
-# The null reverse-path, with and without its brackets.
-NULL = ("", "<>")
 RELAY = ROOT / "build" / "relay" / "fairlead"
 
 
@@ -57,7 +55,7 @@ class ProviderWorld(World):
     def bounces(self) -> list[Message]:
         """What has come to the test's mailboxes with the null reverse-path."""
         return Seen(
-            (m for m in self.inbox.messages if m.accepted and m.sender in NULL),
+            (m for m in self.inbox.messages if m.accepted and m.sender == ""),
             "bounce",
         )
 
@@ -226,6 +224,11 @@ class SenderWorld(ProviderWorld):
         """Whether a subject that has ended runs again. If it had before the first submission, this test is not
         what ended it."""
         return self._submitted == 1 and self.lab.revive_subject()
+
+    def close(self) -> None:
+        """Mail for the service, too, is given up from now on."""
+        super().close()
+        self.dns.set(self.zone, "MX", "0 .")
 
     def client(self, family: int = 4, **others: object) -> Submitter:  # type: ignore[override]
         """A user, whatever address a client of a relay would have."""

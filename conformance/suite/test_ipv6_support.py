@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conformance import clause, expect, expect_reply, expect_true
+from conformance import also_as, clause, expect, expect_reply, expect_true
 from conformance.lab import Delivery, Upstream, World, say
 from conformance.lab.nameserver import faults
 from conformance.suite.acts import fence, forward
@@ -144,6 +144,7 @@ def test_a_refusal_after_ehlo_is_final_and_no_other_host_is_tried(
 
 
 @clause("IPV6-10")
+@also_as("sender")
 @pytest.mark.parametrize("banner", ["421 4.3.2 busy", "554 5.7.1 no service"])
 def test_after_a_refusing_banner_the_next_host_is_tried(
     world: World, banner: str
@@ -155,6 +156,7 @@ def test_after_a_refusing_banner_the_next_host_is_tried(
 
 
 @clause("IPV6-11")
+@also_as("sender")
 @pytest.mark.parametrize("text", ["421 4.3.2 busy", "550 5.7.1 not you"])
 def test_after_a_refused_ehlo_the_next_host_is_tried(world: World, text: str) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")

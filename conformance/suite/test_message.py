@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_in,
@@ -122,6 +123,7 @@ def test_unusual_octets_in_a_field_arrive_byte_for_byte(
 
 
 @clause("MSG-08")
+@also_as("sender")
 @pytest.mark.parametrize(
     "body",
     [
@@ -140,6 +142,7 @@ def test_leading_periods_arrive_as_they_were_sent(world: World, body: str) -> No
 
 
 @clause("MSG-08")
+@also_as("sender")
 def test_a_leading_period_across_every_boundary_of_blocks_arrives(world: World) -> None:
     # Line lengths that walk the period over any power of two where a buffer might end.
     body = "".join(
@@ -150,6 +153,7 @@ def test_a_leading_period_across_every_boundary_of_blocks_arrives(world: World) 
 
 
 @clause("MSG-08")
+@also_as("sender")
 def test_a_leading_period_that_begins_a_block_arrives(world: World) -> None:
     # Lines of 5 octets, or of 7 with the period doubled: of so many blocks of up to 64 KiB one begins
     # with a line, wherever the first did, and whether blocks are cut before or after the doubling.

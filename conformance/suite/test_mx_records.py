@@ -14,6 +14,7 @@ import pytest
 
 from conformance import (
     ConformanceFailure,
+    also_as,
     clause,
     expect,
     expect_match,
@@ -100,6 +101,7 @@ def test_every_mx_host_of_the_page_accepts_mail_for_the_zone(
 
 
 @clause("MX-04")
+@also_as("sender")
 def test_the_host_of_the_lowest_preference_is_tried_first(world: World) -> None:
     others = [
         world.mx_host(world.destination, preference, label=f"p{preference}")
@@ -111,6 +113,7 @@ def test_the_host_of_the_lowest_preference_is_tried_first(world: World) -> None:
 
 
 @clause("MX-04")
+@also_as("sender")
 @pytest.mark.parametrize(
     "address",
     [
@@ -133,6 +136,7 @@ def test_a_host_next_to_loopback_link_local_or_multicast_is_tried_first(
 
 
 @clause("MX-05")
+@also_as("sender")
 def test_the_next_host_is_used_if_the_first_cannot_be_reached(world: World) -> None:
     second = world.mx_host(world.destination, 20, label="mx2")
     third = world.mx_host(world.destination, 30, label="mx3")
@@ -142,12 +146,14 @@ def test_the_next_host_is_used_if_the_first_cannot_be_reached(world: World) -> N
 
 
 @clause("MX-05")
+@also_as("sender")
 def test_a_host_without_any_address_is_passed_over(world: World) -> None:
     world.dns.add(world.destination, "MX", f"5 nowhere.{world.destination}.")
     forward(world)
 
 
 @clause("MX-06")
+@also_as("sender")
 def test_hosts_of_equal_preference_share_the_load(world: World) -> None:
     arrivals: queue.Queue[str] = queue.Queue()
     hosts = (world.upstream, world.mx_host(world.destination, label="mx2"))
@@ -176,6 +182,7 @@ def test_hosts_of_equal_preference_share_the_load(world: World) -> None:
 
 
 @clause("MX-07")
+@also_as("sender")
 def test_a_domain_without_mx_is_its_own_host(world: World) -> None:
     world.no_mx()
     own = world.host(world.destination)
@@ -183,6 +190,7 @@ def test_a_domain_without_mx_is_its_own_host(world: World) -> None:
 
 
 @clause("MX-08")
+@also_as("sender")
 def test_the_address_of_a_domain_with_a_null_mx_is_not_connected_to(
     world: World,
 ) -> None:
@@ -270,6 +278,7 @@ def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
 
 
 @clause("MX-22")
+@also_as("sender")
 @pytest.mark.parametrize(
     ("address", "answered_at"),
     [
@@ -492,6 +501,7 @@ def test_of_several_hosts_the_one_that_says_most_is_reported(
 
 
 @clause("MX-12")
+@also_as("sender")
 def test_the_domains_own_address_is_not_used_if_mx_records_exist(
     world: World,
 ) -> None:
@@ -504,6 +514,7 @@ def test_the_domains_own_address_is_not_used_if_mx_records_exist(
 
 
 @clause("MX-13")
+@also_as("sender")
 def test_a_destination_that_is_an_alias_is_looked_up_by_its_target(
     world: World,
 ) -> None:
@@ -513,6 +524,7 @@ def test_a_destination_that_is_an_alias_is_looked_up_by_its_target(
 
 
 @clause("MX-14")
+@also_as("sender")
 def test_if_the_address_lookup_of_one_host_fails_the_next_is_tried(
     world: World,
 ) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import dns.rcode
 import pytest
 
-from conformance import clause, expect_reply
+from conformance import also_as, clause, expect_reply
 from conformance.lab import World
 from conformance.lab.nameserver import faults
 from conformance.suite.acts import (
@@ -119,6 +119,7 @@ def test_a_truncated_answer_that_is_all_there_is_is_a_451_4_4_3(
 
 
 @clause("MX-15")
+@also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])
 def test_a_truncated_answer_is_asked_for_again_over_tcp(
     world: World, what: str
@@ -129,6 +130,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(
 
 
 @clause("MX-15")
+@also_as("sender")
 def test_an_answer_too_large_for_udp_is_used(world: World) -> None:
     for n in range(120):
         world.dns.add(
@@ -157,6 +159,7 @@ def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> 
 
 
 @clause("MX-33")
+@also_as("sender")
 @pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
 @pytest.mark.parametrize("what", ["destination", "host"])
 def test_a_dns_server_without_edns_is_asked_without_it(
@@ -168,6 +171,7 @@ def test_a_dns_server_without_edns_is_asked_without_it(
 
 
 @clause("MX-32")
+@also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])
 def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
     name = world.destination if what == "destination" else world.upstream.name
@@ -176,6 +180,7 @@ def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
 
 
 @clause("MX-35")
+@also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])
 def test_a_dns_server_that_only_recurses_is_asked_to(world: World, what: str) -> None:
     name = world.destination if what == "destination" else world.upstream.name

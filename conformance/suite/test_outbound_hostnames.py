@@ -10,7 +10,7 @@ import dns.exception
 import dns.reversename
 import pytest
 
-from conformance import clause, expect, expect_in, expect_true
+from conformance import also_as, clause, expect, expect_in, expect_true
 from conformance.expect import ConformanceFailure
 from conformance.lab import World, say
 from conformance.suite.acts import forward, look_up
@@ -112,6 +112,7 @@ def test_the_host_at_104_30_0_7_goes_by_the_name_of_the_example(world: World) ->
 
 
 @clause("HOST-06")
+@also_as("sender")
 def test_the_name_in_ehlo_resolves_to_an_address_or_is_a_literal(world: World) -> None:
     name = forward(world).dialogue.ehlo or ""
     if is_address_literal(name):

@@ -13,6 +13,7 @@ import re
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_in,
@@ -541,6 +542,7 @@ def test_a_reply_does_not_repeat_a_bare_cr(world: World, command: str) -> None:
 
 
 @clause("SMUG-09")
+@also_as("sender")
 def test_lines_of_dots_arrive_as_they_were_and_end_nothing_upstream(
     world: World,
 ) -> None:
@@ -560,6 +562,7 @@ def expect_whole_line_ends(wire: bytes) -> None:
 
 
 @clause("SMUG-12")
+@also_as("sender")
 def test_an_ordinary_message_goes_upstream_with_crlf_alone(world: World) -> None:
     expect_whole_line_ends(forward(world).wire)
 

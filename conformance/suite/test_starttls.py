@@ -8,6 +8,7 @@ import pytest
 
 from conformance import (
     ConformanceFailure,
+    also_as,
     clause,
     expect,
     expect_in,
@@ -266,6 +267,7 @@ def skip_unless_starttls_was_tried(world: World) -> None:
 
 
 @clause("TLS-11")
+@also_as("sender")
 def test_an_upstream_that_offers_starttls_gets_the_message_over_tls(
     world: World,
 ) -> None:
@@ -279,6 +281,7 @@ def test_an_upstream_that_offers_starttls_gets_the_message_over_tls(
 
 
 @clause("TLS-12")
+@also_as("sender")
 @pytest.mark.parametrize(
     "injected",
     [
@@ -306,6 +309,7 @@ def test_replies_in_the_clear_behind_starttls_are_not_taken_inside_tls(
 
 
 @clause("TLS-13")
+@also_as("sender")
 def test_the_upstream_gets_a_new_ehlo_after_the_handshake(world: World) -> None:
     world.upstream.offer_starttls()
     verbs = forward_with_starttls_tried(world).dialogue.verbs

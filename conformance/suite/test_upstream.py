@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_in,
@@ -20,7 +21,16 @@ from conformance import (
     expect_reply,
     expect_true,
 )
-from conformance.lab import Client, Dialogue, World, hang_up, hold, raw, say
+from conformance.lab import (
+    Client,
+    Dialogue,
+    SenderWorld,
+    World,
+    hang_up,
+    hold,
+    raw,
+    say,
+)
 from conformance.lab.client import Delivery
 from conformance.suite.acts import DOMAIN, MAILBOX, control, fence, forward
 
@@ -54,6 +64,9 @@ def under_way(world: World) -> Iterator[Future[Delivery]]:
 
 def other_client_served(world: World) -> None:
     """A round trip with the subject: what it wanted to say upstream, it has said by now."""
+    if isinstance(world, SenderWorld):
+        fence(world)
+        return
     with world.client(source=world.new_client_addresses()[0]) as other:
         expect_reply(other.command("NOOP"), 250, to="NOOP")
 
@@ -101,6 +114,7 @@ def send_8bit(world: World) -> Delivery:
 
 
 @clause("UPS-01")
+@also_as("sender")
 def test_the_relay_sends_nothing_before_the_banner(world: World) -> None:
     gate = hold()
     world.upstream.on("connect", gate)
@@ -119,6 +133,7 @@ def test_the_relay_sends_nothing_before_the_banner(world: World) -> None:
 
 
 @clause("UPS-31")
+@also_as("sender")
 def test_a_session_starts_by_ehlo(world: World) -> None:
     forward(world)
     verbs = world.upstream.wait_for_dialogue().verbs
@@ -126,6 +141,7 @@ def test_a_session_starts_by_ehlo(world: World) -> None:
 
 
 @clause("UPS-32")
+@also_as("sender")
 def test_ehlo_or_helo_precedes_mail(world: World) -> None:
     verbs = forward(world).dialogue.verbs
     before = list(itertools.takewhile(lambda verb: verb != "MAIL", verbs))
@@ -136,6 +152,7 @@ UNKNOWN = ["500 what", "502 5.5.1 not implemented"]
 
 
 @clause("UPS-02")
+@also_as("sender")
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_helo_follows_where_ehlo_is_unknown(world: World, text: str) -> None:
     world.upstream.on("ehlo", say(text))
@@ -148,18 +165,21 @@ def test_helo_follows_where_ehlo_is_unknown(world: World, text: str) -> None:
 
 
 @clause("UPS-03")
+@also_as("sender")
 def test_mail_is_in_the_syntax_of_rfc_5321(world: World) -> None:
     for command in commands(forward(world).dialogue, "MAIL"):
         expect_match(rf"(?i:MAIL FROM:){PATH}{PARAMETERS}", command, "a MAIL command")
 
 
 @clause("UPS-34")
+@also_as("sender")
 def test_rcpt_is_in_the_syntax_of_rfc_5321(world: World) -> None:
     for command in commands(forward(world).dialogue, "RCPT"):
         expect_match(rf"(?i:RCPT TO:){PATH}{PARAMETERS}", command, "a RCPT command")
 
 
 @clause("UPS-04")
+@also_as("sender")
 @pytest.mark.parametrize("declared", ["SIZE=500", "BODY=7BIT", "SIZE=500 BODY=7BIT"])
 def test_no_parameters_are_sent_to_an_upstream_without_extensions(
     world: World, declared: str
@@ -176,6 +196,7 @@ def test_no_parameters_are_sent_to_an_upstream_without_extensions(
 
 
 @clause("UPS-04")
+@also_as("sender")
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_no_parameters_are_sent_after_helo(world: World, text: str) -> None:
     world.upstream.on("ehlo", say(text))
@@ -197,6 +218,7 @@ def sizes_declared(world: World) -> tuple[list[str], int]:
 
 
 @clause("UPS-05")
+@also_as("sender")
 def test_the_size_of_a_large_message_is_declared(world: World) -> None:
     sizes, _ = sizes_declared(world)
     expect(len(sizes), 1, "the number of SIZE parameters")
@@ -204,6 +226,7 @@ def test_the_size_of_a_large_message_is_declared(world: World) -> None:
 
 
 @clause("UPS-38")
+@also_as("sender")
 def test_the_declared_size_is_not_less_than_the_clients(world: World) -> None:
     sizes, size = sizes_declared(world)
     if not sizes:
@@ -213,6 +236,7 @@ def test_the_declared_size_is_not_less_than_the_clients(world: World) -> None:
 
 
 @clause("UPS-06")
+@also_as("sender")
 def test_8bit_content_is_sent_with_body_8bitmime(world: World) -> None:
     world.upstream.extensions = ["8BITMIME"]
     expect_reply(send_8bit(world).end, "2xx", to="the end of DATA")
@@ -223,6 +247,7 @@ def test_8bit_content_is_sent_with_body_8bitmime(world: World) -> None:
 
 
 @clause("UPS-07")
+@also_as("sender")
 def test_8bit_content_is_not_sent_to_an_upstream_without_8bitmime(
     world: World,
 ) -> None:
@@ -246,6 +271,7 @@ def test_8bit_content_is_refused_for_an_upstream_without_8bitmime(
 
 
 @clause("UPS-08")
+@also_as("sender")
 @pytest.mark.parametrize("stage", ["ehlo", "mail", "rcpt", "data"])
 def test_without_pipelining_each_command_waits_for_its_reply(
     world: World, stage: str
@@ -268,6 +294,7 @@ def test_without_pipelining_each_command_waits_for_its_reply(
 
 
 @clause("UPS-33")
+@also_as("sender")
 @pytest.mark.parametrize(
     "text", ["554 5.5.1 no valid recipients", "451 4.3.0 not now", "250 2.0.0 fine"]
 )
@@ -284,6 +311,7 @@ def test_the_message_is_not_sent_without_a_3xx(world: World, text: str) -> None:
 
 
 @clause("UPS-39")
+@also_as("sender")
 def test_a_3xx_to_data_is_taken_like_354(world: World) -> None:
     world.upstream.on("data", say("359 go on"))
     forward(world)
@@ -293,6 +321,7 @@ def test_a_3xx_to_data_is_taken_like_354(world: World) -> None:
 
 
 @clause("UPS-09")
+@also_as("sender")
 def test_every_line_ends_in_crlf(world: World) -> None:
     octets = bytes(forward(world).dialogue.received)
     rest = re.sub(rb"\r\n", b"", octets)
@@ -302,6 +331,7 @@ def test_every_line_ends_in_crlf(world: World) -> None:
 
 
 @clause("UPS-40")
+@also_as("sender")
 @pytest.mark.parametrize("empty_lines", [0, 1])
 def test_no_empty_line_is_added_before_the_end_of_data(
     world: World, empty_lines: int
@@ -320,6 +350,7 @@ def test_no_empty_line_is_added_before_the_end_of_data(
 
 
 @clause("UPS-12")
+@also_as("sender")
 @pytest.mark.parametrize("stage", ["connect", "ehlo", "mail", "rcpt", "data", "end"])
 def test_replies_in_fragments_are_understood(world: World, stage: str) -> None:
     name = world.upstream.name
@@ -334,6 +365,7 @@ def test_replies_in_fragments_are_understood(world: World, stage: str) -> None:
 
 
 @clause("UPS-35")
+@also_as("sender")
 @pytest.mark.parametrize("reply", [b"250\r\n", b"250 \r\n", b"250-\r\n250\r\n"])
 def test_a_reply_without_text_is_accepted(world: World, reply: bytes) -> None:
     world.upstream.on("rcpt", raw(reply))
@@ -341,6 +373,7 @@ def test_a_reply_without_text_is_accepted(world: World, reply: bytes) -> None:
 
 
 @clause("UPS-36")
+@also_as("sender")
 @pytest.mark.parametrize(
     ("stage", "text"),
     [
@@ -357,6 +390,7 @@ def test_a_2xx_is_a_success_whatever_its_text(
 
 
 @clause("UPS-36")
+@also_as("sender")
 @pytest.mark.parametrize("text", ["550 2.1.5 ok", "450 250 recipient accepted"])
 def test_a_refusal_is_one_whatever_its_text(world: World, text: str) -> None:
     world.upstream.on("rcpt", say(text))
@@ -368,6 +402,7 @@ def test_a_refusal_is_one_whatever_its_text(world: World, text: str) -> None:
 
 
 @clause("UPS-17")
+@also_as("sender")
 @pytest.mark.parametrize(
     ("stage", "text"),
     [("mail", "239 yes"), ("rcpt", "259 as good as any"), ("end", "247 taken")],
@@ -413,6 +448,7 @@ def test_a_multiline_reply_whose_codes_differ_becomes_451_450(
 
 
 @clause("UPS-15")
+@also_as("sender")
 def test_auth_vrfy_and_expn_are_not_used(world: World) -> None:
     world.upstream.extensions = ["AUTH PLAIN LOGIN", "VRFY", "EXPN", "ETRN", "DSN"]
     forward(world)

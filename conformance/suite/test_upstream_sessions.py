@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_in, expect_reply, expect_true
+from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, World, hang_up, hold, raw, say
 from conformance.suite.acts import (
     data_granted,
@@ -46,6 +46,7 @@ def ended_with_quit(world: World) -> None:
 
 
 @clause("UPS-10")
+@also_as("sender")
 @pytest.mark.parametrize("ending", ["QUIT", "lost client", "recipient refused"])
 def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
     if ending == "recipient refused":
