@@ -3,6 +3,7 @@ one that gets mail from it. Its mailboxes are the test's inbox (mailroom.py)."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from types import TracebackType
 from typing import Self
@@ -306,7 +307,7 @@ class ReceiverWorld(ProviderWorld):
             text=True,
             check=True,
         )
-        return done.stdout.strip()
+        return str(json.loads(done.stdout)["address"])
 
     def signed(self, message: bytes) -> bytes:
         """`message` with a DKIM signature of the service on top."""
