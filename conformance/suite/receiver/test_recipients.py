@@ -195,6 +195,42 @@ def test_postmaster_without_a_domain_takes_mail_from_the_service(
     for_postmaster(world, local, reverse_path)
 
 
+def ordinary_mail_for(world: ReceiverWorld, recipient: str) -> None:
+    """A message to postmaster by somebody who is not the service."""
+    message = world.message("X-Test: postmaster of anybody")
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, recipient, message)
+    expect_reply(delivery.final, "2xx", to=f"a message to {recipient}")
+    world.inbox.wait_until(
+        lambda: any(b"postmaster of anybody" in m.header for m in world.inbox.messages),
+        f"the message for {recipient}",
+    )
+
+
+@clause("CONT-03")
+@pytest.mark.parametrize("local", ["postmaster", "Postmaster"])
+def test_mail_to_postmaster_without_a_domain_is_accepted(
+    world: ReceiverWorld, local: str
+) -> None:
+    ordinary_mail_for(world, local)
+
+
+@clause("CONT-04")
+def test_mail_to_postmaster_at_every_domain_is_accepted(world: ReceiverWorld) -> None:
+    for domain in (world.destination, world.elsewhere, a_label(world.abroad)):
+        with world.client() as client:
+            client.mail(world.sender.address)
+            reply = client.rcpt(f"postmaster@{domain}")
+            expect_reply(reply, "2xx", to=f"RCPT of postmaster@{domain}")
+    ordinary_mail_for(world, f"postmaster@{world.destination}")
+
+
+@clause("CONT-05")
+@pytest.mark.parametrize("local", ["POSTMASTER", "Postmaster", "pOsTmAsTeR"])
+def test_postmaster_is_recognised_in_any_case(world: ReceiverWorld, local: str) -> None:
+    ordinary_mail_for(world, f"{local}@{world.destination}")
+
+
 @clause("RCV-88")
 def test_a_mailbox_at_an_internationalised_domain_is_reached(
     world: ReceiverWorld,
