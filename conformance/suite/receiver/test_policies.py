@@ -11,7 +11,6 @@ from conformance.suite.receiver.acts import (
     another_forwarder,
     delivered,
     delivered_by_the_relay,
-    expect_accepted,
     expect_no_report,
     expect_refused,
     fence,

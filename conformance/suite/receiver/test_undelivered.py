@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_one_of, expect_true
+from conformance import (
+    ConformanceFailure,
+    clause,
+    expect,
+    expect_one_of,
+    expect_true,
+)
 from conformance.lab import Delivery, Message, ReceiverWorld, Upstream, hang_up, say
 from conformance.suite.receiver.acts import (
     delivered,
@@ -34,22 +40,48 @@ def author_elsewhere(world: ReceiverWorld) -> tuple[bytes, str, Upstream]:
     return forwarded(world, message), world.srs(world.sender.address), host
 
 
-def report_of_a_refusal(
-    world: ReceiverWorld, stage: str
+def attempts(world: ReceiverWorld) -> int:
+    """How often the mailbox was asked for."""
+    wanted = world.mailbox.encode("ascii")
+    commands = [c for dialogue in world.inbox.dialogues for c in dialogue.commands]
+    return sum(c[:4].upper() == b"RCPT" and wanted in c.lower() for c in commands)
+
+
+def await_report(
+    world: ReceiverWorld, back: Upstream, author: Upstream, needed: bool = False
+) -> Message | None:
+    """The first report at the SRS address's host, or None if there is one elsewhere. Skips a test that is
+    not about whether there is one: some MTAs keep trying what a mailbox refuses for good.
+    """
+    hosts = (back, author, world.author_mx)
+    try:
+        world.inbox.wait_until(
+            lambda: attempts(world) > 1 or any(host.messages for host in hosts),
+            "a report of what the mailbox refused, or another attempt",
+        )
+    except ConformanceFailure:
+        if needed:
+            raise
+        pytest.skip("no report is sent: see RCV-54")
+    if not any(host.messages for host in hosts):
+        pytest.skip("what the mailbox refused for good is tried again")
+    return back.messages[0] if back.messages else None
+
+
+def refused_for_good(
+    world: ReceiverWorld, stage: str, needed: bool = False
 ) -> tuple[Message | None, str, Upstream]:
-    """Has the mailbox refuse a message for good. The report of it, if it had been accepted; its SRS
-    reverse-path, and the host of the author in From."""
+    """Has the mailbox refuse a message. The report of it at the SRS address's host, if it had been accepted;
+    its SRS reverse-path, and the host of the author in From."""
     back = return_host(world)
-    message, reverse_path, host = author_elsewhere(world)
+    message, reverse_path, author = author_elsewhere(world)
     world.inbox.on(stage, say(DISABLED), recipient=world.mailbox)
     delivery = send(world, message, sender=reverse_path)
-    if not delivery.accepted:
-        expect_true(
-            delivery.final.permanent, "a 5xx, as the mailbox says", delivery.final
-        )
-        fence(world)
-        return None, reverse_path, host
-    return back.wait_for_message(), reverse_path, host
+    if delivery.accepted:
+        report = await_report(world, back, author, needed)
+        return report, reverse_path, author
+    expect_true(delivery.final.permanent, "a 5xx, as the mailbox says", delivery.final)
+    return None, reverse_path, author
 
 
 def expect_nobody_else_told(world: ReceiverWorld, author: Upstream) -> None:
@@ -66,14 +98,14 @@ each_stage = pytest.mark.parametrize("stage", ["rcpt", "end"])
 def test_a_report_goes_to_the_srs_address_and_to_nobody_else(
     world: ReceiverWorld, stage: str
 ) -> None:
-    report, reverse_path, author = report_of_a_refusal(world, stage)
+    report, reverse_path, author = refused_for_good(world, stage)
+    expect_nobody_else_told(world, author)
     if report is not None:
         expect(
             [address.lower() for address in report.recipients],
             [reverse_path.lower()],
             "the recipients of the report",
         )
-    expect_nobody_else_told(world, author)
 
 
 @clause("RCV-54")
@@ -81,18 +113,18 @@ def test_a_report_goes_to_the_srs_address_and_to_nobody_else(
 def test_a_message_that_was_accepted_and_is_refused_for_good_is_reported(
     world: ReceiverWorld, stage: str
 ) -> None:
-    report, reverse_path, _ = report_of_a_refusal(world, stage)
+    report, reverse_path, _ = refused_for_good(world, stage, needed=True)
     if report is None:
-        pytest.skip("the mailbox's refusal reaches the service in the session")
+        pytest.skip("the refusal reaches the service in the session, or see RCV-53")
     expect(report.recipients[0].lower(), reverse_path.lower(), "whom the report is to")
 
 
 @clause("RCV-55")
 @each_stage
 def test_a_report_has_the_null_reverse_path(world: ReceiverWorld, stage: str) -> None:
-    report, _, _ = report_of_a_refusal(world, stage)
+    report, _, _ = refused_for_good(world, stage)
     if report is None:
-        pytest.skip("the mailbox's refusal reaches the service in the session")
+        pytest.skip("the refusal reaches the service in the session, or see RCV-53")
     expect_one_of(report.sender, ("", "<>"), "the report's reverse-path")
 
 
@@ -102,18 +134,18 @@ def test_nobody_is_sent_a_report_of_mail_with_the_null_reverse_path(
     world: ReceiverWorld, stage: str
 ) -> None:
     back = return_host(world)
-    message, _, author = author_elsewhere(world)
+    message, reverse_path, author = author_elsewhere(world)
     world.inbox.on(stage, say(DISABLED), recipient=world.mailbox)
     delivery = send(world, message, sender="")
     if delivery.accepted:
         world.inbox.wait_for_command(b"RCPT")
-    # The control: one that has a sender is reported after that, if the subject reports at all.
-    later = send(world)
-    if later.accepted and "dsn" in world.subject.capabilities:
-        report = back.wait_for_message()
-        wanted = world.srs(world.sender.address)
-        expect(report.recipients[0].lower(), wanted.lower(), "whom it is to")
-        expect(len(back.messages), 1, "the number of reports")
+        # The control: one that has a sender, after that, is reported alone.
+        expect_accepted(send(world, sender=reverse_path))
+        report = await_report(world, back, author)
+        if report is not None:
+            recipient = report.recipients[0].lower()
+            expect(recipient, reverse_path.lower(), "whom the first report is to")
+            expect(len(back.messages), 1, "the number of reports")
     expect_nobody_else_told(world, author)
 
 

@@ -11,8 +11,6 @@ from conformance.suite.receiver.acts import (
     another_forwarder,
     delivered,
     delivered_by_the_relay,
-    expect_accepted,
-    expect_nothing,
     expect_once,
     forwarded,
     send,
