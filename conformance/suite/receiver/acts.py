@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import authres
+import dkim
 
 from conformance import expect, expect_true
 from conformance.lab import Client, Delivery, Message, ReceiverWorld, Upstream
@@ -56,6 +57,23 @@ def forwarded(
         world.message() if message is None else message
     )
     return world.sealed(claims_of_the_service(world, claims) + world.signed(content))
+
+
+def sealed_by(message: bytes, domain: str, claims: str) -> bytes:
+    """`message`, which has no chain, with an ARC set by another forwarder of those results on top."""
+    claimed = (
+        f"Authentication-Results: {domain}; {claims}\r\n".encode("ascii") + message
+    )
+    name = domain.encode("ascii")
+    fields = dkim.arc_sign(
+        claimed,
+        b"test",
+        name,
+        SENDER_RSA,
+        name,
+        include_headers=[b"from", b"to", b"subject"],
+    )
+    return b"".join(fields) + message
 
 
 def another_forwarder(world: ReceiverWorld) -> str:
