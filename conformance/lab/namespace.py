@@ -29,8 +29,8 @@ FOREIGN_PREFIXES = (
     "198.51.100.0/24",
     "198.18.0.0/15",  # RFC 2544; there are more upstreams than the others have addresses
     "203.0.113.0/24",
-    "104.30.0.0/20",  # those of the page's SPF record, for clients
-    "2405:8100:c000::/38",  # the page's, where the subject gets its mail from there
+    "104.30.0.0/19",  # this and the next are the page's, for clients
+    "2405:8100:c000::/38",
     "192.0.3.0/24",  # this and the next, for clients of the vectors
     "192.168.15.0/24",
     "10.0.0.4/32",

@@ -3,6 +3,7 @@ one that gets mail from it. Its mailboxes are the test's inbox (mailroom.py)."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ import dkim
 
 from conformance.expect import Seen, fail
 from conformance.lab.client import Client, Delivery, Reply
+from conformance.lab.mailboxes import Mailboxes
 from conformance.lab.mailroom import Inbox
 from conformance.lab.plan import (
     EHLO,
@@ -237,11 +239,13 @@ class SenderWorld(ProviderWorld):
 
 class ReceiverWorld(ProviderWorld):
     """The subject gets mail: from the service's relay (`forward`), scripted as the service
-    (`service_client`), or from anybody (`client`). `upstream` is the inbox."""
+    (`service_client`), or from anybody (`client`). `upstream` and `far_upstream` are parts of the inbox.
+    """
 
     def __init__(self, lab: Lab, slot: int) -> None:
         super().__init__(lab, slot)
-        self.upstream = self.far_upstream = self.inbox
+        self.upstream = Mailboxes(self.inbox, self.destination, a_label(self.abroad))
+        self.far_upstream = Mailboxes(self.inbox, self.elsewhere)
         self.no_mx(self.sender.domain)
         self.author_mx = self.mx_host(self.sender.domain, label="inbound")
 
@@ -316,7 +320,7 @@ class ReceiverWorld(ProviderWorld):
             text=True,
             check=True,
         )
-        return done.stdout.strip()
+        return str(json.loads(done.stdout)["address"])
 
     def signed(self, message: bytes) -> bytes:
         """`message` with a DKIM signature of the service on top."""

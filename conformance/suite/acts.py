@@ -72,6 +72,11 @@ def reverse_path(upstream: Upstream, count: int = 1) -> str:
     return path_of(upstream.wait_for_command(b"MAIL", count))
 
 
+def served(world: World) -> str:
+    """The domain of the subject's at which `info` is."""
+    return world.info.rpartition("@")[2]
+
+
 def unquoted(local_part: str) -> str:
     """The content of a local part, quoted or not (RFC 5321 4.1.2)."""
     if local_part.startswith('"'):

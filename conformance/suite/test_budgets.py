@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conformance import clause, expect, expect_in, expect_reply, expect_true
+from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
 from conformance.lab import Client, Message, Reply, World, stuffed
 from conformance.suite.acts import expect_nothing_upstream, open_transaction
 from conformance.suite.sizes import CRLF, begin_data, of_size
@@ -30,6 +30,7 @@ def expect_last_is_421(codes: list[int]) -> None:
     expect(codes[-1], 421, f"the code for bad command {len(codes)}")
 
 
+@also_as("receiver")
 @clause("LIM-16")
 def test_the_twentieth_bad_command_is_a_421_and_the_connection_is_closed(
     world: World,
@@ -40,6 +41,7 @@ def test_the_twentieth_bad_command_is_a_421_and_the_connection_is_closed(
         client.expect_closed()
 
 
+@also_as("receiver")
 @clause("LIM-16")
 def test_bad_commands_of_different_kinds_count_together(world: World) -> None:
     kinds = ["FROB", "MAIL FROM:x", "RCPT TO:<a@b.example>", "DATA", "EHLO"]
@@ -49,6 +51,7 @@ def test_bad_commands_of_different_kinds_count_together(world: World) -> None:
         expect_last_is_421(codes)
 
 
+@also_as("receiver")
 @clause("LIM-17")
 def test_200_good_commands_leave_the_budget_of_bad_commands_whole(
     world: World,
@@ -64,6 +67,7 @@ def test_200_good_commands_leave_the_budget_of_bad_commands_whole(
             pytest.skip(f"bad commands are not limited: the last one got {last}")
 
 
+@also_as("receiver")
 @clause("LIM-24")
 def test_after_1000_commands_without_a_message_a_421_and_the_connection_is_closed(
     world: World,
@@ -75,6 +79,7 @@ def test_after_1000_commands_without_a_message_a_421_and_the_connection_is_close
         client.expect_closed()
 
 
+@also_as("receiver")
 @clause("LIM-24")
 def test_a_message_accepted_starts_the_count_of_commands_anew(world: World) -> None:
     with world.client() as client:
@@ -101,6 +106,7 @@ def test_the_421_for_too_many_commands_is_4_7_0(world: World) -> None:
         expect_reply(client.command("NOOP"), 421, enhanced="4.7.0", to="the last")
 
 
+@also_as("receiver")
 @clause("LIM-18")
 def test_a_client_with_too_many_sessions_gets_421_instead_of_a_banner(
     world: World,
@@ -130,6 +136,7 @@ def served_again(world: World, source: str) -> None:
     expect_reply(banner, 220, to="a connection after sessions have ended")
 
 
+@also_as("receiver")
 @clause("LIM-18")
 def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
     world.require("ipv6")
@@ -142,6 +149,7 @@ def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
     world.client(source=world.new_client_addresses()[0]).quit()
 
 
+@also_as("receiver")
 @clause("LIM-23")
 def test_with_too_many_sessions_in_all_a_client_gets_421_instead_of_a_banner(
     world: World,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_in, expect_one_of, expect_reply
+from conformance import also_as, clause, expect, expect_in, expect_one_of, expect_reply
 from conformance.lab import Message, World
 from conformance.suite.acts import control, open_transaction, skip_at_loopback
 
 POSTMASTER_PAGE = "https://developers.cloudflare.com/email-routing/postmaster/"
 
 
+@also_as("receiver")
 @clause("CONT-07")
 def test_help_is_supported(world: World) -> None:
     with world.client() as client:

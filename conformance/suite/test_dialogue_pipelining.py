@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_reply
+from conformance import also_as, clause, expect, expect_reply
 from conformance.lab import Client, World, say
 from conformance.suite.acts import expect_nothing_upstream, open_transaction
 from conformance.suite.dialogue import client_in
@@ -38,6 +38,7 @@ def group_for_nobody(world: World, client: Client) -> None:
         client.read_reply()
 
 
+@also_as("receiver")
 @clause("DLG-23")
 def test_a_group_is_answered_in_its_order(world: World) -> None:
     with pipelining_client(world) as client:
@@ -77,6 +78,7 @@ def test_a_recipient_that_the_upstream_refuses_is_answered_in_its_place(
         expect(codes, [250, 550, 250, 550, 354], "the codes")
 
 
+@also_as("receiver")
 @clause("DLG-48")
 def test_a_message_and_the_next_transaction_may_come_in_one_piece(world: World) -> None:
     with pipelining_client(world) as client:
@@ -96,6 +98,7 @@ def test_a_message_and_the_next_transaction_may_come_in_one_piece(world: World) 
     expect(sorted(arrived), ["1", "2"], "the messages upstream")
 
 
+@also_as("receiver")
 @clause("DLG-48")
 def test_a_command_of_which_a_part_comes_with_the_end_of_a_message_is_not_lost(
     world: World,
@@ -111,6 +114,7 @@ def test_a_command_of_which_a_part_comes_with_the_end_of_a_message_is_not_lost(
         expect_reply(client.read_reply(), 250, to="MAIL, which came in two parts")
 
 
+@also_as("receiver")
 @clause("DLG-24")
 def test_commands_after_a_refused_data_get_one_reply_each(world: World) -> None:
     with pipelining_client(world) as client:
@@ -122,6 +126,7 @@ def test_commands_after_a_refused_data_get_one_reply_each(world: World) -> None:
         expect_reply(client.command("NOOP"), 250, to="NOOP")
 
 
+@also_as("receiver")
 @clause("DLG-46")
 def test_nothing_is_sent_to_anybody_after_a_group_for_nobody(world: World) -> None:
     with pipelining_client(world) as client:
@@ -130,6 +135,7 @@ def test_nothing_is_sent_to_anybody_after_a_group_for_nobody(world: World) -> No
     expect_nothing_upstream(world)
 
 
+@also_as("receiver")
 @clause("DLG-30")
 def test_commands_in_single_octets_are_understood(world: World) -> None:
     with client_in(world, "greeted") as client:
@@ -141,6 +147,7 @@ def test_commands_in_single_octets_are_understood(world: World) -> None:
             expect_reply(client.read_reply(), 250, to=text.split(" ")[0])
 
 
+@also_as("receiver")
 @clause("DLG-30")
 def test_a_message_in_single_octets_arrives_whole(world: World) -> None:
     # With dots that would be transparency if they began a line.

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect, expect_not_in, expect_reply, expect_true
+from conformance import (
+    also_as,
+    clause,
+    expect,
+    expect_not_in,
+    expect_reply,
+    expect_true,
+)
 from conformance.lab import World
 from conformance.subjects.plan_file import a_label
-from conformance.suite.acts import forward, open_transaction
+from conformance.suite.acts import forward, open_transaction, served
 from conformance.suite.dialogue import final_lines, octets_to_a_final_line
 from conformance.suite.envelope import forward_path_of, reverse_path_of
 from conformance.suite.refusals import (
@@ -219,12 +226,13 @@ UTF_8 = (
 )
 
 
+@also_as("receiver")
 @clause("EAI-12")
 @pytest.mark.parametrize("octets", NO_UTF_8)
 def test_mail_and_rcpt_with_octets_that_are_not_utf_8_are_refused(
     world: World, octets: bytes
 ) -> None:
-    zone = a_label(world.idn_zone).encode("ascii")
+    zone = served(world).encode("ascii")
     with world.client() as client:
         sender = b"MAIL FROM:<a" + octets + b"@example.org>"
         refused_for_good(client, sender)

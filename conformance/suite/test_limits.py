@@ -3,11 +3,14 @@ everything one session and one client may have is in test_budgets.py."""
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_match,
@@ -15,7 +18,7 @@ from conformance import (
     expect_reply,
     expect_true,
 )
-from conformance.lab import Client, Reply, World
+from conformance.lab import Client, ReceiverWorld, Reply, World
 from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
 from conformance.suite.sizes import CRLF, begin_data, of_size
 
@@ -31,6 +34,7 @@ TRIED_SIZE_MAX = 64 * 1024 * 1024
 # Lines
 
 
+@also_as("receiver")
 @clause("LIM-01")
 def test_a_command_line_of_512_octets_is_received(world: World) -> None:
     with world.client() as client:
@@ -41,6 +45,7 @@ def test_a_command_line_of_512_octets_is_received(world: World) -> None:
         expect_reply(client.command(line), 250, to="NOOP of 512 octets")
 
 
+@also_as("receiver")
 @clause("LIM-02")
 @pytest.mark.parametrize("length", [COMMAND_LINE + 1, 1000, 5000, 100_000])
 def test_a_command_line_of_more_than_512_octets_is_refused_with_500_or_501(
@@ -66,6 +71,7 @@ LONG_LINES = {
 }
 
 
+@also_as("receiver")
 @clause("LIM-34")
 @pytest.mark.parametrize("line", LONG_LINES.values(), ids=LONG_LINES.keys())
 def test_no_part_of_a_long_command_line_is_read_as_another_command(
@@ -95,6 +101,7 @@ def expect_lines(lines: bytes, content: bytes) -> None:
     )
 
 
+@also_as("receiver")
 @clause("LIM-03")
 @pytest.mark.parametrize("start", ["x", "."], ids=["text", "leading dot"])
 def test_a_text_line_of_1000_octets_is_received(world: World, start: str) -> None:
@@ -103,6 +110,7 @@ def test_a_text_line_of_1000_octets_is_received(world: World, start: str) -> Non
     expect_lines(line * 3, arrived.content)
 
 
+@also_as("receiver")
 @clause("LIM-03")
 def test_a_header_line_of_1000_octets_is_received(world: World) -> None:
     text = "z" * (TEXT_LINE - 10)
@@ -110,6 +118,7 @@ def test_a_header_line_of_1000_octets_is_received(world: World) -> None:
     expect_lines(text.encode(), arrived.header)
 
 
+@also_as("receiver")
 @clause("LIM-04")
 @pytest.mark.parametrize("length", [TEXT_LINE + 1, 2048, 200_000])
 def test_a_text_line_of_more_than_1000_octets_is_forwarded_as_it_is(
@@ -120,6 +129,7 @@ def test_a_text_line_of_more_than_1000_octets_is_forwarded_as_it_is(
     expect_lines(CRLF + line + b"the end", arrived.content)
 
 
+@also_as("receiver")
 @clause("LIM-04")
 @pytest.mark.parametrize("length", [TEXT_LINE + 1, 2048, 200_000])
 def test_a_header_line_of_more_than_1000_octets_is_forwarded_as_it_is(
@@ -133,6 +143,7 @@ def test_a_header_line_of_more_than_1000_octets_is_forwarded_as_it_is(
 # Addresses
 
 
+@also_as("receiver")
 @clause("LIM-05")
 def test_a_sender_with_a_local_part_of_64_octets_is_received(world: World) -> None:
     forward(world, sender=f"{'x' * LOCAL_PART}@{world.sender.domain}")
@@ -168,6 +179,7 @@ def test_a_recipient_with_a_local_part_of_more_than_64_octets_is_refused(
 LONG_DOMAIN = ".".join(["x" * 60] * 4 + ["y" * 11, "example"])
 
 
+@also_as("receiver")
 @clause("LIM-07")
 def test_a_sender_with_a_domain_of_more_than_255_octets_is_refused(
     world: World,
@@ -177,6 +189,7 @@ def test_a_sender_with_a_domain_of_more_than_255_octets_is_refused(
         open_transaction(world, client)
 
 
+@also_as("receiver")
 @clause("LIM-07")
 def test_a_recipient_with_a_domain_of_more_than_255_octets_is_refused(
     world: World,
@@ -189,9 +202,25 @@ def test_a_recipient_with_a_domain_of_more_than_255_octets_is_refused(
 # Recipients
 
 
+def many_addresses(world: World) -> Iterator[str]:
+    """Addresses of one destination, without end, none of which is `another`. A receiver has so many mailboxes
+    as the tests of a run have together; if those are too few, they come again."""
+    if isinstance(world, ReceiverWorld):
+        boxes = (world.mailbox, *world.lab.plan.mailboxes)
+        return itertools.cycle(box for box in boxes if box != world.other)
+    return (world.at(f"box{n}", world.catchall_zone) for n in itertools.count())
+
+
+def another(world: World) -> str:
+    """One that leads to a mailbox of its own."""
+    if isinstance(world, ReceiverWorld):
+        return world.other
+    return world.at("listed", world.catchall_zone)
+
+
 def name_recipients(world: World, client: Client, count: int) -> list[Reply]:
-    """RCPT for so many addresses of one destination, each waited for; the replies."""
-    return [client.rcpt(world.at(f"box{n}", world.catchall_zone)) for n in range(count)]
+    """RCPT for so many addresses, each waited for; the replies."""
+    return [client.rcpt(box) for box in itertools.islice(many_addresses(world), count)]
 
 
 def expect_all_accepted(replies: list[Reply]) -> None:
@@ -199,10 +228,12 @@ def expect_all_accepted(replies: list[Reply]) -> None:
         expect_reply(reply, "2xx", to=f"recipient {number} of {len(replies)}")
 
 
-def expect_reached(world: World, *local_parts: str) -> None:
-    """These get the message at the destination: together, or each in a copy of its own, since an MTA may
-    divide the recipients."""
-    wanted = {f"{name}@{world.destination}" for name in local_parts}
+def expect_both_reached(world: World) -> None:
+    """The first of the many and the other one get the message at the destination: together, or each in a
+    copy of its own, since an MTA may divide the recipients."""
+    receives = isinstance(world, ReceiverWorld)
+    names = ("mailbox", "other") if receives else ("everything", "listed")
+    wanted = {f"{name}@{world.destination}" for name in names}
     reached: set[str] = set()
     while not wanted <= reached:
         before = len(reached)
@@ -212,19 +243,21 @@ def expect_reached(world: World, *local_parts: str) -> None:
             world.upstream.wait_for_message(len(world.upstream.messages) + 1)
 
 
+@also_as("receiver")
 @clause("LIM-08")
 def test_100_recipients_are_buffered(world: World) -> None:
     with world.client() as client:
         expect_reply(client.mail(world.sender.address), "2xx", to="MAIL")
         expect_all_accepted(name_recipients(world, client, RECIPIENTS - 1))
         # The only one that goes elsewhere is the last.
-        last = client.rcpt(world.at("listed", world.catchall_zone))
+        last = client.rcpt(another(world))
         expect_reply(last, "2xx", to=f"recipient {RECIPIENTS}")
         expect_reply(client.data(), 354, to="DATA")
         expect_reply(client.content(world.message()), "2xx", to="the end of DATA")
-    expect_reached(world, "everything", "listed")
+    expect_both_reached(world)
 
 
+@also_as("receiver")
 @clause("LIM-09")
 def test_a_recipient_past_the_limit_is_refused_with_452_or_5yz(world: World) -> None:
     limit = world.subject.limits.recipients
@@ -237,21 +270,23 @@ def test_a_recipient_past_the_limit_is_refused_with_452_or_5yz(world: World) -> 
         expect_true(good, "452 or 5yz to a recipient past the limit", reply)
 
 
+@also_as("receiver")
 @clause("LIM-36")
 def test_recipients_before_the_limit_get_the_message(world: World) -> None:
     limit = world.subject.limits.recipients
     with world.client() as client:
         expect_reply(client.mail(world.sender.address), "2xx", to="MAIL")
-        first = client.rcpt(world.at("listed", world.catchall_zone))
+        first = client.rcpt(another(world))
         expect_reply(first, "2xx", to="the first recipient")
         past = name_recipients(world, client, limit)[-1]
         if past.positive:
             pytest.skip(f"recipient {limit + 1} was accepted")
         expect_reply(client.data(), 354, to="DATA")
         expect_reply(client.content(world.message()), "2xx", to="the end of DATA")
-    expect_reached(world, "everything", "listed")
+    expect_both_reached(world)
 
 
+@also_as("receiver")
 @clause("LIM-19")
 def test_the_count_of_recipients_starts_anew_after_rset(world: World) -> None:
     limit = world.subject.limits.recipients
@@ -298,6 +333,7 @@ def accept_small_size(world: World, client: Client) -> None:
     expect_reply(client.rset(), 250, to="RSET")
 
 
+@also_as("receiver")
 @clause("LIM-10")
 @pytest.mark.parametrize("excess", [1, 10**9, 10**18])
 def test_a_declared_size_over_the_one_advertised_is_refused_with_552(
@@ -310,6 +346,7 @@ def test_a_declared_size_over_the_one_advertised_is_refused_with_552(
         expect_reply(reply, 552, to=f"MAIL with SIZE={size}")
 
 
+@also_as("receiver")
 @clause("LIM-11")
 @pytest.mark.parametrize("declared", ["", "SIZE=1000"], ids=["undeclared", "belied"])
 def test_a_message_over_the_size_advertised_is_refused_with_552_after_its_end(
@@ -325,6 +362,7 @@ def test_a_message_over_the_size_advertised_is_refused_with_552_after_its_end(
     expect_nothing_upstream(world)
 
 
+@also_as("receiver")
 @clause("LIM-12")
 def test_a_message_of_exactly_the_size_advertised_is_forwarded(world: World) -> None:
     message = of_size(world.message(), size_limit(world, TRIED_SIZE_MAX))
@@ -335,6 +373,7 @@ def test_a_message_of_exactly_the_size_advertised_is_forwarded(world: World) -> 
     )
 
 
+@also_as("receiver")
 @clause("LIM-20")
 @pytest.mark.parametrize("value", ["", "x", "-1", "1k", "1.5", "0x10", "9" * 21])
 def test_a_size_that_is_not_1_to_20_digits_is_refused(world: World, value: str) -> None:
@@ -345,6 +384,7 @@ def test_a_size_that_is_not_1_to_20_digits_is_refused(world: World, value: str) 
         expect_reply(reply, "5xx", to=f"MAIL with SIZE={value}")
 
 
+@also_as("receiver")
 @clause("LIM-37")
 @pytest.mark.parametrize("value", ["0", "1000", "1000".zfill(20)])
 def test_a_size_of_1_to_20_digits_is_accepted(world: World, value: str) -> None:
@@ -354,6 +394,7 @@ def test_a_size_of_1_to_20_digits_is_accepted(world: World, value: str) -> None:
         expect_reply(reply, "2xx", to=f"MAIL with SIZE={value}")
 
 
+@also_as("receiver")
 @clause("LIM-21")
 def test_the_size_advertised_is_the_limit_that_is_enforced(world: World) -> None:
     limit = world.subject.limits.message_size
@@ -378,6 +419,7 @@ def with_received(world: World, count: int) -> bytes:
     return trace * count + world.message()
 
 
+@also_as("receiver")
 @clause("LIM-13")
 @pytest.mark.parametrize("more", [0, 1, 400])
 def test_a_message_with_100_received_fields_is_refused(world: World, more: int) -> None:
@@ -390,6 +432,7 @@ def test_a_message_with_100_received_fields_is_refused(world: World, more: int) 
     expect_nothing_upstream(world)
 
 
+@also_as("receiver")
 @clause("LIM-13")
 def test_received_fields_count_in_any_spelling(world: World) -> None:
     count = world.subject.limits.received_fields
@@ -399,11 +442,12 @@ def test_received_fields_count_in_any_spelling(world: World) -> None:
         expect_reply(client.content(message), "5xx", to="the end of DATA")
 
 
+@also_as("receiver")
 @clause("LIM-14")
 def test_a_message_with_98_received_fields_is_forwarded(world: World) -> None:
     # The server's own field may be counted.
     forward(world, message=with_received(world, RECEIVED_FIELDS - 2))
-    with world.client(source=world.new_client_addresses()[0]) as client:
+    with world.client() as client:
         begin_data(world, client)
         reply = client.content(with_received(world, 5 * RECEIVED_FIELDS))
         if reply.positive:
@@ -412,12 +456,14 @@ def test_a_message_with_98_received_fields_is_forwarded(world: World) -> None:
             )
 
 
+@also_as("receiver")
 @clause("LIM-14")
 def test_received_fields_in_the_body_do_not_count(world: World) -> None:
     trace = "Received: from a.example by b.example; now\r\n"
     forward(world, message=world.message(body=trace * 150))
 
 
+@also_as("receiver")
 @clause("LIM-15")
 @pytest.mark.parametrize("shape", ["many fields", "one folded field"])
 def test_a_message_with_a_header_block_over_256_kib_is_refused(
@@ -438,6 +484,7 @@ def with_large_header(world: World, shape: str = "many fields") -> bytes:
     return header + world.message()
 
 
+@also_as("receiver")
 @clause("LIM-15")
 def test_a_message_with_a_header_block_under_256_kib_is_forwarded(
     world: World,

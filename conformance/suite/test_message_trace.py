@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_in,
@@ -59,6 +60,7 @@ def words(fields: list[Received], keyword: str) -> list[str]:
     return [f.word(keyword).lower() for f in fields if keyword in f.clauses]
 
 
+@also_as("receiver")
 @clause("MSG-01")
 def test_a_received_field_is_put_above_the_original_fields(world: World) -> None:
     message = FIRST.encode("ascii") + b"\r\n" + world.message()
@@ -68,6 +70,7 @@ def test_a_received_field_is_put_above_the_original_fields(world: World) -> None
     expect_in("received", above, "the fields above the original ones")
 
 
+@also_as("receiver")
 @clause("MSG-17")
 def test_earlier_received_fields_stay_as_they_are_below_the_new_one(
     world: World,
@@ -84,6 +87,7 @@ def test_earlier_received_fields_stay_as_they_are_below_the_new_one(
     expect_true(len(values) > 3, "a new Received field above them", values)
 
 
+@also_as("receiver")
 @clause("MSG-02")
 @pytest.mark.parametrize("name", ["mail.client.example", "[203.0.113.77]"])
 def test_the_from_clause_has_the_name_given_and_the_clients_address(
@@ -105,6 +109,7 @@ def forwarded_over_ipv6(world: World) -> list[Received]:
     return added(world.upstream.wait_for_message())
 
 
+@also_as("receiver")
 @clause("MSG-27")
 def test_the_from_clause_has_the_address_of_an_ipv6_client(world: World) -> None:
     clauses = from_clauses(forwarded_over_ipv6(world))
@@ -113,6 +118,7 @@ def test_the_from_clause_has_the_address_of_an_ipv6_client(world: World) -> None
     expect_in(address, found, f"the addresses in the FROM clause {clauses!r}")
 
 
+@also_as("receiver")
 @clause("MSG-06")
 def test_the_literal_of_an_ipv6_client_has_its_tag(world: World) -> None:
     clauses = from_clauses(forwarded_over_ipv6(world))
@@ -137,6 +143,7 @@ def as_address(literal: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
         return None
 
 
+@also_as("receiver")
 @clause("MSG-03")
 def test_the_received_field_has_a_by_clause(world: World) -> None:
     for field in added(forward(world)):
@@ -145,6 +152,7 @@ def test_the_received_field_has_a_by_clause(world: World) -> None:
         )
 
 
+@also_as("receiver")
 @clause("MSG-22")
 def test_the_by_clause_has_the_name_of_the_banner(world: World) -> None:
     with world.client(greet=False) as client:
@@ -152,6 +160,7 @@ def test_the_by_clause_has_the_name_of_the_banner(world: World) -> None:
     expect_in(name, words(added(forward(world)), "by"), "the names in BY clauses")
 
 
+@also_as("receiver")
 @clause("MSG-04")
 @pytest.mark.parametrize(("verb", "protocol"), [("HELO", "smtp"), ("EHLO", "esmtp")])
 def test_the_with_clause_tells_smtp_from_esmtp(
@@ -163,6 +172,7 @@ def test_the_with_clause_tells_smtp_from_esmtp(
     expect_in(protocol, words(fields, "with"), "the words of WITH clauses")
 
 
+@also_as("receiver")
 @clause("MSG-28")
 def test_the_with_clause_is_esmtps_inside_tls(world: World) -> None:
     with world.client() as client:
@@ -174,12 +184,14 @@ def test_the_with_clause_is_esmtps_inside_tls(world: World) -> None:
     expect_in("esmtps", words(fields, "with"), "the words of WITH clauses")
 
 
+@also_as("receiver")
 @clause("MSG-05")
 def test_the_received_field_ends_in_a_date_time_of_rfc_5322(world: World) -> None:
     for field in added(forward(world)):
         field.date_time()
 
 
+@also_as("receiver")
 @clause("MSG-21")
 def test_the_received_field_has_the_present_date_and_time(world: World) -> None:
     for field in added(forward(world)):
@@ -195,12 +207,14 @@ def expect_grammar(field: Received, stamp: str) -> None:
     )
 
 
+@also_as("receiver")
 @clause("MSG-20")
 def test_the_received_field_has_the_structure_of_rfc_5321(world: World) -> None:
     for field in added(forward(world)):
         expect_grammar(field, field.stamp)
 
 
+@also_as("receiver")
 @clause("MSG-29")
 @pytest.mark.parametrize(
     "name",
@@ -228,6 +242,7 @@ def test_a_strange_ehlo_name_does_not_break_the_received_field(
         field.date_time()
 
 
+@also_as("receiver")
 @clause("MSG-14")
 def test_the_for_clause_names_nobody_where_there_are_two_recipients(
     world: World,
@@ -253,6 +268,7 @@ def test_the_for_clause_names_nobody_where_there_are_two_recipients(
 LINE_MAX = 998
 
 
+@also_as("receiver")
 @clause("MSG-30")
 def test_a_line_that_is_added_has_at_most_998_octets_whatever_was_said(
     world: World,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import (
+    also_as,
     clause,
     expect,
     expect_in,
@@ -451,6 +452,7 @@ def test_what_is_not_offending_in_the_text_reaches_the_client(
         expect_in(word, " ".join(reply.lines), "the text")
 
 
+@also_as("receiver")
 @clause("ERR-16")
 @pytest.mark.parametrize("length", [REPLY_LINE_MAX, REPLY_LINE_MAX + 1, 2000])
 def test_no_reply_line_is_longer_than_512_octets(world: World, length: int) -> None:

@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 from conformance import (
+    also_as,
     ConformanceFailure,
     also_as,
     clause,
@@ -40,6 +41,7 @@ def only(version: ssl.TLSVersion) -> ssl.SSLContext:
     return context
 
 
+@also_as("receiver")
 @clause("TLS-01")
 def test_starttls_is_advertised_and_a_message_is_forwarded_over_tls(
     world: World,
@@ -57,12 +59,14 @@ def test_starttls_is_advertised_and_a_message_is_forwarded_over_tls(
     expect(world.upstream.wait_for_message().body, body, "the body")
 
 
+@also_as("receiver")
 @clause("TLS-02")
 def test_starttls_is_not_advertised_inside_tls(world: World) -> None:
     with secured(world) as client:
         expect_not_in("STARTTLS", list(client.extensions()), "the extensions")
 
 
+@also_as("receiver")
 @clause("TLS-03")
 def test_starttls_inside_tls_is_refused_and_the_session_goes_on(world: World) -> None:
     with secured(world) as client:
@@ -72,6 +76,7 @@ def test_starttls_inside_tls_is_refused_and_the_session_goes_on(world: World) ->
         open_transaction(world, client)
 
 
+@also_as("receiver")
 @clause("TLS-04")
 def test_starttls_with_an_argument_is_refused_with_501(world: World) -> None:
     with world.client() as client:
@@ -80,6 +85,7 @@ def test_starttls_with_an_argument_is_refused_with_501(world: World) -> None:
     secured(world)  # without an argument it is obeyed
 
 
+@also_as("receiver")
 @clause("TLS-05")
 def test_after_the_handshake_mail_without_ehlo_is_as_on_a_new_connection(
     world: World,
@@ -95,6 +101,7 @@ def test_after_the_handshake_mail_without_ehlo_is_as_on_a_new_connection(
         open_transaction(world, client)
 
 
+@also_as("receiver")
 @clause("TLS-18")
 def test_mail_before_a_new_ehlo_is_refused_with_503(world: World) -> None:
     with secured(world) as client:
@@ -104,6 +111,7 @@ def test_mail_before_a_new_ehlo_is_refused_with_503(world: World) -> None:
     expect_reply(reply, 503, to="MAIL")
 
 
+@also_as("receiver")
 @clause("TLS-18")
 def test_starttls_inside_tls_is_refused_with_503(world: World) -> None:
     with secured(world) as client:
@@ -139,6 +147,7 @@ INJECTED = [
 ]
 
 
+@also_as("receiver")
 @clause("TLS-06")
 @pytest.mark.parametrize("injected", INJECTED)
 def test_commands_in_the_clear_behind_starttls_are_not_obeyed(
@@ -154,6 +163,7 @@ def test_commands_in_the_clear_behind_starttls_are_not_obeyed(
         open_transaction(world, client)
 
 
+@also_as("receiver")
 @clause("TLS-06")
 def test_half_a_command_in_the_clear_is_not_completed_inside_tls(world: World) -> None:
     with world.client() as client:
@@ -173,12 +183,14 @@ def expect_not_negotiated(world: World, version: ssl.TLSVersion) -> None:
         fail("a handshake that fails", client.tls and client.tls.version())
 
 
+@also_as("receiver")
 @clause("TLS-07")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_1_0_is_not_negotiated(world: World) -> None:
     expect_not_negotiated(world, ssl.TLSVersion.TLSv1)
 
 
+@also_as("receiver")
 @clause("TLS-16")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_1_1_is_not_negotiated(world: World) -> None:
@@ -192,16 +204,19 @@ def expect_negotiated(world: World, version: ssl.TLSVersion) -> None:
         expect_reply(client.ehlo(), 250, to="EHLO inside TLS")
 
 
+@also_as("receiver")
 @clause("TLS-08")
 def test_tls_1_2_is_negotiated(world: World) -> None:
     expect_negotiated(world, ssl.TLSVersion.TLSv1_2)
 
 
+@also_as("receiver")
 @clause("TLS-17")
 def test_tls_1_3_is_negotiated(world: World) -> None:
     expect_negotiated(world, ssl.TLSVersion.TLSv1_3)
 
 
+@also_as("receiver")
 @clause("TLS-09")
 @pytest.mark.parametrize(
     "garbage", [b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x40\x00" + b"x" * 64]
@@ -217,6 +232,7 @@ def test_after_a_failed_handshake_the_next_client_is_served(
     forward(world)
 
 
+@also_as("receiver")
 @clause("TLS-09")
 def test_after_a_client_lost_in_the_handshake_the_next_one_is_served(
     world: World,
@@ -227,6 +243,7 @@ def test_after_a_client_lost_in_the_handshake_the_next_one_is_served(
     forward(world)
 
 
+@also_as("receiver")
 @clause("TLS-10")
 def test_a_tls_session_cut_in_mid_data_completes_nothing(world: World) -> None:
     with secured(world) as client:
@@ -239,6 +256,7 @@ def test_a_tls_session_cut_in_mid_data_completes_nothing(world: World) -> None:
     expect_nothing_upstream(world)
 
 
+@also_as("receiver")
 @clause("TLS-15")
 def test_a_transaction_does_not_go_on_inside_tls(world: World) -> None:
     secured(world)  # without a transaction STARTTLS is obeyed
