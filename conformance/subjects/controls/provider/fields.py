@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from email.utils import formatdate
 
 from conformance.subjects.controls.provider.message import Field
+from conformance.subjects.controls.provider.paths import (
+    DOMAIN_MAX,
+    Malformed,
+    literal_of,
+)
 from conformance.subjects.controls.provider.results import Checked
 
 COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 TOKEN = re.compile(r"[!#-'*+.0-9A-Z^-z|~-]+\Z")
-NAME = re.compile(r"[A-Za-z0-9.-]+\Z")
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*\Z")
 
 
 def authentication_results(hostname: str, checked: Checked, record_arc: bool) -> Field:
@@ -69,12 +76,21 @@ def received(
 ) -> Field:
     """With FOR only if it says nothing of other recipients."""
     literal = f"IPv6:{address}" if ":" in address else address
-    said = name if NAME.match(name) else f"[{literal}]"
+    said = name if is_domain(name) else f"[{literal}]"
     by = f"by {hostname} with {protocol}"
     if len(recipients) == 1:
         by += f"\r\n\tfor <{recipients[0]}>"
     text = f"Received: from {said} ([{literal}])\r\n\t{by}; {formatdate()}\r\n"
     return Field(b"Received", text.encode("ascii", "replace"))
+
+
+def is_domain(name: str) -> bool:
+    """Or an address literal."""
+    if name.startswith("["):
+        with suppress(Malformed):
+            return bool(literal_of(name))
+        return False
+    return len(name) <= DOMAIN_MAX and bool(NAME.match(name))
 
 
 def is_forged(field: Field, hostname: str) -> bool:

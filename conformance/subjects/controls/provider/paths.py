@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 import idna
 
 LOCAL_MAX = 64
-DOMAIN_MAX = 255
+DOMAIN_MAX = 253  # without the root; 255 octets on the wire (RFC 1035 2.3.4)
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f]"
 _LOCAL = rf'(?:{_ATEXT})(?:{_ATEXT}|\.)*|"(?:[ !#-\[\]-~]|[^\x00-\x7f]|\\[ -~])*"'
@@ -96,6 +96,8 @@ def domain_of(text: str) -> str:
 def literal_of(text: str) -> str:
     inner = text[1:-1]
     try:
+        if not text.endswith("]"):
+            raise ValueError
         if inner.lower().startswith("ipv6:"):
             return f"[IPv6:{IPv6Address(inner[5:])}]"
         return f"[{IPv4Address(inner)}]"

@@ -14,6 +14,7 @@ import spf
 from conformance.subjects.controls.provider import dmarc
 from conformance.subjects.controls.provider.manners import Manner
 from conformance.subjects.controls.provider.message import Field, split, values
+from conformance.subjects.controls.provider.paths import DOMAIN_MAX
 from conformance.subjects.controls.provider.setup import Setup
 
 SIGNATURES_MAX = 8
@@ -114,7 +115,7 @@ class Checker:
         """RFC 7208 2.3 and 2.4: MAIL FROM, or HELO where that is null."""
         client = checked.client
         domain = client.sender.rpartition("@")[2] or client.name
-        if not DOMAIN.match(domain):
+        if not DOMAIN.match(domain) or len(domain.rstrip(".")) > DOMAIN_MAX:
             return
         checked.spf_domain = domain.rstrip(".")
         sender = client.sender or f"postmaster@{domain}"
