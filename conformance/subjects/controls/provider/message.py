@@ -13,6 +13,7 @@ LINE_MAX = 998
 BOUNDARY = re.compile(
     rb"boundary\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;\"()]+))", re.IGNORECASE
 )
+NOT_SENT = (b"bcc", b"return-path")
 LEAVES_8BIT = (b"8bit", b"binary", b"7bit", b"")
 
 
@@ -80,7 +81,7 @@ def submitted(content: bytes, hostname: str) -> bytes:
         identity = make_msgid(domain=hostname)
         line = f"Message-ID: {identity}\r\n".encode("ascii")
         added.append(Field(b"Message-ID", line))
-    fields = [field for field in fields if not field.is_named(b"Bcc")]
+    fields = [field for field in fields if field.name.lower() not in NOT_SENT]
     if not rest.startswith(b"\r\n"):
         rest = b"\r\n" + rest
     if any(len(line) > LINE_MAX for line in rest.split(b"\r\n")):

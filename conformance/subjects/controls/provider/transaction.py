@@ -152,7 +152,7 @@ class Transaction:
         if not accepted:
             return
         reply = self.connection.command("DATA")
-        if reply.code != 354:
+        if not 300 <= reply.code < 400:
             self.settle_refused(reply)
             return
         self.message()
