@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from conformance.subjects.controls.provider.reply import LINE, LINES_MAX, Lost, 
 from conformance.subjects.controls.provider.setup import Setup
 
 LINE_MAX = 65536
+QUIT_PATIENCE_S = 20.0
 CHUNK = 65536
 
 
@@ -46,9 +48,12 @@ class Connection:
             self._socket.close()
 
     def quit(self) -> None:
-        """Ends the session as is proper, if the server still listens."""
+        """Ends the session as is proper, while others go on."""
+        threading.Thread(target=self._quit, daemon=True).start()
+
+    def _quit(self) -> None:
         with suppress(OSError, Lost):
-            self.command("QUIT")
+            self.command("QUIT", QUIT_PATIENCE_S)
         self.close()
 
     def send(self, octets: bytes, timeout: float | None = None) -> None:
