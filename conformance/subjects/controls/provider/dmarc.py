@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.utils import getaddresses
 
 LABELS_MAX = 8
+POLICIES = ("none", "quarantine", "reject")
+VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*\Z")
+REPORTS_TO = re.compile(r"(?:^|,)\s*mailto:[^\s,]+@[^\s,]+", re.IGNORECASE)
 Lookup = Callable[[str], list[str]]  # of TXT records; raises Unanswered
 
 
@@ -54,11 +58,12 @@ def a_label(domain: str) -> str:
 
 def parsed(text: str) -> dict[str, str] | None:
     """The tags of a DMARC record, if it is one (RFC 9989 4.7)."""
+    version, _, rest = text.partition(";")
+    if not VERSION.match(version):
+        return None
     tags: dict[str, str] = {}
-    for number, part in enumerate(text.split(";")):
+    for part in rest.split(";"):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if number == 0 and (name != "v" or value != "DMARC1"):
-            return None
         if equals:
             tags.setdefault(name.lower(), value)
     return tags
@@ -100,55 +105,86 @@ def organizational(domain: str, records: list[Record]) -> str:
     return records[-1].domain if records else domain
 
 
+def is_valid(record: Record) -> bool:
+    """Whether every policy in it is one (RFC 9989 4.10.1)."""
+    named = [
+        record.tags[name].lower() for name in ("p", "sp", "np") if name in record.tags
+    ]
+    return all(policy in POLICIES for policy in named)
+
+
 def policy_of(record: Record, domain: str, exists: Callable[[str], bool]) -> str:
     """Which policy the record has for that domain."""
-    own = record.tags.get("p", "none").lower()
+    if not is_valid(record):
+        return "none"
+    policy = record.tags.get("p", "none")
     if record.domain != domain:
-        below = record.tags.get("sp", own).lower()
+        policy = record.tags.get("sp", policy)
         if "np" in record.tags and not exists(domain):
-            below = record.tags["np"].lower()
-        own = below
-    if own not in ("none", "quarantine", "reject"):
-        own = "none"
+            policy = record.tags["np"]
+    policy = policy.lower()
     if record.tags.get("t", "n").lower() == "y":
-        own = {"reject": "quarantine", "quarantine": "none"}.get(own, own)
-    return own
+        policy = {"reject": "quarantine", "quarantine": "none"}.get(policy, policy)
+    return policy
 
 
-def evaluated(
-    domain: str,
-    spf_domain: str | None,
-    dkim_domains: list[str],
-    lookup: Lookup,
-    exists: Callable[[str], bool],
-) -> Verdict:
-    """For an author domain, with the domains that SPF and DKIM have authenticated."""
-    try:
-        records = walked(domain, lookup)
-    except Unanswered:
-        return Verdict("temperror", "none", domain)
-    own = organizational(domain, records)
-    by_name = {record.domain: record for record in records}
-    record = by_name.get(domain) or by_name.get(own)
-    if record is None:
-        suffixes = [r for r in records if r.is_suffix == "y"]
-        record = suffixes[0] if suffixes else None
-    if record is None:
-        return Verdict("none", "none", domain)
-    policy = policy_of(record, domain, exists)
-    pairs = [(name, record.tags.get("adkim", "r")) for name in dkim_domains]
-    if spf_domain:
-        pairs.append((spf_domain, record.tags.get("aspf", "r")))
-    unanswered = False
-    for name, mode in pairs:
-        name = name.lower()
-        if name == domain:
-            return Verdict("pass", policy, domain)
-        if mode.lower() == "s":
-            continue
+@dataclass(frozen=True)
+class Authenticated:
+    """A domain that SPF or DKIM has authenticated, or would have if DNS had answered."""
+
+    domain: str
+    mode: str  # the tag that says how it is aligned: aspf or adkim
+    certain: bool
+
+
+class Evaluation:
+    """DMARC for messages, with one view of DNS."""
+
+    def __init__(self, lookup: Lookup, exists: Callable[[str], bool]) -> None:
+        self.lookup = lookup
+        self.exists = exists
+
+    def evaluated(self, domain: str, names: list[Authenticated]) -> Verdict:
+        """For an author domain."""
         try:
-            if organizational(name, walked(name, lookup)) == own:
-                return Verdict("pass", policy, domain)
+            record = record_at(domain, self.lookup)
+            if record is not None and any(
+                name.certain and name.domain.lower() == domain for name in names
+            ):
+                return self.verdict("pass", record, domain)
+            records = walked(domain, self.lookup)
         except Unanswered:
-            unanswered = True
-    return Verdict("temperror" if unanswered else "fail", policy, domain)
+            return Verdict("temperror", "none", domain)
+        own = organizational(domain, records)
+        by_name = {record.domain: record for record in records}
+        record = by_name.get(domain) or by_name.get(own)
+        if record is None:
+            record = next((r for r in records if r.is_suffix == "y"), None)
+        if record is None:
+            return Verdict("none", "none", domain)
+        results = [self.aligned(name, domain, own, record) for name in names]
+        for result in ("pass", "temperror"):
+            if result in results:
+                return self.verdict(result, record, domain)
+        return self.verdict("fail", record, domain)
+
+    def aligned(
+        self, name: Authenticated, domain: str, own: str, record: Record
+    ) -> str:
+        """pass, fail, or temperror if that is open."""
+        found = name.domain.lower()
+        result = "pass" if name.certain else "temperror"
+        if found == domain:
+            return result
+        if record.tags.get(name.mode, "r").lower() == "s":
+            return "fail"
+        try:
+            same = organizational(found, walked(found, self.lookup)) == own
+        except Unanswered:
+            return "temperror"
+        return result if same else "fail"
+
+    def verdict(self, result: str, record: Record, domain: str) -> Verdict:
+        if not is_valid(record) and not REPORTS_TO.search(record.tags.get("rua", "")):
+            return Verdict("permerror", "none", domain)
+        return Verdict(result, policy_of(record, domain, self.exists), domain)

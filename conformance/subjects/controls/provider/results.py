@@ -68,16 +68,7 @@ class Checked:
     @property
     def waits(self) -> bool:
         """Whether DNS left open if a policy asks for that."""
-        return any(
-            v.result == "temperror"
-            or (v.result == "fail" and v.policy == "reject" and self._open())
-            for v in self.verdicts
-        )
-
-    def _open(self) -> bool:
-        return self.spf == "temperror" or any(
-            signature.result == "temperror" for signature in self.signatures
-        )
+        return any(v.result == "temperror" for v in self.verdicts)
 
 
 class Checker:
@@ -144,18 +135,14 @@ class Checker:
         return found[0].encode("latin-1") if found else None
 
     def exists(self, domain: str) -> bool:
-        """Whether the name has an address or an MX (RFC 9989 4.4)."""
-        for kind in ("A", "AAAA", "MX"):
-            try:
-                self.resolver.resolve(domain + ".", kind, search=False)
-                return True
-            except dns.resolver.NXDOMAIN:
-                return False
-            except dns.resolver.NoAnswer:
-                continue
-            except dns.exception.DNSException:
-                return True
-        return False
+        """Whether there is such a name in DNS, whatever it has."""
+        try:
+            self.resolver.resolve(domain + ".", "A", search=False)
+        except dns.resolver.NXDOMAIN:
+            return False
+        except dns.exception.DNSException:
+            return True
+        return True
 
     def check_dkim(self, checked: Checked, content: bytes, fields: list[Field]) -> None:
         signed = values(fields, b"DKIM-Signature")
@@ -229,14 +216,17 @@ class Checker:
     def check_dmarc(self, checked: Checked, fields: list[Field]) -> None:
         """Of each author domain; the strictest verdict decides."""
         checked.authors = self.authors(fields)
-        passed = [
-            s.domain for s in checked.signatures if s.result == "pass" and s.aligns
+        names = [
+            dmarc.Authenticated(s.domain, "adkim", s.result == "pass")
+            for s in checked.signatures
+            if s.result in ("pass", "temperror") and s.aligns
         ]
-        by_spf = checked.spf_domain.lower() if checked.spf == "pass" else None
+        if checked.spf in ("pass", "temperror"):
+            certain = checked.spf == "pass"
+            names.append(dmarc.Authenticated(checked.spf_domain, "aspf", certain))
+        evaluation = dmarc.Evaluation(self.texts, self.exists)
         for domain in checked.authors:
-            checked.verdicts.append(
-                dmarc.evaluated(domain, by_spf, passed, self.texts, self.exists)
-            )
+            checked.verdicts.append(evaluation.evaluated(domain, names))
 
 
 def tags_of(value: bytes) -> dict[str, str]:
