@@ -1,5 +1,4 @@
-"""`python -m conformance.subjects.controls.provider MANNER PLAN`, and with `submit` or `flush` what its users
-and its operator ask of it."""
+"""`python -m conformance.subjects.controls.provider MANNER PLAN`: the provider, until it is ended."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
+from conformance.subjects.controls.provider.ask import CONTROL
 from conformance.subjects.controls.provider.intake import Intake
 from conformance.subjects.controls.provider.message import submitted
 from conformance.subjects.controls.provider.queue import Queue
@@ -19,13 +19,12 @@ from conformance.subjects.controls.provider.session import (
 )
 from conformance.subjects.controls.provider.setup import Setup
 
-CONTROL = "control"  # a socket in the state directory
 BACKLOG = 512
 LINE_MAX = 1 << 26
 
 
 class Desk:
-    """Answers `submit` and `flush`, a line of JSON each."""
+    """Answers what users submit and the operator's `flush` (ask.py), a line of JSON each."""
 
     def __init__(self, setup: Setup, queue: Queue) -> None:
         self.setup = setup
@@ -101,28 +100,5 @@ async def serve(setup: Setup) -> None:
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
-def ask(request: dict[str, str]) -> int:
-    """The exit status."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(CONTROL)
-        connection.sendall(json.dumps(request).encode("ascii") + b"\n")
-        answer = connection.makefile().readline().strip()
-    if answer == "ok":
-        return 0
-    print(answer, file=sys.stderr)
-    return 1
-
-
-def main(arguments: list[str]) -> int:
-    if arguments[0] == "flush":
-        return ask({"flush": "all"})
-    if arguments[0] == "submit":
-        sender, recipients, file = arguments[1:]
-        message = base64.b64encode(Path(file).read_bytes()).decode("ascii")
-        return ask({"from": sender, "to": recipients, "message": message})
-    asyncio.run(serve(Setup.read(arguments[0], Path(arguments[1]))))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    asyncio.run(serve(Setup.read(sys.argv[1], Path(sys.argv[2]))))
