@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -21,6 +23,8 @@ from conformance.subjects.controls.provider.setup import Setup
 
 BACKLOG = 512
 LINE_MAX = 1 << 26
+LAST_LOOKS, LOOK_S = 20, 0.1
+LAST_ATTEMPTS_S = 2.0
 
 
 class Desk:
@@ -68,36 +72,67 @@ def in_a_labels(address: str) -> str:
     return local + at + domain.lower().encode("idna").decode("ascii")
 
 
+class Sessions:
+    """Those that are open, until the provider is ended."""
+
+    def __init__(self, setup: Setup, intake: Intake) -> None:
+        self.setup = setup
+        self.intake = intake
+        self.tls = server_context(setup)
+        self.open: set[Session] = set()
+        self.ended = asyncio.Event()
+
+    async def converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        session = Session(self.setup, self.intake, self.tls, reader, writer)
+        self.open.add(session)
+        try:
+            await session.run()
+        finally:
+            self.open.discard(session)
+
+    async def ended_after(self, servers: list[asyncio.AbstractServer]) -> None:
+        """Returns once SIGTERM has come and the sessions are over."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.ended.set)
+        await self.ended.wait()
+        for server in servers:
+            server.close()
+        for session in list(self.open):
+            session.shut_down()
+        for _ in range(LAST_LOOKS):
+            if not self.open:
+                break
+            await asyncio.sleep(LOOK_S)
+
+
 async def serve(setup: Setup) -> None:
     queue = Queue(setup, Path("queue"), Path("scratch"))
-    intake = Intake(setup, queue)
-    tls = server_context(setup)
+    sessions = Sessions(setup, Intake(setup, queue))
     Path(CONTROL).unlink(missing_ok=True)
     servers: list[asyncio.AbstractServer] = [
         await asyncio.start_unix_server(
             Desk(setup, queue).serve, CONTROL, limit=LINE_MAX
         )
     ]
-
-    async def converse(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        await Session(setup, intake, tls, reader, writer).run()
-
     for address in (setup.plan["ipv4"], setup.plan["ipv6"]):
         if address is None:
             continue
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         servers.append(
             await asyncio.start_server(
-                converse,
+                sessions.converse,
                 address,
                 setup.plan["port"],
                 family=family,
                 backlog=BACKLOG,
             )
         )
-    await asyncio.gather(*(server.serve_forever() for server in servers))
+    await sessions.ended_after(servers)
+    queue.stop(LAST_ATTEMPTS_S)
+    # Its threads may still wait for a host; what they try is in its files.
+    os._exit(0)
 
 
 if __name__ == "__main__":

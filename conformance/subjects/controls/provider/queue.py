@@ -57,6 +57,7 @@ class Queue:
         self.lifetime = float(setup.plan["queue"]["lifetime"])
         self._items: list[Item] = []
         self._changed = threading.Condition()
+        self._stopped = False
         self._numbers = itertools.count()
         self._pool = ThreadPoolExecutor(WORKERS)
         directory.mkdir(exist_ok=True)
@@ -78,7 +79,7 @@ class Queue:
         self._write(item, content)
         with self._changed:
             self._items.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def flush(self) -> None:
         """Has everything tried now."""
@@ -86,7 +87,15 @@ class Queue:
             for item in self._items:
                 item.due = 0.0
                 item.again = item.busy
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def stop(self, patience: float) -> None:
+        """Begins no attempt any more, and returns when those under way have ended or after that time."""
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(
+                lambda: not any(item.busy for item in self._items), patience
+            )
 
     def _write(self, item: Item, content: bytes) -> None:
         envelope = {
@@ -107,11 +116,12 @@ class Queue:
                 now = time.time()
                 waiting = [item for item in self._items if not item.busy]
                 for item in waiting:
-                    if item.due <= now:
+                    if item.due <= now and not self._stopped:
                         item.busy = True
                         self._pool.submit(self._work, item)
                 later = [item.due for item in waiting if not item.busy]
-                self._changed.wait(min(later) - now if later else None)
+                waits = bool(later) and not self._stopped
+                self._changed.wait(min(later) - now if waits else None)
 
     def _work(self, item: Item) -> None:
         done = False
@@ -126,7 +136,7 @@ class Queue:
             if done:
                 self._items.remove(item)
                 item.file.unlink()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _attempt(self, item: Item) -> bool:
         """Whether nothing is left to be done for it."""

@@ -16,7 +16,10 @@ from conformance.subjects.controls.provider.paths import Malformed, Path, parse
 from conformance.subjects.controls.provider.results import Client
 from conformance.subjects.controls.provider.setup import Setup
 
-COMMAND_MAX = 4096
+COMMAND_MAX = 512
+MAIL_MAX = COMMAND_MAX + 43  # with SIZE (RFC 1870 3) and BODY (RFC 6152 2)
+GOODBYE = "421 4.3.2 The service is shutting down"
+EARLY_S = 0.02
 CHUNK = 65536
 BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 END = b"\r\n.\r\n"
@@ -30,6 +33,15 @@ class Input:
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self.reader = reader
         self._octets = bytearray()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._octets
+
+    async def peek(self, patience: float) -> None:
+        """Reads what has come without being asked for."""
+        with suppress(TimeoutError):
+            self._octets += await asyncio.wait_for(self.reader.read(CHUNK), patience)
 
     def clear(self) -> None:
         self._octets.clear()
@@ -79,9 +91,15 @@ class Session:
         self.sender: Path | None = None
         self.recipients: dict[str, str] = {}  # as named, and their mailboxes
         self.bad_commands = 0
+        self.waiting = False  # for the client
+        self.ending = False
 
     async def run(self) -> None:
         try:
+            await self.input.peek(EARLY_S)
+            if not self.input.is_empty:
+                await self.push("554 5.5.1 Wait for the greeting")
+                return
             await self.push(f"220 {self.setup.hostname} ESMTP")
             while not self.writer.is_closing():
                 await self.next_command()
@@ -91,6 +109,23 @@ class Session:
             pass
         finally:
             self.writer.close()
+
+    def shut_down(self) -> None:
+        """Ends the session: at once, if it waits for the client, or after the reply that is due."""
+        self.ending = True
+        if self.waiting and not self.writer.is_closing():
+            self.writer.write(GOODBYE.encode("ascii") + b"\r\n")
+            self.writer.close()
+
+    async def until(self, mark: bytes, most: int, patience: float) -> bytes | None:
+        self.waiting = True
+        if self.ending:
+            self.shut_down()
+            raise EOFError
+        try:
+            return await self.input.until(mark, most, patience)
+        finally:
+            self.waiting = False
 
     async def last_words(self, reply: str) -> None:
         with suppress(OSError):
@@ -102,8 +137,8 @@ class Session:
 
     async def next_command(self) -> None:
         patience = self.setup.seconds("client_command")
-        line = await self.input.until(b"\r\n", COMMAND_MAX, patience)
-        if line is None:
+        line = await self.until(b"\r\n", MAIL_MAX, patience)
+        if line is None or (len(line) > COMMAND_MAX and line[:4].upper() != b"MAIL"):
             await self.push("500 5.5.2 Line too long")
         else:
             await self.obey(line[:-2])
@@ -224,7 +259,7 @@ class Session:
         # So that the end is one, too, where it follows immediately.
         self.input.put_back(b"\r\n")
         patience = self.setup.seconds("client_data")
-        content = await self.input.until(END, self.size_max + SLACK, patience)
+        content = await self.until(END, self.size_max + SLACK, patience)
         if content is None:
             reply = "552 5.3.4 The message is too large"
         else:
