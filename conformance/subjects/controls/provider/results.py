@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, field
 
-import dkim
 import dns.exception
 import dns.resolver
 import spf
@@ -16,13 +14,17 @@ from conformance.subjects.controls.provider.manners import Manner
 from conformance.subjects.controls.provider.message import Field, split, values
 from conformance.subjects.controls.provider.paths import DOMAIN_MAX
 from conformance.subjects.controls.provider.setup import Setup
+from conformance.subjects.controls.provider.signatures import (
+    Bad,
+    Verifier,
+    Wrong,
+    compact,
+)
 
 SIGNATURES_MAX = 8
-RSA_KEY_MIN = 1024
 DOMAIN = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)+[A-Za-z0-9-]+\.?\Z"
 )
-INSTANCE = re.compile(rb"\s*i\s*=\s*(\d+)\s*;")
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,11 @@ class Checker:
         if self.setup.manner == Manner.RECORD_PASS:
             return self.passed(checked, fields)
         self.check_spf(checked)
-        self.check_dkim(checked, content, fields)
-        if self.setup.manner != Manner.IGNORE_ARC:
-            self.check_arc(checked, content)
+        verifier = Verifier(content, self.texts)
+        self.check_dkim(checked, verifier)
         self.check_dmarc(checked, fields)
-        if checked.arc == "pass":
-            checked.arc_vouches = self.vouches(checked, fields)
+        if self.setup.manner != Manner.IGNORE_ARC:
+            self.check_arc(checked, verifier)
         return checked
 
     def passed(self, checked: Checked, fields: list[Field]) -> Checked:
@@ -130,10 +131,6 @@ class Checker:
             raise dmarc.Unanswered(str(error)) from None
         return [b"".join(record.strings).decode("latin-1") for record in answer]
 
-    def key_text(self, name: bytes, timeout: float = 0) -> bytes | None:
-        found = self.texts(name.decode("ascii", "replace"))
-        return found[0].encode("latin-1") if found else None
-
     def exists(self, domain: str) -> bool:
         """Whether there is such a name in DNS, whatever it has."""
         try:
@@ -144,70 +141,54 @@ class Checker:
             return True
         return True
 
-    def check_dkim(self, checked: Checked, content: bytes, fields: list[Field]) -> None:
-        signed = values(fields, b"DKIM-Signature")
-        for number, value in enumerate(signed[:SIGNATURES_MAX]):
-            checked.signatures.append(self.signature(content, number, value))
+    def check_dkim(self, checked: Checked, verifier: Verifier) -> None:
+        for signature in verifier.named(b"DKIM-Signature")[:SIGNATURES_MAX]:
+            checked.signatures.append(self.signature(verifier, signature))
 
-    def signature(self, content: bytes, number: int, value: bytes) -> Signature:
-        """The result of the signature of that number, from the top."""
-        tags = tags_of(value)
-        domain, selector = tags.get("d", "").lower(), tags.get("s", "")
-        start = re.sub(r"\s", "", tags.get("b", ""))[:8]
-        result, reason, aligns = "permerror", "", True
-        if tags.get("a", "").lower() not in ("rsa-sha256", "ed25519-sha256"):
-            reason = "algorithm"
-        elif tags.get("x", "").isdigit() and int(tags["x"]) < time.time():
-            result, reason = "fail", "expired"
-        else:
-            try:
-                verifier = dkim.DKIM(content, minkey=RSA_KEY_MIN)
-                passed = verifier.verify(idx=number, dnsfunc=self.key_text)
-                result = "pass" if passed else "fail"
-            except dmarc.Unanswered:
-                result = "temperror"
-            except dkim.ValidationError as error:
-                result, reason = "fail", str(error).split("(")[0].strip()
-            except (
-                Exception
-            ) as error:  # of the library, on tags that it does not expect
-                reason = str(error).split("(")[0].strip()
-        if "l" in tags:
-            body = content.partition(b"\r\n\r\n")[2]
-            aligns = tags["l"].isdigit() and int(tags["l"]) >= len(body)
-        return Signature(result, domain, selector, start, aligns, reason)
-
-    def check_arc(self, checked: Checked, content: bytes) -> None:
-        """RFC 8617 5.2."""
+    def signature(self, verifier: Verifier, field: Field) -> Signature:
+        """The result of one signature."""
+        tags = loose_tags(field)
+        result, reason = "pass", ""
         try:
-            result, sets, _ = dkim.ARC(content, minkey=RSA_KEY_MIN).verify(
-                dnsfunc=self.key_text
-            )
+            verifier.dkim(field)
+        except dmarc.Unanswered:
+            result = "temperror"
+        except Wrong as error:
+            result, reason = "fail", str(error)
+        except Bad as error:
+            result, reason = "permerror", str(error)
+        whole = tags.get("l", "").strip()
+        aligns = not whole or (
+            whole.isdigit() and int(whole) >= len(verifier.body_signed_whole(tags))
+        )
+        return Signature(
+            result,
+            tags.get("d", "").lower(),
+            tags.get("s", ""),
+            compact(tags.get("b", ""))[:8],
+            aligns,
+            reason,
+        )
+
+    def check_arc(self, checked: Checked, verifier: Verifier) -> None:
+        """RFC 8617 5.2, and whether the newest sealers, all of them trusted, have one that saw DMARC pass."""
+        try:
+            chain = verifier.chain()
         except dmarc.Unanswered:
             checked.arc = "temperror"
             return
-        except Exception:  # of the library, on sets that it does not expect
-            checked.arc = "fail"
+        checked.arc = chain.result
+        checked.arc_sealer = chain.sealers.get(len(chain.sealers), "")
+        if chain.result != "pass":
             return
-        checked.arc = "fail" if result is None else result.decode("ascii")
-        if sets:
-            checked.arc_sealer = (
-                sets[0].get("as-domain", b"").decode("ascii", "replace")
-            )
-
-    def vouches(self, checked: Checked, fields: list[Field]) -> bool:
-        """Whether the newest sealers, all of them trusted, have one that saw DMARC pass."""
         trusted = {name.lower() for name in self.setup.plan["trusted_sealers"]}
-        seals = by_instance(fields, b"ARC-Seal")
-        recorded = by_instance(fields, b"ARC-Authentication-Results")
-        for instance in sorted(seals, reverse=True):
-            sealer = tags_of(seals[instance]).get("d", "").lower()
+        for instance in sorted(chain.sealers, reverse=True):
+            sealer = chain.sealers[instance]
             if self.setup.manner != Manner.TRUST_ANY_SEALER and sealer not in trusted:
-                return False
-            text = recorded[instance].decode("latin-1")
-            if saw_pass(text, checked.authors):
-                return True
-        return False
+                return
+            if saw_pass(chain.recorded[instance], checked.authors):
+                checked.arc_vouches = True
+                return
 
     def authors(self, fields: list[Field]) -> list[str]:
         texts = [value.decode("utf-8", "replace") for value in values(fields, b"From")]
@@ -229,23 +210,14 @@ class Checker:
             checked.verdicts.append(evaluation.evaluated(domain, names))
 
 
-def tags_of(value: bytes) -> dict[str, str]:
-    """A tag list (RFC 6376 3.2)."""
-    tags = {}
-    for part in value.decode("latin-1").split(";"):
+def loose_tags(field: Field) -> dict[str, str]:
+    """The tags of a signature, for its record, even if its grammar is broken."""
+    tags: dict[str, str] = {}
+    for part in field.value.decode("latin-1").split(";"):
         name, equals, content = part.partition("=")
         if equals:
-            tags[name.strip()] = re.sub(r"\s+", " ", content).strip()
+            tags.setdefault(name.strip(), content.strip())
     return tags
-
-
-def by_instance(fields: list[Field], name: bytes) -> dict[int, bytes]:
-    found = {}
-    for value in values(fields, name):
-        match = INSTANCE.search(value)
-        if match:
-            found[int(match[1])] = value
-    return found
 
 
 def saw_pass(results: str, authors: list[str]) -> bool:
