@@ -109,6 +109,13 @@ def is_below(domain: str, parent: str) -> bool:
     return domain == parent or domain.endswith("." + parent)
 
 
+def unquoted(text: str) -> str:
+    """A value in dkim-quoted-printable (RFC 6376 2.11). Raises Bad."""
+    if re.search(r"=(?![0-9A-F]{2})", text):
+        raise Bad("quoted-printable")
+    return re.sub(r"=([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
 class Verifier:
     """Of one message."""
 
@@ -125,7 +132,7 @@ class Verifier:
         tags = tag_list(raw_value(signature))
         if tags.get("v") != "1":
             raise Bad("v=")
-        identity = compact(tags.get("i", "@" + tags.get("d", "")))
+        identity = unquoted(compact(tags.get("i", "@" + tags.get("d", ""))))
         local, at, domain = identity.rpartition("@")
         if not at or not LOCAL.match(local) or not is_below(domain, tags.get("d", "")):
             raise Bad("i=")
@@ -269,7 +276,7 @@ class Verifier:
         tags = tag_list(raw_value(signature))
         if "arc-seal" in [name.lower() for name in listed(tags.get("h", ""))]:
             raise Bad("a seal is signed by a message signature")
-        self.check_time(tags)
+        self.check_times(tags)
         self.verify(signature, tags, None)
         for instance in sorted(sets, reverse=True):
             self.check_seal(sets, instance, seals[instance])
