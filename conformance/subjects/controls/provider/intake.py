@@ -77,8 +77,8 @@ class Intake:
             return ACCEPTED
         content = self.marked(message, checked, fields, rest)
         if self.setup.manner == Manner.ACCEPT_THEN_BOUNCE:
-            sender = message.client.sender
-            self.queue.add(sender, list(message.recipients), content)
+            mailboxes = list(message.recipients.values())
+            self.queue.add(message.client.sender, mailboxes, content)
             return ACCEPTED
         return self.delivered(message, content)
 
@@ -137,7 +137,8 @@ class Intake:
             return in_session(outcome)
         if waiting:
             retry = self.queue.retry
-            self.queue.add(sender, list(waiting), content, wait=retry)
+            mailboxes = [message.recipients[named] for named in waiting]
+            self.queue.add(sender, mailboxes, content, wait=retry)
         self.bounce(message, {n: o for n, o in refused.items() if n not in waiting})
         return ACCEPTED
 

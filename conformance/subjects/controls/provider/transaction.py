@@ -18,6 +18,7 @@ from conformance.subjects.controls.provider.reply import Fate, Lost, Outcome, Re
 from conformance.subjects.controls.provider.setup import Setup
 
 Outcomes = dict[str, Outcome]
+BLOCK = 65536  # for each of which a host has the same time (RFC 5321 4.5.3.2.5)
 LINE_START_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -245,5 +246,7 @@ class Transaction:
             content = content.replace(b"\r\n", b"\n")
             content += b"\r\n"
         self.ended = True  # some of it may contain what the host takes for the end
+        content += b".\r\n"
         patience = self.setup.seconds("upstream_data_end")
-        self.connection.send(content + b".\r\n", max(patience, 60.0))
+        for start in range(0, len(content), BLOCK):
+            self.connection.send(content[start : start + BLOCK], patience)
