@@ -16,6 +16,7 @@ from conformance.subjects.controls.provider.intake import Intake
 from conformance.subjects.controls.provider.message import submitted
 from conformance.subjects.controls.provider.queue import Queue
 from conformance.subjects.controls.provider.session import (
+    GOODBYE,
     Session,
     server_context,
 )
@@ -105,6 +106,8 @@ class Sessions:
             if not self.open:
                 break
             await asyncio.sleep(LOOK_S)
+        for session in list(self.open):
+            await session.last_words(GOODBYE)
 
 
 async def serve(setup: Setup) -> None:
