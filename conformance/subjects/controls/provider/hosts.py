@@ -106,8 +106,9 @@ def addresses_of(name: str, setup: Setup) -> list[str]:
     """All that may be dialled, those of IPv6 first. Raises DNSException if DNS failed and there is none."""
     addresses: list[str] = []
     failure: dns.exception.DNSException | None = None
-    kinds = ("AAAA",) if setup.manner == Manner.IPV6_ONLY else ("AAAA", "A")
-    for kind in kinds:
+    for kind in ("AAAA", "A"):
+        if addresses and setup.manner == Manner.NO_IPV4_FALLBACK:
+            break
         try:
             answer = setup.resolver().resolve(name, kind, search=False)
         except dns.resolver.NXDOMAIN:

@@ -33,6 +33,6 @@ class Manner(StrEnum):
     PIPELINE_UNOFFERED = "pipeline-unoffered"
     SEND_8BIT = "send-8bit"
     IGNORE_PREFERENCE = "ignore-preference"
-    IPV6_ONLY = "ipv6-only"
+    NO_IPV4_FALLBACK = "no-ipv4-fallback"
     REQUIRE_TLS = "require-tls"
     INSIST = "insist"
