@@ -8,7 +8,7 @@ import pytest
 
 from conformance import ConformanceFailure, also_as, clause, fail
 from conformance.expect import Unimplemented
-from conformance.lab import World, say
+from conformance.lab import ReceiverWorld, World, say
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.spf import recorded
 from conformance.suite.verifiers import results
@@ -40,7 +40,9 @@ def uses_starttls(world: World) -> bool:
 
 
 def serves_u_labels(world: World) -> bool:
-    forward(world, recipient=world.at("info", world.idn_zone))
+    receives = isinstance(world, ReceiverWorld)
+    mailbox, zone = f"mailbox@{world.abroad}", world.at("info", world.idn_zone)
+    forward(world, recipient=mailbox if receives else zone)
     return True
 
 
