@@ -74,7 +74,7 @@ tables_of_provider() {
     cp "$postfix/tables/commands" commands
 }
 
-# The plan's values, as parameters of main.cf.
+# The plan's values, as parameters of main.cf. What Postfix defers it takes up a second before the time is over.
 parameters() {
     jq -r '
         { hostname, ehlo, ipv4, ipv6,
@@ -95,8 +95,7 @@ parameters() {
         }
         + if .lmtp then {
           lmtp: "[\(.lmtp.host)]:\(.lmtp.port)",
-          queue_run: "\(.queue.retry / 2 | ceil)s",
-          queue_retry: "\(.queue.retry)s",
+          queue_retry: "\(.queue.retry + 1)s",
           queue_lifetime: "\(.queue.lifetime)s"
         } else {} end
         | to_entries[] | "plan_\(.key) = \(.value)"
