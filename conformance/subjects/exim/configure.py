@@ -74,19 +74,45 @@ def macros(plan: dict[str, Any], directory: Path) -> dict[str, object]:
     }
 
 
+def provider_macros(plan: dict[str, Any]) -> dict[str, object]:
+    """What a provider needs beside them."""
+    queue = plan["queue"]
+    return {
+        "PLAN_LMTP_HOST": plan["lmtp"]["host"],
+        "PLAN_LMTP_PORT": plan["lmtp"]["port"],
+        "PLAN_RETRY": f"{queue['retry']}s",
+        "PLAN_LIFETIME": f"{queue['lifetime']}s",
+    }
+
+
+def addresses(plan: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """The domains that are served, and where each address in them leads."""
+    if plan.get("role", "relay") == "relay":
+        routes = {alias["address"]: alias["to"] for alias in plan["aliases"]}
+        return plan["domains"], routes
+    domains = plan["mailbox_domains"]
+    mailboxes = {mailbox: mailbox for mailbox in plan["mailboxes"]}
+    postmasters = {f"postmaster@{domain}": plan["contact"] for domain in domains}
+    return domains, {**postmasters, **mailboxes}
+
+
 def main(plan_file: str, name: str) -> None:
     plan = json.loads(Path(plan_file).read_text(encoding="utf-8"))
     directory = Path(name).resolve()
     directory.mkdir(exist_ok=True)
-    lines = (f"{key} = {value}\n" for key, value in macros(plan, directory).items())
+    values = macros(plan, directory)
+    if plan.get("role", "relay") != "relay":
+        values |= provider_macros(plan)
+    lines = (f"{key} = {value}\n" for key, value in values.items())
     (directory / "plan.conf").write_text("".join(lines), encoding="utf-8")
-    domains = {form: domain for domain in plan["domains"] for form in forms(domain)}
+    served, targets = addresses(plan)
+    domains = {form: domain for domain in served for form in forms(domain)}
     write_table(directory / "domains", domains)
     routes = {}
-    for alias in plan["aliases"]:
-        local, _, domain = alias["address"].rpartition("@")
+    for address, target in targets.items():
+        local, _, domain = address.rpartition("@")
         for form in forms(domain):
-            routes[f"{local.lower()}@{form}"] = alias["to"]
+            routes[f"{local.lower()}@{form}"] = target
     write_table(directory / "routes", routes)
     texts = {listing["zone"]: listing["text"] for listing in plan["dnsbls"]}
     write_table(directory / "dnsbls", texts)
