@@ -22,7 +22,7 @@ exports.check = (message, limits) => {
     if (/^[ \t]/.test(head)) throw new Refusal(550, '5.6.0 The header begins with a continuation line')
     const { header_size, message_size, received_fields } = limits
     if (message.length > message_size) throw new Refusal(552, '5.3.4 The message is too large')
-    if (header.fields(head).filter((field) => /^received[ \t]*:/i.test(field)).length >= received_fields) {
+    if (header.fields(head).filter((field) => header.is_named(field, 'Received')).length >= received_fields) {
         throw new Refusal(554, '5.4.6 Too many Received fields: a loop')
     }
     if (head.length > header_size) throw new Refusal(552, '5.3.4 The header is too large')
@@ -36,11 +36,11 @@ function has_bare_cr(message) {
     return false
 }
 
-// With fields on top, and without results in the name of `host` that are not its own.
-exports.prepended = (original, fields, host) => {
+// With fields on top, and without those that are not to stay.
+exports.prepended = (original, fields, is_dropped) => {
     const [head, rest] = header.split(original)
-    const kept = header.fields(head).some((field) => header.is_forged(field, host))
-        ? header.fields(head).filter((field) => !header.is_forged(field, host)).join('')
+    const kept = header.fields(head).some(is_dropped)
+        ? header.fields(head).filter((field) => !is_dropped(field)).join('')
         : head
     return Buffer.concat([Buffer.from(fields.join('') + kept, 'latin1'), rest])
 }
@@ -52,6 +52,8 @@ exports.client = ({ remote, hello, transaction: { mail_from } }) => ({
     sender: mail_from.isNull() ? '' : `${mail_from.user}@${mail_from.host}`,
 })
 
+const date = () => new Date().toUTCString().replace('GMT', '+0000')
+
 // notes.recipients has the recipients as they were addressed.
 exports.received = ({ hello, remote, tls, transaction }, host) => {
     const ip = net.isIPv6(remote.ip) ? `[IPv6:${remote.ip}]` : `[${remote.ip}]`
@@ -59,9 +61,10 @@ exports.received = ({ hello, remote, tls, transaction }, host) => {
     const protocol = (hello.verb === 'EHLO' ? 'ESMTP' : 'SMTP') + (tls.enabled ? 'S' : '')
     const { recipients } = transaction.notes
     const only = recipients.length === 1 ? `\r\n\tfor <${recipients[0]}>` : ''
-    const date = new Date().toUTCString().replace('GMT', '+0000')
     return (
         `Received: from ${is_domain ? hello.host : ip} (${ip})\r\n` +
-        `\tby ${host} with ${protocol} id ${transaction.uuid}${only};\r\n\t${date}\r\n`
+        `\tby ${host} with ${protocol} id ${transaction.uuid}${only};\r\n\t${date()}\r\n`
     )
 }
+
+exports.date = date

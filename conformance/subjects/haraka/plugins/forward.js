@@ -6,10 +6,11 @@
 const dns = require('node:dns')
 const { Authentication } = require('../lib/authentication')
 const { is_own_name, lower, quoted, split, unquoted } = require('../lib/address')
+const header = require('../lib/header')
 const { Hosts } = require('../lib/hosts')
 const message = require('../lib/message')
-const { patiently } = require('../lib/patience')
-const { Refusal, refusing } = require('../lib/reply')
+const { serving } = require('../lib/patience')
+const { Refusal } = require('../lib/reply')
 const { Srs, is_srs } = require('../lib/srs')
 const { Upstream } = require('../lib/upstream')
 
@@ -39,27 +40,25 @@ const LOST = '4.4.2 The connection to the destination was lost, try later'
 const key = (local, domain) => `${lower(local)}@${domain}`
 
 exports.route = function (next, connection, [rcpt]) {
-    return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, this.plan.timeouts.client_command, async () => {
-            const { transaction } = connection
-            const local = unquoted(rcpt.user)
-            const ours = this.own_domain(rcpt.host)
-            if (this.is_callout(transaction, local, ours)) {
-                if (transaction.rcpt_to.length > 1) throw new Refusal(452, '4.5.3 This recipient only by itself')
-                transaction.notes.callout = true
-                return next(OK, '2.1.5 Recipient OK')
-            }
-            if (transaction.notes.callout) throw new Refusal(452, '4.5.3 This recipient only by itself')
-            const to = this.destination(local, rcpt.host, ours)
-            const forwarding = ours ?? this.plan.hostname
-            const reply = await this.ask(transaction, forwarding, to)
-            // Gone, or abandoned by its client, in the meantime.
-            if (connection.transaction !== transaction) return transaction.notes.forward?.upstream?.quit()
-            transaction.notes.recipients ??= []
-            transaction.notes.recipients.push(`${rcpt.user}@${rcpt.host || forwarding}`)
-            next(OK, reply.lines)
-        }),
-    )
+    return serving(next, connection, this.plan, async () => {
+        const { transaction } = connection
+        const local = unquoted(rcpt.user)
+        const ours = this.own_domain(rcpt.host)
+        if (this.is_callout(transaction, local, ours)) {
+            if (transaction.rcpt_to.length > 1) throw new Refusal(452, '4.5.3 This recipient only by itself')
+            transaction.notes.callout = true
+            return next(OK, '2.1.5 Recipient OK')
+        }
+        if (transaction.notes.callout) throw new Refusal(452, '4.5.3 This recipient only by itself')
+        const to = this.destination(local, rcpt.host, ours)
+        const forwarding = ours ?? this.plan.hostname
+        const reply = await this.ask(transaction, forwarding, to)
+        // Gone, or abandoned by its client, in the meantime.
+        if (connection.transaction !== transaction) return transaction.notes.forward?.upstream?.quit()
+        transaction.notes.recipients ??= []
+        transaction.notes.recipients.push(`${rcpt.user}@${rcpt.host || forwarding}`)
+        next(OK, reply.lines)
+    })
 }
 
 // The domain if it is served here; our own names have no routes but that of the postmaster.
@@ -131,31 +130,29 @@ exports.begin = async function (transaction) {
 
 // Haraka answers a refusal of the queue hook with 550 or 450, whatever it was; that of data_post as it is.
 exports.deliver = function (next, connection) {
-    return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, this.plan.timeouts.client_command, async () => {
-            const { transaction } = connection
-            const { notes } = transaction
-            if (notes.callout) throw new Refusal(550, '5.1.1 This address takes no mail')
-            const original = await message.content(transaction)
-            message.check(original, this.plan.limits)
-            const outgoing = await this.prepared(connection, original)
-            if (connection.transaction !== transaction) return
-            const { forward } = notes
-            if (forward.is_broken) throw new Refusal(451, LOST)
-            // It may have lost patience while the client was sending.
-            if (!forward.upstream.is_alive) {
-                await this.begin(transaction).catch(() => {
-                    throw new Refusal(451, LOST)
-                })
-            }
-            try {
-                notes.reply = await forward.upstream.data(outgoing)
-                next()
-            } finally {
-                forward.upstream.quit()
-            }
-        }),
-    )
+    return serving(next, connection, this.plan, async () => {
+        const { transaction } = connection
+        const { notes } = transaction
+        if (notes.callout) throw new Refusal(550, '5.1.1 This address takes no mail')
+        const original = await message.content(transaction)
+        message.check(original, this.plan.limits)
+        const outgoing = await this.prepared(connection, original)
+        if (connection.transaction !== transaction) return
+        const { forward } = notes
+        if (forward.is_broken) throw new Refusal(451, LOST)
+        // It may have lost patience while the client was sending.
+        if (!forward.upstream.is_alive) {
+            await this.begin(transaction).catch(() => {
+                throw new Refusal(451, LOST)
+            })
+        }
+        try {
+            notes.reply = await forward.upstream.data(outgoing)
+            next()
+        } finally {
+            forward.upstream.quit()
+        }
+    })
 }
 
 // The message with our fields on top, and without results in our name that are not ours.
@@ -164,7 +161,7 @@ exports.prepared = async function (connection, original) {
     await authentication.verify(original)
     authentication.enforce()
     const fields = [...(await authentication.fields(original)), message.received(connection, this.plan.hostname)]
-    return message.prepended(original, fields, this.plan.hostname)
+    return message.prepended(original, fields, (field) => header.is_forged(field, this.plan.hostname))
 }
 
 exports.accept = (next, connection) => next(OK, connection.transaction.notes.reply.lines.join('\n'))

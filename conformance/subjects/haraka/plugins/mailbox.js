@@ -5,12 +5,13 @@
 
 const dns = require('node:dns')
 const { Authentication } = require('../lib/authentication')
+const header = require('../lib/header')
 const { Lmtp } = require('../lib/lmtp')
 const { Mailboxes } = require('../lib/mailboxes')
 const message = require('../lib/message')
-const { patiently } = require('../lib/patience')
+const { serving } = require('../lib/patience')
 const { queued } = require('../lib/queue')
-const { Refusal, refusing } = require('../lib/reply')
+const { Refusal } = require('../lib/reply')
 
 exports.register = function () {
     this.plan = this.config.get('plan.json')
@@ -24,16 +25,9 @@ exports.register = function () {
     this.register_hook('reset_transaction', 'abandon')
 }
 
-// With the client's time-out suspended, and refusals as replies.
-exports.serving = function (next, connection, act) {
-    return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, this.plan.timeouts.client_command, act),
-    )
-}
-
 exports.ask = function (next, connection, [rcpt]) {
     if (connection.relaying) return next()
-    return this.serving(next, connection, async () => {
+    return serving(next, connection, this.plan, async () => {
         const { transaction } = connection
         const { notes } = transaction
         const mailbox = this.mailboxes.find(rcpt)
@@ -73,7 +67,7 @@ exports.begin = async function ({ mail_from, notes }) {
 // Haraka answers a refusal of the queue hook with 550 or 450, whatever it was; that of data_post as it is.
 exports.deliver = function (next, connection) {
     if (connection.relaying) return next()
-    return this.serving(next, connection, async () => {
+    return serving(next, connection, this.plan, async () => {
         const { transaction } = connection
         const { notes } = transaction
         const original = await message.content(transaction)
@@ -115,7 +109,7 @@ exports.prepared = async function (connection, original) {
     await authentication.verify(original)
     authentication.enforce()
     const fields = [...authentication.recorded(), message.received(connection, this.plan.hostname)]
-    return message.prepended(original, fields, this.plan.hostname)
+    return message.prepended(original, fields, (field) => header.is_forged(field, this.plan.hostname))
 }
 
 exports.accept = (next, connection) => next(OK, connection.transaction.notes.reply.lines.join('\n'))

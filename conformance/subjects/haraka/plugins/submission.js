@@ -5,8 +5,8 @@ const { Address } = require('@haraka/email-address')
 const header = require('../lib/header')
 const { Mailboxes } = require('../lib/mailboxes')
 const message = require('../lib/message')
+const { serving } = require('../lib/patience')
 const { queued } = require('../lib/queue')
-const { refusing } = require('../lib/reply')
 
 const PORT = 587
 
@@ -26,7 +26,7 @@ exports.permit = (next, connection) => {
 
 exports.check = function (next, connection, [rcpt]) {
     if (!connection.relaying) return next()
-    return refusing(next, (text) => connection.logerror(text), async () => {
+    return serving(next, connection, this.plan, async () => {
         const { transaction } = connection
         const mailbox = this.mailboxes.find(rcpt)
         if (mailbox) transaction.rcpt_to.splice(-1, 1, new Address(`<${mailbox}>`))
@@ -38,17 +38,18 @@ exports.check = function (next, connection, [rcpt]) {
 
 exports.take = function (next, connection) {
     if (!connection.relaying) return next()
-    return refusing(next, (text) => connection.logerror(text), async () => {
+    return serving(next, connection, this.plan, async () => {
         const { mail_from, rcpt_to, uuid } = connection.transaction
         const original = await message.content(connection.transaction)
         message.check(original, this.plan.limits)
-        const [head] = header.split(original)
-        const is_missing = (name) => !header.fields(head).some((field) => new RegExp(`^${name}[ \\t]*:`, 'i').test(field))
-        const fields = [message.received(connection, this.plan.hostname)]
-        // RFC 6409 8.
-        if (is_missing('Date')) fields.push(`Date: ${new Date().toUTCString().replace('GMT', '+0000')}\r\n`)
-        if (is_missing('Message-ID')) fields.push(`Message-ID: <${uuid}@${this.plan.hostname}>\r\n`)
-        const outgoing = message.prepended(original, fields, this.plan.hostname)
+        const { hostname } = this.plan
+        const given = header.fields(header.split(original)[0])
+        const is_missing = (name) => !given.some((field) => header.is_named(field, name))
+        const fields = [message.received(connection, hostname)]
+        // RFC 6409 8.1 and 8.2; RFC 5321 4.4 has no Return-Path sent.
+        if (is_missing('Date')) fields.push(`Date: ${message.date()}\r\n`)
+        if (is_missing('Message-ID')) fields.push(`Message-ID: <${uuid}@${hostname}>\r\n`)
+        const outgoing = message.prepended(original, fields, (field) => header.is_named(field, 'Return-Path'))
         await queued(mail_from.address, rcpt_to.map((rcpt) => rcpt.address), outgoing)
         next()
     })
