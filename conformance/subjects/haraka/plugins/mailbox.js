@@ -13,11 +13,15 @@ const { serving } = require('../lib/patience')
 const { queued } = require('../lib/queue')
 const { Refusal } = require('../lib/reply')
 
+// A mailbox may take this long for a message; one that it stores after that comes twice (RFC 5321 4.5.3.2.6).
+const STORED_S = 30
+
 exports.register = function () {
     this.plan = this.config.get('plan.json')
     this.mailboxes = new Mailboxes(this.plan)
     this.resolver = new dns.promises.Resolver({ timeout: 1000, tries: 2 })
-    const { hostname, refer_to, trusted_sealers } = this.plan
+    const { hostname, refer_to, timeouts, trusted_sealers } = this.plan
+    this.lmtp = { ...this.plan, timeouts: { ...timeouts, upstream_data_end: STORED_S } }
     this.service = { hostname, page: refer_to, trusted_sealers }
     this.register_hook('rcpt', 'ask')
     this.register_hook('data_post', 'deliver')
@@ -52,7 +56,7 @@ exports.rcpt = async function (transaction, mailbox) {
 
 // Opens the session, with the recipients accepted so far.
 exports.begin = async function ({ mail_from, notes }) {
-    const lmtp = await Lmtp.open([this.plan.lmtp.host], this.plan)
+    const lmtp = await Lmtp.open([this.plan.lmtp.host], this.lmtp)
     notes.lmtp = lmtp
     try {
         // Our fields on top make it larger.
