@@ -19,3 +19,7 @@ exports.split = (address) => {
     const at = address.lastIndexOf('@')
     return [address.slice(0, at), domainToASCII(address.slice(at + 1))]
 }
+
+// Whether mail for it is for this host itself, where only the postmaster is.
+exports.is_own_name = (domain, { hostname, ipv4, ipv6 }) =>
+    !domain || [hostname, `[${ipv4}]`, `[ipv6:${ipv6}]`].includes(exports.lower(domain))

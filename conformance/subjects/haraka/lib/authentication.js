@@ -1,5 +1,6 @@
 'use strict'
-// SPF, DKIM, DMARC and ARC by mailauth: what a message is, what is recorded of it, and our signatures.
+// SPF, DKIM, DMARC and ARC by mailauth: what a message is, what is recorded of it, whose word is taken for it,
+// and our signatures.
 
 // Not all of mailauth at once: its BIMI needs a newer Node than Debian's.
 const { arc, createSeal } = require('mailauth/lib/arc')
@@ -23,11 +24,12 @@ const quoted = (text) => `"${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g
 const value = (text) => (/^[\w.@+-]+$/.test(text) ? text : quoted(text))
 
 class Authentication {
-    // client: {ip, helo, sender}; resolve: as dns.promises.resolve
-    constructor(service, client, resolve) {
+    // service: {hostname, page}, and what it has of {domain, selector, key} to sign with, {trusted_sealers}.
+    // client: {ip, helo, sender}; resolver: of dns.promises
+    constructor(service, client, resolver) {
         this.service = service
         this.client = client
-        this.resolve = resolve
+        this.resolve = (name, type) => resolve(resolver, name, type)
         this.signer = {
             signingDomain: service.domain,
             selector: service.selector,
@@ -49,6 +51,20 @@ class Authentication {
         this.signatures = this.dkim.results.filter((one) => one.status.result !== 'none').map(corrected)
         this.arc = await arc(this.dkim.arc, options)
         this.dmarc = await this.judge()
+        this.vouching = this.trusted_sealer()
+    }
+
+    // The sealer on whose word a message is taken that fails DMARC here. It passed where a trusted service
+    // recorded that, and only trusted ones have had it since (RFC 8617 7.2.1).
+    trusted_sealer() {
+        if (this.arc.status.result !== 'pass') return null
+        const is_trusted = (domain) => this.service.trusted_sealers?.includes(lower(domain))
+        for (const set of [...this.dkim.arc.chain].reverse()) {
+            const domain = set['arc-seal'].parsed.d.value
+            if (!is_trusted(domain)) return null
+            if (/;\s*dmarc\s*=\s*pass\b/i.test(set['arc-authentication-results'].original)) return domain
+        }
+        return null
     }
 
     // DMARC. mailauth finds the organizational domain by the Public Suffix List, as RFC 7489 has it.
@@ -86,6 +102,7 @@ class Authentication {
 
     // Throws a Refusal.
     enforce() {
+        if (this.vouching) return
         const { result } = this.dmarc?.status ?? {}
         const policy = String(this.dmarc?.policy).toLowerCase()
         const open = [this.spf.status.result, ...this.signatures.map((one) => one.result)].includes('temperror')
@@ -109,8 +126,10 @@ class Authentication {
             ...(this.signatures.length ? this.signatures.map((one) => one.text) : ['dkim=none']),
             `arc=${this.arc.status.result} smtp.remote-ip=${value(client.ip)}`,
         ]
+        const result = this.dmarc?.status.result
+        const reason = result === 'fail' && this.vouching ? ` reason="sealed by ${this.vouching}"` : ''
         const from = this.dmarc && ` header.from=${value(this.author_domain)}`
-        found.push(this.dmarc ? `dmarc=${this.dmarc.status.result}${from}` : 'dmarc=none')
+        found.push(this.dmarc ? `dmarc=${result}${reason}${from}` : 'dmarc=none')
         return `${this.service.hostname};\r\n\t${found.join(';\r\n\t')}`
     }
 
@@ -119,9 +138,12 @@ class Authentication {
         return [
             ...(await this.sealed()),
             await this.signed(message),
-            `Authentication-Results: ${this.results()}\r\n`,
-            this.received_spf(),
+            ...this.recorded(),
         ]
+    }
+
+    recorded() {
+        return [`Authentication-Results: ${this.results()}\r\n`, this.received_spf()]
     }
 
     received_spf() {
@@ -166,6 +188,14 @@ class Authentication {
         const made = await createSeal(false, { headers, arc: chain, seal })
         return made.headers.map((field) => `${field.trimEnd()}\r\n`)
     }
+}
+
+// mailauth's SPF takes an include whose lookup fails in another way than by a time-out for no match.
+function resolve(resolver, name, type) {
+    return resolver.resolve(name, type).catch((error) => {
+        if (!['ENODATA', 'ENOTFOUND'].includes(error.code)) error.code = 'ETIMEOUT'
+        throw error
+    })
 }
 
 // The domains of the authors in a From field. mailauth's own reading takes many a field that is none, and

@@ -14,6 +14,8 @@ exports.split = (message) => {
 // Fields with their continuation lines.
 exports.fields = (header) => header.match(/[^\r\n][^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*/g) ?? []
 
+exports.is_named = (field, name) => new RegExp(`^${name}[ \\t]*:`, 'i').test(field)
+
 // Whether it is an Authentication-Results field in the name of `host`, in whatever spelling, or of a version
 // that nobody here reads (RFC 8601 5).
 exports.is_forged = (field, host) => {

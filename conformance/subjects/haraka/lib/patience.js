@@ -1,7 +1,10 @@
 'use strict'
-// The client's time-out is for what the client does: it does not run while we ask others.
+// What takes its time while a client waits.
 
-exports.patiently = async (connection, seconds, act) => {
+const { refusing } = require('./reply')
+
+// The client's time-out is for what the client does: it does not run while we ask others.
+async function patiently(connection, seconds, act) {
     const { client } = connection
     client.setTimeout(0)
     try {
@@ -10,3 +13,9 @@ exports.patiently = async (connection, seconds, act) => {
         client.setTimeout(seconds * 1000)
     }
 }
+
+exports.patiently = patiently
+
+// A hook that does so, and may throw a Refusal.
+exports.serving = (next, connection, { timeouts }, act) =>
+    refusing(next, (text) => connection.logerror(text), () => patiently(connection, timeouts.client_command, act))

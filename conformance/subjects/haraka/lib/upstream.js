@@ -1,5 +1,5 @@
 'use strict'
-// A session with the next MTA, on Haraka's sockets. Haraka's smtp_client is not used: in 3.3.4 it says
+// A session with the next MTA or with the mailboxes, on Haraka's sockets. Haraka's smtp_client is not used: in 3.3.4 it says
 // nothing to its user when the connection is lost, and passes no code of a 2xx or 3xx.
 
 const net_utils = require('haraka-net-utils')
@@ -21,7 +21,7 @@ class Upstream {
         for (const address of addresses) {
             if (Date.now() > deadline) break
             try {
-                return await Upstream.open_one(address, settings)
+                return await this.open_one(address, settings)
             } catch (error) {
                 if (!(error instanceof Refusal)) continue // not reached
                 refusal = error
@@ -31,7 +31,7 @@ class Upstream {
     }
 
     static async open_one(address, settings, with_tls = true) {
-        const upstream = new Upstream(address, settings)
+        const upstream = new this(address, settings)
         try {
             await upstream.connected()
             await upstream.greet(with_tls)
@@ -40,7 +40,7 @@ class Upstream {
             if (upstream.is_alive) upstream.quit()
             upstream.socket.destroy()
             // Encryption is better than none, and none is better than no mail (RFC 7435).
-            if (upstream.in_handshake) return Upstream.open_one(address, settings, false)
+            if (upstream.in_handshake) return this.open_one(address, settings, false)
             throw error
         }
     }
@@ -52,15 +52,16 @@ class Upstream {
         this.lines = [] // of the reply that is arriving
         this.replies = []
         this.waiting = null
-        this.socket = tls_socket.connect({
-            host: address,
-            port: 25,
-            localAddress: address.includes(':') ? settings.ipv6 : settings.ipv4,
-        })
+        this.socket = tls_socket.connect(this.endpoint(address))
         net_utils.add_line_processor(this.socket, { max_line_length: LINE_MAX })
         this.socket.on('line', (line) => this.take(line.replace(/\r?\n$/, '')))
         this.socket.on('error', (error) => this.fail(/^Line length/.test(error.message) ? malformed() : lost()))
         for (const event of ['end', 'close']) this.socket.on(event, () => this.fail(lost()))
+    }
+
+    endpoint(address) {
+        const { ipv4, ipv6 } = this.settings
+        return { host: address, port: 25, localAddress: address.includes(':') ? ipv6 : ipv4 }
     }
 
     connected() {
@@ -94,13 +95,18 @@ class Upstream {
     }
 
     async hello() {
-        let reply = await this.command(`EHLO ${this.settings.ehlo}`)
-        this.extensions = reply.lines.slice(1).map((line) => line.toUpperCase().split(' '))
+        let reply = await this.introduce('EHLO')
         if (/^50[0-4]/.test(reply.code)) {
             this.extensions = []
             reply = await this.command(`HELO ${this.settings.ehlo}`)
         }
         this.expect('2', reply)
+    }
+
+    async introduce(verb) {
+        const reply = await this.command(`${verb} ${this.settings.ehlo}`)
+        this.extensions = reply.lines.slice(1).map((line) => line.toUpperCase().split(' '))
+        return reply
     }
 
     handshake() {
@@ -144,6 +150,11 @@ class Upstream {
     }
 
     async data(message) {
+        await this.send(message)
+        return this.expect('2', await this.reply(this.settings.timeouts.upstream_data_end))
+    }
+
+    async send(message) {
         this.check_size(message.length)
         if (!this.offers('8BITMIME') && message.some((octet) => octet > 0x7f)) {
             throw new Refusal(554, '5.6.3 The destination does not take 8-bit content')
@@ -152,7 +163,6 @@ class Upstream {
         this.refuse_early()
         this.socket.write(stuffed(message))
         this.socket.write('.\r\n')
-        return this.expect('2', await this.reply(this.settings.timeouts.upstream_data_end))
     }
 
     quit() {

@@ -4,14 +4,13 @@
 // sees a 2xx knows that the next MTA has the message.
 
 const dns = require('node:dns')
-const net = require('node:net')
 const { Authentication } = require('../lib/authentication')
-const { lower, quoted, split, unquoted } = require('../lib/address')
+const { is_own_name, lower, quoted, split, unquoted } = require('../lib/address')
 const header = require('../lib/header')
-const { unstuffed } = require('../lib/dots')
 const { Hosts } = require('../lib/hosts')
-const { patiently } = require('../lib/patience')
-const { Refusal, refusing } = require('../lib/reply')
+const message = require('../lib/message')
+const { serving } = require('../lib/patience')
+const { Refusal } = require('../lib/reply')
 const { Srs, is_srs } = require('../lib/srs')
 const { Upstream } = require('../lib/upstream')
 
@@ -41,37 +40,30 @@ const LOST = '4.4.2 The connection to the destination was lost, try later'
 const key = (local, domain) => `${lower(local)}@${domain}`
 
 exports.route = function (next, connection, [rcpt]) {
-    return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, this.plan.timeouts.client_command, async () => {
-            const { transaction } = connection
-            const local = unquoted(rcpt.user)
-            const ours = this.own_domain(rcpt.host)
-            if (this.is_callout(transaction, local, ours)) {
-                if (transaction.rcpt_to.length > 1) throw new Refusal(452, '4.5.3 This recipient only by itself')
-                transaction.notes.callout = true
-                return next(OK, '2.1.5 Recipient OK')
-            }
-            if (transaction.notes.callout) throw new Refusal(452, '4.5.3 This recipient only by itself')
-            const to = this.destination(local, rcpt.host, ours)
-            const forwarding = ours ?? this.plan.hostname
-            const reply = await this.ask(transaction, forwarding, to)
-            // Gone, or abandoned by its client, in the meantime.
-            if (connection.transaction !== transaction) return transaction.notes.forward?.upstream?.quit()
-            transaction.notes.recipients ??= []
-            transaction.notes.recipients.push(`${rcpt.user}@${rcpt.host || forwarding}`)
-            next(OK, reply.lines)
-        }),
-    )
+    return serving(next, connection, this.plan, async () => {
+        const { transaction } = connection
+        const local = unquoted(rcpt.user)
+        const ours = this.own_domain(rcpt.host)
+        if (this.is_callout(transaction, local, ours)) {
+            if (transaction.rcpt_to.length > 1) throw new Refusal(452, '4.5.3 This recipient only by itself')
+            transaction.notes.callout = true
+            return next(OK, '2.1.5 Recipient OK')
+        }
+        if (transaction.notes.callout) throw new Refusal(452, '4.5.3 This recipient only by itself')
+        const to = this.destination(local, rcpt.host, ours)
+        const forwarding = ours ?? this.plan.hostname
+        const reply = await this.ask(transaction, forwarding, to)
+        // Gone, or abandoned by its client, in the meantime.
+        if (connection.transaction !== transaction) return transaction.notes.forward?.upstream?.quit()
+        transaction.notes.recipients ??= []
+        transaction.notes.recipients.push(`${rcpt.user}@${rcpt.host || forwarding}`)
+        next(OK, reply.lines)
+    })
 }
 
 // The domain if it is served here; our own names have no routes but that of the postmaster.
 exports.own_domain = function (domain) {
     return this.domains.has(domain) ? domain : undefined
-}
-
-exports.is_own_name = function (domain) {
-    const { hostname, ipv4, ipv6 } = this.plan
-    return !domain || [hostname, `[${ipv4}]`, `[ipv6:${ipv6}]`].includes(lower(domain))
 }
 
 // Others verify a sender by RCPT; an address that we have made exists, though it takes no mail.
@@ -81,7 +73,7 @@ exports.is_callout = function (transaction, local, ours) {
 
 exports.destination = function (local, domain, ours) {
     const { contact, refer_to } = this.plan
-    if (/^postmaster$/i.test(local) && (ours || this.is_own_name(domain))) return contact
+    if (/^postmaster$/i.test(local) && (ours || is_own_name(domain, this.plan))) return contact
     if (!ours) throw new Refusal(550, `5.7.1 Relaying is not permitted. Refer to ${refer_to}`)
     const taken = !is_srs(local) && lower(local) !== 'bounces'
     const to = this.routes.get(key(local, ours)) ?? (taken ? this.routes.get(`*@${ours}`) : undefined)
@@ -138,102 +130,38 @@ exports.begin = async function (transaction) {
 
 // Haraka answers a refusal of the queue hook with 550 or 450, whatever it was; that of data_post as it is.
 exports.deliver = function (next, connection) {
-    return refusing(next, (text) => connection.logerror(text), () =>
-        patiently(connection, this.plan.timeouts.client_command, async () => {
-            const { transaction } = connection
-            const { notes } = transaction
-            if (notes.callout) throw new Refusal(550, '5.1.1 This address takes no mail')
-            const original = await content(transaction)
-            this.check(original)
-            const message = await this.prepared(connection, original)
-            if (connection.transaction !== transaction) return
-            const { forward } = notes
-            if (forward.is_broken) throw new Refusal(451, LOST)
-            // It may have lost patience while the client was sending.
-            if (!forward.upstream.is_alive) {
-                await this.begin(transaction).catch(() => {
-                    throw new Refusal(451, LOST)
-                })
-            }
-            try {
-                notes.reply = await forward.upstream.data(message)
-                next()
-            } finally {
-                forward.upstream.quit()
-            }
-        }),
-    )
-}
-
-// Octets as the client sent them, without dot-stuffing. Haraka would write the header as it understood it.
-function content(transaction) {
-    transaction.header.header_list.length = 0
-    return new Promise((resolve) =>
-        transaction.message_stream.get_data({ dot_stuffed: false }, (wire) => resolve(unstuffed(wire))),
-    )
-}
-
-exports.check = function (message) {
-    const [head] = header.split(message)
-    if (message.includes(0) || has_bare_cr(message)) {
-        throw new Refusal(550, '5.6.0 A bare CR or a NUL is in the message')
-    }
-    if (/^[ \t]/.test(head)) throw new Refusal(550, '5.6.0 The header begins with a continuation line')
-    const { header_size, message_size, received_fields } = this.plan.limits
-    if (message.length > message_size) throw new Refusal(552, '5.3.4 The message is too large')
-    if (header.fields(head).filter((field) => /^received[ \t]*:/i.test(field)).length >= received_fields) {
-        throw new Refusal(554, '5.4.6 Too many Received fields: a loop')
-    }
-    if (head.length > header_size) throw new Refusal(552, '5.3.4 The header is too large')
-}
-
-// Haraka refuses a bare LF by itself.
-function has_bare_cr(message) {
-    for (let at = message.indexOf('\r'); at !== -1; at = message.indexOf('\r', at + 1)) {
-        if (message[at + 1] !== 0x0a) return true
-    }
-    return false
+    return serving(next, connection, this.plan, async () => {
+        const { transaction } = connection
+        const { notes } = transaction
+        if (notes.callout) throw new Refusal(550, '5.1.1 This address takes no mail')
+        const original = await message.content(transaction)
+        message.check(original, this.plan.limits)
+        const outgoing = await this.prepared(connection, original)
+        if (connection.transaction !== transaction) return
+        const { forward } = notes
+        if (forward.is_broken) throw new Refusal(451, LOST)
+        // It may have lost patience while the client was sending.
+        if (!forward.upstream.is_alive) {
+            await this.begin(transaction).catch(() => {
+                throw new Refusal(451, LOST)
+            })
+        }
+        try {
+            notes.reply = await forward.upstream.data(outgoing)
+            next()
+        } finally {
+            forward.upstream.quit()
+        }
+    })
 }
 
 // The message with our fields on top, and without results in our name that are not ours.
 exports.prepared = async function (connection, original) {
-    const { mail_from } = connection.transaction
-    const client = {
-        ip: connection.remote.ip,
-        helo: connection.hello.host,
-        sender: mail_from.isNull() ? '' : `${mail_from.user}@${mail_from.host}`,
-    }
-    const authentication = new Authentication(this.service, client, (name, type) => this.resolve(name, type))
+    const authentication = new Authentication(this.service, message.client(connection), this.resolver)
     await authentication.verify(original)
     authentication.enforce()
-    const ours = [...(await authentication.fields(original)), this.received(connection)].join('')
-    const [head, rest] = header.split(original)
-    const kept = header.fields(head).some((field) => header.is_forged(field, this.plan.hostname))
-        ? header.fields(head).filter((field) => !header.is_forged(field, this.plan.hostname)).join('')
-        : head
-    return Buffer.concat([Buffer.from(ours + kept, 'latin1'), rest])
-}
-
-// mailauth's SPF takes an include whose lookup fails in another way than by a time-out for no match.
-exports.resolve = function (name, type) {
-    return this.resolver.resolve(name, type).catch((error) => {
-        if (!['ENODATA', 'ENOTFOUND'].includes(error.code)) error.code = 'ETIMEOUT'
-        throw error
-    })
-}
-
-exports.received = function (connection) {
-    const { hello, remote, tls, transaction } = connection
-    const ip = net.isIPv6(remote.ip) ? `[IPv6:${remote.ip}]` : `[${remote.ip}]`
-    const is_domain = /^([\w-]+(\.[\w-]+)*|\[([0-9.]+|IPv6:[0-9a-f:.]+)\])$/i.test(hello.host)
-    const protocol = (hello.verb === 'EHLO' ? 'ESMTP' : 'SMTP') + (tls.enabled ? 'S' : '')
-    const { recipients } = transaction.notes
-    const only = recipients.length === 1 ? `\r\n\tfor <${recipients[0]}>` : ''
-    const date = new Date().toUTCString().replace('GMT', '+0000')
-    return (
-        `Received: from ${is_domain ? hello.host : ip} (${ip})\r\n` +
-        `\tby ${this.plan.hostname} with ${protocol} id ${transaction.uuid}${only};\r\n\t${date}\r\n`
-    )
+    const fields = [...(await authentication.fields(original)), message.received(connection, this.plan.hostname)]
+    return message.prepended(original, fields, (field) => header.is_forged(field, this.plan.hostname))
 }
 
 exports.accept = (next, connection) => next(OK, connection.transaction.notes.reply.lines.join('\n'))

@@ -1,5 +1,6 @@
 'use strict'
-// guard: who may connect, what commands may say, and DNSBLs.
+// guard: who may connect, what commands may say, and DNSBLs. Those who relay (plugins/submission.js) are not
+// counted or looked up.
 
 const dns = require('node:dns')
 const net = require('node:net')
@@ -36,6 +37,7 @@ exports.make_public = (next, connection) => {
 
 // haraka-plugin-limit counts in a Redis; one process does not need it.
 exports.count = function (next, connection) {
+    if (connection.relaying) return next()
     // connect_init takes no refusal in Haraka 3.3.4, so early_talker's is repeated here.
     if (connection.early_talker) return next(DENYDISCONNECT, '5.5.1 You talk too soon')
     const { sessions, sessions_per_client } = this.plan.limits
@@ -114,7 +116,7 @@ exports.check_rcpt = function (next, connection, [rcpt, parameters]) {
         if (transaction.rcpt_to.length > this.plan.limits.recipients) {
             throw new Refusal(452, '4.5.3 Too many recipients')
         }
-        if (!/^postmaster$/i.test(unquoted(rcpt.user))) {
+        if (!connection.relaying && !/^postmaster$/i.test(unquoted(rcpt.user))) {
             const patience = this.plan.timeouts.client_command
             const text = await patiently(connection, patience, () => this.listed(connection))
             if (text) throw new Refusal(554, text)
