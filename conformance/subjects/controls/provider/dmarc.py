@@ -71,7 +71,11 @@ def parsed(text: str) -> dict[str, str] | None:
 
 def record_at(domain: str, lookup: Lookup) -> Record | None:
     """The one record there; several are none."""
-    found = [tags for text in lookup(f"_dmarc.{domain}") if (tags := parsed(text))]
+    found = [
+        tags
+        for text in lookup(f"_dmarc.{domain}")
+        if (tags := parsed(text)) is not None
+    ]
     return Record(domain, found[0]) if len(found) == 1 else None
 
 
@@ -187,4 +191,8 @@ class Evaluation:
     def verdict(self, result: str, record: Record, domain: str) -> Verdict:
         if not is_valid(record) and not REPORTS_TO.search(record.tags.get("rua", "")):
             return Verdict("permerror", "none", domain)
-        return Verdict(result, policy_of(record, domain, self.exists), domain)
+        try:
+            policy = policy_of(record, domain, self.exists)
+        except Unanswered:
+            return Verdict("pass" if result == "pass" else "temperror", "none", domain)
+        return Verdict(result, policy, domain)

@@ -132,13 +132,15 @@ class Checker:
         return [b"".join(record.strings).decode("latin-1") for record in answer]
 
     def exists(self, domain: str) -> bool:
-        """Whether there is such a name in DNS, whatever it has."""
+        """Whether there is such a name in DNS, whatever it has. Raises Unanswered."""
         try:
             self.resolver.resolve(domain + ".", "A", search=False)
         except dns.resolver.NXDOMAIN:
             return False
-        except dns.exception.DNSException:
+        except dns.resolver.NoAnswer:
             return True
+        except dns.exception.DNSException as error:
+            raise dmarc.Unanswered(str(error)) from None
         return True
 
     def check_dkim(self, checked: Checked, verifier: Verifier) -> None:
