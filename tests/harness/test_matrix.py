@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from reports import HOSTILE, TODAY, Document, a_run, a_test, clause
 from rich.console import Console
-from running import Conform, GATING, PASSING
+from running import FAILING, GATING, PASSING, ROOT, Conform
 
 from conformance.report.commands import merge
 from conformance.report.files import write_files
@@ -366,6 +366,23 @@ def test_by_subject(world): expect(world.lab.subject.name, "reference", "it")
     ]
     reports = {found["place"] for found in data_of(html)["runs"].values()}
     assert reports == {"reference/", "control-drop/"}
+
+
+def test_each_subject_of_a_matrix_is_judged_by_its_own_known_failures(
+    conform: Conform, tmp_path: Path
+) -> None:
+    drop = ROOT / "conformance" / "subjects" / "controls" / "drop"
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "subject.yaml").write_bytes((drop / "subject.yaml").read_bytes())
+    (folder / "start").write_text(f'#!/bin/sh\nSUBJECT={drop} exec {drop}/start "$@"\n')
+    (folder / "start").chmod(0o755)
+    (folder / "known-failures.yaml").write_text(
+        f"- {{clause: {GATING[1]}, actual: '*', verdict: right, reason: it is made to fail here}}\n"
+    )
+    failing = FAILING.replace("1, 2", "world.lab.subject.name, 'reference'")
+    run = conform(failing, "--matrix", f"reference,{folder}", "--regressions")
+    assert run.status == 0, run.output + run.errors
 
 
 @pytest.mark.parametrize(
