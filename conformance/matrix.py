@@ -59,7 +59,8 @@ def parts_of(
         name = subject if subject in names() else description.name
         if name in parts:
             raise MatrixError(f"--matrix has two subjects with the name {name}")
-        roles = [role for role in description.roles if role in (wanted or ROLES)]
+        declared = [role for role in ROLES if role in description.roles]
+        roles = [role for role in declared if role in (wanted or ROLES)]
         if not roles and not several:
             raise MatrixError(
                 f"{name} does not declare the role {', '.join(wanted)}: its subject.yaml has "
