@@ -214,17 +214,19 @@ class SenderWorld(ProviderWorld):
         wanted = [to] if isinstance(to, str) else list(to)
         author = self.author if sender is None else sender
         self.transcript.remark("user", f"submits {file.name}: <{author}> to {wanted}")
-        if not self.subject.running() and not self._is_revived():
-            fail("the subject, still running", "it has ended by itself, see logs/")
         done = self.subject.submit(author, wanted, file)
+        if not done.accepted and self._is_revived():
+            done = self.subject.submit(author, wanted, file)
+        elif not done.accepted and not self.subject.running():
+            fail("the subject, still running", "it has ended by itself, see logs/")
         self.transcript.add("user", ">", content)
         if not done.accepted:
             self.transcript.remark("user", f"is refused ({done.status}): {done.output}")
         return done
 
     def _is_revived(self) -> bool:
-        """Whether a subject that has ended runs again. If it had before the first submission, this test is not
-        what ended it."""
+        """Whether a subject that had ended runs again. If it had before the first submission, this test is not
+        what ended it; its first process may outlive the others for a moment."""
         return self._submitted == 1 and self.lab.revive_subject()
 
     def close(self) -> None:
