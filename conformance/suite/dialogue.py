@@ -104,6 +104,8 @@ def octets_until_closed(client: Client, *parts: bytes) -> bytes:
         client.send(part)
         said += client.read_octets(PART_PAUSE)
     client.send(parts[-1] + b"\r\n")
+    if FINAL_LINE.search(said):
+        said += client.read_octets(PART_PAUSE)
     said = octets_to_a_final_line(client, said)
     client.line("QUIT")
     return said + client.expect_closed()

@@ -148,10 +148,21 @@ _NO_POLICY = (
     "no-p-leaves-sp-in-force",
     "no-p-and-no-other-tag-is-p-none",
 )
+# Of the section on transformers (7.3), which has the value of %{p} as well.
+_VALIDATED_NAMES = (
+    "p-is-the-domain-itself-if-it-is-validated",
+    "p-is-a-name-below-the-domain-if-it-is-validated",
+    "p-is-any-validated-name-otherwise",
+    "p-without-a-reverse-name-is-unknown",
+    "p-without-a-validated-name-is-unknown",
+    "p-with-a-dns-failure-is-unknown",
+)
+
 CASES: dict[str, dict[str, str]] = {
     "spf": {
         **{f"limits:{name}": "RFC7208-08" for name in _VOIDS},
         "modifiers:exp-is-no-void-lookup": "RFC7208-08",
+        **{f"macros:{name}": "RFC7208-23" for name in _VALIDATED_NAMES},
     },
     "arc": dict.fromkeys(_ED25519, "RFC8463-02"),
     "dmarc": {

@@ -43,6 +43,8 @@ OF_RFC_9989 = frozenset(
         "a-top-level-domain-with-psd-y-makes-its-children-organizations",
         "after-several-records-the-walk-goes-on",
         "an-invalid-np-spoils-the-record",
+        "an-invalid-p-and-an-address-for-reports-is-p-none",
+        "an-invalid-sp-and-an-address-for-reports-is-p-none",
         "another-registrant-of-the-suffix-is-not-aligned",
         "children-of-such-a-top-level-domain-are-not-aligned-with-each-other",
         "it-is-not-aligned-with-the-parent",
