@@ -215,7 +215,7 @@ class SenderWorld(ProviderWorld):
         author = self.author if sender is None else sender
         self.transcript.remark("user", f"submits {file.name}: <{author}> to {wanted}")
         done = self.subject.submit(author, wanted, file)
-        if not done.accepted and self._is_revived():
+        if not done.ran and self._is_revived():
             done = self.subject.submit(author, wanted, file)
         elif not done.accepted and not self.subject.running():
             fail("the subject, still running", "it has ended by itself, see logs/")

@@ -231,6 +231,7 @@ class Submission:
 
     status: int  # 0: it is in the queue
     output: str
+    ran: bool = True  # False: the subject had ended before
 
     @property
     def accepted(self) -> bool:
