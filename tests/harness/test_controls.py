@@ -27,6 +27,7 @@ RUNS = [(name, role) for name in control_names() for role in description_of(name
 TIMEOUT_SCALE = "0.3"
 # Whether each control of a provider is held to all that passes_provider.yaml says is judged: some 20 minutes.
 WHOLE = "FAIRLEAD_WHOLE" in os.environ
+FAILURES_MAX = 3
 AT_ONCE = 4  # each in one lab, or two, which mostly wait
 
 pytestmark = pytest.mark.alone
@@ -48,13 +49,13 @@ def does_everything(name: str, role: str) -> bool:
 
 def judged(name: str, role: str) -> list[str]:
     """The options that select its clauses. Of the controls of a provider there are many, and each can do
-    nearly everything: unless all is asked for, a wrong one is held to what it has to fail and to a plain mail
-    alone."""
+    nearly everything: unless all is asked for, a wrong one is held to some of what it has to fail and to a
+    plain mail alone."""
     if role == "relay" or (name == MODEL and WHOLE):
         return []
     globs = [*PROVIDERS["judged"][role]]
     if name != MODEL and not WHOLE:
-        globs = ["SANE-*", *listed(name, role)["fails"]]
+        globs = ["SANE-*", *listed(name, role)["fails"][:FAILURES_MAX]]
     return [word for glob in globs for word in ("-k", glob)]
 
 
@@ -116,6 +117,7 @@ def test_a_control_passes_what_it_does_and_nothing_is_an_error(
         failed = clauses_with("fail", results)
         assert failed - set(own["fails"]) == set(), "no longer passed"
         assert passed & set(own["fails"]) == set(), "passed without having done it"
+        assert failed or name == MODEL, "nothing was noticed"
         return
     wanted = set(LISTS["all"]["passes"]) | set(own["passes"])
     assert passed - wanted == set(), "passed without having done it"
