@@ -88,12 +88,12 @@ def fence(world: World) -> None:
     """One more message by another route: when it has arrived, an earlier one would have. By somebody
     of whom neither SPF nor DMARC has anything to say."""
     earlier = len(world.far_upstream.messages)
+    identity = f"fence{earlier}@{world.elsewhere}"
     author = f"fence@{world.elsewhere}"
     message = (
         f"From: <{author}>\r\nTo: <{author}>\r\nSubject: fence\r\n"
-        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <fence.{author}>\r\n\r\n"
+        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <{identity}>\r\n\r\n"
     ).encode("ascii")
-    earlier = len(world.far_upstream.messages)
     with world.client(source=world.new_client_addresses()[0]) as client:
         delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)
