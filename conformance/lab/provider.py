@@ -180,6 +180,11 @@ class SenderWorld(ProviderWorld):
         return f"{USERS[1]}@{self.sender.domain}"
 
     @property
+    def bystander(self) -> str:
+        """One of the users, since a sender may refuse to them what is in the name of others."""
+        return self.colleague
+
+    @property
     def info(self) -> str:
         return self.mailbox
 

@@ -352,6 +352,11 @@ class World:
         return f"someone@{self.destination}"
 
     @property
+    def bystander(self) -> str:
+        """An author of whom neither SPF nor DMARC has anything to say."""
+        return f"fence@{self.elsewhere}"
+
+    @property
     def to_gmail(self) -> str:
         """A forwarded address with a destination at gmail.com, the Postmaster page's example."""
         return f"gmail@{STANDING_ZONE}"

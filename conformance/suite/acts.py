@@ -85,11 +85,11 @@ def unquoted(local_part: str) -> str:
 
 
 def fence(world: World) -> None:
-    """One more message by another route: when it has arrived, an earlier one would have. By somebody
-    of whom neither SPF nor DMARC has anything to say."""
+    """One more message by another route: when it has arrived, an earlier one would have. By an author
+    to whom nobody objects."""
     earlier = len(world.far_upstream.messages)
     identity = f"fence{earlier}@{world.elsewhere}"
-    author = f"fence@{world.elsewhere}"
+    author = world.bystander
     message = (
         f"From: <{author}>\r\nTo: <{author}>\r\nSubject: fence\r\n"
         f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <{identity}>\r\n\r\n"
