@@ -14,6 +14,7 @@ from conformance.expect import Seen, fail
 from conformance.lab.client import Client, Delivery, Reply
 from conformance.lab.mailboxes import Mailboxes
 from conformance.lab.mailroom import Inbox
+from conformance.lab.notices import is_failure_of, is_mere_notice
 from conformance.lab.plan import (
     EHLO,
     KEYS,
@@ -42,6 +43,7 @@ class ProviderWorld(World):
     def __init__(self, lab: Lab, slot: int) -> None:
         super().__init__(lab, slot)
         assert lab.mailroom is not None
+        self._written_to: list[str] = []  # by the test's users
         self.inbox = Inbox(
             lab.loop, slot, self.transcript, self.patience, lab.mail_left
         )
@@ -55,23 +57,28 @@ class ProviderWorld(World):
         self.subject.flush()
 
     def bounces(self) -> list[Message]:
-        """What has come to the test's mailboxes with the null reverse-path."""
-        return Seen(
-            (m for m in self.inbox.messages if m.accepted and m.sender == ""),
-            "bounce",
-        )
+        """What has come to the test's mailboxes with the null reverse-path, but for notices of another kind, as
+        that a message is delayed (RFC 3464 2.3.3)."""
+        null = (m for m in self.inbox.messages if m.accepted and m.sender == "")
+        return Seen((m for m in null if not is_mere_notice(m)), "bounce")
 
     def wait_for_bounce(self, mailbox: str | None = None, count: int = 1) -> Message:
-        """The `count`th message with the null reverse-path to a mailbox (default: the sender's)."""
+        """The `count`th report of failure to a mailbox (default: the sender's)."""
         wanted = (mailbox or self.sender.address).lower()
 
         def found() -> list[Message]:
-            return [m for m in self.bounces() if m.recipients[0].lower() == wanted]
+            mine = (m for m in self.bounces() if m.recipients[0].lower() == wanted)
+            return [m for m in mine if self.is_report(m)]
 
         self.inbox.wait_until(
             lambda: len(found()) >= count, f"bounce {count} to <{wanted}>"
         )
         return found()[count - 1]
+
+    def is_report(self, message: Message) -> bool:
+        """Whether it reports the failure of what the test's users have sent, and to whom if it is written
+        freely."""
+        return is_failure_of(message, self._written_to)
 
 
 class Service:
@@ -173,6 +180,11 @@ class SenderWorld(ProviderWorld):
         return f"{USERS[1]}@{self.sender.domain}"
 
     @property
+    def bystander(self) -> str:
+        """One of the users, since a sender may refuse to them what is in the name of others."""
+        return self.colleague
+
+    @property
     def info(self) -> str:
         return self.mailbox
 
@@ -213,6 +225,7 @@ class SenderWorld(ProviderWorld):
         to = self.forwarded if recipients is None else recipients
         wanted = [to] if isinstance(to, str) else list(to)
         author = self.author if sender is None else sender
+        self._written_to += wanted
         self.transcript.remark("user", f"submits {file.name}: <{author}> to {wanted}")
         done = self.subject.submit(author, wanted, file)
         if not done.ran and self._is_revived():

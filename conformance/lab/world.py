@@ -295,6 +295,7 @@ class World:
         self.abroad = f"mañana-{n}"
         self._closers: list[Callable[[], None]] = []
         self._client_count = 0
+        self._message_count = 0
         self._ended_subject = False  # by the test
         self._reversed = {reversed_address(own) for own in self.subject.addresses}
         self.dns.record(self.transcript, self._is_ours)
@@ -351,6 +352,11 @@ class World:
         return f"someone@{self.destination}"
 
     @property
+    def bystander(self) -> str:
+        """An author of whom neither SPF nor DMARC has anything to say."""
+        return f"fence@{self.elsewhere}"
+
+    @property
     def to_gmail(self) -> str:
         """A forwarded address with a destination at gmail.com, the Postmaster page's example."""
         return f"gmail@{STANDING_ZONE}"
@@ -362,13 +368,17 @@ class World:
         return self.lab.standing
 
     def message(self, *extra_fields: str, body: str = "Hello.\r\n") -> bytes:
-        """A plain message from the sender; `extra_fields` ("Name: value") are the last of its header."""
+        """A plain message from the sender; `extra_fields` ("Name: value") are the last of its header. None of a
+        test's has the Message-ID of another (RFC 5322 3.6.4): who sees one twice may drop the second.
+        """
+        self._message_count += 1
+        number = f".{self._message_count}" if self._message_count > 1 else ""
         fields = [
             f"From: Alice <{self.sender.address}>",
             f"To: {a_label_address(self.info)}",
             "Subject: a test",
             "Date: Mon, 23 Nov 2026 12:00:00 +0000",
-            f"Message-ID: <{self.slot}@{self.sender.domain}>",
+            f"Message-ID: <{self.slot}{number}@{self.sender.domain}>",
             *extra_fields,
         ]
         return ("\r\n".join(fields) + "\r\n\r\n" + body).encode("utf-8")

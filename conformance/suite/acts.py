@@ -85,15 +85,15 @@ def unquoted(local_part: str) -> str:
 
 
 def fence(world: World) -> None:
-    """One more message by another route: when it has arrived, an earlier one would have. By somebody
-    of whom neither SPF nor DMARC has anything to say."""
+    """One more message by another route: when it has arrived, an earlier one would have. By an author
+    to whom nobody objects."""
     earlier = len(world.far_upstream.messages)
-    author = f"fence@{world.elsewhere}"
+    identity = f"fence{earlier}@{world.elsewhere}"
+    author = world.bystander
     message = (
         f"From: <{author}>\r\nTo: <{author}>\r\nSubject: fence\r\n"
-        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <fence.{author}>\r\n\r\n"
+        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <{identity}>\r\n\r\n"
     ).encode("ascii")
-    earlier = len(world.far_upstream.messages)
     with world.client(source=world.new_client_addresses()[0]) as client:
         delivery = client.deliver(author, world.far, message)
         expect_true(delivery.accepted, "a 2xx for a later message", delivery.final)

@@ -177,7 +177,7 @@ def test_a_list_that_is_silent_lists_nobody(world: World) -> None:
 
 def arrived_at_contact(world: World, earlier: int) -> Message:
     """The test's message at the deployment's contact address, where that of other tests arrives too."""
-    identity = f"<{world.slot}@{world.sender.domain}>".encode("ascii")
+    identity = f"@{world.sender.domain}>".encode("ascii")
     while True:
         earlier += 1
         message = world.standing.wait_for_message(earlier)

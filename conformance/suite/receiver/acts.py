@@ -177,9 +177,10 @@ def fence(world: ReceiverWorld) -> None:
     world.dns.set(domain, "A", world.sender.ipv4)
     world.dns.set(domain, "MX", f"10 {domain}.")
     author = f"later@{domain}"
+    identity = f"later{len(world.inbox.messages)}@{domain}"
     message = (
         f"From: <{author}>\r\nTo: <{world.far}>\r\nSubject: later\r\n"
-        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <later.{author}>\r\n\r\nLater.\r\n"
+        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMessage-ID: <{identity}>\r\n\r\nLater.\r\n"
     ).encode("ascii")
     delivered(world, message, sender=world.srs(author), recipient=world.far)
 

@@ -15,15 +15,16 @@ from typing import TypeVar
 
 import pytest
 
-from conformance import expect_true, fail
+from conformance import expect, expect_true, fail
 from conformance.lab import Message, SenderWorld, Upstream
 from conformance.lab.nameserver.exchange import Exchange, Reply
 from conformance.lab.nameserver.faults import Fault
+from conformance.lab.plan import USERS
 from conformance.lab.provider import SERVICE_EXTENSIONS
 from conformance.lab.upstream import BUSY_FACTOR
 from conformance.lab.world import DEATH_PATIENCE_S
 from conformance.subjects.base import SubjectUnavailable
-from conformance.suite.acts import fence
+from conformance.suite.acts import fence, unquoted
 
 T = TypeVar("T")
 
@@ -56,9 +57,15 @@ def sent(
     *,
     sender: str | None = None,
     recipients: str | list[str] | None = None,
+    foreign: bool = False,
 ) -> None:
-    """Hands in a message, by default a plain one to the service, which the subject has to take."""
+    """Hands in a message, by default a plain one to the service, which the subject has to take. What its users
+    write in the name of others (the sender's, or the header's, which `foreign` says), it may refuse to
+    them (RFC 6409 6.1); then there is nothing to judge."""
     done = world.submit(message, sender=sender, recipients=recipients)
+    own = [None, *(f"{user}@{world.sender.domain}" for user in USERS)]
+    if not done.accepted and (foreign or sender not in own):
+        pytest.skip(f"its users may not send this in the name of others: {done.output}")
     expect_true(done.accepted, "the message taken from its user", done.output)
 
 
@@ -180,10 +187,17 @@ def delivered_or_reported(world: SenderWorld, *hosts: Upstream) -> Message | Non
     """The message as a host has accepted it; None if its sender got a report."""
     found = at_once(
         world,
-        lambda: accepted(*hosts) or world.bounces(),
+        lambda: accepted(*hosts) or list(filter(world.is_report, world.bounces())),
         "the message delivered or reported",
     )
     return found[0] if accepted(*hosts) else None
+
+
+def expect_path(path: str, address: str, what: str) -> None:
+    """The path is that address, as its host reads it: whether the local part is quoted says nothing (RFC 5321
+    4.1.2), nor does the case of the domain."""
+    local, _, domain = path.rpartition("@")
+    expect(f"{unquoted(local)}@{domain.lower()}" if path else "", address, what)
 
 
 def settle(world: SenderWorld) -> None:

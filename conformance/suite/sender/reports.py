@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import email
 import email.message
-import re
 from dataclasses import dataclass
 
 import pytest
 
 from conformance import fail
 from conformance.lab import Message, SenderWorld
+from conformance.lab.notices import STATUS_TYPE, parsed, parts
 
 Fields = email.message.Message
 
@@ -46,11 +45,6 @@ def address_of(typed: str) -> str:
     return typed.partition(";")[2].strip().strip("<>").lower()
 
 
-def parsed(report: Message) -> email.message.Message:
-    """The report as MIME has it."""
-    return email.message_from_bytes(report.content)
-
-
 def is_status_report(report: Message) -> bool:
     """Whether it has the format of RFC 3464."""
     whole = parsed(report)
@@ -62,22 +56,20 @@ def parts_of(report: Message) -> list[email.message.Message]:
     """The parts of a multipart/report. Skips for a report in another format, which SND-65 judges."""
     if not is_status_report(report):
         pytest.skip("the report is not in the format of RFC 3464 (see SND-65)")
-    payload = parsed(report).get_payload()
-    return [part for part in payload if isinstance(part, email.message.Message)]
+    return parts(parsed(report))
 
 
 def status_of(report: Message) -> Status:
     """Its machine-readable part. Skips for a report in another format."""
     for part in parts_of(report):
-        if part.get_content_type() == "message/delivery-status":
-            payload = part.get_payload()
-            blocks = [b for b in payload if isinstance(b, email.message.Message)]
+        if part.get_content_type() == STATUS_TYPE:
+            blocks = parts(part)
             if blocks:
                 return Status(
                     blocks[0], [block for block in blocks[1:] if block.keys()]
                 )
     fail(
-        "a part of type message/delivery-status",
+        f"a part of type {STATUS_TYPE}",
         [p.get_content_type() for p in parts_of(report)],
     )
 
@@ -87,16 +79,3 @@ def statuses_of(world: SenderWorld, mailbox: str) -> list[Status]:
     wanted = mailbox.lower()
     mine = [m for m in world.bounces() if m.recipients[0].lower() == wanted]
     return [status_of(report) for report in mine]
-
-
-def squeezed(text: str) -> str:
-    """`text` without white space, which differs as lines are folded."""
-    return re.sub(r"\s+", "", text)
-
-
-def words_of(report: Message) -> str:
-    """All text of the report, as it came and decoded, without white space."""
-    leaves = (part for part in parsed(report).walk() if not part.is_multipart())
-    payloads = [part.get_payload(decode=True) for part in leaves]
-    octets = [report.content, *(p for p in payloads if isinstance(p, bytes))]
-    return squeezed(b"\n".join(octets).decode("utf-8", "replace"))

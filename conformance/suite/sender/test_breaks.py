@@ -15,6 +15,7 @@ from conformance.suite.sender.acts import (
     accepted,
     at_once,
     delivered,
+    expect_path,
     one_host,
     sent,
     settle,
@@ -116,15 +117,23 @@ def taken_once(world: SenderWorld, host: Upstream) -> None:
 
 
 @clause("SND-33")
+@pytest.mark.parametrize("moment", ["at once", "in an attempt", "after an attempt"])
 def test_mail_that_was_taken_survives_a_crash_of_its_sender(
-    world: SenderWorld,
+    world: SenderWorld, moment: str
 ) -> None:
     world.require("restart")
     host = one_host(world)
-    host.on("connect", hang_up())
-    sent(world)
-    host.wait_for_dialogue()
-    world.kill_subject()
+    gate = hold()
+    host.on("connect", hang_up() if moment == "after an attempt" else gate)
+    try:
+        sent(world)
+        if moment == "in an attempt":
+            gate.wait_until_reached(world.patience)
+        elif moment == "after an attempt":
+            host.wait_for_dialogue()
+        world.kill_subject()
+    finally:
+        gate.release()
     host.on("connect")  # takes precedence: it greets again
     world.restart_subject()
     delivered(world, host)
@@ -156,8 +165,11 @@ def test_several_messages_arrive_once_each_in_their_own_envelopes(
     )
     for arrived in accepted(host):
         n = int(arrived.fields("X-N")[0][1])
-        expect(arrived.recipients, [world.at(names[n // 2])], f"the recipients of {n}")
-        expect(arrived.sender, f"{users[n % 3]}@{world.sender.domain}", f"{n}'s sender")
+        expect(len(arrived.recipients), 1, f"the number of {n}'s recipients")
+        wanted = world.at(names[n // 2])
+        expect_path(arrived.recipients[0], wanted, f"the recipient of {n}")
+        wanted = f"{users[n % 3]}@{world.sender.domain}"
+        expect_path(arrived.sender, wanted, f"{n}'s sender")
         expect(arrived.body, f"This is number {n}.\r\n".encode(), f"{n}'s body")
 
 

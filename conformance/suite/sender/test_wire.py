@@ -120,6 +120,20 @@ def test_a_bare_cr_of_a_message_is_not_sent(world: SenderWorld, case: str) -> No
     control(world)
 
 
+@clause("SND-76")
+@pytest.mark.parametrize("case", list(WITH_CR))
+def test_a_message_with_a_bare_cr_is_not_lost_nor_cut(
+    world: SenderWorld, case: str
+) -> None:
+    host = one_host(world)
+    body = WITH_CR[case].format(nested=NESTED.format(zone=world.zone))
+    arrived = either(world, world.message(body=f"{body}the rest\r\n"), host)
+    if arrived is not None:
+        for word in (b"one", b"the rest"):
+            expect_in(word, arrived.content, "the message")
+    control(world)
+
+
 DOTS = {
     "alone": ".\r\n",
     "first": ".\r\nrest\r\n",
