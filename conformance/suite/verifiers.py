@@ -122,6 +122,14 @@ def arc_verdict(content: bytes) -> str:
     return status.decode("ascii") if isinstance(status, bytes) else str(status)
 
 
+def arc_signatures(content: bytes) -> list[tuple[bool, bool]]:
+    """Of every ARC set, the newest first, whether its message signature verifies, and whether its seal does. Of
+    messages of the suite's own alone: a chain that cannot be read raises what dkimpy raises.
+    """
+    sets = dkim.arc_verify(content, dnsfunc=text_record)[1]
+    return [(bool(one["ams-valid"]), bool(one["as-valid"])) for one in sets]
+
+
 # Authentication-Results
 
 _RESULT = re.compile(
@@ -324,6 +332,9 @@ def arc_seal(message: bytes, domain: str, hops: int = 1) -> bytes:
 
 # What dkimpy does not do
 
+# The fields of an ARC set, in the order in which a seal covers them (RFC 8617 5.1.1).
+ARC_SET = ("ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal")
+
 
 def _relaxed(name: str, value: str) -> bytes:
     """A header field in relaxed canonical form (RFC 6376 3.4.2), without its line end."""
@@ -342,21 +353,30 @@ def sign_until(message: bytes, domain: str, expires: int) -> bytes:
 
 
 def arc_seal_until(
-    message: bytes, domain: str, selector: str, key: bytes, expires: int
+    message: bytes,
+    domain: str,
+    selector: str,
+    key: bytes,
+    expires: int,
+    instance: int = 1,
 ) -> bytes:
-    """`message`, which has no chain, with an ARC set whose message signature has such an x=."""
-    results = f"i=1; {domain}; arc=none; spf=pass smtp.mailfrom={domain}"
+    """`message` with an ARC set whose message signature has such an x=. The sets before it, numbered up to
+    `instance`, stand in their order; the number may be more than the 50 at which dkimpy ends.
+    """
+    cv = "none" if instance == 1 else "pass"
+    results = f"i={instance}; {domain}; arc={cv}; spf=pass smtp.mailfrom={domain}"
     identity = f"d={domain}; s={selector}"
     signature = _signed_until(
-        message, "ARC-Message-Signature", f"i=1; {identity}", key, expires
+        message, ARC_SET[1], f"i={instance}; {identity}", key, expires
     )
-    fields = [
-        ("ARC-Authentication-Results", results),
-        ("ARC-Message-Signature", signature),
-    ]
-    seal = f"i=1; a=rsa-sha256; t={expires - 7 * 86400}; cv=none; {identity}; b="
-    covered = [_relaxed(*field) for field in (*fields, ("ARC-Seal", seal))]
-    fields.append(("ARC-Seal", seal + _rsa_sha256(key, covered)))
+    fields = [(ARC_SET[0], results), (ARC_SET[1], signature)]
+    seal = (
+        f"i={instance}; a=rsa-sha256; t={expires - 7 * 86400}; cv={cv}; {identity}; b="
+    )
+    earlier = zip(*(reversed(raw_fields(message, name)) for name in ARC_SET))
+    chain = [pair for values in earlier for pair in zip(ARC_SET, values)]
+    covered = [_relaxed(*pair) for pair in (*chain, *fields, (ARC_SET[2], seal))]
+    fields.append((ARC_SET[2], seal + _rsa_sha256(key, covered)))
     lines = [f"{name}: {value}\r\n" for name, value in reversed(fields)]
     return "".join(lines).encode() + message
 
@@ -386,7 +406,7 @@ def _rsa_sha256(pem: bytes, signed: list[bytes]) -> str:
 def sealed_alone(message: Message) -> bool:
     """Whether the newest ARC-Seal is a good signature over its own set and nothing else, as RFC 8617
     5.1.2 wants it for cv=fail."""
-    names = ("ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal")
+    names = ARC_SET
     raw = {name: raw_fields(message.content, name)[0] for name in names}
     seal = tags(raw["ARC-Seal"])
     unsigned = re.sub(r"(;\s*b\s*=)[^;]*", r"\1", raw["ARC-Seal"])

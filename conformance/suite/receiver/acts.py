@@ -8,6 +8,7 @@ by a reader that allows for that. That the syntax is right is the business of on
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,33 @@ def sealed_by(message: bytes, domain: str, claims: str) -> bytes:
         include_headers=[b"from", b"to", b"subject"],
     )
     return b"".join(fields) + message
+
+
+def with_altered_results(message: bytes) -> bytes:
+    """`message` with every pass that its newest ARC set reports a fail, or the other way round. Its seal does
+    not verify; all other signatures do, its message signature too."""
+    field = _newest(message, "ARC-Authentication-Results")
+    swapped = {b"=pass": b"=fail", b"=fail": b"=pass"}
+    altered = re.sub(rb"=(?:pass|fail)\b", lambda found: swapped[found[0]], field)
+    return message.replace(field, altered, 1)
+
+
+def with_broken_seal(message: bytes) -> bytes:
+    """`message` with another b= in its newest seal; all other signatures verify."""
+    field = _newest(message, "ARC-Seal")
+    start, tag, signature = field.rpartition(b"b=")
+    other = b"A" if signature[4:5] != b"A" else b"B"
+    broken = start + tag + signature[:4] + other + signature[5:]
+    return message.replace(field, broken, 1)
+
+
+def _newest(message: bytes, name: str) -> bytes:
+    """The topmost header field of a name, with its folds."""
+    pattern = rf"^{name}:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*"
+    found = re.search(pattern.encode(), message, re.M)
+    if found is None:
+        raise RuntimeError(f"no {name}")
+    return found[0]
 
 
 def another_forwarder(world: ReceiverWorld) -> str:

@@ -3,6 +3,8 @@ that was accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from conformance import clause, expect, expect_in, expect_true
@@ -19,8 +21,10 @@ from conformance.suite.receiver.acts import (
     return_host,
     sealed_by,
     send,
+    with_altered_results,
+    with_broken_seal,
 )
-from conformance.suite.verifiers import sign
+from conformance.suite.verifiers import arc_signatures, sign
 
 REJECT = "v=DMARC1; p=reject"
 STRICT = "v=DMARC1; p=reject; adkim=s; aspf=s"
@@ -84,7 +88,7 @@ def neither_lost_nor_bounced(
 
 
 @clause("RCV-41")
-@pytest.mark.parametrize("record", [REJECT, STRICT, "v=DMARC1; p=quarantine"])
+@pytest.mark.parametrize("record", [REJECT, STRICT], ids=["relaxed", "strict"])
 @pytest.mark.parametrize("by", ["the relay", "a script", "a script without a chain"])
 def test_mail_without_an_aligned_signature_is_neither_lost_nor_bounced(
     world: ReceiverWorld, record: str, by: str
@@ -145,25 +149,36 @@ def test_mail_that_passed_dmarc_at_the_service_is_accepted_on_the_word_of_its_ch
         delivered(world, unaligned(world))
 
 
-UNTRUSTED = ["a broken seal", "another body", "a stranger's", "DMARC failed"]
+def of_a_stranger(world: ReceiverWorld) -> bytes:
+    claims = passed_at_the_service(world)
+    return sealed_by(world.message(), another_forwarder(world), claims)
+
+
+# Mail on whose chain nobody should rely, and whether the newest message signature and the newest seal of the
+# chain verify all the same.
+UNTRUSTED: dict[str, tuple[Callable[[ReceiverWorld], bytes], tuple[bool, bool]]] = {
+    "a broken seal": (lambda world: with_broken_seal(unaligned(world)), (True, False)),
+    "altered results": (
+        lambda world: with_altered_results(unaligned(world, "fail")),
+        (True, False),
+    ),
+    "another body": (lambda world: unaligned(world) + b"Altered.\r\n", (False, True)),
+    "a stranger's": (of_a_stranger, (True, True)),
+    "DMARC failed": (lambda world: unaligned(world, "fail"), (True, True)),
+}
 
 
 def untrusted(world: ReceiverWorld, kind: str) -> bytes:
-    """Mail on whose chain nobody should rely."""
-    if kind == "a broken seal":
-        return unaligned(world).replace(
-            b"i=1; a=rsa-sha256", b"i=1; t=1; a=rsa-sha256", 1
-        )
-    if kind == "another body":
-        return unaligned(world) + b"Altered.\r\n"
-    if kind == "a stranger's":
-        claims = passed_at_the_service(world)
-        return sealed_by(world.message(), another_forwarder(world), claims)
-    return unaligned(world, "fail")
+    """Such a message, wrong in nothing else."""
+    make, expected = UNTRUSTED[kind]
+    message = make(world)
+    if (found := arc_signatures(message)) != [expected]:
+        raise RuntimeError(f"a chain whose signatures verify as {found}")
+    return message
 
 
 @clause("RCV-45")
-@pytest.mark.parametrize("kind", UNTRUSTED)
+@pytest.mark.parametrize("kind", list(UNTRUSTED))
 def test_no_word_of_a_chain_that_is_not_to_be_trusted_counts(
     world: ReceiverWorld, kind: str
 ) -> None:
@@ -185,12 +200,16 @@ def test_mail_that_fails_dmarc_and_is_delivered_says_so(
 ) -> None:
     world.sender.publish_dmarc(f"v=DMARC1; p={policy}")
     control(world)
-    message = unaligned(world)
+    # Without a chain, on whose word it might pass here too.
+    message = world.message()
     delivery = send(world, message)
     if not delivery.accepted:
         pytest.skip(f"it is refused: {delivery.final}")
-    arrived = world.inbox.wait_for_message_at(world.mailbox, 2)
-    expect_in("fail", dmarc_of(arrived, message), "the dmarc results")
+    fence(world)
+    arrived = world.inbox.at(world.mailbox)[1:]
+    if not arrived:
+        pytest.skip("it is accepted and not delivered: see RCV-41")
+    expect_in("fail", dmarc_of(arrived[0], message), "the dmarc results")
 
 
 @clause("RCV-47")

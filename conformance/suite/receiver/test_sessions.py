@@ -198,6 +198,8 @@ def test_a_message_whose_connection_is_lost_is_not_delivered(
 
 @clause("RCV-95")
 def test_mail_is_accepted_without_tls(world: ReceiverWorld) -> None:
+    with world.service_client() as client:
+        expect_in("STARTTLS", list(client.extensions()), "the extensions offered")
     delivered(world)
 
 
@@ -240,29 +242,3 @@ def test_mail_is_accepted_inside_tls_whatever_the_clients_certificate(
         deliver_numbered(world, client, 0)
         client.quit()
     expect(numbers_arrived(world, 1), [0], "the messages")
-
-
-# Pipelining
-
-
-@clause("RCV-97")
-def test_a_pipelined_transaction_is_answered_in_order(world: ReceiverWorld) -> None:
-    sender = world.srs(world.sender.address)
-    with world.service_client() as client:
-        if "PIPELINING" not in client.extensions():
-            pytest.skip("PIPELINING is not offered")
-        for number in range(3):
-            replies = client.pipeline(
-                [
-                    "RSET",
-                    f"MAIL FROM:<{sender}>",
-                    f"RCPT TO:<nobody@{world.destination}>",
-                    f"RCPT TO:<{world.mailbox}>",
-                    "DATA",
-                ]
-            )
-            classes = [reply.code // 100 for reply in replies]
-            expect(classes, [2, 2, 5, 2, 3], "the classes of the replies")
-            reply = client.content(numbered(world, number))
-            expect_reply(reply, "2xx", to=f"the end of message {number}")
-    expect(numbers_arrived(world, 3), [0, 1, 2], "the messages")
