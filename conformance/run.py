@@ -280,10 +280,11 @@ def _describe(run: Run, settings: Settings) -> None:
 
 def _run_pytest(settings: Settings, collector: Collector) -> int:
     """Returns pytest's exit status; if it is not in ENDINGS, tests are missing. Tests for which the lab was
-    too late are run once more, one after the other, when the machine has less to do."""
+    too late are run once more, one after the other, when the machine has less to do; not those of a target,
+    whose plan has been given out."""
     ending = _run_all(settings, collector)
     late = [test.id for test in collector.tests.values() if test.late]
-    stopped = settings.first_failure or ending not in ENDINGS
+    stopped = settings.first_failure or settings.target or ending not in ENDINGS
     if stopped or not 0 < len(late) <= AGAIN_MAX:
         return ending
     done = [name for name in collector.tests if name not in late]

@@ -75,6 +75,7 @@ class Agreement:
 
     def __init__(self) -> None:
         self.lab: Lab | None = None
+        self.is_told = False  # by the lab's client, in this process
         self.test = ""
         self.findings: list[Finding] = []
         self._dialogues: dict[int, Dialogue] = {}
@@ -198,6 +199,7 @@ class Agreement:
         with path.open("a", encoding="utf-8") as out:
             for finding in self.findings:
                 out.write(json.dumps(asdict(finding)) + "\n")
+        self.findings.clear()
 
 
 def unstuffed(content: bytes) -> bytes:
@@ -305,7 +307,9 @@ def wrap() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if "AGREEMENT_FILE" in os.environ:
+    # A run may have several sessions in one process.
+    if "AGREEMENT_FILE" in os.environ and not AGREEMENT.is_told:
+        AGREEMENT.is_told = True
         wrap()
 
 
