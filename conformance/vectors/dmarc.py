@@ -43,8 +43,6 @@ OF_RFC_9989 = frozenset(
         "a-top-level-domain-with-psd-y-makes-its-children-organizations",
         "after-several-records-the-walk-goes-on",
         "an-invalid-np-spoils-the-record",
-        "an-invalid-p-and-an-address-for-reports-is-p-none",
-        "an-invalid-sp-and-an-address-for-reports-is-p-none",
         "another-registrant-of-the-suffix-is-not-aligned",
         "children-of-such-a-top-level-domain-are-not-aligned-with-each-other",
         "it-is-not-aligned-with-the-parent",
@@ -62,6 +60,12 @@ OF_RFC_9989 = frozenset(
         "where-existence-cannot-be-told-nothing-is-decided",
         "without-psd-y-a-top-level-domain-is-taken-for-the-organization",
     )
+)
+
+# Cases in which RFC 7489 recommends (6.6.3) what RFC 9989 demands.
+RECOMMENDED = frozenset(
+    f"rfc9989:an-invalid-{tag}-and-an-address-for-reports-is-p-none"
+    for tag in ("p", "sp")
 )
 
 
@@ -113,7 +117,7 @@ class DmarcForm:
         return controls
 
     def submission(self, case: Case, world: World) -> Submission:
-        if case.id in OF_RFC_9989:
+        if case.id in OF_RFC_9989 | RECOMMENDED:
             world.require("dmarc-rfc9989")
         message = from_domain(world, case.test["from"])
         for result, domain in map(_split, case.test.get("dkim", [])):
