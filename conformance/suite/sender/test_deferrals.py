@@ -75,6 +75,7 @@ def test_no_mail_is_sent_over_a_connection_on_which_421_was_said(
     host = one_host(world, extensions=["SIZE", "8BITMIME"])
     host.on(stage, say("421 4.3.2 closing for the night"), nth=1)
     sent(world, recipients=[world.at("info"), world.at("other")])
+    host.wait_for_command(b"MAIL")  # that of two recipients is told first
     sent(world, world.message("X-N: 2"))
     delivered(world, host, count=2)
     told = [d for d in host.dialogues if any(b"421" in reply for reply in d.said)]
