@@ -49,7 +49,7 @@ from conformance.subjects import (
     folder_of,
     make_subject,
     plan_file,
-    services_of,
+    service_of,
 )
 from conformance.subjects.base import CAPABILITIES, RELAY, ROLES, SubjectUnavailable
 from conformance.subjects.claims import read_claims
@@ -142,7 +142,7 @@ def check_subject(folder: str, clauses: Collection[str]) -> int:
 
 def build_subject(settings: Settings) -> None:
     """Has the subject's own `build` bring it up to date. Raises SubjectUnavailable."""
-    for subject in {settings.subject, *services_of(settings)}:
+    for subject in filter(None, {settings.subject, service_of(settings)}):
         build_one(description_of(subject), settings)
 
 

@@ -50,6 +50,23 @@ class ProviderWorld(World):
         lab.mailroom.inbox = self.inbox
         self._closers.append(lab.mailroom.vacate)
 
+    @property
+    def info(self) -> str:
+        return self.mailbox
+
+    @property
+    def other(self) -> str:
+        return f"other@{self.destination}"
+
+    @property
+    def far(self) -> str:
+        return f"mailbox@{self.elsewhere}"
+
+    @property
+    def forwarded(self) -> str:
+        """An address at the service, whose relay has it lead to `mailbox`."""
+        return self.at("info")
+
     def flush(self) -> None:
         """Has the subject try all that it has deferred now."""
         self.require("flush")
@@ -185,28 +202,11 @@ class SenderWorld(ProviderWorld):
         return self.colleague
 
     @property
-    def info(self) -> str:
-        return self.mailbox
-
-    @property
-    def other(self) -> str:
-        return f"other@{self.destination}"
-
-    @property
-    def far(self) -> str:
-        return f"mailbox@{self.elsewhere}"
-
-    @property
     def service(self) -> Service:
         """The service's hosts; from when this is used first, the zone's mail goes there."""
         if self._service is None:
             self._service = Service(self)
         return self._service
-
-    @property
-    def forwarded(self) -> str:
-        """An address at the service."""
-        return self.at("info")
 
     def submit(
         self,
@@ -270,34 +270,12 @@ class ReceiverWorld(ProviderWorld):
         for domain in (self.destination, self.elsewhere, a_label(self.abroad)):
             self.dns.add(domain, "MX", f"10 {PROVIDER}.")
 
-    @property
-    def info(self) -> str:
-        return self.mailbox
-
-    @property
-    def other(self) -> str:
-        return f"other@{self.destination}"
-
-    @property
-    def far(self) -> str:
-        return f"mailbox@{self.elsewhere}"
-
-    @property
-    def forwarded(self) -> str:
-        """The address at the service that leads to `mailbox`."""
-        return self.at("info")
-
     def relay_client(
         self, family: int = 4, *, source: str | None = None, greet: bool = True
     ) -> Client:
         """A connection to the service's relay (default: from the sender's own address)."""
         assert self.lab.service is not None
-        if source is None:
-            source = self.sender.ipv4 if family == 4 else self.sender.ipv6
-        client = self.connect(self.lab.service, source)
-        if greet:
-            client.greet(self.sender.domain)
-        return client
+        return self.session(self.lab.service, family, source, greet, b"")
 
     def service_client(
         self, family: int = 4, *, source: str | None = None, greet: bool = True

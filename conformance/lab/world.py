@@ -43,7 +43,7 @@ from conformance.lab.transcript import Transcript
 from conformance.lab.upstream import Upstream
 from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.subjects.base import RELAY, Plan, Subject
-from conformance.subjects.plan_file import a_label
+from conformance.subjects.plan_file import a_label, a_label_address
 
 # In the names of slot 17: at the end of their last label, but for the lab's top-level domain.
 _SLOT = re.compile(r"-([0-9]{4})(?:\.example)?$")
@@ -396,9 +396,15 @@ class World:
         """A connection to the subject from `source` (default: the sender's address of that family),
         after banner and EHLO unless `greet` is False. `early` is sent at once, before the banner.
         """
+        return self.session(self.subject, family, source, greet, early)
+
+    def session(
+        self, mta: Subject, family: int, source: str | None, greet: bool, early: bytes
+    ) -> Client:
+        """The same to the subject or another MTA of the lab."""
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
-        client = self.connect(self.subject, source, early)
+        client = self.connect(mta, source, early)
         if greet:
             client.greet(self.sender.domain)
         return client
@@ -587,9 +593,3 @@ def reversed_address(address: str) -> str:
     """As it is below in-addr.arpa, ip6.arpa, or the zone of a DNSBL."""
     pointer = ipaddress.ip_address(address).reverse_pointer
     return pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-
-
-def a_label_address(address: str) -> str:
-    """`address` with its domain in A-label form."""
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{a_label(domain)}"

@@ -60,19 +60,18 @@ def make_subject(settings: Settings) -> Subject:
     return Folder(description, environment(settings))
 
 
-def services_of(settings: Settings) -> list[str]:
-    """The subjects that the lab runs beside the one under test: a receiver gets its mail from the reference
-    relay."""
-    return [REFERENCE] if settings.role == RECEIVER else []
+def service_of(settings: Settings) -> str | None:
+    """The subject that the lab runs beside the one under test, if there is one: a receiver gets its mail from
+    the reference relay."""
+    return REFERENCE if settings.role == RECEIVER else None
 
 
 def make_service(settings: Settings) -> Subject | None:
-    """The one that services_of() names, if it names one."""
+    """The one that service_of() names."""
     from conformance.subjects.folder import Folder
 
-    for name in services_of(settings):
-        return Folder(description_of(name), environment(settings))
-    return None
+    name = service_of(settings)
+    return Folder(description_of(name), environment(settings)) if name else None
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -26,7 +26,8 @@ def a_label(domain: str) -> str:
     return domain.encode("idna").decode("ascii")
 
 
-def _a_label_address(address: str) -> str:
+def a_label_address(address: str) -> str:
+    """`address` with its domain in A-label form."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{a_label(domain)}"
 
@@ -34,7 +35,7 @@ def _a_label_address(address: str) -> str:
 def document(plan: Plan) -> dict[str, Any]:
     """The plan in the form of its schema."""
     routes = [route for zone in plan.zones for route in zone.routes]
-    addresses = [_a_label_address(route.address) for route in routes]
+    addresses = [a_label_address(route.address) for route in routes]
     return {
         "schema": SCHEMA,
         "hostname": plan.hostname,
@@ -48,7 +49,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "zones": [asdict(zone) for zone in plan.zones],
         "domains": _once(address.rpartition("@")[2] for address in addresses),
         "aliases": [
-            {"address": address, "to": _a_label_address(route.to)}
+            {"address": address, "to": a_label_address(route.to)}
             for address, route in zip(addresses, routes)
         ],
         "srs": {"secrets": list(SRS_SECRETS)},
