@@ -72,6 +72,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--break", metavar="CLAUSE", dest="broken_clause", help=argparse.SUPPRESS
     )
     parser.add_argument("--suite", default=str(SUITE), help=argparse.SUPPRESS)
+    parser.add_argument("--only", type=test_ids, default=[], help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args(arguments)
     if rest:
         hint = "" if rest[0].startswith("-") else "; use -k to select clauses"
@@ -97,6 +98,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if options.seed is not None and options.sample is None:
         parser.error("argument --seed: it is that of a --sample, and there is none")
     return options
+
+
+def test_ids(path: str) -> list[str]:
+    """Of a file with an id of results.json on each line."""
+    try:
+        return Path(path).read_text(encoding="utf-8").split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
 
 
 def levels(text: str) -> list[str]:
@@ -388,4 +397,5 @@ def settings_of(options: argparse.Namespace) -> Settings:
         regressions=options.regressions,
         brief=options.brief,
         suite=str(Path(options.suite).resolve()),
+        only=options.only,
     )

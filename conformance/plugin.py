@@ -147,6 +147,10 @@ class Runner:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         chosen = [item for item in items if self._is_selected(item)]
+        if self.settings.only:
+            place = {name: at for at, name in enumerate(self.settings.only)}
+            asked_for = (i for i in chosen if i.nodeid in place or is_sanity(i.nodeid))
+            chosen = sorted(asked_for, key=lambda item: place.get(item.nodeid, -1))
         if self.settings.shuffle is not None:
             random.Random(self.settings.shuffle).shuffle(chosen)
         chosen.sort(key=lambda item: not is_sanity(item.nodeid))

@@ -23,7 +23,7 @@ from conformance.report.identity import suite_identity
 from conformance.report.model import Outcome, Run, TestResult, judge
 from conformance.report.results import Journal
 from conformance.plugin import RUNS_FIRST
-from conformance.settings import ROOT, Settings, is_sanity
+from conformance.settings import ROOT, SANITY, Settings, is_sanity
 from conformance.subjects import description_of, make_subject, names
 from conformance.subjects.base import SubjectUnavailable
 from conformance.target import prepared
@@ -309,9 +309,20 @@ def _run_all(settings: Settings, collector: Collector) -> int:
     return _session(settings, [collector, Distribution()], *workers)
 
 
+def _where(settings: Settings) -> list[str]:
+    """What pytest is to collect from: the files of the tests that are named, since the whole suite takes
+    longer than most of its tests. An id names its file from the root, if it is below it.
+    """
+    files = {ROOT / name.partition("::")[0] for name in settings.only}
+    if not files or not all(file.is_file() for file in files):
+        return [settings.suite]
+    sanity = Path(settings.suite).rglob(SANITY)
+    return [str(file) for file in sorted({*sanity, *files})]
+
+
 def _session(settings: Settings, plugins: list[object], *options: str) -> int:
     arguments = [
-        settings.suite,
+        *_where(settings),
         f"--rootdir={ROOT}",
         "--override-ini=python_files=test_*.py",
         "--import-mode=importlib",

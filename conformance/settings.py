@@ -57,6 +57,7 @@ class Settings:
     regressions: bool = False  # judge by the subject's known failures
     anyway: bool = False  # go on after the sanity case has failed
     suite: str = str(SUITE)
+    only: list[str] = field(default_factory=list)  # these tests, so ordered; empty: all
     done: list[str] = field(default_factory=list)  # tests that have already run
 
     @property

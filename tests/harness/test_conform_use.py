@@ -3,6 +3,7 @@ goes away or a report that is moved find."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -128,6 +129,30 @@ def test_the_first_failure_is_the_last_test_in_a_single_lab(
 ) -> None:
     run = conform(FAILING + PASSING, "--first-failure", jobs=None)
     assert run.output.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_tests_can_be_named_by_their_ids_and_run_in_that_order(
+    conform: Conform, tmp_path: Path
+) -> None:
+    suite = f"""
+@clause("{GATING[0]}")
+@pytest.mark.parametrize("number", range(4))
+def test_that_passes(world, number): pass
+"""
+    conform(suite)
+    report = tmp_path / "report" / "results.json"
+
+    def ids() -> list[str]:
+        return [test["id"] for test in json.loads(report.read_text())["tests"]]
+
+    chosen = [ids()[3], ids()[1]]
+    names = tmp_path / "names"
+    names.write_text("".join(f"{name}\n" for name in chosen))
+    run = conform(suite, "--only", str(names))
+    assert run.output.splitlines()[-1] == "2 passed, 0 failed, 0 skipped"
+    assert ids() == chosen
+    missing = conform(suite, "--only", str(tmp_path / "none"))
+    assert missing.status == 2 and "cannot be read" in missing.errors
 
 
 # A reader that goes away

@@ -13,9 +13,10 @@ from running import ROOT
 
 from conformance import tracing
 from conformance.tracing import Trace
-from tests.mutants import at_random, drawing, judging, nearness, sample, unseen
+from tests.mutants import at_random, drawing, judging, nearness, reach, sample, unseen
 from tests.mutants.drawing import Equivalent, Mutant
 from tests.mutants.judging import Results
+from tests.mutants.nearness import Stage
 from tests.mutants.operators import Site, sites
 from tests.mutants.sample import Fate, Outcome
 from tests.mutants.unseen import UNSEEN, Unseen, load_unseen
@@ -168,9 +169,9 @@ PASS, FAIL, BROKEN = ({"tests": [result(how)]} for how in ("pass", "fail", "erro
         ([PASS, BROKEN, PASS], Fate.SURVIVED),
         ([BROKEN, BROKEN, BROKEN], Fate.ERROR),
         # What fails but once leaves the others to be asked; and those again alone.
-        ([PASS, FAIL, PASS, PASS], Fate.SURVIVED),
-        ([PASS, FAIL, PASS, FAIL, FAIL], Fate.KILLED),
-        ([FAIL, PASS, FAIL, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, PASS, PASS, PASS], Fate.SURVIVED),
+        ([PASS, FAIL, PASS, PASS, FAIL, FAIL], Fate.KILLED),
+        ([FAIL, PASS, FAIL, PASS, PASS], Fate.SURVIVED),
         ([{"tests": [], "failure": "it does not start"}], Fate.KILLED),
         ([{"tests": [], "failure": judging.DID_NOT_END}], Fate.HANGS),
     ],
@@ -179,7 +180,7 @@ def test_a_mutant_is_killed_by_a_failure_that_comes_again(
     suite: Callable[..., list[Any]], mutant: Mutant, runs: list[Results], fate: Fate
 ) -> None:
     calls = suite(*runs)
-    stages = [["ERR-06"], ["DLG-01"]]
+    stages = [Stage(clauses=["ERR-06"]), Stage(clauses=["DLG-01"])]
     assert sample.try_out(mutant, Path("relay"), stages).fate == fate
     assert len(calls) == len(runs)
 
@@ -190,13 +191,86 @@ def test_what_is_about_a_file_runs_first_and_no_test_twice() -> None:
         tests={name: [] for name in ("RFC7208-05", "DLG-01", "ERR-06", "SPF-03")},
     )
     near, far = nearness.stages("relay/auth/spf/spf.c", trace)
-    assert (near, far) == (["RFC7208-05", "DLG-01", "SPF-03"], ["ERR-06"])
+    assert near.clauses == ["RFC7208-05", "DLG-01", "SPF-03"]
+    assert far.clauses == ["ERR-06"]
 
 
 def test_vectors_run_only_where_they_can_tell_anything() -> None:
     trace = Trace(tests={name: [] for name in ("RFC7208-05", "ERR-06")})
-    assert nearness.stages("relay/smtpd/session.c", trace) == [["ERR-06"]]
-    assert nearness.stages("relay/mail/cfws.c", trace) == [["RFC7208-05", "ERR-06"]]
+    every = ["RFC7208-05", "ERR-06"]
+    tests = [reach.Test(f"test_{name}", [name], 0.1) for name in every]
+
+    def tell(file: str) -> set[str]:
+        (stage,) = nearness.stages(file, trace)
+        (reached,) = nearness.stages_of(tests, file, trace, 1)
+        assert set(reached.tests) == {f"test_{name}" for name in stage.clauses}
+        return set(stage.clauses)
+
+    assert tell("relay/smtpd/session.c") == {"ERR-06"}
+    assert tell("relay/mail/cfws.c") == set(every)
+
+
+def test_of_the_tests_that_execute_a_mutant_the_quick_ones_near_it_run_first() -> None:
+    trace = Trace(tests={"SPF-03": [], "ERR-06": []})
+    far = [reach.Test(f"far{n}", ["ERR-06"], 0.1) for n in range(99)]
+    near, slow = reach.Test("near", ["SPF-03"], 0.1), reach.Test("slow", ["SPF-03"], 9)
+    first, rest = nearness.stages_of(
+        [slow, *far, near], "relay/auth/spf/spf.c", trace, 1
+    )
+    assert first.tests[0] == "near" and first.labs == 1
+    assert rest.tests[-1] == "slow"
+    assert {*first.tests, *rest.tests} == {"near", "slow", *(t.id for t in far)}
+
+
+DISASSEMBLY = """
+0000000000001000 <f>:
+f():
+/root/relay/ask.c:7
+    1000:	push   %rbp
+/root/build/../relay/ask.c:8 (discriminator 2)
+    1004:	call   2000 <__sanitizer_cov_trace_pc>
+    1009:	mov    %eax,%ebx
+/root/relay/ask.c:9
+    100c:	jne    1020 <f+0x20>
+    1010:	call   2000 <__sanitizer_cov_trace_pc>
+    1015:	nop
+/root/relay/ask.c:8
+    1018:	nop
+/usr/include/string.h:3
+    101c:	nop
+
+0000000000001020 <g>:
+    1020:	nop
+"""
+
+
+def test_a_line_is_in_each_block_that_has_code_of_it() -> None:
+    found = reach.read_blocks(iter(DISASSEMBLY.splitlines(True)), Path("/root"))
+    first, second = 0x1009 // 4, 0x1015 // 4
+    file = "relay/ask.c"
+    assert found.lines == {
+        (file, 7): {first},
+        (file, 8): {first, second},
+        (file, 9): {first, second},
+    }
+    assert found.functions == {(file, "f"): {first, second}}
+
+
+def test_the_tests_of_a_site_are_those_of_its_line_or_else_of_its_function(
+    mutant: Mutant,
+) -> None:
+    site = mutant.site
+    tests = [reach.Test(f"test_{n}", ["ERR-06"], 0.1) for n in range(3)]
+
+    def found(lines: dict[str, int], functions: dict[str, int]) -> list[str] | None:
+        reaching = reach.Reach(tests, lines, functions).tests_of(site)
+        return reaching if reaching is None else [test.id for test in reaching]
+
+    line, function = f"{site.file}:{site.line}", f"{site.file}:{site.function}"
+    assert found({line: 0b101}, {function: 0b111}) == ["test_0", "test_2"]
+    assert found({line: 0}, {function: 0b111}) == []
+    assert found({}, {function: 0b010}) == ["test_1"]
+    assert found({}, {}) is None
 
 
 def test_what_is_said_to_be_about_files_is_there() -> None:

@@ -70,8 +70,8 @@ def add_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--coverage",
         action="store_true",
-        help="first find out which lines the suite executes: minutes, once for each state of relay and "
-        "suite; a mutant on another line has survived without a run",
+        help="first find out which tests execute which lines: minutes, once for each state of relay and "
+        "suite. Only those run then, and a mutant on a line that none executes has survived without a run",
     )
     group.add_argument(
         "--with",
@@ -168,7 +168,10 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
         return NO_RESULT
     if not _is_sound(maker, build / "random" / "sound"):
         return NO_RESULT
-    executed = reach.executed_lines(build / "reach") if options.coverage else None
+    executed = None
+    if options.coverage:
+        print("which tests execute what ...", flush=True)
+        executed = reach.reach(build / "reach")
     nets = Nets(build / "nets", maker.workshop.root, options.nets)
     try:
         missed = nets.catch(None) if options.nets else ""
@@ -208,19 +211,22 @@ def _outcomes(
     maker: Maker,
     places: Sequence[Site],
     known: Sequence[Equivalent],
-    executed: reach.Lines | None,
+    executed: reach.Reach | None,
     nets: Nets,
 ) -> list[Outcome]:
     """Of all mutants, which are printed and written as they come."""
     trace = tracing.collect(ROOT)
 
     def judge(mutant: Mutant, binary: Path) -> Outcome:
-        reached = reach.reached(executed, mutant.site.file, mutant.site.line)
-        if reached is False:
-            outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
+        file = mutant.site.file
+        reaching = executed.tests_of(mutant.site) if executed is not None else None
+        if reaching is None:
+            outcome = try_out(mutant, binary, nearness.stages(file, trace))
+        elif reaching:
+            stages = nearness.stages_of(reaching, file, trace, mutant.number)
+            outcome = replace(try_out(mutant, binary, stages), reached=True)
         else:
-            outcome = try_out(mutant, binary, nearness.stages(mutant.site.file, trace))
-            outcome = replace(outcome, reached=reached)
+            outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
         if outcome.fate == Fate.SURVIVED and options.nets:
             outcome = replace(outcome, net=nets.catch(mutant))
         return outcome

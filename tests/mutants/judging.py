@@ -54,17 +54,23 @@ def conform(
     binary: Path,
     clauses: Iterable[str],
     *options: str,
+    only: Iterable[str] = (),
     seconds_max: float = RUN_SECONDS_MAX,
     until_failure: bool = False,
 ) -> Results:
-    """The results.json of a run of the suite against a relay, for some clauses, or all if there are
-    none; with `until_failure`, only its tests up to the first that fails."""
+    """The results.json of a run of the suite against a relay, for some clauses or the tests with some
+    ids, in their order, or for all if there are none; with `until_failure`, only its tests up to the
+    first that fails."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         report = Path(name)
         command = [str(ROOT / "scripts" / "conform"), "--binary", str(binary)]
         command += ["--report", name, *options]
         for clause in clauses:
             command += ["-k", clause]
+        ids = "".join(f"{test}\n" for test in only)
+        if ids:
+            (report / "only").write_text(ids, encoding="utf-8")
+            command += ["--only", str(report / "only")]
         # All that it has started ends with it.
         process = subprocess.Popen(
             command,
@@ -120,6 +126,11 @@ def tests_with(results: Results, outcome: str, clause: str | None = None) -> lis
         for test in results["tests"]
         if test["outcome"] == outcome and (clause is None or clause in test["clauses"])
     ]
+
+
+def ids_with(results: Results, *outcomes: str) -> list[str]:
+    """The ids of the tests with one of the outcomes."""
+    return [test["id"] for test in results["tests"] if test["outcome"] in outcomes]
 
 
 def clauses_of(results: Results, *outcomes: str) -> list[str]:

@@ -1,15 +1,19 @@
 """Which tests run first against a random mutant: those that are about its file.
 
 Most mutants are killed by them, and cost a part of the suite. The order decides nothing else, but for
-the vectors: they run only where their cases can tell anything.
+the vectors: they run only where their cases can tell anything. Where it is known which tests execute the
+mutant, no others run.
 """
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from conformance.tracing import Trace
+from tests.mutants.reach import Test
 
 # Of files, the clauses that are about them besides those that they name.
 ABOUT = {
@@ -58,8 +62,48 @@ def matches(text: str, globs: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(text, glob) for glob in globs)
 
 
-def stages(file: str, trace: Trace) -> list[list[str]]:
-    """The clauses of the tests to run against a mutant of a file: those about it, and then others."""
+# For all tests of one mutant: mostly they wait.
+LABS = 3
+# In one lab, which is there sooner than several; most mutants get no further.
+FIRST_TESTS = 40
+# A test that takes longer comes late.
+SLOW_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tests that run together: all of some clauses, or the very tests, by their ids."""
+
+    clauses: Sequence[str] = ()
+    tests: Sequence[str] = ()
+    labs: int = LABS
+
+
+def stages(file: str, trace: Trace) -> list[Stage]:
+    """The tests to run against a mutant of a file: those about it, and then others."""
+    near = _near(file, trace)
+    far = [c for c in trace.tests if c not in near and _may_tell(file, [c])]
+    return [Stage(clauses=stage) for stage in (near, far) if stage]
+
+
+def stages_of(
+    reaching: Iterable[Test], file: str, trace: Trace, seed: int
+) -> list[Stage]:
+    """Those that execute a mutant of a file, the quick ones about it first, and otherwise in an order of
+    its own: neighbours in the suite notice the same things."""
+    near = set(_near(file, trace))
+    tests = [test for test in reaching if _may_tell(file, test.clauses)]
+    random.Random(seed).shuffle(tests)
+    tests.sort(
+        key=lambda test: (test.seconds > SLOW_SECONDS, near.isdisjoint(test.clauses))
+    )
+    ids = [test.id for test in tests]
+    found = [Stage(tests=ids[:FIRST_TESTS], labs=1), Stage(tests=ids[FIRST_TESTS:])]
+    return [stage for stage in found if stage.tests]
+
+
+def _near(file: str, trace: Trace) -> list[str]:
+    """The clauses that are about a file."""
     named = set(_named(file, trace))
     globs = [
         glob
@@ -67,14 +111,14 @@ def stages(file: str, trace: Trace) -> list[list[str]]:
         if matches(file, [files])
         for glob in clauses
     ]
-    near = [c for c in trace.tests if c in named or matches(c, globs)]
-    far = [
-        clause
-        for clause in trace.tests
-        if clause not in near
-        and (matches(file, VECTORS_TELL) or not matches(clause, [VECTORS]))
-    ]
-    return [stage for stage in (near, far) if stage]
+    return [c for c in trace.tests if c in named or matches(c, globs)]
+
+
+def _may_tell(file: str, clauses: Iterable[str]) -> bool:
+    """Whether tests of these clauses can tell anything of a file that plain mail does not."""
+    return matches(file, VECTORS_TELL) or not all(
+        matches(c, [VECTORS]) for c in clauses
+    )
 
 
 def _named(file: str, trace: Trace) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """What the suite, alone, makes of random mutants.
 
-The tests that are about its file run first, and then the others, up to the first failure.
+Its tests run in stages, up to the first failure.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from tests.mutants.drawing import Maker, Mutant
-from tests.mutants.judging import DID_NOT_END, Results, clauses_of, conform, tests_with
+from tests.mutants.judging import DID_NOT_END, Results, conform, ids_with, tests_with
+from tests.mutants.nearness import Stage
 
 # A test waits for some seconds where nothing comes; if all did, a run would take an hour.
 SECONDS_MAX = 420.0
-
-# For all tests of one mutant: mostly they wait.
-LABS = 3
 
 
 class Fate(StrEnum):
@@ -63,39 +61,45 @@ def _conclude(results: Results) -> tuple[Fate, str]:
     return Fate.SURVIVED, ""
 
 
-def try_out(mutant: Mutant, binary: Path, stages: Sequence[Sequence[str]]) -> Outcome:
-    """Runs the suite against a mutant, the tests of the clauses of one stage after the other."""
+def try_out(mutant: Mutant, binary: Path, stages: Sequence[Stage]) -> Outcome:
+    """Runs the suite against a mutant, the tests of one stage after the other."""
     began = time.monotonic()
 
-    def attempt(
-        clauses: Sequence[str], jobs: int, until_failure: bool = True
-    ) -> Results:
-        # In an order of its own: neighbours in the suite notice the same things.
-        options = [f"-j{jobs}", f"--shuffle={mutant.number}", "--brief"]
+    def attempt(stage: Stage, until_failure: bool = True) -> Results:
+        options = [f"-j{stage.labs}", "--brief"]
+        if not stage.tests:
+            # In an order of its own: neighbours in the suite notice the same things.
+            options.append(f"--shuffle={mutant.number}")
         return conform(
             binary,
-            clauses,
+            stage.clauses,
             *options,
+            only=stage.tests,
             seconds_max=SECONDS_MAX,
             until_failure=until_failure,
         )
 
+    def again_alone(results: Results) -> tuple[Fate, str]:
+        """On a busy machine a test may fail, or have no result, for no other reason."""
+        doubtful = ids_with(results, "fail", "error")
+        return _conclude(attempt(Stage(tests=doubtful, labs=1)))
+
     results: Results = {"tests": [], "failure": None}
     for stage in stages:
-        found = attempt(stage, LABS)
+        found = attempt(stage)
         results = {**found, "tests": results["tests"] + found["tests"]}
         if _is_enough(results):
             break
     fate, by = _conclude(results)
     if not results["failure"] and fate != Fate.SURVIVED:
-        # On a busy machine a test may fail, or have no result, for no other reason. It is asked again,
-        # alone; and if it takes it back, there may be others.
-        fate, by = _conclude(attempt(clauses_of(results, "fail", "error"), 1))
+        fate, by = again_alone(results)
         if fate == Fate.SURVIVED and tests_with(results, "fail"):
-            others = attempt(list(chain(*stages)), LABS, until_failure=False)
-            doubtful = clauses_of(others, "fail", "error")
-            if doubtful:
-                fate, by = _conclude(attempt(doubtful, 1))
+            # If it takes it back, there may be others.
+            others: Results = {"tests": [], "failure": None}
+            for stage in stages:
+                others["tests"] += attempt(stage, until_failure=False)["tests"]
+            if ids_with(others, "fail", "error"):
+                fate, by = again_alone(others)
     return Outcome(mutant, fate, by, time.monotonic() - began)
 
 

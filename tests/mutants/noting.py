@@ -1,0 +1,35 @@
+"""The pytest plugin of a run that finds out which tests execute what: after each test it keeps what the
+relay has noted (notes.c), and clears it.
+
+reach.py loads it, by PYTEST_PLUGINS.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import mmap
+import os
+import zlib
+from functools import cache
+from pathlib import Path
+
+NOTES_OCTETS = 1 << 20  # for 4 MiB of the program's text
+
+# Names of environment variables: the file that the relay notes in, and that of what each test executed.
+NOTES = "FAIRLEAD_REACH_NOTES"
+TESTS = "FAIRLEAD_REACH_TESTS"
+
+
+@cache
+def _notes() -> mmap.mmap:
+    with Path(os.environ[NOTES]).open("r+b") as file:
+        return mmap.mmap(file.fileno(), NOTES_OCTETS)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    notes = _notes()
+    executed = base64.b85encode(zlib.compress(notes[:], 1)).decode()
+    notes[:] = bytes(NOTES_OCTETS)
+    with Path(os.environ[TESTS]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": nodeid, "executed": executed}) + "\n")
