@@ -158,11 +158,46 @@ _VALIDATED_NAMES = (
     "p-with-a-dns-failure-is-unknown",
 )
 
+# Syntax errors, which the sections on terms name, and of which 4.6 says what the result is.
+_SYNTAX_ERRORS = (
+    "mechanisms:all-takes-no-colon",
+    "mechanisms:all-takes-no-domain",
+    "mechanisms:all-takes-no-prefix-length",
+    "mechanisms:all-takes-no-dot",
+    "mechanisms:include-needs-a-domain",
+    "mechanisms:include-needs-a-domain-behind-the-colon",
+    "mechanisms:include-takes-no-prefix-length",
+    "mechanisms:a-colon-needs-a-domain",
+    "mechanisms:a-colon-needs-a-domain-before-the-prefix",
+    "mechanisms:mx-with-a-colon-needs-a-domain",
+    "mechanisms:mx-with-a-colon-needs-a-domain-before-the-prefix",
+    "mechanisms:ptr-takes-no-prefix-length",
+    "mechanisms:ptr-with-a-colon-needs-a-domain",
+    "mechanisms:exists-needs-a-domain",
+    "mechanisms:exists-needs-a-domain-behind-the-colon",
+    "mechanisms:exists-takes-no-prefix-length",
+    "syntax:redirect-without-a-domain",
+    "syntax:a-nul-octet",
+    "syntax:an-octet-above-ascii-in-a-domain",
+    "syntax:an-octet-above-ascii-in-a-modifier",
+    "syntax:a-no-break-space-is-no-blank",
+    "syntax:quotation-marks-of-a-word-processor",
+)
+# What 7.3 says of percent signs is grammar, which the clause on 7.1 has.
+_PERCENT_SIGNS = (
+    "examples:a-percent-sign-before-a-parenthesis-is-an-error",
+    "macros:a-percent-sign-begins-an-escape",
+    "macros:a-percent-sign-at-the-end",
+    "syntax:an-unknown-modifier-s-percent-signs-are-checked",
+)
+
 CASES: dict[str, dict[str, str]] = {
     "spf": {
         **{f"limits:{name}": "RFC7208-08" for name in _VOIDS},
         "modifiers:exp-is-no-void-lookup": "RFC7208-08",
         **{f"macros:{name}": "RFC7208-23" for name in _VALIDATED_NAMES},
+        **dict.fromkeys(_SYNTAX_ERRORS, "RFC7208-06"),
+        **dict.fromkeys(_PERCENT_SIGNS, "RFC7208-22"),
     },
     "arc": dict.fromkeys(_ED25519, "RFC8463-02"),
     "dmarc": {
