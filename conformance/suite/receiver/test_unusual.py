@@ -13,6 +13,7 @@ from conformance.suite.receiver.acts import (
     delivered_by_the_relay,
     expect_once,
     forwarded,
+    return_host,
     send,
 )
 from conformance.suite.sizes import of_size
@@ -245,12 +246,14 @@ def test_mail_that_two_services_have_forwarded_is_delivered(
         " Mon, 23 Nov 2026 12:00:00 +0000\r\n"
     )
     message = arc_seal(trace.encode() + message, first)
-    rewritten = f"SRS0=HhH1=TT={world.sender.domain}=alice@{first}"
+    # Short enough for an SRS1 address of 64 octets: nobody can ask for the overflow address.
+    rewritten = f"SRS0=HhH1=TT={world.sender.domain}=a@{first}"
     if by == "the relay":
         # From the first forwarder's own host, which is that of the sender in the lab's DNS.
         world.dns.add_text(first, f"v=spf1 ip4:{world.sender.ipv4} -all")
         delivered_by_the_relay(world, message, sender=rewritten)
     else:
+        return_host(world)  # in case the receiver asks
         twice = forwarded(
             world, message, claims=f"arc=pass; spf=pass smtp.mailfrom={first}"
         )

@@ -132,7 +132,8 @@ class Intake:
         waiting = {n: o for n, o in refused.items() if o.fate == Fate.DEFERRED}
         if self.setup.manner == Manner.LOSE_DEFERRED and waiting:
             return ACCEPTED
-        if len(refused) == len(message.recipients):
+        reports = self.setup.manner == Manner.REPORT_NULL_PATH and not sender
+        if len(refused) == len(message.recipients) and not (reports and not waiting):
             outcome = next(iter((waiting or refused).values()))
             return in_session(outcome)
         if waiting:

@@ -1,4 +1,4 @@
-"""The manners of the provider. Each is the name of a folder; all but the first do one thing wrong."""
+"""The manners of the provider. Each is the name of a folder; all but the first two do one thing wrong."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from enum import StrEnum
 
 
 class Manner(StrEnum):
-    """What is wrong with the provider."""
+    """What is wrong with the provider, or what else it does."""
 
     MODEL = "model"
+    CALL_OUT = "call-out"  # as a receiver, of each sender once a message
 
     # As a receiver.
     ACCEPT_THEN_BOUNCE = "accept-then-bounce"
@@ -21,6 +22,9 @@ class Manner(StrEnum):
     REFUSE_NULL_SENDER = "refuse-null-sender"
     LOSE_DEFERRED = "lose-deferred"
     DELIVER_TWICE = "deliver-twice"
+    REPORT_NULL_PATH = "report-null-path"
+    CALL_OUT_AGAIN = "call-out-again"
+    CALL_OUT_DATA = "call-out-data"
 
     # As a sender.
     NEVER_RETRY = "never-retry"

@@ -172,12 +172,10 @@ class Queue:
     ) -> None:
         """Reports to the reverse-path; nobody, if that is null (RFC 5321 6.1)."""
         to = sender
-        if self.setup.manner == Manner.BOUNCE_TO_FROM:
-            authors = values(split(content)[0], b"From")
-            named = getaddresses(
-                [value.decode("ascii", "replace") for value in authors]
-            )
-            to = named[0][1] if named and sender else sender
+        if sender and self.setup.manner == Manner.BOUNCE_TO_FROM:
+            to = author_of(content) or sender
+        if not sender and self.setup.manner == Manner.REPORT_NULL_PATH:
+            to = author_of(content)
         if not to:
             return
         text = report(self.setup.hostname, to, content, arrived, failures)
@@ -230,3 +228,10 @@ class Queue:
         for recipient, mailbox in mailboxes.items():
             outcomes[recipient] = delivered[mailbox]
         return outcomes
+
+
+def author_of(content: bytes) -> str:
+    """The first address of the From fields; "" without any."""
+    authors = values(split(content)[0], b"From")
+    named = getaddresses([value.decode("ascii", "replace") for value in authors])
+    return named[0][1] if named else ""

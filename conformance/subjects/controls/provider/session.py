@@ -11,7 +11,9 @@ import ssl
 from contextlib import suppress
 from typing import Any
 
+from conformance.subjects.controls.provider import call_out
 from conformance.subjects.controls.provider.intake import Intake, Message
+from conformance.subjects.controls.provider.manners import Manner
 from conformance.subjects.controls.provider.paths import Malformed, Path, parse
 from conformance.subjects.controls.provider.results import Client
 from conformance.subjects.controls.provider.setup import Setup
@@ -245,11 +247,26 @@ class Session:
                 raise Malformed("555 5.5.4 Unknown parameter")
             if len(self.recipients) >= self.setup.limit("recipients"):
                 raise Malformed("452 4.5.3 Too many recipients")
-            self.recipients[path.address] = self.intake.mailbox_of(path)
+            mailbox = self.intake.mailbox_of(path)
+            await self.ask_about(self.sender.address)
         except Malformed as reply:
             await self.push(str(reply))
             return
+        self.recipients[path.address] = mailbox
         await self.push("250 2.1.5 OK")
+
+    async def ask_about(self, sender: str) -> None:
+        """Calls the sender out, once a message, in the manners that do so. Raises Malformed."""
+        again = self.setup.manner == Manner.CALL_OUT_AGAIN
+        once = not self.recipients or again
+        if not sender or not once or self.setup.manner not in call_out.MANNERS:
+            return
+        asked = asyncio.get_running_loop().run_in_executor(
+            self.intake.pool, call_out.call_out, self.setup, sender
+        )
+        reply = await asked
+        if reply is not None and reply.permanent:
+            raise Malformed("550 5.1.7 Its own host does not take mail for the sender")
 
     async def do_data(self, argument: str) -> None:
         if self.sender is None or not self.recipients:
