@@ -4,6 +4,7 @@
 #   read_plan PLAN                   sets `role`: relay, or provider for both others
 #   configure_postfix FILE...        its configuration; FILE: what a subject's filters add to main.cf
 #   start_postsrsd                   sender rewriting
+#   keep COMMAND...                  a daemon in the background, which is started again if it dies, as by systemd
 #   wait_for PORT...                 until something listens there: without a filter Postfix defers all mail
 #   exec_postfix                     runs it in the foreground, in place of this shell
 #
@@ -108,8 +109,18 @@ start_postsrsd() {
     (umask 077 && jq -r '.srs.secrets[]' "$plan" >srs.secret)
     jq -r '.domains | _nwise(1000) | "-X" + join(",")' "$plan" >srs.excluded
     # shellcheck disable=SC2046 # one word a line
-    "${dated[@]}" postsrsd -4 -l 127.0.0.1 -f 10001 -r 10002 -u nobody -s srs.secret \
-        -d "$(field '.aliases[0].address | split("@")[1]')" $(cat srs.excluded) &
+    keep postsrsd -4 -l 127.0.0.1 -f 10001 -r 10002 -u nobody -s srs.secret \
+        -d "$(field '.aliases[0].address | split("@")[1]')" $(cat srs.excluded)
+}
+
+keep() {
+    (
+        set +e
+        while true; do
+            "${dated[@]}" "$@"
+            sleep 0.1
+        done
+    ) &
 }
 
 wait_for() {
