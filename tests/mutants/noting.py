@@ -14,11 +14,16 @@ import zlib
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 NOTES_OCTETS = 1 << 20  # for 4 MiB of the program's text
 
 # Names of environment variables: the file that the relay notes in, and that of what each test executed.
 NOTES = "FAIRLEAD_REACH_NOTES"
 TESTS = "FAIRLEAD_REACH_TESTS"
+
+# In place of a test's id: what the relay has executed before the first test.
+START = "start"
 
 
 @cache
@@ -27,9 +32,24 @@ def _notes() -> mmap.mmap:
         return mmap.mmap(file.fileno(), NOTES_OCTETS)
 
 
-def pytest_runtest_logfinish(nodeid: str) -> None:
+@cache
+def _keep_start() -> None:
+    _keep(START)
+
+
+def _keep(name: str) -> None:
     notes = _notes()
     executed = base64.b85encode(zlib.compress(notes[:], 1)).decode()
     notes[:] = bytes(NOTES_OCTETS)
     with Path(os.environ[TESTS]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"id": nodeid, "executed": executed}) + "\n")
+        file.write(json.dumps({"id": name, "executed": executed}) + "\n")
+
+
+@pytest.hookimpl(tryfirst=True)  # type: ignore[misc]
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Once the lab of the first test is there."""
+    _keep_start()
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    _keep(nodeid)

@@ -1,8 +1,8 @@
 """Which tests of the suite execute which lines of the relay. No other test can notice a mistake there.
 
 gcc writes a call at the start of every basic block, and notes.c notes where it comes from. The tests run
-one after the other in one lab, and what is noted between two belongs to the first. The answer is kept for
-as long as neither the relay nor the suite changes.
+one after the other in one lab, and what is noted between two belongs to the first. What the relay executes
+when it starts is behind every test. The answer is kept for as long as neither the relay nor the suite changes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from conformance.settings import ROOT
 from tests.mutants.judging import Results, conform
-from tests.mutants.noting import NOTES, NOTES_OCTETS, TESTS
+from tests.mutants.noting import NOTES, NOTES_OCTETS, START, TESTS
 from tests.mutants.operators import Site
 from tests.mutants.workshop import TARGET, ninja
 
@@ -64,7 +65,7 @@ class Test:
 class Reach:
     """Of each line, and of each function, the tests that execute any of it."""
 
-    tests: list[Test]
+    tests: list[Test]  # the first is the start
     lines: dict[str, Bits]  # "relay/io/loop.c:12"
     functions: dict[str, Bits]  # "relay/io/loop.c:loop_run"
 
@@ -75,7 +76,7 @@ class Reach:
         found = self.lines.get(f"{site.file}:{site.line}")
         if found is None:
             found = self.functions.get(f"{site.file}:{site.function}")
-        if found is None:
+        if found is None or found & 1:
             return None
         return [test for at, test in enumerate(self.tests) if found >> at & 1]
 
@@ -175,13 +176,16 @@ def read_blocks(disassembly: Iterator[str], root: Path) -> Blocks:
     return found
 
 
+_START: dict[str, Any] = {"clauses": [], "duration": 0.0}
+
+
 def _joined(blocks: Blocks, results: Results, executed: Path) -> Reach:
     known = {test["id"]: test for test in results["tests"]}
     of_block: dict[int, Bits] = defaultdict(int)
     tests: list[Test] = []
     with executed.open(encoding="utf-8") as rows:
         for row in map(json.loads, rows):
-            test = known.get(row["id"])
+            test = known.get(row["id"], _START if row["id"] == START else None)
             if test is None:
                 continue
             for block in _ones(zlib.decompress(base64.b85decode(row["executed"]))):
