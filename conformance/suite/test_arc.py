@@ -358,17 +358,34 @@ def test_the_set_has_the_clients_address(world: World, family: int) -> None:
     expect_remote_ip(arc_results(arrived), source)
 
 
-@clause("ARC-19")
-@pytest.mark.parametrize("family", [4, 6])
-def test_the_results_in_the_set_have_the_syntax_of_authentication_results(
-    world: World, family: int
-) -> None:
-    arrived, _ = arrived_from(world, family)
+def expect_syntax_of_results(arrived: Message) -> None:
+    """Those of the newest set are in the syntax of RFC 8617 4.1.1."""
     field = arrived.fields("ARC-Authentication-Results")[0][1]
     objection = arc_results_objection(field)
     expect_true(
         objection is None, "the syntax of RFC 8617 4.1.1", f"{objection} in: {field}"
     )
+
+
+@clause("ARC-19")
+@pytest.mark.parametrize("family", [4, 6])
+def test_the_results_in_the_set_have_the_syntax_of_authentication_results(
+    world: World, family: int
+) -> None:
+    expect_syntax_of_results(arrived_from(world, family)[0])
+
+
+@clause("ARC-19")
+@pytest.mark.parametrize("octet", ['"', ","])
+def test_the_results_in_the_set_have_their_syntax_whatever_a_signature_claims(
+    world: World, octet: str
+) -> None:
+    domain = world.sender.domain
+    claimed = (
+        f"DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=test;"
+        f" i=ann@a{octet}b.{domain}; h=from; bh=AAAA; b=AAAA\r\n"
+    ).encode("ascii")
+    expect_syntax_of_results(forward(world, message=claimed + world.message()))
 
 
 def without(message: bytes, name: str, instance: int) -> bytes:

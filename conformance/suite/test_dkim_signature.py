@@ -240,6 +240,19 @@ def test_a_valid_rsa_sha256_signature_is_recorded_as_pass(
 
 
 @clause("DKIM-08")
+def test_blanks_on_the_last_line_count_under_simple_canonicalization(
+    world: World,
+) -> None:
+    # RFC 6376 3.4.3: only empty lines are ignored.
+    message = sign(
+        world.message(body="Hello.\r\n \t\r\n"),
+        world.sender.domain,
+        canonicalize=(b"simple", b"simple"),
+    )
+    expect(judged(world, message), "pass", "the DKIM result")
+
+
+@clause("DKIM-08")
 def test_a_field_that_is_not_signed_may_be_added(world: World) -> None:
     message = b"X-Added: yes\r\n" + sign(world.message(), world.sender.domain)
     expect(judged(world, message), "pass", "the DKIM result")
@@ -385,12 +398,26 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
 
 
 @clause("DKIM-28")
-@pytest.mark.parametrize("record", ["v=DKIM1; p=!", "no key"])
+@pytest.mark.parametrize(
+    "record",
+    ["v=DKIM1; p=!", "no key", f"{RECORD}; n=a\x7fb"],
+    ids=["no base64", "no tag", "DEL in a tag"],
+)
 def test_a_signature_with_a_malformed_key_record_fails_permanently(
     world: World, record: str
 ) -> None:
     world.dns.add_text(f"void._domainkey.{world.sender.domain}", record)
     expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
+
+
+@clause("RFC6376-12")
+def test_a_key_record_whose_strings_overrun_it_is_ignored(world: World) -> None:
+    name = f"overrun._domainkey.{world.sender.domain}"
+    world.dns.add_text(name, RECORD)
+    world.dns.fail(name, faults.Overrun(), "TXT")
+    expect_no_pass(
+        world, sign(world.message(), world.sender.domain, selector="overrun")
+    )
 
 
 @clause("DKIM-29")

@@ -148,6 +148,21 @@ def test_an_ordinary_recipient_beside_that_of_a_call_out_is_refused_with_452_4_5
         expect_reply(reply, 452, enhanced="4.5.3", to="RCPT of an ordinary address")
 
 
+@clause("NDR-12")
+def test_an_ordinary_recipient_that_was_refused_before_makes_no_difference_to_that(
+    world: World,
+) -> None:
+    address = srs_address(world)
+    world.upstream.on("rcpt", say("550 5.1.1 not this one"), nth=1)
+    with world.client() as client:
+        expect_reply(client.mail(""), 250, to="MAIL")
+        expect_reply(client.rcpt(world.info), 550, to="RCPT of an ordinary address")
+        if not client.rcpt(address).positive:
+            pytest.skip("the call-out itself is refused, which NDR-10 judges")
+        reply = client.rcpt(world.other)
+        expect_reply(reply, 452, enhanced="4.5.3", to="RCPT of an ordinary address")
+
+
 @clause("NDR-05")
 def test_mail_with_a_null_reverse_path_is_forwarded(world: World) -> None:
     arrived = forward(world, sender="")

@@ -13,7 +13,7 @@ from conformance import (
     expect_reply,
     expect_true,
 )
-from conformance.lab import Reply, World, hang_up, raw, say, stall
+from conformance.lab import Reply, World, hang_up, hold, raw, say, stall
 from conformance.lab.client import REPLY_LINE_MAX, Delivery
 from conformance.lab.script import Action
 from conformance.suite.acts import control, fence, open_transaction
@@ -386,6 +386,24 @@ def test_a_reply_out_of_place_becomes_451_450(
     world: World, stage: str, text: str
 ) -> None:
     expect_reply(answer_to(world, stage, say(text)), 451, enhanced="4.5.0")
+
+
+@clause("ERR-13")
+@pytest.mark.parametrize("tls", [False, True], ids=["in the clear", "over TLS"])
+def test_a_reply_before_its_command_becomes_451_450(world: World, tls: bool) -> None:
+    if tls:
+        world.upstream.offer_starttls()
+    sent = hold()
+    ahead = say("250 2.1.5 nobody asked")
+    world.upstream.on("rcpt", say("250 2.1.5 yes"), ahead, sent, nth=1)
+    with world.client() as client:
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL")
+        client.line(f"RCPT TO:<{world.info}>")
+        sent.wait_until_reached(world.patience)
+        expect_reply(client.read_reply(), 250, to="the first RCPT")
+        sent.release()
+        reply = client.rcpt(world.other)
+        expect_reply(reply, 451, enhanced="4.5.0", to="the second RCPT")
 
 
 # Cleaned

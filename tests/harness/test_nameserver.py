@@ -232,8 +232,8 @@ def test_late_answers_after_its_delay(server: Nameserver) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
-def raw_answer(name: str) -> tuple[dns.message.Message, bytes]:
-    query = dns.message.make_query(name, "A")
+def raw_answer(name: str, rdtype: str = "A") -> tuple[dns.message.Message, bytes]:
+    query = dns.message.make_query(name, rdtype)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(PATIENCE)
         client.sendto(query.to_wire(), (ADDRESS, PORT))
@@ -257,6 +257,15 @@ def test_malformed(server: Nameserver) -> None:
     server.fail("a.example", faults.Malformed())
     query, answer = raw_answer("a.example")
     assert answer[:2] == query.to_wire()[:2]
+    with pytest.raises(dns.exception.DNSException):
+        dns.message.from_wire(answer)
+
+
+def test_overrun(server: Nameserver) -> None:
+    server.add_text("a.example", "x" * 300)
+    server.fail("a.example", faults.Overrun(), "TXT")
+    _, answer = raw_answer("a.example", "TXT")
+    assert bytes([46]) + b"x" * 45 in answer
     with pytest.raises(dns.exception.DNSException):
         dns.message.from_wire(answer)
 
