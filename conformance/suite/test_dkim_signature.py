@@ -385,11 +385,31 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
 
 
 @clause("DKIM-28")
-@pytest.mark.parametrize("record", ["v=DKIM1; p=!", "no key"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "v=DKIM1; p=!",
+        "no key",
+        # The words of s= begin with a letter.
+        pytest.param(RECORD.replace("; p=", "; s=*:2; p="), id="s=*:2"),
+    ],
+)
 def test_a_signature_with_a_malformed_key_record_fails_permanently(
     world: World, record: str
 ) -> None:
     world.dns.add_text(f"void._domainkey.{world.sender.domain}", record)
+    expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
+
+
+@clause("DKIM-28")
+def test_a_signature_whose_key_record_is_not_utf_8_fails_permanently(
+    world: World,
+) -> None:
+    # RFC 8616 3 adds UTF-8 to the tags' values, and no other octet above 127.
+    tags, _, key = RECORD.partition("p=")
+    strings = [f"{tags}n=\\128; p=", key[:200], key[200:]]
+    name = f"void._domainkey.{world.sender.domain}"
+    world.dns.add(name, "TXT", " ".join(f'"{string}"' for string in strings))
     expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
 
 
