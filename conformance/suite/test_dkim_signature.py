@@ -400,8 +400,13 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
 @clause("DKIM-28")
 @pytest.mark.parametrize(
     "record",
-    ["v=DKIM1; p=!", "no key", f"{RECORD}; n=a\x7fb"],
-    ids=["no base64", "no tag", "DEL in a tag"],
+    [
+        pytest.param("v=DKIM1; p=!", id="no base64"),
+        pytest.param("no key", id="no tag"),
+        pytest.param(f"{RECORD}; n=a\x7fb", id="DEL in a tag"),
+        # The words of s= begin with a letter.
+        pytest.param(RECORD.replace("; p=", "; s=*:2; p="), id="s=*:2"),
+    ],
 )
 def test_a_signature_with_a_malformed_key_record_fails_permanently(
     world: World, record: str
@@ -418,6 +423,18 @@ def test_a_key_record_whose_strings_overrun_it_is_ignored(world: World) -> None:
     expect_no_pass(
         world, sign(world.message(), world.sender.domain, selector="overrun")
     )
+
+
+@clause("DKIM-28")
+def test_a_signature_whose_key_record_is_not_utf_8_fails_permanently(
+    world: World,
+) -> None:
+    # RFC 8616 3 adds UTF-8 to the tags' values, and no other octet above 127.
+    tags, _, key = RECORD.partition("p=")
+    strings = [f"{tags}n=\\128; p=", key[:200], key[200:]]
+    name = f"void._domainkey.{world.sender.domain}"
+    world.dns.add(name, "TXT", " ".join(f'"{string}"' for string in strings))
+    expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
 
 
 @clause("DKIM-29")

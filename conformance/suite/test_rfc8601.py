@@ -37,6 +37,7 @@ VERSIONS = [
     "{id} 2; dmarc=pass header.from={mark}",
     "mx.other.example 2; dmarc=pass header.from={mark}",
     "mx.other.example (a comment) 99; dmarc=pass header.from={mark}",
+    '"mx.other.\r\n example" 2; dmarc=pass header.from={mark}',
 ]
 # Each names another server.
 OTHERS = [

@@ -136,6 +136,20 @@ def test_an_idle_client_does_not_hold_an_upstream_session(world: World) -> None:
     expect(len(world.upstream.messages), 3, "the number of messages upstream")
 
 
+@clause("UPS-30")
+def test_an_upstream_session_is_not_held_behind_one_with_another_upstream(
+    world: World,
+) -> None:
+    with world.client() as client:
+        deliver(world, client)
+        world.upstream.wait_for_message()
+        elsewhere = client.deliver(world.sender.address, world.far, world.message())
+        expect_reply(elsewhere.end, "2xx", to="the end of DATA")
+        world.far_upstream.wait_for_message()
+        world.upstream.wait_until_idle()
+        expect_reply(client.command("NOOP"), 250, to="NOOP")
+
+
 # Opened again
 
 
