@@ -215,6 +215,15 @@ def test_a_dns_failure_of_spf_that_leaves_a_reject_open_is_a_4xx(
 
 
 @clause("DMARC-13")
+def test_a_dns_failure_of_the_record_that_leaves_a_reject_open_is_a_4xx(
+    world: World,
+) -> None:
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    world.dns.fail(f"_dmarc.{world.sender.domain}", faults.Servfail(), "TXT")
+    refused(world, world.message(), "4xx")
+
+
+@clause("DMARC-13")
 @pytest.mark.parametrize("policy", ["none", "quarantine"])
 def test_a_message_is_forwarded_despite_a_dns_failure_where_no_policy_would_refuse(
     world: World, policy: str
@@ -225,11 +234,12 @@ def test_a_message_is_forwarded_despite_a_dns_failure_where_no_policy_would_refu
 
 
 @clause("DMARC-13")
+@pytest.mark.parametrize("name", ["test._domainkey", "_dmarc"])
 def test_a_message_is_forwarded_despite_a_dns_failure_where_spf_passes(
-    world: World,
+    world: World, name: str
 ) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
+    world.dns.fail(f"{name}.{world.sender.domain}", faults.Servfail())
     forwarded(world, sign(world.message(), world.sender.domain), stranger=False)
 
 

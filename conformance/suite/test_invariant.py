@@ -25,6 +25,7 @@ from conformance.suite.acts import fence, open_transaction
 WITH_DATA = ("data", "content", "end")
 STEPS = ("connect", "ehlo", "mail", "rcpt", *WITH_DATA)
 LINES = 200
+MANY_FIELDS = 22_000  # few octets in all, but much to keep in mind of each field
 GARBAGE = b"\0\xff no SMTP at all\r\n"
 
 
@@ -141,6 +142,24 @@ def test_each_message_of_a_session_is_answered_by_its_own_outcome(world: World) 
     expect(classes, [2, 5, 2, 4, 2], "the classes of the replies")
     accepted = [m.fields("X-N") for m in world.upstream.messages if m.accepted]
     wanted = [[("X-N", n)] for n in ("0", "2", "4")]
+    expect(accepted, wanted, "the messages accepted upstream")
+
+
+@clause("INV-19")
+def test_a_message_of_very_many_fields_is_answered_by_its_own_outcome(
+    world: World,
+) -> None:
+    # Whether it is forwarded or refused, the session and the next message do not suffer for it.
+    messages = [b"X:\r\n" * MANY_FIELDS + world.message("X-N: 0")]
+    messages.append(world.message("X-N: 1"))
+    with world.client() as client:
+        replies = [
+            client.deliver(world.sender.address, world.info, message).final
+            for message in messages
+        ]
+    expect_reply(replies[1], "2xx", to="the next message")
+    accepted = [m.fields("X-N") for m in world.upstream.messages if m.accepted]
+    wanted = [[("X-N", str(n))] for n, reply in enumerate(replies) if reply.positive]
     expect(accepted, wanted, "the messages accepted upstream")
 
 
