@@ -256,6 +256,14 @@ def test_a_line_is_in_each_block_that_has_code_of_it() -> None:
     assert found.functions == {(file, "f"): {first, second}}
 
 
+def test_the_cases_of_a_file_execute_what_the_first_of_them_plays() -> None:
+    names = ["relay/test_rfc7208.py::test_it[ptr:a]", "test_spf.py::test_x[ptr:a]"]
+    names += ["relay/test_rfc7208.py::test_it[ptr:b]"]
+    together = reach._together([reach.Test(name, [], 0.1) for name in names])
+    assert reach._widened(0b001, together) == 0b101
+    assert reach._widened(0b010, together) == 0b010
+
+
 def test_the_tests_of_a_site_are_those_of_its_line_or_else_of_its_function(
     mutant: Mutant,
 ) -> None:

@@ -2,7 +2,7 @@
 
 gcc writes a call at the start of every basic block, and notes.c notes where it comes from. The tests run
 one after the other in one lab, and what is noted between two belongs to the first. What the relay executes
-when it starts is behind every test. The answer is kept for as long as neither the relay nor the suite changes.
+when it starts is behind every test, and a scenario of vectors behind all of its cases. The answer is kept for as long as neither the relay nor the suite changes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import re
 import subprocess
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from conformance.run import work_of
 from conformance.settings import ROOT
 from tests.mutants.judging import Results, conform
 from tests.mutants.noting import NOTES, NOTES_OCTETS, START, TESTS
@@ -181,7 +182,7 @@ _START: dict[str, Any] = {"clauses": [], "duration": 0.0}
 
 def _joined(blocks: Blocks, results: Results, executed: Path) -> Reach:
     known = {test["id"]: test for test in results["tests"]}
-    of_block: dict[int, Bits] = defaultdict(int)
+    noted: dict[int, Bits] = defaultdict(int)
     tests: list[Test] = []
     with executed.open(encoding="utf-8") as rows:
         for row in map(json.loads, rows):
@@ -189,13 +190,31 @@ def _joined(blocks: Blocks, results: Results, executed: Path) -> Reach:
             if test is None:
                 continue
             for block in _ones(zlib.decompress(base64.b85decode(row["executed"]))):
-                of_block[block] |= 1 << len(tests)
+                noted[block] |= 1 << len(tests)
             tests.append(Test(row["id"], test["clauses"], test["duration"]))
+    together = _together(tests)
+    of_block = {block: _widened(bits, together) for block, bits in noted.items()}
     return Reach(
         tests,
         {f"{f}:{n}": _union(of_block, b) for (f, n), b in blocks.lines.items()},
         {f"{f}:{n}": _union(of_block, b) for (f, n), b in blocks.functions.items()},
     )
+
+
+def _together(tests: Sequence[Test]) -> list[Bits]:
+    """Tests of which the first that runs does what all of them judge: the cases of a file of vectors, whose
+    scenarios are played whole."""
+    found: dict[str, Bits] = defaultdict(int)
+    for at, test in enumerate(tests):
+        found[work_of(test.id)] |= 1 << at
+    return [bits for bits in found.values() if bits & (bits - 1)]
+
+
+def _widened(bits: Bits, together: Sequence[Bits]) -> Bits:
+    for group in together:
+        if bits & group:
+            bits |= group
+    return bits
 
 
 def _ones(octets: bytes) -> Iterator[int]:
@@ -205,7 +224,7 @@ def _ones(octets: bytes) -> Iterator[int]:
         at = octets.find(1, at + 1)
 
 
-def _union(of_block: dict[int, Bits], blocks: set[int]) -> Bits:
+def _union(of_block: Mapping[int, Bits], blocks: set[int]) -> Bits:
     found = 0
     for block in blocks:
         found |= of_block.get(block, 0)
