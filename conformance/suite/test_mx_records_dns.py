@@ -66,8 +66,8 @@ def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
 @clause("MX-29")
 @pytest.mark.parametrize(
     "fault",
-    [faults.Malformed(), faults.CnameLoop()],
-    ids=["malformed", "alias of itself"],
+    [faults.Malformed(), faults.CnameLoop(), faults.TruncateAll()],
+    ids=["malformed", "alias of itself", "truncated over TCP too"],
 )
 def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
     world: World, fault: faults.Fault
