@@ -495,6 +495,12 @@ class Connection(SMTP):
             return
         await super().smtp_DATA(arg)
 
+    async def smtp_RSET(self, arg: str) -> None:
+        if not self.prepare("rset", self.recipients()):
+            await self.push("451 4.3.0 no")
+            return
+        await super().smtp_RSET(arg)
+
     async def _act(self, action: Action) -> None:
         if isinstance(action, Say):
             await self._say(action)

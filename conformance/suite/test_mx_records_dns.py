@@ -66,8 +66,8 @@ def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
 @clause("MX-29")
 @pytest.mark.parametrize(
     "fault",
-    [faults.Malformed(), faults.CnameLoop()],
-    ids=["malformed", "alias of itself"],
+    [faults.Malformed(), faults.CnameLoop(), faults.TruncateAll()],
+    ids=["malformed", "alias of itself", "truncated over TCP too"],
 )
 def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
     world: World, fault: faults.Fault
@@ -155,7 +155,19 @@ def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> 
     expect_no_connection(world.upstream)
 
 
-# Old servers, and slow ones
+# Old servers, slow ones, and those that say little
+
+
+@clause("MX-07")
+@also_as("sender")
+def test_a_domain_whose_server_says_no_more_than_that_it_has_no_mx_is_its_own_host(
+    world: World,
+) -> None:
+    world.no_mx()
+    # RFC 2308 2.2: a NODATA answer may come without an SOA.
+    world.dns.fail(world.destination, faults.NoAuthority(), "MX")
+    own = world.host(world.destination)
+    forward(world, upstream=own)
 
 
 @clause("MX-33")

@@ -13,7 +13,7 @@ from conformance.lab.nameserver import faults
 from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.spf import REFUSALS, first, in_received_spf, in_results, recorded
-from conformance.suite.verifiers import spf_result
+from conformance.suite.verifiers import parts, spf_result
 
 SERVICE = "v=spf1 include:_spf.mx.cloudflare.net ~all"
 # RFC 7208 9.1, and RFC 8601 6.7 in addition.
@@ -150,6 +150,14 @@ def test_the_result_is_recorded_in_both_fields(world: World) -> None:
     expect_one_of(identity, domains, "smtp.mailfrom")
 
 
+def key_value_list(field: str) -> str:
+    """What follows the result and its comment in Received-SPF (RFC 7208 9.1); empty if it is no such
+    list."""
+    text = "; ".join(parts(field))
+    found = re.match(r"\s*\w+\s+([A-Za-z][\w.-]*\s*=.*)", text)
+    return found[1] if found else ""
+
+
 @clause("SPF-15")
 def test_received_spf_has_what_the_result_can_be_verified_by(world: World) -> None:
     arrived = forward(world)
@@ -161,10 +169,11 @@ def test_received_spf_has_what_the_result_can_be_verified_by(world: World) -> No
         "helo": world.sender.domain,
         "envelope-from": world.sender.address,
     }
+    said = " | ".join(field for _, field in fields) or "no Received-SPF field"
+    lists = [key_value_list(field) for _, field in fields]
     for key, value in pairs.items():
         pattern = rf'(?i)\b{key}\s*=\s*["<]*{re.escape(value)}[">]*(?![\w.@-])'
-        found = any(re.search(pattern, field) for _, field in fields)
-        said = " | ".join(field for _, field in fields) or "no Received-SPF field"
+        found = any(re.search(pattern, text) for text in lists)
         expect_true(found, f"{key} with {value} in Received-SPF", said)
 
 
@@ -183,6 +192,22 @@ def test_the_result_for_a_null_reverse_path_is_that_of_helo(world: World) -> Non
     expect_true(found, "an SPF result", arrived.header)
     said = [properties.get("smtp.helo", "") for _, properties in found]
     expect_in(world.sender.domain, said, "the values of HELO that a result is of")
+
+
+@clause("SPF-16")
+def test_the_result_for_a_null_reverse_path_is_that_of_helo_with_an_address(
+    world: World,
+) -> None:
+    address = world.sender.ipv4
+    result, arrived = judged(world, address, "", f"[{address}]")
+    if arrived is None:
+        pytest.skip(f"the subject wants another HELO ({result})")
+    # Of an address literal there is nothing to evaluate (RFC 7208 2.3).
+    found = in_results(arrived) or in_received_spf(arrived)
+    if not found:
+        pytest.skip("no result is recorded for an address")
+    said = [properties.get("smtp.helo", "") for _, properties in found]
+    expect_in(address, " ".join(said), "the values of HELO that a result is of")
 
 
 @clause("SPF-17")

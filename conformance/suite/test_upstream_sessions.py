@@ -98,6 +98,20 @@ def test_further_messages_arrive_once_each_in_their_own_envelopes(
         expect_in(f"s{mark}", message.sender, f"the reverse-path of message {mark}")
 
 
+@clause("UPS-11")
+def test_a_message_arrives_in_its_own_envelope_although_the_upstream_refuses_rset(
+    world: World,
+) -> None:
+    world.upstream.on("rset", say("451 4.3.0 not now"))
+    with world.client() as client:
+        open_transaction(world, client, world.other)
+        expect_reply(client.rset(), 250, to="RSET")
+        deliver(world, client)
+    arrived = world.upstream.wait_for_message()
+    expect(arrived.recipients, [world.mailbox], "the recipients upstream")
+    expect(len(world.upstream.messages), 1, "the number of messages upstream")
+
+
 @clause("INV-19")
 def test_a_refusal_of_the_first_message_does_not_stick_to_the_next(
     world: World,

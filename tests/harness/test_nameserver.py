@@ -225,6 +225,13 @@ def test_truncate_only_drops_tcp(server: Nameserver) -> None:
         ask("a.example", tcp=True)
 
 
+def test_truncate_all_truncates_over_tcp_as_well(server: Nameserver) -> None:
+    server.fail("a.example", faults.TruncateAll())
+    for tcp in (False, True):
+        response = ask("a.example", tcp=tcp)
+        assert response.flags & dns.flags.TC and not response.answer
+
+
 def test_late_answers_after_its_delay(server: Nameserver) -> None:
     server.fail("a.example", faults.Late(0.3))
     with pytest.raises(dns.exception.Timeout):
@@ -283,6 +290,15 @@ def test_a_referral_has_name_servers_and_no_answer(server: Nameserver) -> None:
     assert response.rcode() == dns.rcode.NOERROR and not response.answer
     assert [rrset.rdtype for rrset in response.authority] == [dns.rdatatype.NS]
     assert not response.flags & (dns.flags.AA | dns.flags.RA)
+
+
+def test_no_authority_leaves_out_the_soa(server: Nameserver) -> None:
+    assert ask("a.example", "MX").authority
+    server.fail("a.example", faults.NoAuthority())
+    response = ask("a.example", "MX")
+    assert response.rcode() == dns.rcode.NOERROR
+    assert not response.answer and not response.authority
+    assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
 def test_no_edns_refuses_only_edns(server: Nameserver) -> None:

@@ -135,6 +135,18 @@ def test_a_rule_can_be_for_the_nth_time(upstream: Upstream, client: Client) -> N
     assert codes == [250, 451, 250]
 
 
+def test_a_refused_rset_leaves_the_transaction_open(
+    upstream: Upstream, client: Client
+) -> None:
+    upstream.on("rset", say("451 4.3.0 no"), nth=1)
+    client.greet()
+    client.mail("a@a.example")
+    assert client.rset().code == 451
+    assert client.mail("b@a.example").code == 503
+    assert client.rset().code == 250
+    assert client.mail("b@a.example").code == 250
+
+
 def test_a_later_rule_takes_precedence_over_an_earlier_one(
     upstream: Upstream, client: Client
 ) -> None:

@@ -81,6 +81,14 @@ class TruncateOnly(Fault):
 
 
 @dataclass(frozen=True)
+class TruncateAll(Fault):
+    """An empty answer with TC set, over TCP as well."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        return Reply(exchange.truncated())
+
+
+@dataclass(frozen=True)
 class Late(Fault):
     """The correct answer, late."""
 
@@ -136,6 +144,15 @@ class Referral(Fault):
         servers = dns.rrset.from_text(".", TTL, "IN", "NS", "ns.lab.example.")
         response.authority = [servers]
         return Reply(encode(response))
+
+
+@dataclass(frozen=True)
+class NoAuthority(Fault):
+    """The correct answer, without the SOA that a negative one has (RFC 2308 2.2, NODATA type 3)."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        exchange.response.authority = []
+        return Reply(exchange.right())
 
 
 @dataclass(frozen=True)
