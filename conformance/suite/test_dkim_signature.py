@@ -401,8 +401,8 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        pytest.param("v=DKIM1; p=!", id="no base64"),
-        pytest.param("no key", id="no tag"),
+        "v=DKIM1; p=!",
+        "no key",
         pytest.param(f"{RECORD}; n=a\x7fb", id="DEL in a tag"),
         # The words of s= begin with a letter.
         pytest.param(RECORD.replace("; p=", "; s=*:2; p="), id="s=*:2"),

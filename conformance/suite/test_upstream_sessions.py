@@ -73,6 +73,20 @@ def test_the_upstream_session_of_an_aborted_transaction_ends_with_quit(
     ended_with_quit(world)
 
 
+@clause("UPS-10")
+def test_the_session_with_an_upstream_that_refuses_rset_ends_with_quit(
+    world: World,
+) -> None:
+    world.upstream.on("rset", say("451 4.3.0 not now"))
+    with world.client() as client:
+        open_transaction(world, client)
+        expect_reply(client.rset(), 250, to="RSET")
+        if "RSET" not in world.upstream.verbs:
+            pytest.skip("the transaction is aborted in another way, or not begun")
+        client.quit()
+    ended_with_quit(world)
+
+
 # Kept
 
 

@@ -519,7 +519,7 @@ void upstream_reset(struct upstream *upstream)
     send_command(upstream, 2, command_deadline(upstream, clock_monotonic() + RESET_TIMEOUT),
                  &answer);
     if (!upstream_accepted(&answer))
-        disconnect(upstream);
+        upstream_quit(upstream);
 }
 
 void upstream_rest(struct upstream *upstream)
