@@ -373,13 +373,25 @@ def with_broken_dns(world: World) -> bytes:
     return sign(world.message(), world.sender.domain, selector="broken")
 
 
-@clause("DKIM-15")
-def test_a_dns_failure_for_the_key_is_temperror(world: World) -> None:
-    expect_verifies(world)
-    result = judged(world, with_broken_dns(world))
+def expect_temporary(result: str) -> None:
     # Or the message is deferred, which RFC 6376 6.3 permits.
     good = result == "temperror" or result.startswith("refused: 4")
     expect_true(good, "the DKIM result: temperror", result)
+
+
+@clause("DKIM-15")
+def test_a_dns_failure_for_the_key_is_temperror(world: World) -> None:
+    expect_verifies(world)
+    expect_temporary(judged(world, with_broken_dns(world)))
+
+
+@clause("DKIM-15")
+def test_an_answer_that_cannot_be_read_is_temperror(world: World) -> None:
+    name = f"overrun._domainkey.{world.sender.domain}"
+    world.dns.add_text(name, RECORD)
+    world.dns.fail(name, faults.Overrun(), "TXT")
+    message = sign(world.message(), world.sender.domain, selector="overrun")
+    expect_temporary(judged(world, message))
 
 
 @clause("DKIM-26")
@@ -404,8 +416,6 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
         "v=DKIM1; p=!",
         "no key",
         pytest.param(f"{RECORD}; n=a\x7fb", id="DEL in a tag"),
-        # The words of s= begin with a letter.
-        pytest.param(RECORD.replace("; p=", "; s=*:2; p="), id="s=*:2"),
     ],
 )
 def test_a_signature_with_a_malformed_key_record_fails_permanently(
@@ -413,16 +423,6 @@ def test_a_signature_with_a_malformed_key_record_fails_permanently(
 ) -> None:
     world.dns.add_text(f"void._domainkey.{world.sender.domain}", record)
     expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
-
-
-@clause("RFC6376-12")
-def test_a_key_record_whose_strings_overrun_it_is_ignored(world: World) -> None:
-    name = f"overrun._domainkey.{world.sender.domain}"
-    world.dns.add_text(name, RECORD)
-    world.dns.fail(name, faults.Overrun(), "TXT")
-    expect_no_pass(
-        world, sign(world.message(), world.sender.domain, selector="overrun")
-    )
 
 
 @clause("DKIM-28")
