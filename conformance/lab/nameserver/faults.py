@@ -168,20 +168,6 @@ class Malformed(Fault):
 
 
 @dataclass(frozen=True)
-class Overrun(Fault):
-    """The correct response, but for the last string of a TXT record: it claims one octet more than the
-    record has (RFC 1035 3.3.14)."""
-
-    def reply(self, exchange: Exchange) -> Reply:
-        wire = bytearray(exchange.right())
-        for records in exchange.response.answer:
-            if records.rdtype == dns.rdatatype.TXT:
-                last = records[0].strings[-1]
-                wire[wire.index(bytes([len(last)]) + last)] += 1
-        return Reply(bytes(wire))
-
-
-@dataclass(frozen=True)
 class NoEdns(Fault):
     """FORMERR to queries with EDNS0, from a server older than it (RFC 6891 7), or another error."""
 
