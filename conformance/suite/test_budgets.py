@@ -4,6 +4,7 @@ client and one message may have (limits.yaml)."""
 from __future__ import annotations
 
 import time
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -143,10 +144,14 @@ def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
     limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
     for _ in range(limit):
         world.client(source=world.new_client_addresses()[1])
-    excess = world.client(source=world.new_client_addresses()[1], greet=False)
+    address = world.new_client_addresses()[1]
+    excess = world.client(source=address, greet=False)
     expect_reply(excess.read_reply(), 421, to="one connection more from the /64")
     excess.expect_closed()
     world.client(source=world.new_client_addresses()[0]).quit()
+    other = str(IPv6Address(int(IPv6Address(address)) ^ 1 << 64))
+    banner = world.client(source=other, greet=False).banner()
+    expect_reply(banner, 220, to="a connection from the /64 beside it")
 
 
 @also_as("receiver")
