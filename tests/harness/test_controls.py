@@ -38,6 +38,7 @@ AT_ONCE = 4  # each in one lab, or two, which mostly wait
 pytestmark = pytest.mark.alone
 
 MODEL = CONTROL_PREFIX + "model"
+CORRECT = (MODEL, CONTROL_PREFIX + "call-out")
 Results = dict[str, Any]
 
 
@@ -131,7 +132,7 @@ def test_a_control_passes_what_it_does_and_nothing_is_an_error(
         failed = clauses_with("fail", results)
         assert failed - set(own["fails"]) == set(), "no longer passed"
         assert passed & set(own["fails"]) == set(), "passed without having done it"
-        assert failed or not own["fails"], "nothing was noticed"
+        assert failed or name in CORRECT, "nothing was noticed"
         return
     wanted = set(LISTS["all"]["passes"]) | set(own["passes"])
     assert passed - wanted == set(), "passed without having done it"
