@@ -133,19 +133,13 @@ def ids_with(results: Results, *outcomes: str) -> list[str]:
     return [test["id"] for test in results["tests"] if test["outcome"] in outcomes]
 
 
-def clauses_of(results: Results, *outcomes: str) -> list[str]:
-    """A clause of each test with one of the outcomes."""
-    clauses = [t["clauses"][0] for t in results["tests"] if t["outcome"] in outcomes]
-    return list(dict.fromkeys(clauses))
-
-
 def complaints(binary: Path, clauses: Iterable[str]) -> list[str]:
     """What tests of these clauses have against the relay that is not broken, twice: on a busy machine
     they may be wrong once."""
     results = conform(binary, clauses)
-    again = clauses_of(results, "fail", "error")
+    again = ids_with(results, "fail", "error")
     if again:
-        results = conform(binary, again, "-j1")
+        results = conform(binary, (), "-j1", only=again)
     found = tests_with(results, "fail") + tests_with(results, "error")
     return found + ([str(results["failure"])] if results["failure"] else [])
 

@@ -2,7 +2,8 @@
 
 gcc writes a call at the start of every basic block, and notes.c notes where it comes from. The tests run
 one after the other in one lab, and what is noted between two belongs to the first. What the relay executes
-when it starts is behind every test, and a scenario of vectors behind all of its cases. The answer is kept for as long as neither the relay nor the suite changes.
+when it starts is behind every test, and a scenario of vectors behind all of its cases. The answer is kept
+for as long as neither the relay nor the suite changes.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ class Reach:
     functions: dict[str, Bits]  # "relay/io/loop.c:loop_run"
 
     def tests_of(self, site: Site) -> list[Test] | None:
-        """Those that execute a site; None if that is not known, as of a constant outside functions. Of a
-        line without code of its own, such as a case label, those that execute its function.
-        """
+        """Those that execute a site; None if any may depend on it, as on a constant outside functions or
+        on what the relay does when it starts. Of a line without code of its own, such as a case label, those
+        that execute its function."""
         found = self.lines.get(f"{site.file}:{site.line}")
         if found is None:
             found = self.functions.get(f"{site.file}:{site.function}")

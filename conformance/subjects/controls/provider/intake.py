@@ -132,8 +132,9 @@ class Intake:
         waiting = {n: o for n, o in refused.items() if o.fate == Fate.DEFERRED}
         if self.setup.manner == Manner.LOSE_DEFERRED and waiting:
             return ACCEPTED
-        reports = self.setup.manner == Manner.REPORT_NULL_PATH and not sender
-        if len(refused) == len(message.recipients) and not (reports and not waiting):
+        manner = self.setup.manner
+        reports = manner == Manner.REPORT_NULL_PATH and not sender and not waiting
+        if len(refused) == len(message.recipients) and not reports:
             outcome = next(iter((waiting or refused).values()))
             return in_session(outcome)
         if waiting:

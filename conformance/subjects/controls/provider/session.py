@@ -257,14 +257,13 @@ class Session:
 
     async def ask_about(self, sender: str) -> None:
         """Calls the sender out, once a message, in the manners that do so. Raises Malformed."""
-        again = self.setup.manner == Manner.CALL_OUT_AGAIN
-        once = not self.recipients or again
-        if not sender or not once or self.setup.manner not in call_out.MANNERS:
+        if not sender or self.setup.manner not in call_out.MANNERS:
             return
-        asked = asyncio.get_running_loop().run_in_executor(
+        if self.recipients and self.setup.manner != Manner.CALL_OUT_AGAIN:
+            return
+        reply = await asyncio.get_running_loop().run_in_executor(
             self.intake.pool, call_out.call_out, self.setup, sender
         )
-        reply = await asked
         if reply is not None and reply.permanent:
             raise Malformed("550 5.1.7 Its own host does not take mail for the sender")
 
