@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants import breakages, judging, sample
+from tests.mutants import breakages, judging, sample, together
 from tests.mutants.judging import Results
 
 SOURCE = """\
@@ -78,6 +78,7 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]
 
         monkeypatch.setattr(judging, "conform", conform)
         monkeypatch.setattr(sample, "conform", conform)
+        monkeypatch.setattr(together, "conform", conform)
         return calls
 
     return pretend

@@ -302,7 +302,7 @@ def test_a_run_ends_with_its_first_failure(
     )
     script.chmod(0o755)
     monkeypatch.setattr(judging, "ROOT", root)
-    results = judging.conform(Path("relay"), (), until_failure=True)
+    results = judging.conform(Path("relay"), (), failures_enough=1)
     assert results["failure"] is None
     assert judging.tests_with(results, "fail") == ["test_it.py::test_that"]
     results = judging.conform(Path("relay"), (), seconds_max=1.0)

@@ -299,7 +299,7 @@ def test_an_unbroken_relay_that_fails_is_asked_again(
 
 
 def test_outcomes_come_in_the_order_of_the_draw(
-    maker: drawing.Maker,
+    maker: drawing.Maker, tmp_path: Path
 ) -> None:
     drawn = maker.draw(maker.sites(["relay/ask.c"]), 1, [])
     seen = []
@@ -308,9 +308,11 @@ def test_outcomes_come_in_the_order_of_the_draw(
         seen.append(binary.exists())
         return Outcome(mutant, Fate.KILLED)
 
-    numbers = [o.mutant.number for o in sample.run(maker, drawn, 4, 2, judge)]
+    outcomes = sample.run(maker, drawn, 4, 2, judge, tmp_path)
+    numbers = [o.mutant.number for o in outcomes]
     assert numbers == sorted(numbers) and len(numbers) == 4
     assert seen == [True] * 4
+    assert not list(tmp_path.glob("0*"))
 
 
 def test_files_that_no_peer_notices_are_drawn_only_by_name() -> None:

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from conformance import tracing
 from conformance.expect import counted
 from conformance.settings import ROOT
-from tests.mutants import nearness, reach
-from tests.mutants.drawing import (
-    EQUIVALENT,
-    KINDS,
-    Equivalent,
-    Maker,
-    Mutant,
-    load_equivalents,
-)
+from tests.mutants import reach
+from tests.mutants.campaign import Campaign
+from tests.mutants.drawing import EQUIVALENT, KINDS, Maker, load_equivalents
 from tests.mutants.console import NO_RESULT, NOT_NOTICED, NOTICED, complain
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
-from tests.mutants.operators import Site
-from tests.mutants.sample import (
-    Fate,
-    Outcome,
-    run,
-    try_out,
-    write_survivor,
-)
+from tests.mutants.sample import Fate, Outcome
 from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import BuildError
 
@@ -110,36 +93,6 @@ def wanted_files(files: Sequence[str], globs: Sequence[str]) -> list[str]:
     ]
 
 
-def line(outcome: Outcome) -> str:
-    """An outcome for the terminal."""
-    mutant = outcome.mutant
-    unseen = "" if mutant.seen else " (no peer notices this)"
-    net = f" (noticed by: {outcome.net})" if outcome.net else ""
-    never = " (never executed)" if outcome.reached is False else ""
-    return (
-        f"{mutant.number:05} {mutant.site.operator:5} {mutant.place}{unseen}  {outcome.fate}{never}{net}  "
-        f"{outcome.by}  {outcome.seconds:.1f} s"
-    )
-
-
-def to_row(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON."""
-    mutant = outcome.mutant
-    return {
-        "number": mutant.number,
-        "operator": mutant.site.operator,
-        "place": mutant.place,
-        "function": mutant.site.function,
-        "what": mutant.what,
-        "fate": str(outcome.fate),
-        "by": outcome.by,
-        "seconds": round(outcome.seconds, 1),
-        "seen": mutant.seen,
-        "reached": outcome.reached,
-        "net": outcome.net,
-    }
-
-
 def summary(outcomes: Sequence[Outcome]) -> str:
     """The rate is of mutants in files that a peer can notice."""
     number = Counter(outcome.fate for outcome in outcomes)
@@ -184,7 +137,7 @@ def break_at_random(options: argparse.Namespace, build: Path) -> int:
     print(
         f"{counted(len(places), 'site')} in {counted(len(files), 'file')}", flush=True
     )
-    outcomes = _outcomes(options, maker, places, known, executed, nets)
+    outcomes = Campaign(options, maker, executed, nets).run(places, known)
     number = Counter(entry.kind for entry in known)
     kinds = ", ".join(f"{number[kind]} {kind}" for kind in KINDS)
     print(f"{summary(outcomes)}; others are known and not drawn: {kinds}")
@@ -204,44 +157,3 @@ def _is_sound(maker: Maker, stamp: Path) -> bool:
     if not unsound:
         stamp.write_text(digest, encoding="ascii")
     return not unsound
-
-
-def _outcomes(
-    options: argparse.Namespace,
-    maker: Maker,
-    places: Sequence[Site],
-    known: Sequence[Equivalent],
-    executed: reach.Reach | None,
-    nets: Nets,
-) -> list[Outcome]:
-    """Of all mutants, which are printed and written as they come."""
-    trace = tracing.collect(ROOT)
-
-    def judge(mutant: Mutant, binary: Path) -> Outcome:
-        file = mutant.site.file
-        reaching = executed.tests_of(mutant.site) if executed is not None else None
-        if reaching is None:
-            outcome = try_out(mutant, binary, nearness.stages(file, trace))
-        elif reaching:
-            stages = nearness.stages_of(reaching, file, trace, mutant.number)
-            outcome = replace(try_out(mutant, binary, stages), reached=True)
-        else:
-            outcome = Outcome(mutant, Fate.SURVIVED, reached=False)
-        if outcome.fate == Fate.SURVIVED and options.nets:
-            outcome = replace(outcome, net=nets.catch(mutant))
-        return outcome
-
-    outcomes: list[Outcome] = []
-    by_name = bool(options.files)
-    drawn = maker.draw(places, options.seed, known, options.after, unseen=by_name)
-    for outcome in run(maker, drawn, options.random, options.jobs, judge):
-        outcomes.append(outcome)
-        print(f"{len(outcomes):4} {line(outcome)}", flush=True)
-        if outcome.fate != Fate.KILLED:
-            write_survivor(outcome, options.survivors)
-        options.survivors.mkdir(parents=True, exist_ok=True)
-        rows = json.dumps([to_row(outcome) for outcome in outcomes], indent=1)
-        (
-            options.survivors / f"outcomes-{options.seed}-{options.after}.json"
-        ).write_text(rows + "\n", encoding="utf-8")
-    return outcomes

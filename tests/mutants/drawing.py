@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from tests.mutants.breakages import FOLDER
-from tests.mutants.operators import OPERATORS, Site, sites
+from tests.mutants.operators import OPERATORS, Edit, Site, sites
 from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import TARGET, BuildError, Workshop
 
@@ -215,6 +215,21 @@ class Maker:
         except BuildError:
             return False
         return True
+
+    def join(self, mutants: Sequence[Mutant], seed: int) -> Path:
+        """A relay with all their mistakes, none of which overlap, until the next is made. BuildError if they
+        do not compile together."""
+        self.workshop.restore()
+        edits: dict[str, list[Edit]] = {}
+        for mutant in mutants:
+            edits.setdefault(mutant.site.file, []).append(mutant.site.edit(seed))
+        for file, wanted in edits.items():
+            octets = (self.workshop.root / file).read_bytes()
+            for start, end, text in sorted(wanted, reverse=True):
+                octets = octets[:start] + text.encode() + octets[end:]
+            (self.workshop.source / file).write_bytes(octets)
+        self.workshop.compile()
+        return self.workshop.binary
 
     def keep(self, path: Path) -> Path:
         """A copy of the relay of the mutant that was drawn last."""

@@ -56,11 +56,11 @@ def conform(
     *options: str,
     only: Iterable[str] = (),
     seconds_max: float = RUN_SECONDS_MAX,
-    until_failure: bool = False,
+    failures_enough: int = 0,
 ) -> Results:
     """The results.json of a run of the suite against a relay, for some clauses or the tests with some
-    ids, in their order, or for all if there are none; with `until_failure`, only its tests up to the
-    first that fails."""
+    ids, in their order, or for all if there are none; with `failures_enough`, it ends once so many
+    have failed."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         report = Path(name)
         command = [str(ROOT / "scripts" / "conform"), "--binary", str(binary)]
@@ -82,14 +82,14 @@ def conform(
         end = time.monotonic() + seconds_max
         while True:
             try:
-                process.wait(LOOK_SECONDS if until_failure else seconds_max)
+                process.wait(LOOK_SECONDS if failures_enough else seconds_max)
                 break
             except subprocess.TimeoutExpired:
-                failed = until_failure and any(_failed(journal))
-                if failed or time.monotonic() >= end:
+                enough = 0 < failures_enough <= sum(1 for _ in _failed(journal))
+                if enough or time.monotonic() >= end:
                     tests = _tests_so_far(journal)
                     _end(process)
-                    return {"tests": tests, "failure": None if failed else DID_NOT_END}
+                    return {"tests": tests, "failure": None if enough else DID_NOT_END}
         path = report / RESULTS
         if not path.exists():
             return {"tests": [], "failure": "the run wrote no report"}

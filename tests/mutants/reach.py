@@ -71,6 +71,10 @@ class Reach:
     lines: dict[str, Bits]  # "relay/io/loop.c:12"
     functions: dict[str, Bits]  # "relay/io/loop.c:loop_run"
 
+    @property
+    def every_test(self) -> list[Test]:
+        return [test for test in self.tests if test.id != START]
+
     def tests_of(self, site: Site) -> list[Test] | None:
         """Those that execute a site; None if any may depend on it, as on a constant outside functions or
         on what the relay does when it starts. Of a line without code of its own, such as a case label, those

@@ -5,7 +5,6 @@ Its tests run in stages, up to the first failure.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,10 @@ class Fate(StrEnum):
     ERROR = "error"  # the harness failed, and no test did
 
 
+# The tests that have been asked may still be followed by one that kills it.
+UNNOTICED = (Fate.SURVIVED, Fate.ERROR)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of one mutant."""
@@ -42,6 +45,9 @@ class Outcome:
     seconds: float = 0.0
     reached: bool | None = None  # whether the suite executes its line, if that is known
     net: str = ""  # of tests other than the suite, the first that noticed
+    left: Sequence[
+        str
+    ] = ()  # the tests that have not been asked, if there is no verdict yet
 
 
 def _conclude(results: Results) -> tuple[Fate, str]:
@@ -65,7 +71,7 @@ def try_out(mutant: Mutant, binary: Path, stages: Sequence[Stage]) -> Outcome:
     """Runs the suite against a mutant, the tests of one stage after the other."""
     began = time.monotonic()
 
-    def attempt(stage: Stage, until_failure: bool = True) -> Results:
+    def attempt(stage: Stage, failures_enough: int = 1) -> Results:
         options = [f"-j{stage.labs}", "--brief"]
         if not stage.tests:
             # In an order of its own: neighbours in the suite notice the same things.
@@ -76,7 +82,7 @@ def try_out(mutant: Mutant, binary: Path, stages: Sequence[Stage]) -> Outcome:
             *options,
             only=stage.tests,
             seconds_max=SECONDS_MAX,
-            until_failure=until_failure,
+            failures_enough=failures_enough,
         )
 
     def again_alone(results: Results) -> tuple[Fate, str]:
@@ -97,7 +103,7 @@ def try_out(mutant: Mutant, binary: Path, stages: Sequence[Stage]) -> Outcome:
             # If it takes it back, there may be others.
             others: Results = {"tests": [], "failure": None}
             for stage in stages:
-                others["tests"] += attempt(stage, until_failure=False)["tests"]
+                others["tests"] += attempt(stage, failures_enough=0)["tests"]
             if ids_with(others, "fail", "error"):
                 fate, by = again_alone(others)
     return Outcome(mutant, fate, by, time.monotonic() - began)
@@ -114,28 +120,32 @@ def run(
     number: int,
     jobs: int,
     judge: Callable[[Mutant, Path], Outcome],
+    directory: Path,
 ) -> Iterator[Outcome]:
-    """The outcomes of the first `number` mutants, in their order. One is compiled while others run."""
+    """The outcomes of the first `number` mutants, in their order. One is compiled while others run. The relay
+    of one that has no verdict yet stays in the directory, by its name."""
     room = threading.Semaphore(jobs + 1)
-    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
 
-        def judged(mutant: Mutant, binary: Path) -> Outcome:
-            try:
-                return judge(mutant, binary)
-            finally:
+    def judged(mutant: Mutant, binary: Path) -> Outcome:
+        outcome = None
+        try:
+            outcome = judge(mutant, binary)
+            return outcome
+        finally:
+            if outcome is None or not outcome.left:
                 binary.unlink()
-                room.release()
+            room.release()
 
-        with ThreadPoolExecutor(jobs) as pool:
-            waiting: list[Future[Outcome]] = []
-            for mutant in islice(drawn, number):
-                binary = maker.keep(Path(directory) / mutant.name)
-                room.acquire()
-                waiting.append(pool.submit(judged, mutant, binary))
-                while waiting and waiting[0].done():
-                    yield waiting.pop(0).result()
-            for future in waiting:
-                yield future.result()
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting: list[Future[Outcome]] = []
+        for mutant in islice(drawn, number):
+            binary = maker.keep(directory / mutant.name)
+            room.acquire()
+            waiting.append(pool.submit(judged, mutant, binary))
+            while waiting and waiting[0].done():
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
 
 
 def write_patch(mutant: Mutant, path: Path, note: str = "") -> Path:
