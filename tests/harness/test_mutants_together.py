@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from breaking import SOURCE, result, root, suite  # noqa: F401
 
-from tests.mutants import drawing
+from tests.mutants import drawing, together
 from tests.mutants.drawing import Mutant
 from tests.mutants.judging import Results
 from tests.mutants.operators import sites
@@ -18,6 +18,12 @@ from tests.mutants.together import AT_ONCE, apart, judge_together
 from tests.mutants.workshop import BuildError
 
 ONE, TWO = "suite/test_it.py::test_one", "suite/test_it.py::test_two"
+
+
+@pytest.fixture(autouse=True)
+def one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that each run has the result that is meant for it."""
+    monkeypatch.setattr(together, "ALONE", 1)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.mutants.sample import SECONDS_MAX, Fate, Outcome, try_out
 from tests.mutants.workshop import BuildError
 
 AT_ONCE = 8
+# Of them, so many are asked alone side by side.
+ALONE = 2
 # A relay that fails so many tests is not asked further: each mutant is, about these.
 FAILURES_ENOUGH = 10
 
@@ -62,7 +65,8 @@ def judge_together(
         if broken:
             # Together they do not even run, so that nothing is known of any.
             ran, asked = set(tests), tests
-        found = [alone(outcome, asked) for outcome in group]
+        with ThreadPoolExecutor(ALONE) as pool:
+            found = list(pool.map(lambda o: alone(o, asked), group))
         noticed = {o.mutant.number: o for o in found if o.fate != Fate.SURVIVED}
         settled |= noticed
         group = [o for o in group if o.mutant.number not in noticed]
