@@ -5,7 +5,7 @@
 
 #include "content.h"
 
-static const struct content_limits limits = {4096, 1024};
+static const struct content_limits limits = {4096, 1024, 20};
 
 static size_t read_whole(struct content_reader *reader, struct buffer *message, struct bytes octets,
                          size_t cut)
@@ -25,7 +25,7 @@ static void add_run(void *context, struct bytes run)
 static bool is_refused(const struct content_reader *reader)
 {
     return reader->bare_cr || reader->bare_lf || reader->nul || reader->too_big ||
-           reader->header_too_big || reader->continues_field;
+           reader->header_too_big || reader->too_many_fields || reader->continues_field;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

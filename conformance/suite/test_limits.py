@@ -27,6 +27,7 @@ TEXT_LINE = 1000
 LOCAL_PART = 64
 RECIPIENTS = 100
 RECEIVED_FIELDS = 100
+HEADER_FIELDS_MAX = 10_000  # of the reference relay
 # A limit beyond this is not tried out.
 TRIED_SIZE_MAX = 64 * 1024 * 1024
 
@@ -496,6 +497,22 @@ def test_a_message_with_a_header_block_under_256_kib_is_forwarded(
     expect(found, lines, "the number of X-Field fields")
 
 
+@also_as("receiver")
+@clause("LIM-38")
+@pytest.mark.parametrize("fields", [9_000, 22_000])
+def test_a_message_with_very_many_fields_is_not_put_off(
+    world: World, fields: int
+) -> None:
+    message = b"X:\r\n" * fields + world.message()
+    with world.client() as client:
+        begin_data(world, client)
+        reply = client.content(message)
+        if 400 <= reply.code < 500:
+            begin_data(world, client)
+            reply = client.content(message)
+        expect_one_of(reply.code // 100, (2, 5), "the first digit of the reply at last")
+
+
 # The reference relay's own codes
 
 
@@ -527,7 +544,7 @@ def test_the_refusal_of_a_recipient_past_the_limit_is_452_4_5_3(world: World) ->
 @clause("LIM-35")
 @pytest.mark.parametrize(
     ("fault", "code", "enhanced"),
-    [("size", 552, "5.3.4"), ("header", 552, "5.3.4"), ("loop", 554, "5.4.6")],
+    [("size", 552, "5.3.4"), ("header", 552, "5.3.4"), ("fields", 552, "5.3.4"), ("loop", 554, "5.4.6")],
 )
 def test_the_refusal_of_a_message_over_a_limit_has_its_code_and_the_session_goes_on(
     world: World, fault: str, code: int, enhanced: str
@@ -537,6 +554,8 @@ def test_the_refusal_of_a_message_over_a_limit_has_its_code_and_the_session_goes
         message = of_size(world.message(), limits.message_size + 1)
     elif fault == "header":
         message = with_large_header(world)
+    elif fault == "fields":
+        message = b"X:\r\n" * HEADER_FIELDS_MAX + world.message()
     else:
         message = with_received(world, limits.received_fields)
     with world.client() as client:

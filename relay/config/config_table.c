@@ -3,6 +3,7 @@
 #include "config_table.h"
 
 #include "config_values.h"
+#include "content.h"
 #include "received.h"
 
 #include <assert.h>
@@ -122,6 +123,8 @@ static const struct config_setting table[] = {
      NUMBER(RECEIVED_MAX, 1, 10000)},
     {"limits.header_size", &config_octets, DRAFT(config.policy.limits.header_size),
      NUMBER(256 * KIBI, KIBI, GIBI)},
+    {"limits.header_fields", &config_number, DRAFT(config.policy.limits.header_fields),
+     NUMBER(HEADER_FIELDS_MAX, 100, 15000)},
     {"limits.sessions", &config_number, DRAFT(config.limits.sessions), NUMBER(1000, 1, 100000)},
     {"limits.sessions_per_client", &config_number, DRAFT(config.limits.sessions_per_client),
      NUMBER(50, 1, 100000)},

@@ -23,8 +23,18 @@ void content_start(struct content_reader *reader, struct buffer *message,
 
 static bool is_stored(const struct content_reader *reader)
 {
-    return !reader->discard && !reader->too_big && !reader->header_too_big && !reader->bare_cr &&
-           !reader->bare_lf && !reader->nul && !reader->continues_field;
+    return !reader->discard && !reader->too_big && !reader->header_too_big &&
+           !reader->too_many_fields && !reader->bare_cr && !reader->bare_lf && !reader->nul &&
+           !reader->continues_field;
+}
+
+/* What is kept of each field costs more than the shortest of them. Clause: LIM-38 */
+static void count_field(struct content_reader *reader, char first)
+{
+    if (!ascii_is_blank(first))
+        reader->fields++;
+    if (reader->fields > BREAK(LIM_38, reader->limits.fields, SIZE_MAX))
+        reader->too_many_fields = true;
 }
 
 /* A message of exactly the limit is within it. A line may have any length (RFC 5321 4.5.3.1: no
@@ -33,6 +43,8 @@ static void store_octets(struct content_reader *reader, struct bytes octets)
 {
     if (reader->size == 0 && octets.n > 0)
         reader->continues_field = octets.p[0] == ' ' || octets.p[0] == '\t';
+    if (reader->in_header && reader->line == 0 && octets.n > 0 && octets.p[0] != '\r')
+        count_field(reader, octets.p[0]);
     reader->size += octets.n;
     reader->line += octets.n;
     if (reader->size > BREAK(LIM_12, reader->limits.size, reader->limits.size - 1))

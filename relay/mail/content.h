@@ -8,9 +8,12 @@
 
 #include "buffer.h"
 
+enum { HEADER_FIELDS_MAX = 10000 };
+
 struct content_limits {
     size_t size;   /* octets of the message, transparency dots not counted */
     size_t header; /* octets before the empty line */
+    size_t fields; /* in the header */
 };
 
 struct content_reader {
@@ -18,6 +21,7 @@ struct content_reader {
     struct buffer *message; /* filled while nothing is wrong with it */
     uint64_t size;          /* octets seen, stored or not */
     size_t line;            /* octets of the current line so far */
+    size_t fields;          /* lines of the header that continue no other */
     int state;              /* see content.c */
     bool in_header;
     bool discard; /* set by the caller, where memory is short: only look for the end */
@@ -25,6 +29,7 @@ struct content_reader {
     bool ended;   /* CRLF "." CRLF was read */
     bool too_big; /* over limits.size */
     bool header_too_big;
+    bool too_many_fields;
     bool continues_field; /* the first line would continue the field above the message */
     bool bare_cr;
     bool bare_lf;

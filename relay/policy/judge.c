@@ -122,6 +122,7 @@ struct content_limits judge_content_limits(const struct policy *policy)
     return (struct content_limits){
         .size = policy->limits.message_size,
         .header = policy->limits.header_size,
+        .fields = policy->limits.header_fields,
     };
 }
 
@@ -147,6 +148,8 @@ static struct refusal judge_content(struct arena *arena, const struct policy_lim
         return REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", number_text(arena, limits->message_size));
     if (CLAUSE(LIM_15, content->header_too_big))
         return REFUSE_WITH(HEADER_TOO_BIG, "LIM-15", number_text(arena, limits->header_size));
+    if (content->too_many_fields)
+        return REFUSE_WITH(TOO_MANY_FIELDS, "LIM-38", number_text(arena, limits->header_fields));
     if (CLAUSE(SMUG_10, content->continues_field))
         return REFUSE(MESSAGE_CONTINUES_FIELD, "SMUG-10");
     return ACCEPT;

@@ -12,6 +12,7 @@
 struct policy_limits {
     size_t message_size;
     size_t header_size;
+    unsigned header_fields;
     unsigned received_fields;
     unsigned recipients;
 };

@@ -85,6 +85,7 @@ static const struct refusal_entry entries[REFUSAL_COUNT] = {
     [REFUSAL_MESSAGE_TOO_BIG] = {552, "5.3.4", "Message size exceeds the limit of {} octets", NULL},
     [REFUSAL_HEADER_TOO_BIG] = {552, "5.3.4", "Message header exceeds the limit of {} octets",
                                 NULL},
+    [REFUSAL_TOO_MANY_FIELDS] = {552, "5.3.4", "Message has more than {} header fields", NULL},
     [REFUSAL_MESSAGE_OCTETS] = {550, "5.6.0", "Message contains a bare CR, a bare LF or a NUL",
                                 NULL},
     [REFUSAL_MESSAGE_CONTINUES_FIELD] = {550, "5.6.0", "Message begins with a space or tab", NULL},

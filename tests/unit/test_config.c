@@ -128,6 +128,7 @@ static void a_short_file_has_the_documented_defaults(void **state)
     assert_int_equal(config->policy.limits.message_size, 26214400);
     assert_int_equal(config->policy.limits.recipients, 100);
     assert_int_equal(config->policy.limits.header_size, 262144);
+    assert_int_equal(config->policy.limits.header_fields, 10000);
     assert_bytes(config->policy.routing.postmaster.text, "postmaster@elsewhere.example");
     assert_bytes(config->policy.routing.postmaster.domain, "elsewhere.example");
     assert_int_equal(config->policy.postmaster_page.n, 0);
@@ -165,6 +166,7 @@ static const char every_key[] =
     "  upstream_final: 9, drain: 10, delivery: 11}\n"
     "postmaster: {address: '\"a b\"@[192.0.2.1]', page: 'https://pm.example/'}\n"
     "limits: {message_size: 65536, recipients: 5, received_fields: 6, header_size: 2048,\n"
+    "  header_fields: 3000,\n"
     "  sessions: 7, sessions_per_client: 8, bad_commands: 9, memory: 1048576}\n"
     "srs: {secrets: [0123456789abcdef], secret_file: secrets, max_age_days: 7}\n"
     "zones:\n"
@@ -217,6 +219,7 @@ static void the_keys_about_times_and_limits_have_their_effect(void **state)
     assert_int_equal(p->recipients, 5);
     assert_int_equal(p->received_fields, 6);
     assert_int_equal(p->header_size, 2048);
+    assert_int_equal(p->header_fields, 3000);
     assert_int_equal(l->sessions, 7);
     assert_int_equal(l->sessions_per_client, 8);
     assert_int_equal(l->bad_commands, 9);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const struct content_limits roomy = {1000000, 100000};
+static const struct content_limits roomy = {1000000, 100000, 1000};
 
 struct outcome {
     struct content_reader reader;
@@ -80,18 +80,42 @@ static void limits_are_checked_while_reading_and_nothing_more_is_stored(void **s
 {
     (void)state;
     struct outcome big =
-        read_content(BYTES("12345678\r\n1\r\n.\r\n"), 3, (struct content_limits){10, 100});
+        read_content(BYTES("12345678\r\n1\r\n.\r\n"), 3, (struct content_limits){10, 100, 10});
     assert_true(big.reader.too_big && big.reader.ended);
     assert_true(big.message.n <= 10);
     buffer_free(&big.message);
 
     struct outcome header = read_content(BYTES("A: 1\r\n\r\nbody is not counted\r\n.\r\n"), 5,
-                                         (struct content_limits){100, 8});
+                                         (struct content_limits){100, 8, 10});
     assert_false(header.reader.header_too_big);
     buffer_free(&header.message);
-    header = read_content(BYTES("A: 123\r\n\r\n.\r\n"), 5, (struct content_limits){100, 8});
+    header = read_content(BYTES("A: 123\r\n\r\n.\r\n"), 5, (struct content_limits){100, 8, 10});
     assert_true(header.reader.header_too_big);
     buffer_free(&header.message);
+}
+
+static void fields_are_counted_and_neither_their_continuations_nor_the_body(void **state)
+{
+    (void)state;
+    static const struct {
+        struct bytes octets;
+        bool too_many;
+    } cases[] = {
+        {BYTES_INIT("A:\r\nB:\r\n\r\nc\r\nd\r\n.\r\n"), false},
+        {BYTES_INIT("A:\r\n b\r\n\tc\r\nD:\r\n.\r\n"), false},
+        {BYTES_INIT("A:\r\n. b\r\nC:\r\n.\r\n"), false},
+        {BYTES_INIT("A:\r\nB:\r\nC:\r\n.\r\n"), true},
+        {BYTES_INIT("A:\r\n.B:\r\nC\r\n\r\n.\r\n"), true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 1; step < 10; step++) {
+            struct outcome outcome =
+                read_content(cases[i].octets, step, (struct content_limits){1000, 1000, 2});
+            assert_true(outcome.reader.ended);
+            assert_int_equal(outcome.reader.too_many_fields, cases[i].too_many);
+            buffer_free(&outcome.message);
+        }
+    }
 }
 
 static void only_the_first_line_can_continue_the_field_above_the_message(void **state)
@@ -146,6 +170,7 @@ int main(void)
         cmocka_unit_test(only_crlf_dot_crlf_ends_the_data),
         cmocka_unit_test(transparency_dots_are_removed_and_everything_else_is_kept),
         cmocka_unit_test(limits_are_checked_while_reading_and_nothing_more_is_stored),
+        cmocka_unit_test(fields_are_counted_and_neither_their_continuations_nor_the_body),
         cmocka_unit_test(stuffing_and_reading_return_the_same_message),
         cmocka_unit_test(only_the_first_line_can_continue_the_field_above_the_message),
     };
