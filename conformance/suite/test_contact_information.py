@@ -7,6 +7,7 @@ import pytest
 from conformance import also_as, clause, expect, expect_in, expect_one_of, expect_reply
 from conformance.lab import Message, World
 from conformance.suite.acts import control, open_transaction, skip_at_loopback
+from conformance.suite.envelope import reverse_path_of
 
 POSTMASTER_PAGE = "https://developers.cloudflare.com/email-routing/postmaster/"
 
@@ -106,6 +107,19 @@ def test_mail_to_postmaster_at_the_relay_itself_goes_to_the_contact(
     }[own]
     arrived = mail_for_postmaster(world, f"postmaster@{domain}")
     expect(arrived.recipients, [plan.contact], "the recipient upstream")
+
+
+@clause("NDR-10")
+def test_the_sender_of_mail_to_postmaster_at_the_relay_itself_can_be_called_out(
+    world: World,
+) -> None:
+    arrived = mail_for_postmaster(world, f"postmaster@{world.lab.plan.hostname}")
+    sender = reverse_path_of(arrived)
+    if sender == world.sender.address:
+        pytest.skip("the sender of mail to postmaster is not rewritten")
+    with world.client() as client:
+        expect_reply(client.mail(""), 250, to="MAIL")
+        expect_reply(client.rcpt(sender), 250, to="RCPT")
 
 
 @clause("CONT-09")

@@ -135,6 +135,38 @@ def test_a_call_out_is_answered_and_its_message_is_not_accepted(
     expect(len(world.upstream.messages), 2, "the number of messages upstream")
 
 
+def overflow_address(world: World, recipient: str | None = None) -> str:
+    """What stands for a sender too long to rewrite."""
+    sender = f"{'a' * 60}@{world.sender.domain}"
+    address = reverse_path_of(forward(world, sender=sender, recipient=recipient))
+    if address == sender or address.startswith("SRS"):
+        pytest.skip("no address stands for a sender too long to rewrite")
+    return address
+
+
+@clause("NDR-13")
+def test_a_call_out_to_the_overflow_address_is_answered(world: World) -> None:
+    address = overflow_address(world)
+    with world.client() as client:
+        expect_reply(client.mail(""), 250, to="MAIL")
+        expect_reply(client.rcpt(address), 250, to="RCPT")
+        expect_reply(client.data(), 354, to="DATA")
+        reply = client.content(world.message())
+        expect_reply(reply, 550, enhanced="5.1.1", to="the end of DATA")
+    expect(len(world.upstream.messages), 1, "the number of messages upstream")
+
+
+@clause("NDR-13")
+def test_neither_a_route_nor_a_catch_all_takes_mail_for_the_overflow_address(
+    world: World,
+) -> None:
+    addresses = [
+        overflow_address(world, recipient)
+        for recipient in (None, world.at("any", world.catchall_zone))
+    ]
+    recipients_refused(world, *addresses, code=550, enhanced="5.1.1")
+
+
 @clause("NDR-12")
 def test_an_ordinary_recipient_beside_that_of_a_call_out_is_refused_with_452_4_5_3(
     world: World,

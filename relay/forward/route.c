@@ -145,9 +145,28 @@ static bool is_own_postmaster(const struct routing *routing, const struct addres
     return false;
 }
 
+/* What the relay itself has written into reverse-paths at a domain. SRS form is looked for whatever
+ * the hash. ROUTE_UNKNOWN_ADDRESS for all other addresses. Clauses: NDR-02, NDR-13 */
+static enum route_status find_own_sender(struct bytes local, struct bytes overflow)
+{
+    if (CLAUSE(NDR_02, srs_is_rewritten(local)))
+        return ROUTE_SRS_ADDRESS;
+    return bytes_equal_nocase(local, overflow) ? ROUTE_OVERFLOW_ADDRESS : ROUTE_UNKNOWN_ADDRESS;
+}
+
+/* The relay's own name is no served domain, but what postmaster gets there is sent on from it. */
+static enum route_status find_at_own_name(const struct routing *routing,
+                                          const struct address *recipient)
+{
+    if (recipient->literal || !bytes_equal(recipient->domain, routing->hostname))
+        return ROUTE_NOT_SERVED;
+    enum route_status own = find_own_sender(recipient->local, BYTES(SRS_OVERFLOW_LOCAL_PART));
+    return own == ROUTE_UNKNOWN_ADDRESS ? ROUTE_NOT_SERVED : own;
+}
+
 /* A subdomain is served where the table has it, and its addresses do not fall to the zone's
- * catch-all but to its own. SRS form is looked for before any route, whatever the hash.
- * Clauses: NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
+ * catch-all but to its own. SRS form is looked for before any route, the overflow address before a
+ * catch-all. Clauses: NDR-04, SUB-01, SUB-02, SUB-03, SUB-05 */
 enum route_status route_find(const struct routing *routing, const struct address *recipient,
                              struct route *route)
 {
@@ -159,16 +178,19 @@ enum route_status route_find(const struct routing *routing, const struct address
     const struct route_entry *domain =
         recipient->literal ? NULL : find_domain(routing->table, recipient->domain);
     if (!domain)
-        return ROUTE_NOT_SERVED;
+        return find_at_own_name(routing, recipient);
     *route = (struct route){.forwarding_domain = domain->domain,
                             .overflow_local_part = domain->zone->srs_overflow};
     if (CLAUSE(CONT_04, bytes_equal_nocase(recipient->local, BYTES("postmaster"))))
         return to_postmaster(routing, route);
-    if (CLAUSE(NDR_02, srs_is_rewritten(recipient->local)))
-        return ROUTE_SRS_ADDRESS;
+    enum route_status own_sender = find_own_sender(recipient->local, route->overflow_local_part);
+    if (own_sender == ROUTE_SRS_ADDRESS)
+        return own_sender;
     const struct route_entry key = address_key(recipient->local, domain->domain);
     const struct route_entry *exact = *find_slot(routing->table, &key);
     const struct zone_route *own = exact ? exact->route : NULL;
+    if (!own && own_sender == ROUTE_OVERFLOW_ADDRESS)
+        return own_sender;
     const struct zone_route *found = CLAUSE(CHAR_08, own != NULL) ? own : domain->route;
     if (!found)
         return ROUTE_UNKNOWN_ADDRESS;

@@ -45,9 +45,10 @@ struct routing {
 
 enum route_status {
     ROUTE_FOUND,
-    ROUTE_UNKNOWN_ADDRESS, /* the domain is served, the address is not */
-    ROUTE_SRS_ADDRESS,     /* the domain is served, and the address in SRS form accepts no mail */
-    ROUTE_NOT_SERVED       /* the domain is not served, or is an address literal */
+    ROUTE_UNKNOWN_ADDRESS,  /* the domain is served, the address is not */
+    ROUTE_SRS_ADDRESS,      /* in SRS form at a domain that the relay forwards for */
+    ROUTE_OVERFLOW_ADDRESS, /* stands there for senders too long to rewrite, and has no route */
+    ROUTE_NOT_SERVED        /* the domain is not served, or is an address literal */
 };
 
 struct route {

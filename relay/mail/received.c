@@ -83,12 +83,7 @@ static void add_client(struct folding *field, struct arena *arena, const struct 
     add_word(field, is_domain ? BREAK(MSG_02_name, received->helo, literal) : literal);
     if (!is_domain)
         add_foreign_name(field, arena, received->helo);
-    if (received->client_name.n > 0) {
-        add_word(field, arena_printf(arena, "(%.*s", BYTES_ARG(received->client_name)));
-        add_word(field, arena_printf(arena, "%.*s)", BYTES_ARG(literal)));
-    } else {
-        add_word(field, arena_printf(arena, "(%.*s)", BYTES_ARG(literal)));
-    }
+    add_word(field, arena_printf(arena, "(%.*s)", BYTES_ARG(literal)));
 }
 
 /* By this relay's name, and with the present time at its end.

@@ -9,14 +9,13 @@
 enum { RECEIVED_MAX = 100 }; /* fields: a message with so many is in a loop (RFC 5321 6.3) */
 
 struct received {
-    struct bytes helo;        /* the argument of EHLO or HELO, syntax checked */
-    struct ip client;         /* where the connection came from */
-    struct bytes client_name; /* its confirmed host name; empty if it has none */
-    struct bytes host;        /* this relay's name */
-    bool esmtp;               /* greeted by EHLO */
-    bool tls;                 /* RFC 3848: ESMTPS */
-    struct bytes id;          /* the transaction's */
-    struct bytes recipient;   /* wire form, the only recipient's; empty if there are several */
+    struct bytes helo;      /* the argument of EHLO or HELO, syntax checked */
+    struct ip client;       /* where the connection came from */
+    struct bytes host;      /* this relay's name */
+    bool esmtp;             /* greeted by EHLO */
+    bool tls;               /* RFC 3848: ESMTPS */
+    struct bytes id;        /* the transaction's */
+    struct bytes recipient; /* wire form, the only recipient's; empty if there are several */
     int64_t time; /* seconds since 1970 UTC; before 1970 or after 9999 it is taken for 1970 */
 };
 

@@ -109,6 +109,11 @@ struct refusal judge_recipient(const struct judge *judge, struct arena *arena,
             return REFUSE(UNKNOWN_ADDRESS, "NDR-02");
         route_call_out(route, recipient);
         break;
+    case ROUTE_OVERFLOW_ADDRESS:
+        if (!CLAUSE(NDR_13, judge->null_sender))
+            return REFUSE(UNKNOWN_ADDRESS, "NDR-13");
+        route_call_out(route, recipient);
+        break;
     case ROUTE_FOUND:
         break;
     }

@@ -87,15 +87,14 @@ static void the_protocol_and_the_client_are_stated_as_they_were(void **state)
     received.esmtp = false;
     received.id = BYTES("0123456789abcdef");
     received.recipient = BYTES("");
-    received.client_name = BYTES("real.example");
     received.client = (struct ip){16, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
-    assert_field(&received, "Received: from client.example (real.example [IPv6:2001:db8::1])\r\n"
+    assert_field(&received, "Received: from client.example ([IPv6:2001:db8::1])\r\n"
                             "\tby mx.example.net with SMTP id 0123456789abcdef;\r\n"
                             "\tMon, 23 Nov 2026 14:25:23 +0000\r\n");
     received.tls = received.esmtp = true;
     received.helo = BYTES("[192.0.2.9]");
     received.id = BYTES("7");
-    assert_field(&received, "Received: from [192.0.2.9] (real.example [IPv6:2001:db8::1])\r\n"
+    assert_field(&received, "Received: from [192.0.2.9] ([IPv6:2001:db8::1])\r\n"
                             "\tby mx.example.net with ESMTPS id 7; Mon, 23 Nov 2026 14:25:23 +0000"
                             "\r\n");
 }

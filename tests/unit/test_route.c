@@ -21,6 +21,8 @@ static const char yaml[] = "hostname: mx.example\n"
                            "    routes:\n"
                            "      - {address: '*@catch.example', to: all@up.example}\n"
                            "      - {address: own@catch.example, to: own@up.example}\n"
+                           "  - domain: routed.example\n"
+                           "    routes: [{address: bounces@routed.example, to: b@up.example}]\n"
                            "  - domain: big.example\n"
                            "    plan: enterprise\n"
                            "    routes:\n"
@@ -66,10 +68,11 @@ static void assert_lookups(const struct routing *routing, const struct lookup *l
             address_read_path(arena, PATH_FORWARD, bytes_of(lookups[i].path), &address, &rest),
             ADDRESS_OK);
         const enum route_status status = route_find(routing, &address, &route);
-        const struct bytes shown = status == ROUTE_FOUND             ? route.to->text
-                                   : status == ROUTE_UNKNOWN_ADDRESS ? BYTES("unknown")
-                                   : status == ROUTE_SRS_ADDRESS     ? BYTES("SRS")
-                                                                     : BYTES("not served");
+        const struct bytes shown = status == ROUTE_FOUND              ? route.to->text
+                                   : status == ROUTE_UNKNOWN_ADDRESS  ? BYTES("unknown")
+                                   : status == ROUTE_SRS_ADDRESS      ? BYTES("SRS")
+                                   : status == ROUTE_OVERFLOW_ADDRESS ? BYTES("overflow")
+                                                                      : BYTES("not served");
         if (!bytes_equal(shown, bytes_of(lookups[i].expected)))
             print_error("%s\n", lookups[i].path);
         assert_bytes(shown, lookups[i].expected);
@@ -180,6 +183,27 @@ static void an_address_in_srs_form_accepts_no_mail(void **state)
     ASSERT_LOOKUPS(state, lookups);
 }
 
+static void an_overflow_address_is_known_unless_it_has_a_route_of_its_own(void **state)
+{
+    static const struct lookup lookups[] = {
+        {"<too-long@example.com>", "overflow"},       {"<bounces@example.com>", "unknown"},
+        {"<BOUNCES@catch.example>", "overflow"},      {"<bounces@sub.big.example>", "overflow"},
+        {"<bounces@routed.example>", "b@up.example"}, {"<bounces@example.net>", "not served"},
+    };
+    ASSERT_LOOKUPS(state, lookups);
+}
+
+static void what_the_relay_sends_with_its_own_name_is_known_there(void **state)
+{
+    static const struct lookup lookups[] = {
+        {"<bounces@mx.example>", "overflow"},
+        {"<SRS0=abcd=xy=example.net=alice@mx.example>", "SRS"},
+        {"<bounces@[192.0.2.25]>", "not served"},
+        {"<too-long@mx.example>", "not served"},
+    };
+    ASSERT_LOOKUPS(state, lookups);
+}
+
 static void a_route_has_the_forwarding_domain_and_its_overflow(void **state)
 {
     struct arena *arena = arena_new(0);
@@ -239,6 +263,8 @@ int main(void)
         cmocka_unit_test(domains_match_in_every_form),
         cmocka_unit_test(postmaster_goes_to_the_contact),
         cmocka_unit_test(an_address_in_srs_form_accepts_no_mail),
+        cmocka_unit_test(an_overflow_address_is_known_unless_it_has_a_route_of_its_own),
+        cmocka_unit_test(what_the_relay_sends_with_its_own_name_is_known_there),
         cmocka_unit_test(a_route_has_the_forwarding_domain_and_its_overflow),
         cmocka_unit_test(a_hundred_thousand_routes_are_all_found),
     };
