@@ -544,7 +544,12 @@ def test_the_refusal_of_a_recipient_past_the_limit_is_452_4_5_3(world: World) ->
 @clause("LIM-35")
 @pytest.mark.parametrize(
     ("fault", "code", "enhanced"),
-    [("size", 552, "5.3.4"), ("header", 552, "5.3.4"), ("fields", 552, "5.3.4"), ("loop", 554, "5.4.6")],
+    [
+        ("size", 552, "5.3.4"),
+        ("header", 552, "5.3.4"),
+        ("fields", 552, "5.3.4"),
+        ("loop", 554, "5.4.6"),
+    ],
 )
 def test_the_refusal_of_a_message_over_a_limit_has_its_code_and_the_session_goes_on(
     world: World, fault: str, code: int, enhanced: str

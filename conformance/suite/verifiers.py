@@ -153,6 +153,11 @@ _AUTHSERV_ID = re.compile(rf"\s*(?:{_TOKEN}|{_QUOTED})(?:\s+[0-9]+)?\s*")
 
 def parts(field: str) -> list[str]:
     """A field's text between semicolons that are not quoted, without comments (RFC 5322 3.2.2)."""
+    return _divided(field)[0]
+
+
+def _divided(field: str) -> tuple[list[str], bool]:
+    """The parts, and whether the last quoted string and comment end."""
     parts, depth, quoted, escaped = [""], 0, False, False
     for c in re.sub(r"\s+", " ", field):
         if escaped or c == "\\":
@@ -168,12 +173,12 @@ def parts(field: str) -> list[str]:
             continue
         if not depth:
             parts[-1] += c
-    return parts
+    return parts, not (depth or quoted)
 
 
 class Results:
     """The results that the subject recorded of one message. Reads more than RFC 8601 2.2 allows: what
-    the subject found is one matter, how it writes it another (see syntax_objection()).
+    the subject found is one matter, how it writes it another (see arc_results_objection()).
     """
 
     def __init__(self, *fields: str) -> None:
@@ -243,7 +248,9 @@ def arc_results(message: Message) -> Results:
 def arc_results_objection(field: str) -> str | None:
     """What in an ARC-Authentication-Results field is not in the syntax of RFC 8617 4.1.1 (that of
     RFC 8601 2.2 after the instance), or None."""
-    instance, *payload = parts(field)
+    (instance, *payload), ends = _divided(field)
+    if not ends:
+        return "a comment or a quoted string that does not end"
     if not re.fullmatch(r"\s*i\s*=\s*[0-9]{1,2}\s*", instance):
         return repr(instance)
     if not payload or not _AUTHSERV_ID.fullmatch(payload[0]):
