@@ -53,7 +53,8 @@ def test_a_command_line_of_more_than_512_octets_is_refused_with_500_or_501(
     world: World, length: int
 ) -> None:
     with world.client() as client:
-        reply = client.command("NOOP " + "x" * (length - 7))
+        verb = verb_with_free_argument(client)
+        reply = client.command(f"{verb} " + "x" * (length - 7))
         expect_one_of(reply.code, (500, 501), "the code")
         # If there is more than one reply to it, that is the business of LIM-34.
         client.line("RSET")
@@ -61,6 +62,14 @@ def test_a_command_line_of_more_than_512_octets_is_refused_with_500_or_501(
             if client.read_reply().code == 250:
                 break
         open_transaction(world, client)
+
+
+def verb_with_free_argument(client: Client) -> str:
+    """Of which a short argument is no error of syntax, so that what is refused is the length."""
+    for verb in ("NOOP", "HELP", "VRFY"):
+        if client.command(f"{verb} x").code not in (500, 501):
+            return verb
+    pytest.skip("no command takes any argument")
 
 
 LONG_LINES = {
