@@ -181,6 +181,8 @@ def test_every_question_is_recorded(server: Nameserver) -> None:
         ("b.example", "MX", "tcp", "NXDOMAIN"),
     ]
     assert len(server.queries("b.example", "MX")) == 1
+    ask("A.eXample")
+    assert server.queries()[-1].written == "A.eXample"
 
 
 def test_every_fault_has_a_docstring_and_a_test_here() -> None:
@@ -258,6 +260,14 @@ def test_wrong_question(server: Nameserver) -> None:
     query, answer = raw_answer("a.example")
     response = dns.message.from_wire(answer)
     assert response.id == query.id and response.question != query.question
+
+
+def test_small_letters_does_not_repeat_the_case_of_a_name(server: Nameserver) -> None:
+    server.fail("a.example", faults.SmallLetters())
+    query = dns.message.make_query("A.eXample", "A")
+    response = dns.message.from_wire(dns.query.udp(query, ADDRESS, port=PORT).to_wire())
+    assert response.question[0].name.to_text() == "a.example."
+    assert texts(response) == ["192.0.2.1"]
 
 
 def test_malformed(server: Nameserver) -> None:

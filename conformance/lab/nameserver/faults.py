@@ -120,6 +120,19 @@ class WrongQuestion(Fault):
 
 
 @dataclass(frozen=True)
+class SmallLetters(Fault):
+    """The correct answer, with the name in small letters, in whatever case it was asked for."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        (question,) = exchange.query.question
+        name = question.name.canonicalize()
+        exchange.response.question = [
+            dns.rrset.RRset(name, question.rdclass, question.rdtype)
+        ]
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
 class CnameLoop(Fault):
     """The name is an alias of an alias of itself."""
 
