@@ -276,6 +276,9 @@ def test_malformed(server: Nameserver) -> None:
     assert answer[:2] == query.to_wire()[:2]
     with pytest.raises(dns.exception.DNSException):
         dns.message.from_wire(answer)
+    address = b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\xc0\0\x02\x09"
+    server.fail("a.example", faults.Malformed(address))
+    assert texts(ask("a.example")) == ["192.0.2.9"]
 
 
 def test_cname_loop(server: Nameserver) -> None:

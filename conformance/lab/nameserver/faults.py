@@ -175,7 +175,9 @@ class Malformed(Fault):
     payload: bytes = b"\xc0\x0c\xc0\x0c\xff"
 
     def reply(self, exchange: Exchange) -> Reply:
-        wire = bytearray(encode(exchange.empty(dns.rcode.NOERROR)))
+        response = exchange.empty(dns.rcode.NOERROR)
+        response.use_edns(False)  # its record would stand before the payload
+        wire = bytearray(encode(response))
         wire[6:8] = b"\x00\x01"  # ANCOUNT (RFC 1035 4.1.1)
         return Reply(bytes(wire) + self.payload)
 
