@@ -116,7 +116,7 @@ def test_a_catch_all_does_not_take_mail_for_an_srs_address(world: World) -> None
     recipients_refused(world, valid, forged)
 
 
-@clause("NDR-13")
+@clause("NDR-14")
 @pytest.mark.parametrize(
     "local",
     [
