@@ -26,6 +26,7 @@ from conformance.suite.verifiers import (
     arc_results_objection,
     arc_seal,
     arc_verdict,
+    claim,
     own_domain,
     raw_fields,
     results,
@@ -233,6 +234,55 @@ def test_the_result_of_the_validation_is_recorded(world: World, result: str) -> 
     expect(results(arrived).of("arc"), [result], "the recorded results of arc")
 
 
+def oldest_passes(arrived: Message) -> list[str]:
+    """header.oldest-pass of the arc results that have one."""
+    if not arrived.fields("Authentication-Results"):
+        return []
+    found = results(arrived).properties("arc")
+    key = "header.oldest-pass"
+    return [properties[key] for properties in found if key in properties]
+
+
+@clause("ARC-23")
+@pytest.mark.parametrize("hops", [1, 3])
+def test_all_message_signatures_pass_where_nothing_was_altered(
+    world: World, hops: int
+) -> None:
+    expect_oldest_pass(forward(world, message=chained(world, hops)), "0")
+
+
+@clause("ARC-23")
+@pytest.mark.parametrize("hops", [1, 2])
+def test_the_message_signatures_from_before_an_alteration_do_not_pass(
+    world: World, hops: int
+) -> None:
+    message = altered(world, "field", 2)
+    message = arc_seal(message, world.sender.domain, hops)
+    expect_oldest_pass(forward(world, message=message), "3")
+
+
+def expect_oldest_pass(arrived: Message, instance: str) -> None:
+    """It has that value where it is recorded."""
+    found = oldest_passes(arrived)
+    if not found:
+        pytest.skip("no oldest-pass is recorded")
+    expect(found, [instance], "header.oldest-pass")
+
+
+@clause("ARC-23")
+def test_not_all_message_signatures_pass_where_the_newest_does_not(
+    world: World,
+) -> None:
+    intact = oldest_passes(forward(world, message=chained(world)))
+    said, arrived = judged(world, altered(world, "body"))
+    if arrived is None:
+        pytest.skip(f"the subject does not forward it ({said})")
+    found = oldest_passes(arrived)
+    if not intact and not found:
+        pytest.skip("no oldest-pass is recorded")
+    expect_not_in("0", found, "header.oldest-pass of a chain that was altered")
+
+
 @clause("ARC-05")
 @pytest.mark.parametrize("what", ["body", "field", "results", "a set"])
 def test_the_seal_of_a_failed_chain_signs_its_own_set_only(
@@ -381,11 +431,8 @@ def test_the_results_in_the_set_have_their_syntax_whatever_a_signature_claims(
     world: World, octet: str
 ) -> None:
     domain = world.sender.domain
-    claimed = (
-        f"DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=test;"
-        f" i=ann@a{octet}b.{domain}; h=from; bh=AAAA; b=AAAA\r\n"
-    ).encode("ascii")
-    expect_syntax_of_results(forward(world, message=claimed + world.message()))
+    message = claim(world.message(), domain, f"ann@a{octet}b.{domain}")
+    expect_syntax_of_results(forward(world, message=message))
 
 
 def without(message: bytes, name: str, instance: int) -> bytes:

@@ -25,10 +25,25 @@ from conformance import (
     fail,
 )
 from conformance.lab import Message, World
-from conformance.suite.acts import forward, open_transaction
+from conformance.suite.acts import (
+    DOMAIN,
+    DOT_STRING,
+    QUOTED_STRING,
+    forward,
+    open_transaction,
+)
 from conformance.suite.forged import expect_removed, results
 from conformance.suite.dialogue import octets_to_a_final_line
 from conformance.suite.received import GRAMMAR, Received, added
+from conformance.suite.verifiers import (
+    claim,
+    own_results,
+    parts,
+    results_objection,
+    sign,
+    unquoted,
+    written_values,
+)
 
 CLOCKS_DIFFER_MAX = timedelta(minutes=10)
 FIRST = "X-First: of the original"
@@ -329,6 +344,73 @@ def test_results_of_other_servers_are_left_as_they_are(world: World) -> None:
     arrived = forward(world, message=world.message(field))
     expect_in(value, results(arrived), "the Authentication-Results fields")
     expect_true(len(results(arrived)) > 1, "one of the subject's own", results(arrived))
+
+
+def fields_added(world: World, message: bytes) -> list[str]:
+    """The Authentication-Results fields that the subject writes into a message."""
+    earlier = len(world.upstream.messages)
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, world.info, message)
+    if not delivery.accepted:
+        pytest.skip(f"the subject does not forward it ({delivery.final.shown})")
+    arrived = world.upstream.wait_for_message(earlier + 1)
+    if not arrived.fields("Authentication-Results"):
+        pytest.skip("the subject records no result of it")
+    return own_results(arrived)
+
+
+def values_of(world: World, identity: str, form: str) -> list[str]:
+    """The values in the subject's results, as written, whose content has that form, of a message that
+    `identity` has signed."""
+    message = sign(world.message(), world.sender.domain, identity=identity)
+    fields = fields_added(world, message)
+    values = [value for field in fields for value in written_values(field)]
+    return [value for value in values if re.fullmatch(form, unquoted(value))]
+
+
+@clause("MSG-31")
+@pytest.mark.parametrize("local", ["ann", "first.last+tag", '"ann..b"'])
+def test_an_address_in_the_results_is_written_as_one(world: World, local: str) -> None:
+    address = rf"(?:{DOT_STRING}|{QUOTED_STRING})?@{DOMAIN}"
+    values = values_of(world, f"{local}@{world.sender.domain}", address)
+    if not values:
+        pytest.skip("there is no address in the results")
+    for value in values:
+        expect_match(address, value, "an address in Authentication-Results")
+
+
+@clause("MSG-32")
+@pytest.mark.parametrize(
+    "local",
+    ["ann..b", ".ann", "ann.", "a,b", "a(b", "a<b", 'a"b', "a@b", "a\\b", '"ann"'],
+)
+def test_results_have_their_syntax_whatever_a_signature_claims(
+    world: World, local: str
+) -> None:
+    domain = world.sender.domain
+    message = claim(world.message(), domain, f"{local}@{domain}")
+    for field in fields_added(world, message):
+        objection = results_objection(field)
+        expect_true(
+            objection is None, "the syntax of RFC 8601 2.2", f"{objection} in: {field}"
+        )
+
+
+@clause("MSG-33")
+def test_domains_in_the_results_are_written_without_quotes(world: World) -> None:
+    values = values_of(world, f"ann@{world.sender.domain}", DOMAIN)
+    expect_true(values, "a domain in the results", values)
+    quoted = [value for value in values if value.startswith('"')]
+    expect(quoted, [], "domains in quotes")
+
+
+@clause("MSG-33")
+def test_results_are_written_without_a_version(world: World) -> None:
+    for field in fields_added(world, world.message()):
+        authserv_id, *found = parts(field)
+        expect(len(authserv_id.split()), 1, f"the number of words in {authserv_id!r}")
+        with_version = [part for part in found if re.match(r"\s*[\w-]+\s*/", part)]
+        expect(with_version, [], "methods with a version")
 
 
 @clause("MSG-16")

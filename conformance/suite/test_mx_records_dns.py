@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import dns.rcode
 import pytest
 
-from conformance import also_as, clause, expect_reply
+from conformance import also_as, clause, expect, expect_reply, expect_true
 from conformance.lab import World
 from conformance.lab.nameserver import faults
+from conformance.lab.nameserver.server import Query
 from conformance.suite.acts import (
     expect_no_connection,
     expect_nothing_upstream,
@@ -198,3 +199,40 @@ def test_a_dns_server_that_only_recurses_is_asked_to(world: World, what: str) ->
     name = world.destination if what == "destination" else world.upstream.name
     world.dns.fail(name, faults.Unasked())
     forward(world)
+
+
+@clause("MX-36")
+def test_an_answer_is_not_asked_for_again_within_its_ttl(world: World) -> None:
+    names = (world.destination, world.upstream.name)
+    forward(world)
+    asked = [(query.name, query.rdtype) for query in questions(world, *names)]
+    expect_true(asked, "questions for the destination", asked)
+    forward(world)
+    again = [(query.name, query.rdtype) for query in questions(world, *names)]
+    expect(again[len(asked) :], [], "questions for a second message")
+
+
+# The case of letters, by which a resolver knows its own question
+
+
+@clause("MX-37")
+def test_a_question_is_in_random_letter_case(world: World) -> None:
+    forward(world)
+    # Each has at least twenty letters.
+    written = [query.written for query in questions(world, world.destination)]
+    mixed = [name for name in written if name not in (name.lower(), name.upper())]
+    expect_true(mixed, "a name in letters of both cases", written)
+
+
+@clause("MX-38")
+@also_as("sender")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_an_answer_in_another_letter_case_is_used(world: World, what: str) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.SmallLetters())
+    forward(world)
+
+
+def questions(world: World, *names: str) -> list[Query]:
+    """Those for the names so far, oldest first."""
+    return [query for query in world.dns.queries() if query.name in names]

@@ -116,6 +116,24 @@ def test_a_catch_all_does_not_take_mail_for_an_srs_address(world: World) -> None
     recipients_refused(world, valid, forged)
 
 
+@clause("NDR-14")
+@pytest.mark.parametrize(
+    "local",
+    [
+        "SRS0=AbCd=XY==bob",
+        "SRS0=AbCd=XY=a.example",
+        "SRS0==XY=a.example=bob",
+        "SRS1=AbCd===EfGh",
+        "SRS1==hop.example==EfGh",
+        "SRS1=AbCd=hop.example",
+    ],
+)
+def test_a_catch_all_takes_mail_for_what_only_begins_like_an_srs_address(
+    world: World, local: str
+) -> None:
+    forward(world, recipient=world.at(local, world.catchall_zone))
+
+
 @clause("NDR-10")
 @pytest.mark.parametrize("form", ["SRS0", "SRS1"])
 @pytest.mark.parametrize("fold", [str, str.lower])

@@ -232,6 +232,18 @@ def test_a_foreign_srs1_sender_keeps_first_hop_and_opaque_part(world: World) -> 
     expect_rewritten(world, address)
 
 
+@clause("SRS-20")
+@pytest.mark.parametrize(
+    "local", ["SRS1=AbCd===EfGh", "SRS1==hop.example==EfGh", "SRS1=AbCd=hop.example"]
+)
+def test_a_sender_that_only_begins_like_srs1_is_rewritten_like_any_other(
+    world: World, local: str
+) -> None:
+    parts = srs0(world, f"{local}@{world.sender.domain}")
+    expect(parts.group(3), world.sender.domain, "the domain in the SRS address")
+    expect(parts.group(4), local, "the local part in the SRS address")
+
+
 @clause("SRS-10")
 @pytest.mark.parametrize(
     "local", ["a" * 60, f"SRS0=AbCd=XY=a.example={'b' * 30}"], ids=["plain", "SRS0"]

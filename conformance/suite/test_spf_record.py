@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 
 import pytest
 
 from conformance import clause, expect, expect_in, expect_one_of, expect_true, fail
 from conformance.lab import Client, Delivery, Message, World
 from conformance.lab.nameserver import faults
+from conformance.lab.nameserver.faults import TTL
 from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
 from conformance.suite.spf import REFUSALS, first, in_received_spf, in_results, recorded
@@ -305,6 +307,28 @@ def test_a_dns_failure_gives_temperror(world: World, where: str) -> None:
     else:
         publish(world, allowing(world, f"a:{broken}"))
     world.dns.fail(broken, faults.Servfail(), "A" if where == "a" else "TXT")
+    expect_result(world, "temperror")
+
+
+def text_in_wire_form(*strings: bytes, claimed: int) -> bytes:
+    """A TXT record of the name asked for, the last of whose strings has the length `claimed`."""
+    lengths = [len(string) for string in strings[:-1]] + [claimed]
+    data = b"".join(bytes([n]) + string for n, string in zip(lengths, strings))
+    fixed = struct.pack("!HHHIH", 0xC00C, 16, 1, TTL, len(data))  # RFC 1035 4.1.3
+    return fixed + data
+
+
+@clause("SPF-20")
+@pytest.mark.parametrize(
+    ("strings", "claimed"),
+    [((b"v=spf1 -all",), 12), ((b"v=spf1 -all",), 255), ((b"v=spf1 -all", b""), 1)],
+    ids=["one octet", "all", "an empty string"],
+)
+def test_a_record_whose_strings_do_not_fit_gives_temperror(
+    world: World, strings: tuple[bytes, ...], claimed: int
+) -> None:
+    record = text_in_wire_form(*strings, claimed=claimed)
+    world.dns.fail(world.sender.domain, faults.Malformed(record), "TXT")
     expect_result(world, "temperror")
 
 

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from conformance import ConformanceFailure, Seen, expect_true, fail
 from conformance.lab import Message, World
 from conformance.lab.plan import KEYS
-from conformance.suite.acts import look_up
+from conformance.suite.acts import ATOM, look_up
 
 SENDER_RSA = (KEYS / "test-sender-rsa2048.pem").read_bytes()
 
@@ -141,7 +141,9 @@ _PROPERTY = re.compile(
 )
 # A value is a token or a quoted string of RFC 2045 5.1, or [[local-part] "@"] domain-name.
 _TOKEN = r"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]+"
-_VALUE = rf"(?:(?:{_TOKEN}|{_QUOTED})?@{_TOKEN}|{_QUOTED}|{_TOKEN})"
+_WORD = rf"(?:{ATOM}|{_QUOTED})"
+_ADDRESS = rf"(?:{_WORD}(?:\.{_WORD})*)?@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+_VALUE = rf"(?:{_ADDRESS}|{_QUOTED}|{_TOKEN})"
 _RESULT_STRICT = re.compile(
     rf"\s*[A-Za-z0-9-]+\s*(?:/\s*[0-9]+\s*)?=\s*[A-Za-z0-9-]+"
     rf"(?:\s+reason\s*=\s*{_VALUE})?"
@@ -178,7 +180,7 @@ def _divided(field: str) -> tuple[list[str], bool]:
 
 class Results:
     """The results that the subject recorded of one message. Reads more than RFC 8601 2.2 allows: what
-    the subject found is one matter, how it writes it another (see arc_results_objection()).
+    the subject found is one matter, how it writes it another (see results_objection()).
     """
 
     def __init__(self, *fields: str) -> None:
@@ -230,13 +232,24 @@ def _authserv_id(field: str) -> str:
     return unquoted(words[0]).lower() if words else ""
 
 
-def results(message: Message) -> Results:
+def own_results(message: Message) -> list[str]:
     """The subject's Authentication-Results: the topmost field, and those by the same authserv-id, since
     it may write one for each method (RFC 8601 4)."""
     fields = [value for _, value in message.fields("Authentication-Results")]
     expect_true(fields, "an Authentication-Results field", message.header)
     own = _authserv_id(fields[0])
-    return Results(*(field for field in fields if _authserv_id(field) == own))
+    return [field for field in fields if _authserv_id(field) == own]
+
+
+def results(message: Message) -> Results:
+    """What the subject recorded there."""
+    return Results(*own_results(message))
+
+
+def written_values(field: str) -> list[str]:
+    """The values of all properties of an Authentication-Results field, quoted where they are."""
+    found = (_PROPERTY.findall(part) for part in parts(field)[1:])
+    return [value for properties in found for _, _, value in properties]
 
 
 def arc_results(message: Message) -> Results:
@@ -249,10 +262,19 @@ def arc_results_objection(field: str) -> str | None:
     """What in an ARC-Authentication-Results field is not in the syntax of RFC 8617 4.1.1 (that of
     RFC 8601 2.2 after the instance), or None."""
     (instance, *payload), ends = _divided(field)
-    if not ends:
-        return "a comment or a quoted string that does not end"
     if not re.fullmatch(r"\s*i\s*=\s*[0-9]{1,2}\s*", instance):
         return repr(instance)
+    return _payload_objection(payload, ends)
+
+
+def results_objection(field: str) -> str | None:
+    """What in an Authentication-Results field is not in the syntax of RFC 8601 2.2, or None."""
+    return _payload_objection(*_divided(field))
+
+
+def _payload_objection(payload: list[str], ends: bool) -> str | None:
+    if not ends:
+        return "a comment or a quoted string that does not end"
     if not payload or not _AUTHSERV_ID.fullmatch(payload[0]):
         return repr(payload[0]) if payload else "no authserv-id"
     if [part.strip().lower() for part in payload[1:]] == ["none"]:
@@ -269,6 +291,7 @@ def sign(
     domain: str,
     *,
     selector: str = "test",
+    identity: str | None = None,
     algorithm: str = "rsa-sha256",
     key: bytes = SENDER_RSA,
     length: bool = False,
@@ -283,11 +306,21 @@ def sign(
         domain.encode("ascii"),
         key,
         canonicalize=canonicalize,
+        identity=identity.encode("ascii") if identity else None,
         signature_algorithm=algorithm.encode("ascii"),
         include_headers=[b"from", b"to", b"subject"],
         length=length,
     )
     return bytes(signature) + message
+
+
+def claim(message: bytes, domain: str, identity: str) -> bytes:
+    """`message` with a DKIM signature on top that claims to be of `identity`, and is none."""
+    field = (
+        f"DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s=test; i={identity};"
+        " h=from; bh=AAAA; b=AAAA\r\n"
+    )
+    return field.encode("ascii") + message
 
 
 def ed25519_seed(pem: bytes) -> bytes:
@@ -321,9 +354,9 @@ def public_key_record(public: PUBLIC_KEY_TYPES, kind: str = "rsa") -> str:
 
 
 def arc_seal(message: bytes, domain: str, hops: int = 1) -> bytes:
-    """`message` with so many ARC sets of a domain on top, each validating the one before."""
-    for hop in range(hops):
-        claims = f"arc={'pass' if hop else 'none'}; spf=pass smtp.mailfrom={domain}"
+    """`message` with so many ARC sets of a domain on top, each validating those before."""
+    for _ in range(hops):
+        claims = f"arc={'pass' if b'ARC-Seal:' in message else 'none'}; spf=pass smtp.mailfrom={domain}"
         claimed = f"Authentication-Results: {domain}; {claims}\r\n"
         sealed = dkim.arc_sign(
             claimed.encode("ascii") + message,

@@ -131,6 +131,7 @@ static struct cache_entry *new_entry(struct bytes name, const struct dns_answer 
     return entry;
 }
 
+/* Clause: MX-36 */
 void dns_cache_put(struct dns_cache *cache, struct bytes name, enum dns_type type, double now,
                    const struct dns_answer *answer)
 {

@@ -123,7 +123,7 @@ static void ask_tcp(struct arena *arena, const struct resolver_server *server,
         fail_reply(reply, "unusable answer over TCP");
 }
 
-/* A fresh id, and with `mixed` a fresh case of every letter. */
+/* A fresh id, and with `mixed` a fresh case of every letter. Clause: MX-37 */
 static bool randomize(struct dns_question *question, bool mixed)
 {
     uint8_t bits[DNS_WIRE_NAME_MAX] = {0};
@@ -161,7 +161,7 @@ void dns_exchange(struct arena *arena, const struct resolver_server *server,
 {
     ask(arena, server, question, true, deadline, reply, silent);
     /* A server that does not repeat the name's case, or a forger who guessed id and port: whoever
-     * it was must answer another id at another port. */
+     * it was must answer another id at another port. Clause: MX-38 */
     if (reply->kind == DNS_REPLY_OTHER_CASE)
         ask(arena, server, question, false, deadline, reply, silent);
     if (reply->kind == DNS_REPLY_OTHER_CASE)

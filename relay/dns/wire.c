@@ -87,7 +87,8 @@ bool dns_wire_name_equals(struct bytes packet, size_t at, struct bytes name)
     return true;
 }
 
-/* RFC 1035 3.3.14: the lengths of the strings add up. Without a string the data is empty. */
+/* RFC 1035 3.3.14: the lengths of the strings add up. Without a string the data is empty.
+ * Clause: SPF-20 */
 static bool are_strings(struct bytes data)
 {
     while (data.n > 0) {

@@ -47,6 +47,7 @@ static enum form tag_of(struct bytes local)
     return bytes_starts_with_nocase(local, BYTES("SRS1")) ? SRS1 : NOT_REWRITTEN;
 }
 
+/* What lacks a part is no rewritten address. Clauses: SRS-20, NDR-14 */
 static struct parts divide(struct bytes local)
 {
     const struct parts none = {.form = NOT_REWRITTEN};

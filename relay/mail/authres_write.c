@@ -4,6 +4,8 @@
  * (RFC 5322 2.2.3). Words themselves are never divided. */
 #include "authres.h"
 
+#include "clause.h"
+
 static const size_t COLUMNS_MAX = 78; /* RFC 5322 2.1.1 */
 static const size_t TAB_WIDTH = 8;
 
@@ -44,21 +46,47 @@ static bool is_token(struct bytes value)
     return value.n > 0;
 }
 
-/* [ [ local-part ] "@" ] domain-name, with a dot-atom as the local part. */
+/* Atoms, or labels of a domain, with single dots between them. Clause: MSG-32 */
+static bool is_dotted(struct bytes text, struct bytes special)
+{
+    bool in_part = false;
+    for (size_t i = 0; i < text.n; i++) {
+        bool is_dot = text.p[i] == '.';
+        if (is_dot
+                ? !in_part
+                : !ascii_is_alnum(text.p[i]) && bytes_find(special, text.p[i]) == BYTES_NOT_FOUND)
+            return false;
+        in_part = !is_dot;
+    }
+    return in_part;
+}
+
+/* RFC 5322 3.2.4, without folds. */
+static bool is_quoted_string(struct bytes text)
+{
+    if (text.n < 2 || text.p[0] != '"' || text.p[text.n - 1] != '"')
+        return false;
+    for (size_t i = 1; i < text.n - 1; i++) {
+        if (text.p[i] == '\\')
+            i++;
+        else if (text.p[i] == '"')
+            return false;
+        if (i == text.n - 1 || !ascii_is_printable(text.p[i]))
+            return false;
+    }
+    return true;
+}
+
+/* [ local-part ] "@" domain-name: an email identity is written as one (RFC 8601 2.2). */
 static bool is_address(struct bytes value)
 {
-    size_t at = bytes_find(value, '@');
+    size_t at = bytes_find_last(value, '@');
     if (at == BYTES_NOT_FOUND)
         return false;
-    struct bytes domain = bytes_from(value, at + 1);
-    for (size_t i = 0; i < at; i++)
-        if (!ascii_is_alnum(value.p[i]) &&
-            bytes_find(BYTES("!#$%&'*+-/=?^_`{|}~."), value.p[i]) == BYTES_NOT_FOUND)
-            return false;
-    for (size_t i = 0; i < domain.n; i++)
-        if (!ascii_is_alnum(domain.p[i]) && domain.p[i] != '-' && domain.p[i] != '.')
-            return false;
-    return domain.n > 0 && (at == 0 || (value.p[0] != '.' && value.p[at - 1] != '.'));
+    struct bytes local = bytes_first(value, at);
+    return is_dotted(bytes_from(value, at + 1), BYTES("-")) &&
+           (local.n == 0 || is_quoted_string(local) ||
+            is_dotted(local, BYTES("!#$%&'*+-/=?^_`{|}~")));
 }
 
 /* The text with `special` octets escaped and what may not stand in a header replaced. */
@@ -74,7 +102,7 @@ static void put_escaped(struct writer *w, struct bytes text, struct bytes specia
 
 static void put_value(struct writer *w, struct bytes value)
 {
-    if (is_token(value)) {
+    if (CLAUSE(MSG_33_bare, is_token(value))) {
         put_octets(w, value);
         return;
     }
@@ -85,7 +113,7 @@ static void put_value(struct writer *w, struct bytes value)
 
 static void put_property_value(struct writer *w, struct bytes value)
 {
-    if (is_address(value))
+    if (CLAUSE(MSG_31, is_address(value)))
         put_octets(w, value);
     else
         put_value(w, value);
@@ -175,7 +203,7 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
 {
     struct writer w = {.out = out, .column = column};
     put_value(&w, authres->authserv_id);
-    if (authres->version > 1) {
+    if (CLAUSE(MSG_33_version, authres->version > 1)) {
         end_word(&w);
         buffer_printf(&w.word, "%u", (unsigned)authres->version);
     }

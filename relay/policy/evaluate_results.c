@@ -110,7 +110,7 @@ static void add_arc_result(struct builder *builder, const struct arc_result *arc
         return;
     result->reason = bytes_of(arc->reason);
     add_property(result, "smtp", "remote-ip", address);
-    if (arc->status == ARC_PASS)
+    if (CLAUSE(ARC_23, arc->status == ARC_PASS))
         add_property(result, "header", "oldest-pass",
                      arena_printf(builder->arena, "%u", arc->oldest_pass));
 }

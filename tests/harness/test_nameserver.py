@@ -181,6 +181,8 @@ def test_every_question_is_recorded(server: Nameserver) -> None:
         ("b.example", "MX", "tcp", "NXDOMAIN"),
     ]
     assert len(server.queries("b.example", "MX")) == 1
+    ask("A.eXample")
+    assert server.queries()[-1].written == "A.eXample"
 
 
 def test_every_fault_has_a_docstring_and_a_test_here() -> None:
@@ -260,12 +262,23 @@ def test_wrong_question(server: Nameserver) -> None:
     assert response.id == query.id and response.question != query.question
 
 
+def test_small_letters_does_not_repeat_the_case_of_a_name(server: Nameserver) -> None:
+    server.fail("a.example", faults.SmallLetters())
+    query = dns.message.make_query("A.eXample", "A")
+    response = dns.message.from_wire(dns.query.udp(query, ADDRESS, port=PORT).to_wire())
+    assert response.question[0].name.to_text() == "a.example."
+    assert texts(response) == ["192.0.2.1"]
+
+
 def test_malformed(server: Nameserver) -> None:
     server.fail("a.example", faults.Malformed())
     query, answer = raw_answer("a.example")
     assert answer[:2] == query.to_wire()[:2]
     with pytest.raises(dns.exception.DNSException):
         dns.message.from_wire(answer)
+    address = b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\xc0\0\x02\x09"
+    server.fail("a.example", faults.Malformed(address))
+    assert texts(ask("a.example")) == ["192.0.2.9"]
 
 
 def test_cname_loop(server: Nameserver) -> None:

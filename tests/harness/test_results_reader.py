@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.suite.verifiers import Results, arc_results_objection
+from conformance.suite.verifiers import (
+    Results,
+    arc_results_objection,
+    results_objection,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +22,7 @@ from conformance.suite.verifiers import Results, arc_results_objection
 )
 def test_what_the_grammar_allows_is_no_objection(field: str) -> None:
     assert arc_results_objection(field) is None
+    assert results_objection(field.partition(";")[2]) is None
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,19 @@ class WrongQuestion(Fault):
 
 
 @dataclass(frozen=True)
+class SmallLetters(Fault):
+    """The correct answer, with the name in small letters, in whatever case it was asked for."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        (question,) = exchange.query.question
+        name = question.name.canonicalize()
+        exchange.response.question = [
+            dns.rrset.RRset(name, question.rdclass, question.rdtype)
+        ]
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
 class CnameLoop(Fault):
     """The name is an alias of an alias of itself."""
 
@@ -162,7 +175,9 @@ class Malformed(Fault):
     payload: bytes = b"\xc0\x0c\xc0\x0c\xff"
 
     def reply(self, exchange: Exchange) -> Reply:
-        wire = bytearray(encode(exchange.empty(dns.rcode.NOERROR)))
+        response = exchange.empty(dns.rcode.NOERROR)
+        response.use_edns(False)  # its record would stand before the payload
+        wire = bytearray(encode(response))
         wire[6:8] = b"\x00\x01"  # ANCOUNT (RFC 1035 4.1.1)
         return Reply(bytes(wire) + self.payload)
 

@@ -57,6 +57,7 @@ class Query:
     outcome: str  # "NOERROR", "NXDOMAIN", or the fault
     answer: str = ""  # its records, for a reader
     is_followed: bool = False  # there were octets behind it that are no part of it
+    written: str = ""  # the name in the letter case of the packet
 
     def __str__(self) -> str:
         """As transcripts have it."""
@@ -277,6 +278,7 @@ class Nameserver:
             outcome,
             answer,
             is_followed,
+            question.name.to_text(omit_final_dot=True),
         )
         with self._lock:
             self._queries.append(query)
