@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 from conformance import expect_not_in, expect_true, fail
 from conformance.lab import Message, World
@@ -31,7 +32,12 @@ def expect_removed(world: World, template: str) -> None:
     """A field in the subject's own name does not arrive, and its own results do; or the message is refused."""
     genuine = results(forward(world))
     authserv_id = _id_of(genuine)
-    field = template.format(id=authserv_id, ID=authserv_id.upper(), mark=MARK)
+    field = template.format(
+        id=authserv_id,
+        ID=authserv_id.upper(),
+        base64=b64encode(authserv_id.encode("ascii")).decode("ascii"),
+        mark=MARK,
+    )
     with world.client() as client:
         delivery = client.deliver(
             world.sender.address, world.info, f"{field}\r\n".encode() + world.message()

@@ -32,6 +32,7 @@ HIDDEN = [
     "Authentication-Results: {id} 1 1; dmarc=pass header.from={mark}",
     "Authentication-Results: <{id}>; dmarc=pass header.from={mark}",
     'Authentication-Results: {id}"; dmarc=pass header.from={mark}',
+    "Authentication-Results: =?us-ascii?b?{base64}?=; dmarc=pass header.from={mark}",
 ]
 VERSIONS = [
     "{id} 2; dmarc=pass header.from={mark}",

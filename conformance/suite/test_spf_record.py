@@ -267,6 +267,12 @@ def test_a_domain_without_a_record_gives_none(world: World) -> None:
     expect_result(world, "none")
 
 
+@clause("SPF-06")
+def test_a_record_is_found_among_many_other_texts(world: World) -> None:
+    world.dns.add(world.sender.domain, "TXT", *(f"other={n}" for n in range(200)))
+    expect_result(world, "pass")
+
+
 def chain(world: World, length: int) -> None:
     """A record whose evaluation needs `length` further look-ups, all in existence."""
     for n in range(1, length + 1):
