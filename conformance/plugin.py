@@ -23,6 +23,7 @@ from conformance.clauses import clauses_of, load_catalogue, roles_of, selected
 from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
 from conformance.lab.provider import WORLDS
+from conformance.lab.revival import ENDED
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.lab.transcript import Transcript
 from conformance.report.model import Outcome, TestResult
@@ -293,14 +294,14 @@ class Runner:
         test begins or when it connects, so it is reported with the next."""
         self._before, self._last = self._last, None
         if self._before is not None and self._before[0].subject_has_died():
-            self._blame_the_test_before()
+            self._blame_the_test_before(ENDED)
 
-    def _blame_the_test_before(self) -> None:
+    def _blame_the_test_before(self, found: str) -> None:
         if self._before is not None:
             self._died = self._before[1]
             self._died.outcome = Outcome.FAIL
             self._died.expected = "the subject, still running after the test"
-            self._died.actual = "it has ended by itself, see logs/"
+            self._died.actual = found
         self._before = None
 
     def _write_transcript(self, item: pytest.Item, transcript: Transcript) -> None:
@@ -334,8 +335,8 @@ class Runner:
             report.conform = json.dumps(asdict(result))
             report.conform_banner = json.dumps(self.subject.banner)
             report.longrepr, report.sections = None, []
-        if world is not None and world.lab.take_revival():
-            self._blame_the_test_before()
+        if world is not None and (found := world.lab.revival.take()):
+            self._blame_the_test_before(found)
         if self._died is not None:
             report.conform_before = json.dumps(asdict(self._died))
             self._died = None

@@ -240,7 +240,7 @@ class SenderWorld(ProviderWorld):
     def _is_revived(self) -> bool:
         """Whether a subject that had ended runs again. If it had before the first submission, this test is not
         what ended it; its first process may outlive the others for a moment."""
-        return self._submitted == 1 and self.lab.revive_subject()
+        return self._submitted == 1 and self.lab.revival.if_dead()
 
     def close(self) -> None:
         """Mail for the service, too, is given up from now on."""

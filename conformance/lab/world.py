@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.lateness import Lateness
 from conformance.lab.loop import LoopThread
 from conformance.lab.mailroom import Mailroom
+from conformance.lab.revival import Revival
 from conformance.lab.plan import (
     DNSBL,
     KEYS,
@@ -55,8 +55,6 @@ _REVERSED = (".in-addr.arpa", ".ip6.arpa", f".{DNSBL}")
 CLIENTS = 254
 # Of those in the second, for clients that a DNSBL lists; below are some of the vectors'.
 NOTORIOUS_MAX = 100
-
-DEATH_PATIENCE_S = 1.0
 
 
 class Lab:
@@ -87,7 +85,7 @@ class Lab:
             if commons is None
             else Visitor(commons)
         )
-        self._revived = False
+        self.revival = Revival(self)
         self.clients: list[Client] = []  # of the present test
         self._away = False  # the subject runs at another date
         self._restart_due = False  # the subject runs with a test's own plan or date
@@ -180,23 +178,6 @@ class Lab:
             self.subject.stop()  # even if it has died: its helpers may not have
             self.subject.start(clock_offset_days)
         self.subject.wait_until_ready()
-
-    def revive_subject(self) -> bool:
-        """Whether it has died, and been started again. Its first process may outlive the others for a
-        moment."""
-        deadline = time.monotonic() + DEATH_PATIENCE_S
-        while self.subject.running():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        self.restart_subject()
-        self._revived = True
-        return True
-
-    def take_revival(self) -> bool:
-        """Whether revive_subject() has had to start it since this was asked last."""
-        revived, self._revived = self._revived, False
-        return revived
 
     def upstream(
         self, name: str, addresses: list[str], transcript: Transcript
@@ -404,13 +385,17 @@ class World:
         """The same to the subject or another MTA of the lab."""
         if source is None:
             source = self.sender.ipv4 if family == 4 else self.sender.ipv6
-        client = self.connect(mta, source, early)
+        client = self.connect(mta, source, early, greet)
         if greet:
             client.greet(self.sender.domain)
         return client
 
-    def connect(self, mta: Subject, source: str, early: bytes = b"") -> Client:
-        """A connection from `source` to the subject or another MTA of the lab, before the banner is read."""
+    def connect(
+        self, mta: Subject, source: str, early: bytes = b"", awaited: bool = False
+    ) -> Client:
+        """A connection from `source` to the subject or another MTA of the lab, before the banner is read. If
+        that is `awaited`, a subject that no longer greets is started again for the first one.
+        """
         family = 6 if ":" in source else 4
         if family == 6 and mta is self.subject:
             self.require("ipv6")
@@ -434,9 +419,13 @@ class World:
                 client = connect()
             except ConformanceFailure:
                 # If it died, this test is not what killed it.
-                if self._client_count > 1 or not self.lab.revive_subject():
+                if self._client_count > 1 or not self.lab.revival.if_dead():
                     raise
                 client = connect()
+        first = self._client_count == 1 and mta is self.subject
+        if awaited and first and self.lab.revival.if_silent(client):
+            client.close()
+            client = connect()
         self._closers.append(client.close)
         self.lab.clients.append(client)
         mta.introduce(client, source)

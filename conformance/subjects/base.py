@@ -306,6 +306,11 @@ class Subject(ABC):
     def release(self) -> None:
         """The lab ends: whatever is mounted for the subject is in nobody's way."""
 
+    @property
+    def restartable(self) -> bool:
+        """Whether start() and stop() do anything."""
+        return True
+
     @abstractmethod
     def kill(self) -> None:
         """Ends it like a power failure: SIGKILL to all its processes."""

@@ -100,6 +100,10 @@ class Remote(Subject):
     def stop(self) -> None:
         """Nothing: it keeps running."""
 
+    @property
+    def restartable(self) -> bool:
+        return False
+
     def kill(self) -> None:
         raise NotImplementedError
 

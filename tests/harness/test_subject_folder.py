@@ -290,6 +290,34 @@ def test_two(world):
     assert run.verdict(GATING[1]) == "pass"
 
 
+def test_a_subject_that_falls_silent_in_a_test_fails_it(
+    make: Make, conform: Conform
+) -> None:
+    freezing = START.replace(
+        "for line in",
+        "if os.path.exists('freeze'): os.remove('freeze'), os.kill(os.getpid(), signal.SIGSTOP)\n    for line in",
+    )
+    run = conform(
+        f"""
+@clause("{GATING[0]}")
+def test_one(world):
+    (world.lab.directory / "subject" / "state" / "freeze").touch()
+    with world.client(greet=False) as client:
+        client.banner()
+
+@clause("{GATING[1]}")
+def test_two(world):
+    with world.client(): pass
+""",
+        "--subject",
+        str(make(start=freezing)),
+        "--timeout-scale=0.1",
+    )
+    assert run.verdict(GATING[0]) == "fail", run.output
+    assert "greets nobody" in run.output, run.output
+    assert run.verdict(GATING[1]) == "pass", run.output
+
+
 def test_its_queue_is_seen(make: Make, conform: Conform) -> None:
     folder = make()
     with (folder / "subject.yaml").open("a") as file:

@@ -22,7 +22,7 @@ from conformance.lab.nameserver.faults import Fault
 from conformance.lab.plan import USERS
 from conformance.lab.provider import SERVICE_EXTENSIONS
 from conformance.lab.upstream import BUSY_FACTOR
-from conformance.lab.world import DEATH_PATIENCE_S
+from conformance.lab.revival import DEATH_PATIENCE_S
 from conformance.subjects.base import SubjectUnavailable
 from conformance.suite.acts import fence, unquoted
 
