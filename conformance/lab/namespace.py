@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
 CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 PR_SET_PDEATHSIG = 1
@@ -52,6 +54,7 @@ INSIDE = "CONFORM_SCRATCH"
 
 RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:2\n"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+HOST_NAME = "lab"
 NSSWITCH = (
     "hosts: files dns\npasswd: files\ngroup: files\nservices: files\nprotocols: files\n"
 )
@@ -119,10 +122,12 @@ def _die_with_parent() -> None:
 
 
 def unshare_here() -> None:
-    """Gives the calling thread, and all that it starts, a network and mounts of its own."""
+    """Gives the calling thread, and all that it starts, a network, mounts and a host name of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
+    if libc.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
+    # Of the machine's own name a resolver would make a search domain.
+    socket.sethostname(HOST_NAME)
     # Without a mount at / it is already private, see private_root.py.
     if root_is_a_mount() and libc.mount(None, b"/", None, MS_REC_PRIVATE, None) != 0:
         raise NamespaceForbidden(os.strerror(ctypes.get_errno()))

@@ -307,6 +307,20 @@ def test_an_interrupted_run_has_no_verdict(conform: Conform) -> None:
     assert "before the end" in run.output
 
 
+def test_the_lab_has_a_host_name_without_a_domain(conform: Conform) -> None:
+    """Of that of the machine, resolvers would make a search domain."""
+    run = conform(
+        f"""
+import socket
+@clause("{GATING[0]}")
+def test_it(world):
+    expect(socket.gethostname(), "lab", "the host name")
+"""
+    )
+    assert run.verdict(GATING[0]) == "pass", run.output
+
+
+
 def test_forbidden_namespaces_are_reported_in_one_line(
     conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
