@@ -243,6 +243,8 @@ BAD_DOMAINS = [
     "<alice@sender..example>",
     "<alice@-sender.example>",
     "<alice@[192.0.2.999]>",
+    # Longer than the text of any address.
+    f"<alice@[{'.'.join(['192.0.2.1'] * 5)}]>",
     "<alice@[IPv6:::g]>",
     "<alice@[192.0.2.1>",
 ]

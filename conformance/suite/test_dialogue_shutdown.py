@@ -20,6 +20,8 @@ from conformance.lab.nameserver import faults
 from conformance.suite.acts import control, data_granted
 from conformance.suite.dialogue import answer, client_in, final_lines
 
+AT_ONCE_S = 1  # the lab's shortest bounds, of a command and of the drain, are longer
+
 
 @also_as("receiver")
 @clause("DLG-35")
@@ -112,4 +114,20 @@ def test_a_server_that_is_shut_down_takes_no_new_session(world: World) -> None:
             # From now on it is being shut down, and the other session may still take a while.
             expect_turned_away(world)
             stopping.result()
+    world.restart_subject()
+
+
+@also_as("receiver")
+@clause("DLG-56")
+def test_a_session_between_two_commands_ends_at_once_at_a_shutdown(
+    world: World,
+) -> None:
+    world.require("restart")
+    with (
+        client_in(world, "greeted") as client,
+        ThreadPoolExecutor(1) as background,
+    ):
+        stopping = background.submit(world.stop_subject)
+        client.expect_closed(AT_ONCE_S)
+        stopping.result()
     world.restart_subject()

@@ -286,6 +286,36 @@ def test_an_rsa_sha1_signature_is_not_recorded_as_pass(world: World) -> None:
     expect_no_pass(world, signed_by_sha1(world))
 
 
+def signed_in(world: World, what: str) -> bytes:
+    """A message with a signature that is neither simply good nor simply bad."""
+    if what == "rsa-sha1":
+        return signed_by_sha1(world)
+    world.dns.add_text(f"trial._domainkey.{world.sender.domain}", f"{RECORD}; t=y")
+    if what == "t=y":
+        return sign(world.message(), world.sender.domain, selector="trial")
+    if what == "t=y, altered":
+        message = sign(world.message(), world.sender.domain, selector="trial")
+        return message + b"added\r\n"
+    message = sign(world.message(), world.sender.domain)
+    return message.replace(b"a=rsa-sha256", b"a=rsa-sha512", 1)
+
+
+@clause("DKIM-32")
+@pytest.mark.parametrize(
+    ("what", "result"),
+    [
+        ("rsa-sha1", "permerror"),
+        ("unknown algorithm", "neutral"),
+        ("t=y", "neutral"),
+        ("t=y, altered", "neutral"),
+    ],
+)
+def test_the_result_of_a_signature_that_is_not_to_be_used(
+    world: World, what: str, result: str
+) -> None:
+    expect(judged(world, signed_in(world, what)), result, "the DKIM result")
+
+
 @clause("DKIM-11")
 def test_a_signature_by_a_short_key_is_not_recorded_as_pass(world: World) -> None:
     world.dns.add_text(f"short._domainkey.{world.sender.domain}", key_record(RSA768))

@@ -311,6 +311,22 @@ def test_a_host_at_an_address_that_is_never_dialled_is_passed_over(
         expect_true(not trap.dialogues, f"no connection for {address}", dialled)
 
 
+@clause("MX-39")
+@pytest.mark.parametrize(
+    "address", ["240.0.0.1", "255.255.255.254", "fe00::1", "fec0::1"]
+)
+def test_a_host_at_a_reserved_address_is_dialled(world: World, address: str) -> None:
+    name = f"reserved.{world.destination}"
+    if ":" in address:
+        world.require("ipv6")
+    world.dns.add(name, "AAAA" if ":" in address else "A", address)
+    world.dns.add(world.destination, "MX", f"5 {name}.")
+    host = world.recorded_host(name, address)
+    host.on("connect", hang_up())
+    forward(world)
+    expect_true(host.dialogues, f"a connection to {address}", "none")
+
+
 @clause("MX-23")
 def test_no_host_of_the_preference_of_the_relay_itself_is_tried(world: World) -> None:
     own = f"own.{world.destination}"

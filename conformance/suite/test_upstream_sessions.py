@@ -112,6 +112,15 @@ def test_further_messages_arrive_once_each_in_their_own_envelopes(
         expect_in(f"s{mark}", message.sender, f"the reverse-path of message {mark}")
 
 
+@clause("UPS-41")
+def test_no_rset_follows_a_message_that_was_accepted(world: World) -> None:
+    with world.client() as client:
+        two_in_one_session(world, client)
+    verbs = world.upstream.messages[1].dialogue.verbs
+    between = verbs[verbs.index("DATA") + 1 :]
+    expect(between[:1], ["MAIL"], "the command after the first message")
+
+
 @clause("UPS-11")
 def test_a_message_arrives_in_its_own_envelope_although_the_upstream_refuses_rset(
     world: World,

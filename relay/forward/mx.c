@@ -30,7 +30,7 @@ struct host {
     }
 
 /* Addresses of no host elsewhere: this network, loopback, link-local, multicast and broadcast (RFC
- * 6890 2.2, RFC 5771, RFC 4291 2.4). */
+ * 6890 2.2, RFC 5771, RFC 4291 2.4). Clause: MX-39 */
 static const struct ip_prefix never_dialled[] = {
     IPV4_PREFIX(8, 0),
     IPV4_PREFIX(8, 127),

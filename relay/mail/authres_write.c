@@ -136,8 +136,6 @@ static void put_comment(struct writer *w, struct bytes comment)
 static void put_result(struct writer *w, const struct authres_result *result)
 {
     put_octets(w, result->method);
-    if (result->version > 1)
-        buffer_printf(&w->word, "/%u", (unsigned)result->version);
     put_octets(w, BYTES("="));
     put_octets(w, result->value);
     if (result->comment.n > 0) {
@@ -203,10 +201,7 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
 {
     struct writer w = {.out = out, .column = column};
     put_value(&w, authres->authserv_id);
-    if (CLAUSE(MSG_33_version, authres->version > 1)) {
-        end_word(&w);
-        buffer_printf(&w.word, "%u", (unsigned)authres->version);
-    }
+    put_octets(&w, BREAK(MSG_33_version, BYTES(""), BYTES(" 1")));
     for (size_t i = 0; i < authres->result_count; i++) {
         put_octets(&w, BYTES(";"));
         end_word(&w);

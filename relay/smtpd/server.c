@@ -398,7 +398,7 @@ static void cancel_connections(struct server *server, bool idle_only)
 {
     for (struct connection *c = server->connections, *next; c; c = next) {
         next = c->next;
-        if (!idle_only || !c->session || session_is_idle(c->session))
+        if (!idle_only || !c->session || (session_is_idle(c->session) && unless_broken(DLG_56)))
             fiber_cancel(c->fiber);
     }
 }

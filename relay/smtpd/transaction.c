@@ -483,7 +483,7 @@ static struct answer send_upstream(struct transaction *transaction, struct strea
         return client_answer(transaction, &answer);
     upstream_data(transaction->upstream, forwarded->slices, forwarded->count,
                   mail->reader.eight_bit, deadline, client_is_gone, client, &answer);
-    if (upstream_accepted(&answer))
+    if (upstream_accepted(&answer) && unless_broken(UPS_41))
         mail->upstream_has_sender = false;
     return client_answer(transaction, &answer);
 }

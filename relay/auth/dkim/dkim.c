@@ -62,7 +62,7 @@ static bool verify_one(struct arena *arena, const struct header_field *field, dk
     };
     if (found.testing && found.status != SIGNATURE_UNAVAILABLE) {
         /* RFC 6376 3.6.1: not to be treated differently from unsigned mail, pass or not. */
-        result->result = DKIM_NEUTRAL;
+        result->result = BREAK(DKIM_32_testing, DKIM_NEUTRAL, DKIM_PERMERROR);
         result->reason = "domain is testing DKIM (t=y)";
     } else if (found.status == SIGNATURE_GOOD && !found.whole_body) {
         result->reason = "body is only partly signed (l=)";

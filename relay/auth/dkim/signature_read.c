@@ -109,9 +109,11 @@ static void read_algorithm(struct reader *reader)
         s->key_type = KEY_ED25519;
     else if (bytes_equal_nocase(s->algorithm, BYTES("rsa-sha1")))
         /* Clause: DKIM-10 */
-        fault(reader, SIGNATURE_REFUSED, "rsa-sha1 must not be used (RFC 8301 3.1)");
+        fault(reader, BREAK(DKIM_32_sha1, SIGNATURE_REFUSED, SIGNATURE_UNKNOWN),
+              "rsa-sha1 must not be used (RFC 8301 3.1)");
     else
-        fault(reader, SIGNATURE_UNKNOWN, "unsupported algorithm in a=");
+        fault(reader, BREAK(DKIM_32_unknown, SIGNATURE_UNKNOWN, SIGNATURE_REFUSED),
+              "unsupported algorithm in a=");
 }
 
 static void read_signature_text(struct reader *reader)
