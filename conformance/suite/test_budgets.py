@@ -234,6 +234,17 @@ def hold_messages(
         holding.append(client)
 
 
+def hold_until_refused(world: World, holding: list[Client], size: int) -> None:
+    """Adds to `holding` as many messages of `size` octets as there is room for."""
+    for _ in range(20):
+        with world.client(source=world.new_client_addresses()[0]) as client:
+            begin_data(world, client)
+            if not client.content(of_size(world.message(), size)).positive:
+                return
+        source = world.new_client_addresses()[0]
+        hold_messages(world, holding, source, size, count=1)
+
+
 @clause("LIM-30")
 def test_one_client_cannot_hold_more_than_half_of_the_memory_budget(
     world: World,
@@ -265,12 +276,16 @@ def test_small_messages_are_accepted_while_large_ones_fill_the_memory_budget(
     for size in (budget // 5, budget // 5, budget // 16):
         source = world.new_client_addresses()[0]
         hold_messages(world, holding, source, size, count=3)
-    with world.client(source=world.new_client_addresses()[0]) as small:
-        open_transaction(world, small)
-        expect_reply(small.data(), 354, to="DATA")
-        message = of_size(world.message(), 100_000)
-        expect_reply(small.content(message), 250, to="a small message")
-    for client in holding:
+    hold_until_refused(world, holding, 300_000)
+    whole = stuffed(of_size(world.message(), 100_000))
+    small = [world.client(source=world.new_client_addresses()[0]) for _ in range(4)]
+    for client in small:
+        begin_data(world, client)
+        client.send(whole[:-5])
+    for client in small:
+        client.send(whole[-5:])
+        expect_reply(client.read_reply(), 250, to="a small message")
+    for client in small + holding:
         client.close()
 
 

@@ -157,7 +157,15 @@ def test_an_unsigned_message_arrives_with_a_signature_that_verifies(
 
 @clause("DKIM-03")
 @pytest.mark.parametrize("canonicalization", ["simple", "relaxed"])
-@pytest.mark.parametrize("body", ["Hello.\r\n", "", "a  b \t\r\n.\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Hello.\r\n",
+        "",
+        "a  b \t\r\n.\r\n\r\n",
+        pytest.param(f"a  {'b' * 990}\r\n" * 2, id="blanks between long words"),
+    ],
+)
 def test_the_senders_signature_verifies_at_the_receiver(
     world: World, canonicalization: str, body: str
 ) -> None:
@@ -434,6 +442,7 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
         "v=DKIM1; p=!",
         "no key",
         pytest.param(f"{RECORD}; n=a\x7fb", id="DEL in a tag"),
+        pytest.param(f"{RECORD}; t=1", id="digit for a flag"),
     ],
 )
 def test_a_signature_with_a_malformed_key_record_fails_permanently(

@@ -337,6 +337,17 @@ def test_every_failing_message_is_rejected_under_pct_100(world: World) -> None:
     expect_nothing_upstream(world)
 
 
+@clause("DMARC-32")
+def test_a_failing_message_is_rejected_under_pct_100_of_a_subdomains_own_record(
+    world: World,
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    domain = existing_subdomain(world)
+    world.dns.add_text(f"_dmarc.{domain}", "v=DMARC1; p=reject; pct=100")
+    world.sender.publish_dmarc("v=DMARC1; p=none; sp=none")
+    refused(world, from_domain(world, domain), sender=f"x@{world.elsewhere}")
+
+
 @clause("DMARC-21")
 def test_the_same_message_has_the_same_outcome_under_pct_50(world: World) -> None:
     world.reconfigure(dmarc_edition="rfc7489")

@@ -212,6 +212,15 @@ def test_an_answer_is_not_asked_for_again_within_its_ttl(world: World) -> None:
     expect(again[len(asked) :], [], "questions for a second message")
 
 
+@clause("MX-40")
+@also_as("sender")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_an_answer_with_the_largest_ttl_is_used(world: World, what: str) -> None:
+    name = world.destination if what == "destination" else world.upstream.name
+    world.dns.fail(name, faults.LongLived())
+    forward(world)
+
+
 # The case of letters, by which a resolver knows its own question
 
 

@@ -273,6 +273,21 @@ def test_a_record_is_found_among_many_other_texts(world: World) -> None:
     expect_result(world, "pass")
 
 
+@clause("SPF-06")
+def test_each_of_many_hosts_is_judged_by_its_own_address(world: World) -> None:
+    # The client is near the hosts of the first terms, and far from those of the last.
+    near = world.new_client_addresses()[0]
+    exchanges = [f"m{m}.{world.sender.domain}" for m in range(6)]
+    for m, exchange in enumerate(exchanges):
+        for n in range(10):
+            world.dns.add(exchange, "MX", f"10 h{n}.{exchange}.")
+            world.dns.add(f"h{n}.{exchange}", "A", near if m < 4 else "203.0.113.254")
+    lengths = [32] * 4 + [24] * 2
+    terms = (f"mx:{name}/{bits}" for name, bits in zip(exchanges, lengths))
+    publish(world, " ".join(["v=spf1", *terms, "-all"]))
+    expect_result(world, "fail")
+
+
 def chain(world: World, length: int) -> None:
     """A record whose evaluation needs `length` further look-ups, all in existence."""
     for n in range(1, length + 1):

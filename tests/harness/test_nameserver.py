@@ -270,6 +270,16 @@ def test_small_letters_does_not_repeat_the_case_of_a_name(server: Nameserver) ->
     assert texts(response) == ["192.0.2.1"]
 
 
+def test_long_lived(server: Nameserver) -> None:
+    server.fail("a.example", faults.LongLived())
+    response = ask("a.example")
+    assert texts(response) == ["192.0.2.1"]
+    assert [record.ttl for record in response.answer] == [2**31 - 1]
+    assert [record.name.to_text() for record in response.additional] == [
+        "beside.example."
+    ]
+
+
 def test_malformed(server: Nameserver) -> None:
     server.fail("a.example", faults.Malformed())
     query, answer = raw_answer("a.example")

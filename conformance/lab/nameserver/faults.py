@@ -133,6 +133,19 @@ class SmallLetters(Fault):
 
 
 @dataclass(frozen=True)
+class LongLived(Fault):
+    """The correct answer, and another name's record beside it, all with the largest TTL (RFC 2181 8)."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        largest = 2**31 - 1
+        for records in exchange.response.answer:
+            records.ttl = largest
+        beside = dns.rrset.from_text("beside.example.", largest, "IN", "A", "192.0.2.1")
+        exchange.response.additional.append(beside)
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
 class CnameLoop(Fault):
     """The name is an alias of an alias of itself."""
 
