@@ -342,6 +342,7 @@ class Client:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+            context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # for ends_tls()
         try:
             self.tls = context.wrap_socket(
                 self._socket, server_hostname=server_name or None
@@ -353,6 +354,18 @@ class Client:
         self._transcript.remark(
             self._name, f"TLS: {self.tls.version()}, {self.tls.cipher()}"
         )
+
+    def ends_tls(self) -> bool:
+        """Whether the end of the connection is announced by close_notify (RFC 8446 6.1); of a connection
+        inside TLS by the default context, at whose end nothing else comes."""
+        assert self.tls is not None
+        self.tls.settimeout(self.patience)
+        try:
+            self.tls.unwrap()
+            return True
+        except OSError as error:
+            self._transcript.remark(self._name, f"TLS: {error}")
+            return False
 
     def greet(self, name: str = "client.example") -> Reply:
         """Banner and EHLO; both must be positive. Returns the reply to EHLO."""

@@ -298,6 +298,9 @@ class Subject(ABC):
     def stop(self) -> None:
         """Shuts it down. Raises StopFailed; even then it has ended."""
 
+    # Whether it ended by itself when it was stopped last; None where that cannot be told.
+    ended_by_itself: bool | None = None
+
     def reload(self) -> bool:
         """Whether it has taken over a plan that configure() has just written, while it runs; if not,
         it is to be stopped and started."""

@@ -69,12 +69,14 @@ class Container:
         namespace = f"/proc/{self._process.pid}/ns/pid_for_children"
         return ["nsenter", f"--pid={namespace}", "--", *words]
 
-    def stop(self, patience: float = 5.0) -> None:
-        """SIGTERM to all, and SIGKILL after `patience` seconds."""
+    def stop(self, patience: float = 5.0) -> bool:
+        """SIGTERM to all, and SIGKILL after `patience` seconds. Whether SIGTERM was enough."""
         self._signal_first(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)
+        ended = not self.running
         self.kill()
+        return ended
 
     def kill(self) -> None:
         """SIGKILL to all. They are gone when it returns."""

@@ -111,7 +111,7 @@ class Folder(Subject):
             raise StopFailed(str(error)) from error
         finally:
             if self._process:
-                self._process.stop()
+                self.ended_by_itself = self._process.stop()
 
     def kill(self) -> None:
         if self._process:

@@ -131,3 +131,16 @@ def test_a_session_between_two_commands_ends_at_once_at_a_shutdown(
         client.expect_closed(AT_ONCE_S)
         stopping.result()
     world.restart_subject()
+
+
+@also_as("receiver")
+@clause("DLG-57")
+def test_a_server_without_sessions_that_is_shut_down_ends(world: World) -> None:
+    world.require("restart")
+    control(world)
+    world.stop_subject()
+    ended = world.subject.ended_by_itself
+    world.restart_subject()
+    if ended is None:
+        pytest.skip("how it has ended cannot be told")
+    expect_true(ended, "the process, ended by its stop", "it had to be killed")

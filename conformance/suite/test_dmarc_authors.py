@@ -92,6 +92,9 @@ DISGUISES = [
     '"Alice \\" <ceo@{victim}>" <{own}>',
     "Alice\r\n <{own}>",
     "(nested (ceo@{victim})) <{own}>",
+    # An obsolete route (RFC 5322 4.4).
+    "<@{victim}:{own}>",
+    "Alice <@other.example, @{victim} : {own}>",
 ]
 # Here it is the other way round: the address is the victim's.
 UNDISGUISED = [

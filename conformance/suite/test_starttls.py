@@ -42,6 +42,15 @@ def only(version: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 @also_as("receiver")
+@clause("TLS-19")
+def test_the_end_of_a_session_inside_tls_is_announced(world: World) -> None:
+    with secured(world) as client:
+        client.ehlo(world.sender.domain)
+        expect_reply(client.quit(), 221, to="QUIT")
+        expect_true(client.ends_tls(), "close_notify", "the connection was cut")
+
+
+@also_as("receiver")
 @clause("TLS-01")
 def test_starttls_is_advertised_and_a_message_is_forwarded_over_tls(
     world: World,
