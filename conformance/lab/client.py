@@ -360,9 +360,9 @@ class Client:
         inside TLS by the default context, at whose end nothing else comes."""
         assert self.tls is not None
         self.tls.settimeout(self.patience)
+        self.tls.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         try:
-            self.tls.unwrap()
-            return True
+            return self.tls.recv(1) == b""
         except OSError as error:
             self._transcript.remark(self._name, f"TLS: {error}")
             return False
