@@ -51,6 +51,23 @@ def test_the_end_of_a_session_inside_tls_is_announced(world: World) -> None:
 
 
 @also_as("receiver")
+@clause("TLS-19")
+def test_the_end_of_a_session_that_the_server_ends_inside_tls_is_announced(
+    world: World,
+) -> None:
+    world.require("limits")
+    with secured(world) as client:
+        client.ehlo(world.sender.domain)
+        for _ in range(world.subject.limits.bad_commands):
+            reply = client.command("FROB")
+            if reply.code == 421:
+                break
+        else:
+            pytest.skip("the server does not end the session")
+        expect_true(client.ends_tls(), "close_notify", "the connection was cut")
+
+
+@also_as("receiver")
 @clause("TLS-01")
 def test_starttls_is_advertised_and_a_message_is_forwarded_over_tls(
     world: World,
