@@ -165,6 +165,18 @@ def test_a_signature_by_a_subdomain_is_aligned_in_relaxed_mode(world: World) -> 
     require_enforcement(world)
 
 
+@clause("DMARC-34")
+def test_a_signature_by_a_subdomain_is_aligned_by_the_public_suffix_list(
+    world: World,
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    subdomain = f"mail.{world.sender.domain}"
+    publish_key(world, subdomain)
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    forwarded(world, sign(world.message(), subdomain))
+    require_enforcement(world)
+
+
 @clause("DMARC-08")
 def test_a_signature_by_a_subdomain_is_not_aligned_in_strict_mode(
     world: World,

@@ -30,6 +30,7 @@ RECEIVED_FIELDS = 100
 HEADER_FIELDS_MAX = 10_000  # of the reference relay
 # A limit beyond this is not tried out.
 TRIED_SIZE_MAX = 64 * 1024 * 1024
+OVERSIZE_CUTOFF = 4  # times the limit, after which the service reads no more
 
 
 # Lines
@@ -369,6 +370,22 @@ def test_a_message_over_the_size_advertised_is_refused_with_552_after_its_end(
         expect_reply(client.rcpt(world.info), "2xx", to="RCPT")
         expect_reply(client.data(), 354, to="DATA")
         expect_reply(client.content(message), 552, to="the end of DATA")
+    expect_nothing_upstream(world)
+
+
+@clause("LIM-39")
+def test_a_client_that_sends_four_times_the_size_is_told_552_and_disconnected(
+    world: World,
+) -> None:
+    lines = (b"x" * 76 + CRLF) * 13_000  # a megabyte
+    size = OVERSIZE_CUTOFF * size_limit(world, TRIED_SIZE_MAX)
+    with world.client() as client:
+        begin_data(world, client)
+        client.send(world.message())
+        for _ in range(size // len(lines) + 1):
+            client.send(lines)
+        expect_reply(client.read_reply(), 552, to="a message without an end")
+        client.expect_closed()
     expect_nothing_upstream(world)
 
 

@@ -185,7 +185,7 @@ static bool has_own_name(const struct mx_self *self, struct bytes host)
 {
     for (size_t i = 0; i < self->name_count; i++)
         if (bytes_equal_nocase(host, self->names[i]))
-            return true;
+            return unless_broken(MX_41);
     return false;
 }
 

@@ -283,7 +283,7 @@ static void say_farewell(struct session *session, enum stream_status status)
     else if (status == STREAM_CANCELLED && unless_broken(DLG_35))
         say_refusal(session, REFUSE(SHUTTING_DOWN, "DLG-35"));
     else if (status == STREAM_TOO_LONG)
-        say_refusal(session, REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-11", limit_text(session)));
+        say_refusal(session, REFUSE_WITH(MESSAGE_TOO_BIG, "LIM-39", limit_text(session)));
 }
 
 static bool is_acceptance(const struct answer *answer)

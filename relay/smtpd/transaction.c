@@ -407,7 +407,7 @@ enum stream_status transaction_receive(struct transaction *transaction, struct s
         if (reader->size > CARRIED_MIN)
             fiber_take_lane(FIBER_CARRIES);
         fiber_yield();
-        if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size)
+        if (reader->size / OVERSIZE_CUTOFF > policy->limits.message_size && unless_broken(LIM_39))
             return STREAM_TOO_LONG;
     }
     mail->record.size = reader->size;

@@ -145,7 +145,7 @@ bool dmarc_organization(struct dmarc_lookup *lookup, struct bytes domain,
     struct walk walk;
     if (lookup->edition == DMARC_RFC7489) {
         *organizational_domain = listed_organization(lookup, domain);
-        return true;
+        return unless_broken(DMARC_34);
     }
     if (!walk_tree(lookup, domain, &walk))
         return false;
