@@ -320,7 +320,6 @@ def test_it(world):
     assert run.verdict(GATING[0]) == "pass", run.output
 
 
-
 def test_forbidden_namespaces_are_reported_in_one_line(
     conform: Conform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
