@@ -277,6 +277,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes input = {(const char *)data, size};
     struct dns_input dns;
     struct spf_request request = {.receiver = BYTES("mx.example.net"),
+                                  .explain = true,
                                   .default_explanation = BYTES("DEFAULT")};
     if (size > INPUT_MAX || !ip_parse(bytes_cut(&input, '\n'), &request.client))
         return 0;

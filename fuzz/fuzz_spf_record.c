@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_dns fuzz = {.dns.query = query, .lines = {(const char *)data, size}};
     struct arena *arena = arena_new(0);
-    struct spf_request request = {.receiver = BYTES("mx.example.net")};
+    struct spf_request request = {.receiver = BYTES("mx.example.net"), .explain = true};
     struct spf_outcome outcome;
     struct buffer field = {0};
     fuzz.rest = fuzz.lines;

@@ -9,7 +9,8 @@ from ipaddress import IPv6Address
 import pytest
 
 from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
-from conformance.lab import Client, Message, Reply, World, stuffed
+from conformance.expect import ConformanceFailure
+from conformance.lab import Client, Message, Reply, World, hold, stuffed
 from conformance.suite.acts import expect_nothing_upstream, open_transaction
 from conformance.suite.sizes import CRLF, begin_data, of_size
 from conformance.suite.spf import recorded
@@ -265,6 +266,47 @@ def test_one_client_cannot_hold_more_than_half_of_the_memory_budget(
         expect_reply(other.read_reply(), 250, to="another client's message")
     for client in holding:
         client.close()
+
+
+def answer_before_upstream(world: World, client: Client, count: int) -> Reply | None:
+    """The reply to a message, or None once the upstream has it as its message number `count`."""
+    deadline = time.monotonic() + world.patience
+    while client.is_silent_for(0.01) and time.monotonic() < deadline:
+        if len(world.upstream.messages) >= count:
+            return None
+    return client.read_reply()
+
+
+@clause("LIM-40")
+def test_what_is_derived_from_messages_counts_as_memory_of_their_client(
+    world: World,
+) -> None:
+    limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
+    source = world.new_client_addresses()[0]
+    message = b"X:\r\n" * 9_000 + world.message()
+    gate = hold()
+    world.upstream.on("end", gate)
+    answer: Reply | None = None
+    try:
+        for n in range(limit):
+            client = world.client(source=source)
+            answer = client.mail(world.sender.address)
+            if not answer.positive:
+                break
+            # Not to one recipient, for whom few messages may wait.
+            recipient = world.at(f"u{n}", world.catchall_zone)
+            expect_reply(client.rcpt(recipient), 250, to="RCPT")
+            expect_reply(client.data(), 354, to="DATA")
+            client.send(stuffed(message))
+            answer = answer_before_upstream(world, client, n + 1)
+            if answer:
+                break
+    finally:
+        gate.release()
+    if answer is None:
+        octets = f"all of {limit} messages taken, {limit * len(message)} octets"
+        raise ConformanceFailure("a message put off", octets)
+    expect_reply(answer, 452, enhanced="4.3.1", to="the client's last message")
 
 
 @clause("LIM-31")

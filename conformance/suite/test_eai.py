@@ -165,12 +165,14 @@ def test_an_a_label_is_matched_without_regard_to_case(world: World) -> None:
     forward(world, recipient=world.at("info", a_label(world.idn_zone).upper()))
 
 
-# By IDNA2008: a U-label that claims to be an A-label, a dot leader, a mark before any letter, a joiner.
+# By IDNA2008: a U-label that claims to be an A-label, a dot leader, a mark before any letter, a joiner,
+# a sign that UTS 46 lets pass.
 NO_DOMAINS = [
     "xn--\u00f1.example",
     "a\u2024b.example",
     "\u0300a.example",
     "\u200d.example",
+    "\u2260.example",
 ]
 
 

@@ -133,7 +133,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp(
 @clause("MX-15")
 @also_as("sender")
 def test_an_answer_too_large_for_udp_is_used(world: World) -> None:
-    for n in range(120):
+    for n in range(140):
         world.dns.add(
             world.destination, "MX", f"{100 + n} unused-{n}.{world.destination}."
         )

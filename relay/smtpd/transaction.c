@@ -47,7 +47,8 @@ struct transaction *transaction_new(const struct config *config, struct dns *dns
         transaction_free(transaction);
         return NULL;
     }
-    arena_charge(transaction->arena, &transaction->account);
+    if (unless_broken(LIM_40))
+        arena_charge(transaction->arena, &transaction->account);
     return transaction;
 }
 

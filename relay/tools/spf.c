@@ -35,6 +35,7 @@ static int evaluate_spf(struct tool_context *context, void *user)
         .helo = normalised(context->arena, bytes_of(tool->helo)),
         .mail_from = normalised(context->arena, sender),
         .receiver = bytes_of(tool->receiver),
+        .explain = true,
         .default_explanation = bytes_of(tool->default_explanation),
     };
     if (!ip_parse(bytes_of(tool->ip), &request.client))

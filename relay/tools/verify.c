@@ -84,6 +84,7 @@ static int judge_envelope(struct arena *arena, const struct verify_tool *tool,
     outcome->has_envelope = true;
     envelope->mail_from = address_write(arena, &mail.sender);
     envelope->receiver = policy->hostname;
+    envelope->explain = true;
     return TOOL_DONE;
 }
 

@@ -22,6 +22,7 @@ static struct spf_request request(const char *ip, const char *mail_from)
         .helo = BYTES("client.example.org"),
         .mail_from = bytes_of(mail_from),
         .receiver = BYTES("mx.example.net"),
+        .explain = true,
         .default_explanation = BYTES("not 100% ours"),
     };
 }

@@ -407,7 +407,7 @@ void spf_check(struct dns *dns, struct arena *arena, const struct spf_request *r
     outcome->problem = evaluation.stopped ? evaluation.problem : finding.problem;
     if (!evaluation.stopped)
         outcome->mechanism = finding.mechanism;
-    if (outcome->result == SPF_FAIL)
+    if (outcome->result == SPF_FAIL && request->explain)
         outcome->explanation = explain(&evaluation, &finding, request->default_explanation);
     if (arena_failed(arena)) {
         outcome->result = SPF_TEMPERROR;

@@ -24,6 +24,7 @@ struct spf_request {
     struct bytes helo;                /* as given in HELO or EHLO */
     struct bytes mail_from;           /* the reverse-path without <>; empty: null */
     struct bytes receiver;            /* our name, for %{r}; empty: "unknown" */
+    bool explain;                     /* ask for the explanation of a fail (6.2) */
     struct bytes default_explanation; /* for a fail whose domain explains nothing; may be empty */
 };
 
@@ -33,7 +34,8 @@ struct spf_outcome {
     struct bytes
         sender; /* the mailbox checked, "postmaster" supplied where there was no local part */
     struct bytes domain;      /* the domain checked: the right side of `sender` */
-    struct bytes explanation; /* SPF_FAIL: printable US-ASCII, the domain's or the default one */
+    struct bytes explanation; /* SPF_FAIL, if asked for: printable US-ASCII, the domain's or the
+                                 default one */
     struct bytes mechanism;   /* what matched, as written ("-all"), or "default"
                                  when none did; empty for none, temperror and permerror */
     unsigned lookups;         /* terms that cause DNS queries, of at most 10 */
