@@ -443,6 +443,7 @@ def test_a_signature_by_a_revoked_key_fails_permanently(world: World) -> None:
         "no key",
         pytest.param(f"{RECORD}; n=a\x7fb", id="DEL in a tag"),
         pytest.param(f"{RECORD}; t=1", id="digit for a flag"),
+        pytest.param(f"{RECORD}; t=y-", id="hyphen at the end of a flag"),
     ],
 )
 def test_a_signature_with_a_malformed_key_record_fails_permanently(

@@ -221,6 +221,16 @@ def test_an_answer_with_the_largest_ttl_is_used(world: World, what: str) -> None
     forward(world)
 
 
+@clause("MX-42")
+def test_an_answer_whose_ttl_has_its_highest_bit_set_is_not_kept(world: World) -> None:
+    world.dns.fail(world.destination, faults.LongLived(2**31 + 300))
+    forward(world)
+    asked = len(questions(world, world.destination))
+    forward(world)
+    again = questions(world, world.destination)[asked:]
+    expect_true(again, "the destination asked for again", "no question")
+
+
 # The case of letters, by which a resolver knows its own question
 
 

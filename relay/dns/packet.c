@@ -191,11 +191,11 @@ static bool is_record(const struct parsed *parsed, const struct dns_wire_record 
            dns_wire_name_equals(parsed->packet, record->owner, owner);
 }
 
-/* RFC 2181 8: a TTL with its highest bit set is 0. */
+/* RFC 2181 8: a TTL with its highest bit set is 0. Clause: MX-42 */
 static void lower_ttl(uint32_t *ttl, uint32_t other)
 {
     if (other > INT32_MAX)
-        other = 0;
+        other = BREAK(MX_42, 0, INT32_MAX);
     if (other < *ttl)
         *ttl = other;
 }

@@ -134,13 +134,16 @@ class SmallLetters(Fault):
 
 @dataclass(frozen=True)
 class LongLived(Fault):
-    """The correct answer, and another name's record beside it, all with the largest TTL (RFC 2181 8)."""
+    """The correct answer, and another name's record beside it, all with one TTL: the largest of RFC 2181 8."""
+
+    ttl: int = 2**31 - 1
 
     def reply(self, exchange: Exchange) -> Reply:
-        largest = 2**31 - 1
         for records in exchange.response.answer:
-            records.ttl = largest
-        beside = dns.rrset.from_text("beside.example.", largest, "IN", "A", "192.0.2.1")
+            records.ttl = self.ttl
+        beside = dns.rrset.from_text(
+            "beside.example.", self.ttl, "IN", "A", "192.0.2.1"
+        )
         exchange.response.additional.append(beside)
         return Reply(exchange.right())
 
