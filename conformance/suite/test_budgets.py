@@ -309,6 +309,17 @@ def test_what_is_derived_from_messages_counts_as_memory_of_their_client(
     expect_reply(answer, 452, enhanced="4.3.1", to="the client's last message")
 
 
+@clause("LIM-40")
+def test_what_is_derived_from_a_message_is_given_back_with_it(world: World) -> None:
+    message = b"X:\r\n" * 9_000 + world.message()
+    with world.client() as client:
+        # As many as would have to wait for room, one after the other.
+        for n in range(12):
+            recipient = world.at(f"u{n}", world.catchall_zone)
+            reply = client.deliver(world.sender.address, recipient, message).final
+            expect_reply(reply, "2xx", to=f"message {n + 1}")
+
+
 @clause("LIM-31")
 def test_small_messages_are_accepted_while_large_ones_fill_the_memory_budget(
     world: World,
