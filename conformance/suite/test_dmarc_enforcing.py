@@ -236,6 +236,24 @@ def test_a_dns_failure_of_the_record_that_leaves_a_reject_open_is_a_4xx(
 
 
 @clause("DMARC-13")
+@pytest.mark.parametrize(
+    ("sp", "np", "said"),
+    [("none", "reject", "4xx"), ("reject", "none", "4xx"), ("none", "none", None)],
+)
+def test_a_dns_failure_that_leaves_open_whether_a_subdomain_exists_is_a_4xx(
+    world: World, sp: str, np: str, said: str | None
+) -> None:
+    world.require("dmarc-rfc9989")
+    domain = f"sub.{world.sender.domain}"
+    world.dns.fail(domain, faults.Servfail())
+    world.sender.publish_dmarc(f"v=DMARC1; p=reject; sp={sp}; np={np}")
+    if said is None:
+        forwarded(world, from_domain(world, domain))
+    else:
+        refused(world, from_domain(world, domain), said)
+
+
+@clause("DMARC-13")
 @pytest.mark.parametrize("policy", ["none", "quarantine"])
 def test_a_message_is_forwarded_despite_a_dns_failure_where_no_policy_would_refuse(
     world: World, policy: str
