@@ -32,6 +32,7 @@ HIDDEN = [
     "Authentication-Results: {id} 1 1; dmarc=pass header.from={mark}",
     "Authentication-Results: <{id}>; dmarc=pass header.from={mark}",
     'Authentication-Results: {id}"; dmarc=pass header.from={mark}',
+    "Authentication-Results: {id}\x7f; dmarc=pass header.from={mark}",
     "Authentication-Results: =?us-ascii?b?{base64}?=; dmarc=pass header.from={mark}",
 ]
 VERSIONS = [

@@ -31,6 +31,9 @@ def allowing(world: World, *terms: str) -> str:
     return " ".join(["v=spf1", *terms, f"ip4:{world.sender.ipv4}", "-all"])
 
 
+DNS_TEXT_MAX = 16_384  # octets of one answer that the reference uses
+
+
 def publish(world: World, *records: str) -> None:
     """Gives the sender's domain other SPF records."""
     world.dns.remove(world.sender.domain, "TXT")
@@ -351,6 +354,19 @@ def test_a_record_whose_strings_do_not_fit_gives_temperror(
     record = text_in_wire_form(*strings, claimed=claimed)
     world.dns.fail(world.sender.domain, faults.Malformed(record), "TXT")
     expect_result(world, "temperror")
+
+
+@clause("LIM-41")
+@pytest.mark.parametrize(("octets", "result"), [(0, "pass"), (1, "none")])
+def test_of_a_dns_answer_as_much_text_is_used(
+    world: World, octets: int, result: str
+) -> None:
+    record = allowing(world)
+    room = DNS_TEXT_MAX - len(record) + octets
+    publish(
+        world, "v=x".ljust(room // 2, "x"), "v=y".ljust(room - room // 2, "y"), record
+    )
+    expect_result(world, result)
 
 
 @clause("SPF-10")

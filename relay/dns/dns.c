@@ -88,7 +88,8 @@ static bool is_within_bounds(const struct dns_answer *answer)
         octets += n;
         longest = n > longest ? n : longest;
     }
-    return answer->count <= DNS_RECORDS_MAX && octets <= DNS_TEXTS_MAX && longest <= DNS_TEXT_MAX;
+    return answer->count <= DNS_RECORDS_MAX && octets <= BREAK(LIM_41, DNS_TEXTS_MAX, SIZE_MAX) &&
+           longest <= DNS_TEXT_MAX;
 }
 
 void dns_answer_trim(struct arena *arena, enum dns_type type, struct dns_answer *answer)

@@ -1,8 +1,8 @@
 """Which tests run first against a random mutant: those that are about its file.
 
-Most mutants are killed by them, and cost a part of the suite. The order decides nothing else, but for
-the vectors: they run only where their cases can tell anything. Where it is known which tests execute the
-mutant, no others run.
+Most mutants are killed by them, and cost a part of the suite. The order decides nothing else. Where it is
+known which tests execute the mutant, no others run; where it is not, the vectors run only where their cases
+can tell anything.
 """
 
 from __future__ import annotations
@@ -89,13 +89,18 @@ def stages(file: str, trace: Trace) -> list[Stage]:
 def stages_of(
     reaching: Iterable[Test], file: str, trace: Trace, seed: int
 ) -> list[Stage]:
-    """Those that execute a mutant of a file, the quick ones about it first, and otherwise in an order of
-    its own: neighbours in the suite notice the same things."""
+    """Those that execute a mutant of a file, the quick ones about it first, vectors that hardly tell anything
+    later, and otherwise in an order of its own: neighbours in the suite notice the same things.
+    """
     near = set(_near(file, trace))
-    tests = [test for test in reaching if _may_tell(file, test.clauses)]
+    tests = list(reaching)
     random.Random(seed).shuffle(tests)
     tests.sort(
-        key=lambda test: (test.seconds > SLOW_SECONDS, near.isdisjoint(test.clauses))
+        key=lambda test: (
+            test.seconds > SLOW_SECONDS,
+            near.isdisjoint(test.clauses),
+            not _may_tell(file, test.clauses),
+        )
     )
     ids = [test.id for test in tests]
     found = [Stage(tests=ids[:FIRST_TESTS], labs=1), Stage(tests=ids[FIRST_TESTS:])]
