@@ -213,6 +213,21 @@ def test_a_workshop_breaks_and_mends_its_copy(root: Path, tmp_path: Path) -> Non
     assert (root / "relay/ask.c").read_text().endswith(SOURCE)
 
 
+def test_the_patches_of_this_repository_apply(tmp_path: Path) -> None:
+    """Where the code that one changes has changed, so does it."""
+    workshop = Workshop(tmp_path, ROOT)
+    workshop.restore()
+    stale = []
+    for breakage in breakages.collect(ROOT)[0]:
+        if breakage.patch is None:
+            continue
+        try:
+            workshop.apply(breakage.patch, "--dry-run")
+        except PatchError:
+            stale.append(breakage.id)
+    assert not stale
+
+
 def test_a_patch_that_does_not_apply_or_compile_is_named(
     root: Path, tmp_path: Path
 ) -> None:

@@ -80,8 +80,9 @@ class Workshop:
                 copy.write_bytes(content)
                 copy.chmod(original.stat().st_mode)
 
-    def apply(self, patch: Path) -> None:
-        """Applies a patch, wherever its lines have moved to; PatchError if they have changed."""
+    def apply(self, patch: Path, *options: str) -> None:
+        """Applies a patch, wherever its lines have moved to; PatchError if they have changed. With
+        --dry-run it is only tried."""
         command = [
             "patch",
             "-p1",
@@ -90,7 +91,7 @@ class Workshop:
             "--fuzz=0",
             "--reject-file=-",
         ]
-        command += ["--no-backup-if-mismatch", "-i", str(patch.resolve())]
+        command += ["--no-backup-if-mismatch", *options, "-i", str(patch.resolve())]
         result = subprocess.run(
             command, cwd=self.source, capture_output=True, text=True
         )
