@@ -41,6 +41,15 @@ class LoopThread:
 
         return self.run(body())
 
+    def catch_up(self) -> None:
+        """Returns once what had come to the sockets before has been read."""
+
+        async def rounds() -> None:
+            for _ in range(3):  # of looking at the sockets
+                await asyncio.sleep(0)
+
+        self.run(rounds())
+
     def take_errors(self) -> list[str]:
         """Exceptions on the loop that nobody was waiting for: defects of the lab."""
         errors, self._errors = self._errors, []

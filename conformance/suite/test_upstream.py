@@ -69,6 +69,7 @@ def other_client_served(world: World) -> None:
         return
     with world.client(source=world.new_client_addresses()[0]) as other:
         expect_reply(other.command("NOOP"), 250, to="NOOP")
+    world.lab.loop.catch_up()
 
 
 def commands(dialogue: Dialogue, verb: str) -> list[str]:
