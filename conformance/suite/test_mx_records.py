@@ -277,33 +277,6 @@ def test_the_refusal_of_a_loop_to_the_relay_itself_is_554_5_4_6(
     expect(asked, [], "DNS queries by which the relay judges its own mail")
 
 
-@contextmanager
-def led_elsewhere(world: World, name: str) -> Iterator[None]:
-    """DNS has the upstream's addresses for `name`, which all tests share, and its own again in the end."""
-    if world.lab.commons.shared:
-        pytest.skip("other labs use the same nameserver")
-    own = {rdtype: look_up(name, rdtype) for rdtype in ("A", "AAAA")}
-    for rdtype in own:
-        world.dns.set(name, rdtype, *look_up(world.upstream.name, rdtype))
-    try:
-        yield
-    finally:
-        for rdtype, addresses in own.items():
-            world.dns.set(name, rdtype, *addresses)
-
-
-@clause("MX-41")
-def test_a_host_by_a_name_of_the_relay_is_the_relay_wherever_dns_has_it(
-    world: World,
-) -> None:
-    world.require("provisioning")
-    name = "isaac.mx.cloudflare.net"  # of the three MX hosts the one that no other test needs
-    world.dns.set(world.destination, "MX", f"10 {name}.")
-    with led_elsewhere(world, name):
-        expect_reply(mail_refused(world), "5xx")
-    expect_no_connection(world.upstream)
-
-
 @clause("MX-22")
 @also_as("sender")
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance import clause, expect, expect_reply, expect_true
-from conformance.lab import Upstream, World, hang_up, say
+from conformance.lab import Client, Upstream, World, hang_up, say
 from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
 from conformance.suite.envelope import reverse_path_of
 from conformance.suite.refusals import (
@@ -134,6 +134,15 @@ def test_a_catch_all_takes_mail_for_what_only_begins_like_an_srs_address(
     forward(world, recipient=world.at(local, world.catchall_zone))
 
 
+def call_out(world: World, client: Client, address: str) -> None:
+    """It is answered, and a message that follows is not accepted."""
+    expect_reply(client.mail(""), 250, to="MAIL")
+    expect_reply(client.rcpt(address), 250, to="RCPT")
+    expect_reply(client.data(), 354, to="DATA")
+    reply = client.content(world.message())
+    expect_reply(reply, 550, enhanced="5.1.1", to="the end of DATA")
+
+
 @clause("NDR-10")
 @pytest.mark.parametrize("form", ["SRS0", "SRS1"])
 @pytest.mark.parametrize("fold", [str, str.lower])
@@ -142,11 +151,7 @@ def test_a_call_out_is_answered_and_its_message_is_not_accepted(
 ) -> None:
     address = fold(srs_address(world, form=form))
     with world.client() as client:
-        expect_reply(client.mail(""), 250, to="MAIL")
-        expect_reply(client.rcpt(address), 250, to="RCPT")
-        expect_reply(client.data(), 354, to="DATA")
-        reply = client.content(world.message())
-        expect_reply(reply, 550, enhanced="5.1.1", to="the end of DATA")
+        call_out(world, client, address)
         delivery = client.deliver("", world.info, world.message())
         expect_reply(delivery.final, 250, to="a message to an ordinary address")
     world.upstream.wait_for_message(2)
@@ -166,11 +171,7 @@ def overflow_address(world: World, recipient: str | None = None) -> str:
 def test_a_call_out_to_the_overflow_address_is_answered(world: World) -> None:
     address = overflow_address(world)
     with world.client() as client:
-        expect_reply(client.mail(""), 250, to="MAIL")
-        expect_reply(client.rcpt(address), 250, to="RCPT")
-        expect_reply(client.data(), 354, to="DATA")
-        reply = client.content(world.message())
-        expect_reply(reply, 550, enhanced="5.1.1", to="the end of DATA")
+        call_out(world, client, address)
     expect(len(world.upstream.messages), 1, "the number of messages upstream")
 
 

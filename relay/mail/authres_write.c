@@ -201,7 +201,6 @@ void authres_write(struct buffer *out, const struct authres *authres, size_t col
 {
     struct writer w = {.out = out, .column = column};
     put_value(&w, authres->authserv_id);
-    put_octets(&w, BREAK(MSG_33_version, BYTES(""), BYTES(" 1")));
     for (size_t i = 0; i < authres->result_count; i++) {
         put_octets(&w, BYTES(";"));
         end_word(&w);
