@@ -197,6 +197,34 @@ def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
     forward_despite(world, what, faults.Late(LATE_S))
 
 
+@clause("MX-43")
+@also_as("sender")
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_question_whose_answer_is_lost_is_asked_again(
+    world: World, what: str
+) -> None:
+    forward_despite(world, what, faults.Lost())
+
+
+FORGED = ["id", "name", "type", "class", "query", "opcode", "length", "port"]
+
+
+@clause("MX-44")
+@also_as("sender")
+@pytest.mark.parametrize("wrong", FORGED)
+@pytest.mark.parametrize("what", ["destination", "host"])
+def test_a_forged_packet_does_not_keep_the_answer_from_being_used(
+    world: World, what: str, wrong: str
+) -> None:
+    forward_despite(world, what, faults.Forged(wrong=wrong))
+
+
+@clause("MX-43")
+@also_as("sender")
+def test_a_question_is_asked_again_though_a_forged_packet_came(world: World) -> None:
+    forward_despite(world, "destination", faults.Forged(count=1))
+
+
 @clause("MX-35")
 @also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])

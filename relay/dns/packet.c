@@ -146,7 +146,8 @@ static enum dns_reply_kind judge_header(struct bytes packet, const struct dns_qu
     bool is_response = (flags & QR_BIT) != 0 && (flags & OPCODE_MASK) == 0;
     /* A server that could not read the question may not repeat it. */
     bool without_question = dns_wire_16(packet, 4) == 0 && code != NOERROR;
-    if (!is_response || (!without_question && !asks_the_same(packet, question)))
+    if ((!is_response && unless_broken(MX_44)) ||
+        (!without_question && !asks_the_same(packet, question)))
         return DNS_REPLY_FOREIGN;
     if (!without_question && !asks_in_the_same_case(packet, question))
         return DNS_REPLY_OTHER_CASE;

@@ -62,7 +62,7 @@ static void ask_servers(const struct resolver_config *config, struct arena *aren
                          &silent);
             if (reply->kind != DNS_REPLY_FAILED)
                 return;
-            failed[i] = !silent;
+            failed[i] = BREAK(MX_43, !silent, true);
         }
     }
 }

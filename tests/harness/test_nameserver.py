@@ -10,6 +10,7 @@ from pathlib import Path
 import dns.exception
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdatatype
@@ -241,6 +242,14 @@ def test_late_answers_after_its_delay(server: Nameserver) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
+def test_lost_answers_the_second_question_of_a_type(server: Nameserver) -> None:
+    server.fail("a.example", faults.Lost())
+    for rdtype in ("A", "MX"):
+        with pytest.raises(dns.exception.Timeout):
+            ask("a.example", rdtype, patience=0.1)
+    assert texts(ask("a.example")) == ["192.0.2.1"]
+
+
 def raw_answer(name: str, rdtype: str = "A") -> tuple[dns.message.Message, bytes]:
     query = dns.message.make_query(name, rdtype)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -260,6 +269,45 @@ def test_wrong_question(server: Nameserver) -> None:
     query, answer = raw_answer("a.example")
     response = dns.message.from_wire(answer)
     assert response.id == query.id and response.question != query.question
+
+
+def packets(name: str, count: int) -> list[tuple[bytes, int]]:
+    """The packets that come for one question, each with the port that it is from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE)
+        client.sendto(
+            dns.message.make_query(name, "A", id=7).to_wire(), (ADDRESS, PORT)
+        )
+        received = [client.recvfrom(4096) for _ in range(count)]
+        return [(packet, address[1]) for packet, address in received]
+
+
+def test_forged_sends_a_packet_with_one_thing_wrong_before_the_answer(
+    server: Nameserver,
+) -> None:
+    right = dns.message.make_query("a.example", "A").question
+    wrong_questions = {"name", "type", "class"}
+    for wrong in ("id", "name", "type", "class", "query", "opcode", "length", "port"):
+        server.fail("a.example", faults.Forged(wrong=wrong))
+        (forged, port), (answer, own) = packets("a.example", 2)
+        assert texts(dns.message.from_wire(answer)) == ["192.0.2.1"]
+        assert (port != own) == (wrong == "port") and own == PORT
+        assert (len(forged) < 12) == (wrong == "length")
+        if wrong == "length":
+            continue
+        message = dns.message.from_wire(forged)
+        assert message.rcode() == dns.rcode.NXDOMAIN
+        assert (message.id != 7) == (wrong == "id")
+        assert (message.question != right) == (wrong in wrong_questions)
+        assert (not message.flags & dns.flags.QR) == (wrong == "query")
+        assert (message.opcode() != dns.opcode.QUERY) == (wrong == "opcode")
+
+
+def test_forged_can_be_the_only_answer_at_first(server: Nameserver) -> None:
+    server.fail("a.example", faults.Forged(count=1))
+    ((first, _),) = packets("a.example", 1)
+    assert dns.message.from_wire(first).id != 7
+    assert len(packets("a.example", 2)) == 2
 
 
 def test_small_letters_does_not_repeat_the_case_of_a_name(server: Nameserver) -> None:

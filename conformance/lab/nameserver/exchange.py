@@ -15,10 +15,13 @@ MESSAGE_MAX = 65535
 @dataclass(frozen=True)
 class Reply:
     """What the server sends, and after how many seconds. Without `wire` it sends nothing, and
-    closes the TCP connection of the query."""
+    closes the TCP connection of the query. Over UDP a forged packet may come before it, from the
+    server's own address or from another port."""
 
     wire: bytes | None
     delay: float = 0.0
+    forged: bytes | None = None
+    is_from_elsewhere: bool = False
 
 
 SILENCE = Reply(None)

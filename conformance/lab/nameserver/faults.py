@@ -9,11 +9,13 @@ A test of the suite uses it like this:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -96,6 +98,62 @@ class Late(Fault):
 
     def reply(self, exchange: Exchange) -> Reply:
         return Reply(exchange.right(), self.seconds)
+
+
+@dataclass(frozen=True)
+class Lost(Fault):
+    """No answer over UDP to the first questions of each type, as if a packet was lost; then the correct
+    one. An object is for one name."""
+
+    count: int = 1
+    asked: Counter[int] = field(default_factory=Counter, compare=False, repr=False)
+
+    def reply(self, exchange: Exchange) -> Reply:
+        rdtype = exchange.query.question[0].rdtype
+        if exchange.transport == "udp":
+            self.asked[rdtype] += 1
+        if self.asked[rdtype] > self.count:
+            return Reply(exchange.right())
+        return SILENCE
+
+
+@dataclass(frozen=True)
+class Forged(Lost):
+    """Over UDP a forger's packet comes before the correct answer: that the name does not exist, and all but
+    one thing in it is right. It is the only answer to the first questions, if `count` says so.
+    """
+
+    count: int = 0
+    wrong: str = "id"  # or "name", "type", "class", "query", "opcode", "length", "port"
+
+    def reply(self, exchange: Exchange) -> Reply:
+        reply = super().reply(exchange)
+        return replace(
+            reply, forged=self.forge(exchange), is_from_elsewhere=self.wrong == "port"
+        )
+
+    def forge(self, exchange: Exchange) -> bytes:
+        forged = exchange.empty(dns.rcode.NXDOMAIN)
+        (question,) = exchange.query.question
+        name, rdclass, rdtype = question.name, question.rdclass, question.rdtype
+        if self.wrong == "id":
+            forged.id ^= 1
+        elif self.wrong == "name":
+            name = dns.name.Name((b"x" * len(name[0]),) + name[1:])
+        elif self.wrong == "type":
+            rdtype = dns.rdatatype.TXT
+        elif self.wrong == "class":
+            rdclass = dns.rdataclass.CH
+        elif self.wrong == "query":
+            forged.flags &= ~dns.flags.QR
+        elif self.wrong == "opcode":
+            forged.set_opcode(dns.opcode.STATUS)
+        forged.question = [dns.rrset.RRset(name, rdclass, rdtype)]
+        wire = encode(forged)
+        return wire[:11] if self.wrong == "length" else wire
+
+    def __str__(self) -> str:
+        return f"Forged({self.wrong})"
 
 
 @dataclass(frozen=True)

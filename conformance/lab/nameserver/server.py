@@ -8,6 +8,7 @@ It is not built for load: a few thousand answers a second.
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import threading
 import time
@@ -311,6 +312,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         reply = self._server.respond(data, "udp")
+        if reply.forged is not None and reply.is_from_elsewhere:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+                elsewhere.sendto(reply.forged, address)
+        elif reply.forged is not None:
+            self._transport.sendto(reply.forged, address)
         if reply.wire is None:
             return
         if reply.delay:
