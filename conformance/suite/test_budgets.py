@@ -320,6 +320,19 @@ def test_what_is_derived_from_a_message_is_given_back_with_it(world: World) -> N
             expect_reply(reply, "2xx", to=f"message {n + 1}")
 
 
+@clause("LIM-42")
+def test_a_session_is_served_after_thousands_of_commands(world: World) -> None:
+    # Long paths, and so many that there is more than a megabyte of them.
+    long = f"{'x' * 64}@{'y' * 63}.{'z' * 63}.{world.sender.domain}"
+    commands = [f"MAIL FROM:<{long}>", "RSET"] * (IDLE_COMMANDS_MAX // 2 - 50)
+    with world.client() as client:
+        for _ in range(8):
+            for number, reply in enumerate(client.pipeline(commands)):
+                expect_reply(reply, 250, to=commands[number])
+            delivery = client.deliver(world.sender.address, world.info, world.message())
+            expect_reply(delivery.end, "2xx", to="the end of DATA")
+
+
 @clause("LIM-31")
 def test_small_messages_are_accepted_while_large_ones_fill_the_memory_budget(
     world: World,

@@ -443,7 +443,8 @@ static struct refusal judge_line(struct bytes line, bool bare_lf)
 static void serve_line(struct session *session, struct bytes line, bool bare_lf)
 {
     struct command command;
-    arena_reset(session->line);
+    if (unless_broken(LIM_42))
+        arena_reset(session->line);
     struct refusal idle =
         dialogue_refuse_idle(&session->setting.config->policy, ++session->idle_commands);
     if (idle.kind != REFUSAL_NONE) {
