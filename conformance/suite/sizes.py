@@ -8,6 +8,13 @@ from conformance.suite.acts import open_transaction
 
 CRLF = b"\r\n"
 
+# Content to be sent again and again, a megabyte each. In the second, whoever leaves CRs, LFs or NULs out of
+# the count misses a twentieth.
+ENDLESS = {
+    "lines": (b"x" * 76 + CRLF) * 13_000,
+    "no lines": b"\r" * 50_000 + b"\0" * 50_000 + b"\n" * 50_000 + b"x" * 850_000,
+}
+
 
 def of_size(message: bytes, size: int) -> bytes:
     """`message` lengthened to exactly `size` octets with lines of an ordinary length."""

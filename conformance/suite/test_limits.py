@@ -20,7 +20,7 @@ from conformance import (
 )
 from conformance.lab import Client, ReceiverWorld, Reply, World
 from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
-from conformance.suite.sizes import CRLF, begin_data, of_size
+from conformance.suite.sizes import CRLF, ENDLESS, begin_data, of_size
 
 COMMAND_LINE = 512
 TEXT_LINE = 1000
@@ -374,16 +374,17 @@ def test_a_message_over_the_size_advertised_is_refused_with_552_after_its_end(
 
 
 @clause("LIM-39")
+@pytest.mark.parametrize("content", ENDLESS)
 def test_a_client_that_sends_four_times_the_size_is_told_552_and_disconnected(
-    world: World,
+    world: World, content: str
 ) -> None:
-    lines = (b"x" * 76 + CRLF) * 13_000  # a megabyte
+    octets = ENDLESS[content]
     size = OVERSIZE_CUTOFF * size_limit(world, TRIED_SIZE_MAX)
     with world.client() as client:
         begin_data(world, client)
         client.send(world.message())
-        for _ in range(size // len(lines) + 1):
-            client.send(lines)
+        for _ in range(size // len(octets) + 1):
+            client.send(octets)
         expect_reply(client.read_reply(), 552, to="a message without an end")
         client.expect_closed()
     expect_nothing_upstream(world)
