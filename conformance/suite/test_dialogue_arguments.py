@@ -237,6 +237,8 @@ BAD_PATHS = [
     '<"{local}"x@{domain}>',
     "<{local}@{domain}.>>",
     "<{local}@{domain}> trailing words here<>",
+    "<@{domain}:postmaster>",
+    "<@{domain}:{local}@[192.0.2.999]>",
 ]
 # No recipient is accepted at these anyway.
 BAD_DOMAINS = [
@@ -327,6 +329,24 @@ def test_a_domain_with_underscores_is_accepted(world: World, domain: str) -> Non
         expect_reply(client.rcpt(f"alice@{name}"), 550, to="RCPT")
 
 
+@clause("DLG-58")
+@pytest.mark.parametrize(
+    "written", [" <{}>", "<{}>  BODY=7BIT", " <{}>   BODY=7BIT  SIZE=500"]
+)
+def test_a_sender_with_superfluous_spaces_is_accepted(
+    world: World, written: str
+) -> None:
+    with client_in(world, "greeted") as client:
+        mail = client.command(f"MAIL FROM:{written.format(world.sender.address)}")
+        expect_reply(mail, 250, to="MAIL")
+
+
+@clause("DLG-58")
+def test_a_recipient_after_a_space_is_accepted(world: World) -> None:
+    with client_in(world, "mail") as client:
+        expect_reply(client.command(f"RCPT TO: <{world.info}>"), 250, to="RCPT")
+
+
 ROUTES = ["@relay.example", "@one.example,@two.example"]
 
 
@@ -346,6 +366,18 @@ def test_a_source_route_is_recognized(world: World, route: str) -> None:
         reply = client.rcpt(f"{route}:{world.info}")
     allowed = reply.code == 250 or str(reply.code).startswith(("55", "45"))
     expect_true(allowed, "250, or 55x or 45x for a route that is declined", reply)
+
+
+@also_as("receiver")
+@clause("LIM-43")
+def test_a_path_that_its_source_route_makes_too_long_is_refused(world: World) -> None:
+    route = ",".join([f"@{'a' * 63}.{'b' * 63}.example"] * 2)
+    with client_in(world, "greeted") as client:
+        reply = client.mail(f"{route}:{world.sender.address}")
+        expect_reply(reply, "5xx", to="MAIL")
+        open_transaction(world, client)
+        reply = client.rcpt(f"{route}:{world.info}")
+        expect_reply(reply, "5xx", to="RCPT")
 
 
 @also_as("receiver")

@@ -116,7 +116,7 @@ static enum command_error read_path_argument(struct arena *arena, struct bytes k
     if (!bytes_starts_with_nocase(argument, keyword))
         return COMMAND_SYNTAX;
     argument = bytes_from(argument, keyword.n);
-    if (argument.n > 0 && argument.p[0] == ' ')
+    if (argument.n > 0 && CLAUSE(DLG_58, argument.p[0] == ' '))
         argument = bytes_from(argument, 1);
     enum address_error error = address_read_path(arena, role, argument, address, rest);
     if (error == ADDRESS_OK && rest->n > 0 && rest->p[0] != ' ')
