@@ -11,11 +11,13 @@ import pytest
 from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
 from conformance.expect import ConformanceFailure
 from conformance.lab import Client, Message, Reply, World, hold, stuffed
-from conformance.suite.acts import expect_nothing_upstream, open_transaction
+from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
 from conformance.suite.sizes import CRLF, begin_data, of_size
 from conformance.suite.spf import recorded
 
 IDLE_COMMANDS_MAX = 1000
+HEADER_MAX = 256 * 1024
+HEADER_FIELDS_MAX = 10_000
 
 
 def declared(limit: int, what: str) -> int:
@@ -318,6 +320,21 @@ def test_what_is_derived_from_a_message_is_given_back_with_it(world: World) -> N
             recipient = world.at(f"u{n}", world.catchall_zone)
             reply = client.deliver(world.sender.address, recipient, message).final
             expect_reply(reply, "2xx", to=f"message {n + 1}")
+
+
+@clause("LIM-44")
+@pytest.mark.parametrize("exact", ["octets", "fields"])
+def test_a_header_of_exactly_the_limit_is_forwarded(world: World, exact: str) -> None:
+    message = world.message()
+    header, _, body = message.partition(CRLF * 2)
+    if exact == "fields":
+        fields = header.count(CRLF) + 1  # none of them is folded
+        forward(world, message=b"X:\r\n" * (HEADER_FIELDS_MAX - fields) + message)
+        return
+    # With the line that ends it.
+    header = of_size(b"X-Long: x\r\n ", HEADER_MAX - len(header) - 4) + header
+    header = header.replace(CRLF + b"x", CRLF + b" ")
+    forward(world, message=header + CRLF * 2 + body)
 
 
 @clause("LIM-42")

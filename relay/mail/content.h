@@ -8,7 +8,7 @@
 
 #include "buffer.h"
 
-enum { HEADER_FIELDS_MAX = 10000 };
+enum { HEADER_FIELDS_MAX = 10000 }; /* Clause: LIM-44 */
 
 struct content_limits {
     size_t size;   /* octets of the message, transparency dots not counted */
