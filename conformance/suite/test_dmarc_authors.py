@@ -44,6 +44,24 @@ def test_a_message_with_two_from_fields_is_refused(world: World, second: str) ->
     refused(world, message, stranger=False)
 
 
+# Names that are shown as From by whoever leaves out what he cannot print.
+DISGUISED = ["\x01From", "Fr\x08om", "From\x7f", "Fr om", "Fr\u200bom", "From\r\n "]
+
+
+@clause("DMARC-35")
+@pytest.mark.parametrize("name", DISGUISED, ids=ascii)
+@pytest.mark.parametrize("first", [False, True], ids=["below", "above"])
+def test_a_message_with_a_from_field_and_one_in_disguise_is_refused(
+    world: World, name: str, first: bool
+) -> None:
+    fields = [
+        f"From: <{world.sender.address}>",
+        f"{name}: <ceo@{world.elsewhere}>",
+    ]
+    message = with_from(world, *(reversed(fields) if first else fields))
+    refused(world, message, stranger=False)
+
+
 @clause("DMARC-12")
 @pytest.mark.parametrize(
     "authors",
@@ -208,6 +226,22 @@ def test_a_malformed_from_field_with_two_addresses_is_refused(
 ) -> None:
     field = "From: " + value.format(address=world.sender.address)
     refused(world, with_from(world, field), stranger=False)
+
+
+CONTROLLED = [
+    "Ali\x07ce <{address}>",
+    '"Ali\x1bce" <{address}>',
+    "\x01Alice <{address}>",
+    "Alice <{address}> (\x7f)",
+]
+
+
+@clause("DMARC-36")
+@pytest.mark.parametrize("value", CONTROLLED, ids=ascii)
+def test_a_from_field_with_a_control_character_is_refused(
+    world: World, value: str
+) -> None:
+    refused(world, written(world, value), stranger=False)
 
 
 # Wherever RFC 5322 3.2.2 and 3.4 have white space.

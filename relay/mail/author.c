@@ -174,7 +174,7 @@ static bool has_only_text(struct bytes value)
         if (folds)
             i++;
         else if (!ascii_is_printable(c) && c != '\t' && (unsigned char)c < 0x80)
-            return false;
+            return BREAK(DMARC_36, false, true);
     }
     return true;
 }
@@ -260,7 +260,7 @@ struct author author_of_message(struct arena *arena, const struct message *messa
     const struct header_field *from = message_find(message, BYTES("From"), 0);
     size_t count = message_count(message, BYTES("From"));
     for (size_t i = 0; i < message->field_count; i++)
-        if (is_disguised_from(&message->fields[i]))
+        if (is_disguised_from(&message->fields[i]) && unless_broken(DMARC_35))
             count++;
     if (count > 1)
         return (struct author){.status = AUTHOR_REPEATED, .problem = "more than one From field"};
