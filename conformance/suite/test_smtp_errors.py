@@ -470,6 +470,21 @@ def test_what_is_not_offending_in_the_text_reaches_the_client(
         expect_in(word, " ".join(reply.lines), "the text")
 
 
+@clause("ERR-31")
+@pytest.mark.parametrize(
+    ("octets", "line"),
+    [
+        (CONTROLS, b"550 5.7.1 ring? red?[31m nul? del? end\r\n"),
+        (ACCENTS, b"550 5.7.1 adi??s, pi??ata: end\r\n"),
+    ],
+    ids=["control characters", "outside ASCII"],
+)
+def test_each_offending_octet_becomes_a_question_mark(
+    world: World, octets: bytes, line: bytes
+) -> None:
+    expect(answer_to(world, "rcpt", raw(octets)).raw, line, "the reply to RCPT")
+
+
 @also_as("receiver")
 @clause("ERR-16")
 @pytest.mark.parametrize("length", [REPLY_LINE_MAX, REPLY_LINE_MAX + 1, 2000])

@@ -107,9 +107,9 @@ static char cleaned(char c)
 {
     unsigned char octet = (unsigned char)c;
     if (CLAUSE(ERR_14, (octet < 0x20 && c != '\t') || octet == 0x7f))
-        return '?';
+        return BREAK(ERR_31, '?', '@');
     if (CLAUSE(ERR_15, octet >= 0x80))
-        return '?';
+        return BREAK(ERR_31, '?', '@');
     return c;
 }
 
