@@ -3,6 +3,8 @@ From field is out of the ordinary is in test_dmarc_authors.py."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from conformance import clause, expect, expect_one_of, expect_reply
@@ -54,20 +56,28 @@ def test_an_aligned_signature_that_does_not_verify_does_not_help_under_p_reject(
 
 
 @clause("DMARC-02")
+@pytest.mark.parametrize(
+    "spelled", [str.lower, str.upper], ids=["small letters", "capitals"]
+)
 def test_a_message_with_an_aligned_spf_pass_is_forwarded_under_p_reject(
-    world: World,
+    world: World, spelled: Callable[[str], str]
 ) -> None:
     world.sender.publish_dmarc("v=DMARC1; p=reject")
-    forwarded(world, world.message(), stranger=False)
+    sender = f"alice@{spelled(world.sender.domain)}"
+    forwarded(world, world.message(), sender=sender, stranger=False)
     require_enforcement(world)
 
 
 @clause("DMARC-03")
+@pytest.mark.parametrize("mode", ["", "; adkim=s"], ids=["relaxed", "strict"])
+@pytest.mark.parametrize(
+    "spelled", [str.lower, str.upper], ids=["small letters", "capitals"]
+)
 def test_a_message_with_an_aligned_dkim_pass_is_forwarded_under_p_reject(
-    world: World,
+    world: World, spelled: Callable[[str], str], mode: str
 ) -> None:
-    world.sender.publish_dmarc("v=DMARC1; p=reject")
-    forwarded(world, sign(world.message(), world.sender.domain))
+    world.sender.publish_dmarc(f"v=DMARC1; p=reject{mode}")
+    forwarded(world, sign(world.message(), spelled(world.sender.domain)))
     require_enforcement(world)
 
 
