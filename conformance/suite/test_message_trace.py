@@ -34,7 +34,7 @@ from conformance.suite.acts import (
 )
 from conformance.suite.forged import expect_removed, results
 from conformance.suite.dialogue import octets_to_a_final_line
-from conformance.suite.received import GRAMMAR, Received, added
+from conformance.suite.received import GRAMMAR, Received, added, tokens
 from conformance.suite.verifiers import (
     claim,
     own_results,
@@ -255,6 +255,26 @@ def test_a_strange_ehlo_name_does_not_break_the_received_field(
         stamp = re.sub(r"(?i)^from \S+ by ", "from client.example by ", field.stamp)
         expect_grammar(field, stamp)
         field.date_time()
+
+
+@clause("MSG-34")
+@pytest.mark.parametrize(
+    ("length", "more"), [(10, ""), (255, ""), (256, "..."), (400, "...")]
+)
+def test_a_name_that_is_no_domain_is_cut_after_255_octets_and_says_so(
+    world: World, length: int, more: str
+) -> None:
+    name = "_!" + "x" * (length - 2)
+    fields = forwarded_after(world, f"EHLO {name}")
+    if fields is None:
+        pytest.skip("a name that is no domain is refused")
+    comments = [
+        token[1:-1].rpartition(" ")[2]
+        for field in fields
+        for token in tokens(field.value)
+        if token.startswith("(")
+    ]
+    expect_in(name[:255] + more, comments, "the last words of the comments")
 
 
 @also_as("receiver")

@@ -58,7 +58,7 @@ static void add_word(struct folding *field, struct bytes word)
  * longer (RFC 5321 4.5.3.1.2): a line has at most 998 octets (RFC 5322 2.1.1), escapes included. */
 static void add_foreign_name(struct folding *field, struct arena *arena, struct bytes name)
 {
-    bool is_cut = name.n > NAME_SHOWN_MAX;
+    bool is_cut = CLAUSE(MSG_34, name.n > NAME_SHOWN_MAX);
     name = bytes_first(name, NAME_SHOWN_MAX);
     char *text = arena_alloc(arena, 2 * name.n + 1);
     size_t n = 0;
