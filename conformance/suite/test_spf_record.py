@@ -8,7 +8,15 @@ import struct
 
 import pytest
 
-from conformance import clause, expect, expect_in, expect_one_of, expect_true, fail
+from conformance import (
+    clause,
+    expect,
+    expect_in,
+    expect_match,
+    expect_one_of,
+    expect_true,
+    fail,
+)
 from conformance.lab import Client, Delivery, Message, World
 from conformance.lab.nameserver import faults
 from conformance.lab.nameserver.faults import TTL
@@ -410,6 +418,34 @@ def test_received_spf_begins_with_a_result_of_its_grammar(
     if result is None:
         pytest.skip("the subject records the result in Authentication-Results alone")
     expect_one_of(result, RESULTS, "the result in Received-SPF")
+
+
+@clause("SPF-21")
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Servfail(), "SERVFAIL"),
+        (faults.Refused(), "REFUSED"),
+        (faults.Drop(), "timed out"),
+    ],
+    ids=str,
+)
+def test_received_spf_says_what_dns_answered(
+    world: World, fault: faults.Fault, problem: str
+) -> None:
+    world.dns.fail(world.sender.domain, fault, "TXT")
+    result, arrived = judged(world)
+    if arrived is None:
+        pytest.skip(f"there is no result to judge ({result})")
+    fields = [value for _, value in arrived.fields("Received-SPF")]
+    if not fields:
+        pytest.skip("the subject records the result in Authentication-Results alone")
+    said = " | ".join(key_value_list(field) for field in fields)
+    expect_match(
+        rf'.*\bproblem\s*=\s*"?{problem}"?\s*(;.*|\|.*)?',
+        said,
+        "the key-value-list of Received-SPF",
+    )
 
 
 @clause("SPF-13")

@@ -128,7 +128,7 @@ void spf_write_received(struct buffer *out, const struct spf_request *request,
              false);
     if (outcome->mechanism.n > 0)
         add_pair(&field, "mechanism", outcome->mechanism, false);
-    if (outcome->problem)
+    if (outcome->problem && unless_broken(SPF_21))
         add_pair(&field, "problem", bytes_of(outcome->problem), false);
     buffer_add(out, BYTES("\r\n"));
 }
