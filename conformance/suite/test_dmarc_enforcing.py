@@ -3,6 +3,7 @@ From field is out of the ordinary is in test_dmarc_authors.py."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -225,6 +226,18 @@ def test_a_dns_failure_of_a_key_that_leaves_a_reject_open_is_a_4xx(
     world.sender.publish_dmarc("v=DMARC1; p=reject")
     world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
     refused(world, sign(world.message(), world.sender.domain), "4xx")
+
+
+@clause("DMARC-13")
+@pytest.mark.parametrize("tag", ["bh", "b"])
+def test_a_dns_failure_of_the_key_of_a_malformed_signature_leaves_nothing_open(
+    world: World, tag: str
+) -> None:
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    world.dns.fail(f"test._domainkey.{world.sender.domain}", faults.Servfail())
+    signed = sign(world.message(), world.sender.domain)
+    # No base64: the signature has to be ignored (RFC 6376 6.1.1).
+    refused(world, re.sub(rf"\b{tag}=".encode(), rb"\g<0>*", signed, count=1))
 
 
 @clause("DMARC-13")
