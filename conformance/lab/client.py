@@ -129,6 +129,7 @@ class Client:
         self._transcript = transcript or Transcript()
         self._buffer = b""
         self.awaits_reply = False  # nothing has been read since something was sent
+        self.lost = False  # what was sent last could not be
         self._greeting: Reply | None = None  # to EHLO, since the last handshake
         self._socket: socket.socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.settimeout(patience)
@@ -177,6 +178,7 @@ class Client:
                 "the subject to read what is sent", "it stopped reading"
             ) from error
         except OSError as error:
+            self.lost = True
             self._transcript.remark(self._name, f"sending failed: {error}")
 
     def send_in_pieces(self, pieces: Iterable[bytes]) -> None:

@@ -18,6 +18,8 @@ from conformance.suite.spf import recorded
 IDLE_COMMANDS_MAX = 1000
 HEADER_MAX = 256 * 1024
 HEADER_FIELDS_MAX = 10_000
+PIECE = 1 << 20
+GOES_ON_MAX = 32 * PIECE  # octets, several times what two sockets have room for
 
 
 def declared(limit: int, what: str) -> int:
@@ -43,6 +45,21 @@ def test_the_twentieth_bad_command_is_a_421_and_the_connection_is_closed(
         bad = range(world.subject.limits.bad_commands)
         expect_last_is_421([client.command("FROB").code for _ in bad])
         client.expect_closed()
+
+
+@also_as("receiver")
+@clause("LIM-16")
+def test_the_connection_is_closed_to_a_client_that_goes_on_sending(
+    world: World,
+) -> None:
+    with world.client() as client:
+        bad = range(world.subject.limits.bad_commands)
+        expect_last_is_421([client.command("FROB").code for _ in bad])
+        for _ in range(GOES_ON_MAX // PIECE):
+            client.send(b"x" * PIECE)
+            if client.lost:
+                return
+    raise ConformanceFailure("the connection closed", f"{GOES_ON_MAX} octets read")
 
 
 @also_as("receiver")
@@ -213,9 +230,8 @@ def test_past_the_memory_budget_a_message_gets_452_4_3_1_and_the_service_lives_o
 
 def send_beside(client: Client, data: bytes, holding: list[Client]) -> None:
     """Sends `data`, while the clients that hold messages keep up the rate that is asked of them."""
-    piece = 1 << 20
-    for start in range(0, len(data), piece):
-        client.send(data[start : start + piece])
+    for start in range(0, len(data), PIECE):
+        client.send(data[start : start + PIECE])
         for other in holding:
             other.send((b"x" * 76 + CRLF) * 20)
 
@@ -246,6 +262,22 @@ def hold_until_refused(world: World, holding: list[Client], size: int) -> None:
                 return
         source = world.new_client_addresses()[0]
         hold_messages(world, holding, source, size, count=1)
+
+
+@clause("LIM-22")
+def test_a_message_whose_declared_size_has_no_room_is_put_off(world: World) -> None:
+    # One client may hold a half of the budget, and two of these are more.
+    size = declared(world.subject.limits.memory, "memory") // 3
+    source = world.new_client_addresses()[0]
+    holding: list[Client] = []
+    hold_messages(world, holding, source, size, count=1)
+    expect_true(holding, "a message let into DATA", "none was")
+    with world.client(source=source) as client:
+        reply = client.mail(world.sender.address, f"SIZE={size}")
+        expect_reply(reply, 452, enhanced="4.3.1", to="MAIL with that SIZE")
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL without SIZE")
+    for other in holding:
+        other.close()
 
 
 @clause("LIM-30")
