@@ -302,6 +302,26 @@ def test_one_client_cannot_hold_more_than_half_of_the_memory_budget(
         client.close()
 
 
+@clause("LIM-45")
+def test_a_mail_that_states_more_than_there_is_room_for_gets_452(world: World) -> None:
+    limits = world.subject.limits
+    budget = declared(limits.memory, "memory")
+    size = min(3 * budget // 8, limits.message_size)
+    source = world.new_client_addresses()[0]
+    holding: list[Client] = []
+    hold_messages(world, holding, source, size, count=1)
+    expect_true(holding, "a message let into DATA", "none was")
+    answers = {}
+    for stated in (f"SIZE={size}", "SIZE=1000", ""):
+        with world.client(source=source) as client:
+            answers[stated] = client.mail(world.sender.address, *stated.split())
+    expect_reply(answers[f"SIZE={size}"], 452, to=f"MAIL with SIZE={size}")
+    expect_reply(answers["SIZE=1000"], 250, to="MAIL with SIZE=1000")
+    expect_reply(answers[""], 250, to="MAIL without SIZE")
+    for client in holding:
+        client.close()
+
+
 def answer_before_upstream(world: World, client: Client, count: int) -> Reply | None:
     """The reply to a message, or None once the upstream has it as its message number `count`."""
     deadline = time.monotonic() + world.patience

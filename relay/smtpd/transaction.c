@@ -231,8 +231,8 @@ struct refusal transaction_mail(struct transaction *transaction,
     if (refusal.kind != REFUSAL_NONE)
         return refusal;
     /* The declared size is believed for this only: room for it now is no promise. */
-    if (CLAUSE(LIM_22, !budget_has_room(&transaction->account,
-                                        arguments->size_stated ? arguments->size : 1)))
+    const size_t expected = CLAUSE(LIM_45, arguments->size_stated) ? arguments->size : 1;
+    if (CLAUSE(LIM_22, !budget_has_room(&transaction->account, expected)))
         return REFUSE(NO_MEMORY, "LIM-22");
     mail->arguments = *arguments;
     mail->arguments.sender.local = arena_copy(arena, arguments->sender.local);
