@@ -405,6 +405,17 @@ def test_a_signature_over_what_was_altered_is_recorded_as_fail(
     expect(judged(world, altered(world, what)), "fail", "the DKIM result")
 
 
+@clause("DKIM-34")
+@pytest.mark.parametrize("tag", [b" bh=", b" b=", b" l="])
+def test_a_signature_with_a_syntax_error_is_recorded_as_neutral(
+    world: World, tag: bytes
+) -> None:
+    message = sign(world.message(), world.sender.domain, length=True)
+    expect(judged(world, message), "pass", "the DKIM result as it was signed")
+    malformed = message.replace(tag, tag + b"!", 1)
+    expect(judged(world, malformed), "neutral", "the DKIM result")
+
+
 def with_broken_dns(world: World) -> bytes:
     """A message whose signature's key cannot be looked up at this time."""
     world.dns.fail(f"broken._domainkey.{world.sender.domain}", faults.Servfail())

@@ -25,6 +25,7 @@ static enum dkim_result result_of_status(enum signature_status status)
     case SIGNATURE_BAD:
         return BREAK(DKIM_30, DKIM_FAIL, DKIM_NEUTRAL);
     case SIGNATURE_MALFORMED:
+        return BREAK(DKIM_34, DKIM_NEUTRAL, DKIM_FAIL);
     case SIGNATURE_UNKNOWN:
         return DKIM_NEUTRAL;
     case SIGNATURE_REFUSED:
