@@ -325,6 +325,24 @@ def test_a_line_that_is_added_has_at_most_998_octets_whatever_was_said(
     expect_true(longest <= LINE_MAX, f"lines of at most {LINE_MAX} octets", longest)
 
 
+@also_as("receiver")
+@clause("MSG-30")
+def test_a_line_that_is_added_has_at_most_998_octets_whatever_signatures_claim(
+    world: World,
+) -> None:
+    # Results with some words that fill a line each, and long enough together.
+    domain = ".".join(["x" * 30] * 2 + [world.sender.domain])
+    message = world.message()
+    for n in range(8):
+        message = claim(message, domain, f"ann{n}@{domain}")
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, world.info, message)
+    if not delivery.accepted:
+        pytest.skip(f"the subject does not forward it ({delivery.final.shown})")
+    longest = max(map(len, world.upstream.wait_for_message().header.split(b"\r\n")))
+    expect_true(longest <= LINE_MAX, f"lines of at most {LINE_MAX} octets", longest)
+
+
 FORGED = [
     "Authentication-Results: {id}; dmarc=pass header.from={mark}",
     "authentication-results: {id}; dmarc=pass header.from={mark}",

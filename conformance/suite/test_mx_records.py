@@ -442,6 +442,16 @@ def test_a_reverse_path_with_a_forged_hash_is_no_loop(world: World) -> None:
             world.upstream.wait_for_command(b"RCPT", 2)
 
 
+@clause("MX-24")
+def test_two_mails_with_the_srs_hash_of_another_host_are_no_loop(world: World) -> None:
+    path = f"SRS0=AAAA=AA={world.sender.domain}=a@{world.elsewhere}"
+    with waiting_upstream(world), world.client() as first:
+        for n, client in enumerate((first, another_client(world)), 1):
+            client.mail(path)
+            client.line(f"RCPT TO:<{world.info}>")
+            world.upstream.wait_for_command(b"RCPT", n)
+
+
 @clause("MX-25")
 def test_rounds_that_cannot_be_recognised_are_bounded_and_called_a_loop(
     world: World,
