@@ -369,6 +369,17 @@ class Client:
             self._transcript.remark(self._name, f"TLS: {error}")
             return False
 
+    def end_tls(self) -> bool:
+        """Ends TLS by close_notify. Whether that is answered by one, and by nothing else."""
+        assert self.tls is not None
+        self.tls.settimeout(self.patience)
+        try:
+            self.tls.unwrap()
+        except OSError as error:
+            self._transcript.remark(self._name, f"TLS: {error}")
+            return False
+        return True
+
     def greet(self, name: str = "client.example") -> Reply:
         """Banner and EHLO; both must be positive. Returns the reply to EHLO."""
         banner = self.banner()

@@ -72,6 +72,14 @@ def test_the_end_of_a_session_that_the_server_ends_inside_tls_is_announced(
 
 
 @also_as("receiver")
+@clause("TLS-19")
+def test_a_client_that_ends_tls_itself_is_answered(world: World) -> None:
+    with secured(world) as client:
+        client.ehlo(world.sender.domain)
+        expect_true(client.end_tls(), "close_notify", "the connection was cut")
+
+
+@also_as("receiver")
 @clause("TLS-01")
 def test_starttls_is_advertised_and_a_message_is_forwarded_over_tls(
     world: World,
