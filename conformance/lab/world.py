@@ -391,15 +391,22 @@ class World:
         return client
 
     def connect(
-        self, mta: Subject, source: str, early: bytes = b"", awaited: bool = False
+        self,
+        mta: Subject,
+        source: str,
+        early: bytes = b"",
+        awaited: bool = False,
+        port: int = 0,
     ) -> Client:
         """A connection from `source` to the subject or another MTA of the lab, before the banner is read. If
-        that is `awaited`, a subject that no longer greets is started again for the first one.
+        that is `awaited`, a subject that no longer greets is started again for the first one. `port` is
+        another than that for clients.
         """
         family = 6 if ":" in source else 4
         if family == 6 and mta is self.subject:
             self.require("ipv6")
-        address, port = mta.endpoint(family)
+        address, usual_port = mta.endpoint(family)
+        port = port or usual_port
         self._client_count += 1
         name = "client" if self._client_count == 1 else f"client{self._client_count}"
         preamble = mta.preamble(source, address, port)

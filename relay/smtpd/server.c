@@ -143,7 +143,7 @@ static bool identify_client(struct connection *connection)
     if (!trusted || proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_TIMEOUT,
                                &header) != STREAM_OK)
         return false;
-    if (!header.local)
+    if (CLAUSE(DLG_59, !header.local))
         connection->address = header.source;
     return true;
 }
