@@ -264,22 +264,6 @@ def hold_until_refused(world: World, holding: list[Client], size: int) -> None:
         hold_messages(world, holding, source, size, count=1)
 
 
-@clause("LIM-22")
-def test_a_message_whose_declared_size_has_no_room_is_put_off(world: World) -> None:
-    # One client may hold a half of the budget, and two of these are more.
-    size = declared(world.subject.limits.memory, "memory") // 3
-    source = world.new_client_addresses()[0]
-    holding: list[Client] = []
-    hold_messages(world, holding, source, size, count=1)
-    expect_true(holding, "a message let into DATA", "none was")
-    with world.client(source=source) as client:
-        reply = client.mail(world.sender.address, f"SIZE={size}")
-        expect_reply(reply, 452, enhanced="4.3.1", to="MAIL with that SIZE")
-        expect_reply(client.mail(world.sender.address), 250, to="MAIL without SIZE")
-    for other in holding:
-        other.close()
-
-
 @clause("LIM-30")
 def test_one_client_cannot_hold_more_than_half_of_the_memory_budget(
     world: World,
