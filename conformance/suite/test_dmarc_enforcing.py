@@ -296,6 +296,39 @@ def test_a_message_is_forwarded_despite_a_dns_failure_where_spf_passes(
     forwarded(world, sign(world.message(), world.sender.domain), stranger=False)
 
 
+@clause("DMARC-13")
+@pytest.mark.parametrize("name", ["", "_dmarc."], ids=["SPF", "record"])
+def test_a_message_is_forwarded_despite_a_dns_failure_where_a_signature_passes(
+    world: World, name: str
+) -> None:
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    world.dns.fail(f"{name}{world.sender.domain}", faults.Servfail(), "TXT")
+    forwarded(world, sign(world.message(), world.sender.domain))
+
+
+@clause("DMARC-13")
+@pytest.mark.parametrize("what", ["SPF", "SPF, too", "signature", "signature, too"])
+def test_a_dns_failure_that_leaves_the_alignment_open_is_a_4xx(
+    world: World, what: str
+) -> None:
+    world.require("dmarc-rfc9989")  # by a walk, not by a list
+    other = f"other.{world.sender.domain}"
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    world.dns.fail(f"_dmarc.{other}", faults.Servfail())
+    message, sender = world.message(), world.sender.address
+    if what.startswith("SPF"):
+        world.dns.add_text(other, EVERY_CLIENT)
+        sender = f"x@{other}"
+    else:
+        publish_key(world, other)
+        message = sign(message, other)
+    if what == "SPF, too":
+        world.dns.fail(other, faults.Servfail(), "TXT")
+    elif what == "signature, too":
+        world.dns.fail(f"test._domainkey.{other}", faults.Servfail())
+    refused(world, message, "4xx", sender=sender)
+
+
 @clause("DMARC-14")
 def test_an_spf_fail_without_a_dmarc_record_is_no_reason_to_refuse(
     world: World,
