@@ -188,6 +188,51 @@ def test_a_signature_by_a_subdomain_is_aligned_by_the_public_suffix_list(
     require_enforcement(world)
 
 
+@clause("DMARC-38")
+@pytest.mark.parametrize(
+    ("own", "between", "organization"),
+    [
+        (None, None, "v=DMARC1; p=none; sp=reject"),
+        (None, "v=DMARC1; p=none; psd=n", "v=DMARC1; p=reject"),
+        (None, None, "v=DMARC1; p=reject; sp=reject; np=none"),
+        ("v=DMARC1; p=reject; t=y", None, "v=DMARC1; p=none"),
+    ],
+    ids=["sp", "record between", "np", "t"],
+)
+def test_in_rfc_7489_a_subdomain_is_under_its_own_record_or_the_organizations(
+    world: World, own: str | None, between: str | None, organization: str
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    middle = f"sub.{world.sender.domain}"
+    domain = f"a.{middle}"
+    world.sender.publish_dmarc(organization)
+    for name, record in ((domain, own), (middle, between)):
+        if record is not None:
+            world.dns.add_text(f"_dmarc.{name}", record)
+    refused(world, from_domain(world, domain), sender=f"x@{world.elsewhere}")
+
+
+@clause("DMARC-38")
+@pytest.mark.parametrize(
+    ("own", "organization"),
+    [
+        ((), "v=DMARC1; sp=reject"),
+        (("v=DMARC1; p=reject", "v=DMARC1; p=reject"), "v=DMARC1; p=reject"),
+    ],
+    ids=["no p", "two records"],
+)
+def test_in_rfc_7489_no_policy_applies_without_p_or_by_two_records(
+    world: World, own: tuple[str, ...], organization: str
+) -> None:
+    world.reconfigure(dmarc_edition="rfc7489")
+    domain = f"sub.{world.sender.domain}"
+    world.sender.publish_dmarc(organization)
+    for n, record in enumerate(own):
+        world.dns.add_text(f"_dmarc.{domain}", f"{record}; x={n}")
+    forwarded(world, from_domain(world, domain), sender=f"x@{world.elsewhere}")
+    require_enforcement(world)
+
+
 @clause("DMARC-08")
 def test_a_signature_by_a_subdomain_is_not_aligned_in_strict_mode(
     world: World,

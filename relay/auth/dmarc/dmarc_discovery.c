@@ -127,7 +127,7 @@ static enum dmarc_discovery discover_by_list(struct dmarc_lookup *lookup, struct
 {
     struct bytes organization = listed_organization(lookup, author);
     enum dmarc_discovery own = fetch(lookup, author, found);
-    return own == DMARC_ABSENT && !bytes_equal(organization, author)
+    return CLAUSE(DMARC_38, own == DMARC_ABSENT && !bytes_equal(organization, author))
                ? fetch(lookup, organization, found)
                : own;
 }
