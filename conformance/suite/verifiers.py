@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from typing import Any
 
 import dkim
@@ -383,7 +384,7 @@ def _relaxed(name: str, value: str) -> bytes:
 
 
 def sign_until(message: bytes, domain: str, expires: int) -> bytes:
-    """`message` with a signature whose x= is that time, and whose t= is a week before it. The body is
+    """`message` with a signature whose x= is that time, and whose t= is a week before it, or now. The body is
     taken to end in exactly one line end, as simple canonicalization leaves it."""
     field = "DKIM-Signature"
     value = _signed_until(
@@ -426,8 +427,9 @@ def _signed_until(
 ) -> str:
     """The value of a signature field over From, To and Subject."""
     digest = hashlib.sha256(message.partition(b"\r\n\r\n")[2]).digest()
+    made = min(expires - 7 * 86400, int(time.time()))
     value = (
-        f"{identity}; a=rsa-sha256; c=relaxed/simple; t={expires - 7 * 86400}; "
+        f"{identity}; a=rsa-sha256; c=relaxed/simple; t={made}; "
         f"x={expires}; h=from:to:subject; bh={base64.b64encode(digest).decode()}; b="
     )
     names = ("From", "To", "Subject")
