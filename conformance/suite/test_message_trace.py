@@ -407,7 +407,7 @@ def values_of(world: World, identity: str, form: str) -> list[str]:
 
 
 @clause("MSG-31")
-@pytest.mark.parametrize("local", ["ann", "first.last+tag", '"ann..b"'])
+@pytest.mark.parametrize("local", ["ann", "first.last+tag", '"ann..b"', '"a\\"b"'])
 def test_an_address_in_the_results_is_written_as_one(world: World, local: str) -> None:
     address = rf"(?:{DOT_STRING}|{QUOTED_STRING})?@{DOMAIN}"
     values = values_of(world, f"{local}@{world.sender.domain}", address)
@@ -420,7 +420,21 @@ def test_an_address_in_the_results_is_written_as_one(world: World, local: str) -
 @clause("MSG-32")
 @pytest.mark.parametrize(
     "local",
-    ["ann..b", ".ann", "ann.", "a,b", "a(b", "a<b", 'a"b', "a@b", "a\\b", '"ann"'],
+    [
+        "ann..b",
+        ".ann",
+        "ann.",
+        "a,b",
+        "a(b",
+        "a<b",
+        'a"b',
+        "a@b",
+        "a\\b",
+        '"ann"',
+        '"',
+        '"a"b"',
+        '"a\\"',
+    ],
 )
 def test_results_have_their_syntax_whatever_a_signature_claims(
     world: World, local: str
