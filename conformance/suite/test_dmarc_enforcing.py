@@ -306,7 +306,13 @@ def test_a_dns_failure_of_the_record_that_leaves_a_reject_open_is_a_4xx(
 @clause("DMARC-13")
 @pytest.mark.parametrize(
     ("sp", "np", "said"),
-    [("none", "reject", "4xx"), ("reject", "none", "4xx"), ("none", "none", None)],
+    [
+        ("none", "reject", "4xx"),
+        ("reject", "none", "4xx"),
+        ("none", "none", None),
+        ("quarantine", "none", None),
+        ("reject", "reject", "5xx"),
+    ],
 )
 def test_a_dns_failure_that_leaves_open_whether_a_subdomain_exists_is_a_4xx(
     world: World, sp: str, np: str, said: str | None
