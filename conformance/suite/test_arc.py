@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections import Counter
 
 import pytest
@@ -21,10 +22,12 @@ from conformance import (
 from conformance.lab import Message, World
 from conformance.suite.acts import forward
 from conformance.suite.verifiers import (
+    SENDER_RSA,
     Results,
     arc_results,
     arc_results_objection,
     arc_seal,
+    arc_seal_until,
     arc_verdict,
     claim,
     own_domain,
@@ -210,6 +213,21 @@ def test_a_chain_over_what_was_altered_fails(
     world: World, what: str, hops: int
 ) -> None:
     expect_fails(world, altered(world, what, hops))
+
+
+@clause("ARC-11")
+def test_a_chain_fails_whose_signature_has_another_canonicalization_than_it_says(
+    world: World,
+) -> None:
+    domain, until = world.sender.domain, int(time.time()) + 86400
+    as_said, other = (
+        arc_seal_until(
+            world.message(), domain, "test", SENDER_RSA, until, claimed=claimed
+        )
+        for claimed in ("relaxed/simple", "simple/simple")
+    )
+    expect(judged(world, as_said)[0], "pass", "the ARC result as it is said")
+    expect_fails(world, other)
 
 
 @clause("ARC-15")

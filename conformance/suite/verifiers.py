@@ -383,12 +383,16 @@ def _relaxed(name: str, value: str) -> bytes:
     return f"{name.lower()}:{unfolded}".encode("utf-8", "surrogateescape")
 
 
-def sign_until(message: bytes, domain: str, expires: int) -> bytes:
+def sign_until(message: bytes, domain: str, expires: int, *tags: str) -> bytes:
     """`message` with a signature whose x= is that time, and whose t= is a week before it, or now. The body is
     taken to end in exactly one line end, as simple canonicalization leaves it."""
     field = "DKIM-Signature"
     value = _signed_until(
-        message, field, f"v=1; d={domain}; s=test", SENDER_RSA, expires
+        message,
+        field,
+        "; ".join(("v=1", f"d={domain}", "s=test", *tags)),
+        SENDER_RSA,
+        expires,
     )
     return f"{field}: {value}\r\n".encode() + message
 
@@ -400,20 +404,24 @@ def arc_seal_until(
     key: bytes,
     expires: int,
     instance: int = 1,
+    claimed: str = "relaxed/simple",
+    instance_first: bool = True,
 ) -> bytes:
     """`message` with an ARC set whose message signature has such an x=. The sets before it, numbered up to
-    `instance`, stand in their order; the number may be more than the 50 at which dkimpy ends.
+    `instance`, stand in their order; the number may be more than the 50 at which dkimpy ends. The signature
+    is relaxed/simple whatever its c= is `claimed` to be.
     """
     cv = "none" if instance == 1 else "pass"
     results = f"i={instance}; {domain}; arc={cv}; spf=pass smtp.mailfrom={domain}"
-    identity = f"d={domain}; s={selector}"
+    identity = [f"i={instance}", f"d={domain}", f"s={selector}"]
+    if not instance_first:
+        identity.reverse()
     signature = _signed_until(
-        message, ARC_SET[1], f"i={instance}; {identity}", key, expires
+        message, ARC_SET[1], "; ".join(identity), key, expires, claimed
     )
     fields = [(ARC_SET[0], results), (ARC_SET[1], signature)]
-    seal = (
-        f"i={instance}; a=rsa-sha256; t={expires - 7 * 86400}; cv={cv}; {identity}; b="
-    )
+    identity += ["a=rsa-sha256", f"t={expires - 7 * 86400}", f"cv={cv}", "b="]
+    seal = "; ".join(identity)
     earlier = zip(*(reversed(raw_fields(message, name)) for name in ARC_SET))
     chain = [pair for values in earlier for pair in zip(ARC_SET, values)]
     covered = [_relaxed(*pair) for pair in (*chain, *fields, (ARC_SET[2], seal))]
@@ -423,13 +431,18 @@ def arc_seal_until(
 
 
 def _signed_until(
-    message: bytes, field: str, identity: str, key: bytes, expires: int
+    message: bytes,
+    field: str,
+    identity: str,
+    key: bytes,
+    expires: int,
+    claimed: str = "relaxed/simple",
 ) -> str:
     """The value of a signature field over From, To and Subject."""
     digest = hashlib.sha256(message.partition(b"\r\n\r\n")[2]).digest()
     made = min(expires - 7 * 86400, int(time.time()))
     value = (
-        f"{identity}; a=rsa-sha256; c=relaxed/simple; t={made}; "
+        f"{identity}; a=rsa-sha256; c={claimed}; t={made}; "
         f"x={expires}; h=from:to:subject; bh={base64.b64encode(digest).decode()}; b="
     )
     names = ("From", "To", "Subject")
