@@ -230,6 +230,17 @@ def test_a_chain_fails_whose_signature_has_another_canonicalization_than_it_says
     expect_fails(world, other)
 
 
+@clause("ARC-24")
+def test_the_instance_counts_wherever_it_stands_among_the_tags(world: World) -> None:
+    domain, until = world.sender.domain, int(time.time()) + 86400
+    message = arc_seal_until(
+        world.message(), domain, "test", SENDER_RSA, until, instance_first=False
+    )
+    arrived = extended(world, message)
+    expect(instances(arrived)[0], 2, "the instance of the set that is added")
+    expect(added_seals(message, arrived)[0].get("cv"), "pass", "cv= of its seal")
+
+
 @clause("ARC-15")
 @pytest.mark.parametrize("hops", [1, 3])
 def test_a_chain_with_altered_results_fails(world: World, hops: int) -> None:

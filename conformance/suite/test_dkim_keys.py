@@ -155,6 +155,18 @@ def test_a_key_record_of_more_than_8_kib_is_permerror(
     expect(judged(world, message), result, "the DKIM result")
 
 
+@clause("DKIM-37")
+@pytest.mark.parametrize(("others", "result"), [(3, "pass"), (4, "permerror")])
+def test_of_the_records_at_the_name_of_a_key_four_are_tried(
+    world: World, others: int, result: str
+) -> None:
+    name = f"many._domainkey.{world.sender.domain}"
+    for record in (*(f"v=spf{n} -all" for n in range(others)), RECORD):
+        world.dns.add_text(name, record)
+    message = sign(world.message(), world.sender.domain, selector="many")
+    expect(judged(world, message), result, "the DKIM result")
+
+
 @clause("DKIM-21")
 def test_an_rsa_key_of_more_than_4096_bits_is_permerror(world: World) -> None:
     world.dns.add_text(f"long._domainkey.{world.sender.domain}", key_record(RSA4104))

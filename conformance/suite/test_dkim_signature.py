@@ -193,6 +193,16 @@ def test_blanks_on_the_last_line_count_under_simple_canonicalization(
 
 
 @clause("DKIM-08")
+def test_a_valid_signature_with_many_unknown_tags_is_recorded_as_pass(
+    world: World,
+) -> None:
+    # RFC 6376 3.2: unrecognized tags MUST be ignored. With the others there are 64.
+    unknown, until = [f"x{n}=1" for n in range(54)], int(time.time()) + DAY_S
+    message = sign_until(world.message(), world.sender.domain, until, *unknown)
+    expect(judged(world, message), "pass", "the DKIM result")
+
+
+@clause("DKIM-08")
 def test_a_field_that_is_not_signed_may_be_added(world: World) -> None:
     message = b"X-Added: yes\r\n" + sign(world.message(), world.sender.domain)
     expect(judged(world, message), "pass", "the DKIM result")
@@ -398,6 +408,19 @@ def test_the_same_l_in_another_canonicalization_is_verified(world: World) -> Non
         message += b"x\r\n"
     outcomes = results(forward(world, message=message)).of("dkim")
     expect(outcomes, ["pass", "pass"], "the DKIM results")
+
+
+@clause("DKIM-36")
+@pytest.mark.parametrize(
+    ("methods", "result"), [("dns/txt", "pass"), ("http/get", "neutral")]
+)
+def test_a_signature_without_a_known_query_method_is_neutral(
+    world: World, methods: str, result: str
+) -> None:
+    message = sign_until(
+        world.message(), world.sender.domain, int(time.time()) + DAY_S, f"q={methods}"
+    )
+    expect(judged(world, message), result, "the DKIM result")
 
 
 @clause("DKIM-17")

@@ -36,6 +36,7 @@ from conformance.suite.forged import expect_removed, results
 from conformance.suite.dialogue import octets_to_a_final_line
 from conformance.suite.received import GRAMMAR, Received, added, tokens
 from conformance.suite.verifiers import (
+    Results,
     claim,
     own_results,
     parts,
@@ -446,6 +447,18 @@ def test_results_have_their_syntax_whatever_a_signature_claims(
         expect_true(
             objection is None, "the syntax of RFC 8601 2.2", f"{objection} in: {field}"
         )
+
+
+@clause("MSG-35")
+def test_of_many_signatures_the_results_of_the_first_64_are_recorded(
+    world: World,
+) -> None:
+    message, domain = world.message(), world.sender.domain
+    for n in range(66):
+        message = claim(message, domain, f"ann{n}@{domain}")
+    fields = fields_added(world, message)
+    outcomes = [word for field in fields for word in Results(field).of("dkim")]
+    expect(len(outcomes), 64, "the number of DKIM results")
 
 
 @clause("MSG-33")

@@ -78,7 +78,7 @@ static void add_dkim_results(struct builder *builder, const struct dkim_results 
 {
     if (CLAUSE(DKIM_31, dkim->count == 0))
         append_result(builder, "dkim", "none");
-    for (size_t i = 0; i < dkim->count && i < SIGNATURES_MAX; i++)
+    for (size_t i = 0; i < dkim->count && CLAUSE(MSG_35, i < SIGNATURES_MAX); i++)
         add_signature_result(builder, &dkim->signatures[i]);
 }
 

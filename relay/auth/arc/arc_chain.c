@@ -65,7 +65,7 @@ static void add_field(struct arc_chain *chain, const struct header_field *field)
     chain->present = true;
     struct bytes rest = field->value;
     unsigned instance = read_instance(field->value, &rest);
-    if (instance == 0 && place != &unknown.authentication_results)
+    if (instance == 0 && place != &unknown.authentication_results && unless_broken(ARC_24))
         instance = find_instance(field->value);
     if (instance == 0) {
         chain->problem = "ARC field without an instance from 1 to 50";

@@ -209,7 +209,7 @@ enum key_status key_fetch(struct arena *arena, struct dns *dns, struct bytes sel
         return BREAK(DKIM_26, KEY_UNUSABLE, KEY_UNAVAILABLE);
     }
     unsigned failures = crypto_memory_failures();
-    for (size_t i = 0; i < answer.count && i < RECORDS_MAX && !key->pkey; i++) {
+    for (size_t i = 0; i < answer.count && CLAUSE(DKIM_37, i < RECORDS_MAX) && !key->pkey; i++) {
         struct key_record record;
         const char *problem;
         if (CLAUSE(DKIM_20, answer.records[i].text.n > DNS_POLICY_TEXT_MAX))

@@ -227,7 +227,8 @@ static void read_query(struct reader *reader)
 {
     struct bytes methods = optional(reader, "q");
     if (methods.p && !taglist_has_element(methods, BYTES("dns/txt")))
-        fault(reader, SIGNATURE_UNKNOWN, "unsupported query method in q=");
+        fault(reader, BREAK(DKIM_36, SIGNATURE_UNKNOWN, SIGNATURE_REFUSED),
+              "unsupported query method in q=");
 }
 
 static void read_times(struct reader *reader, int64_t now)
