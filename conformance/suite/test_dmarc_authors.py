@@ -221,11 +221,13 @@ def test_a_malformed_from_field_with_one_address_fails_where_its_domain_does(
 @pytest.mark.parametrize(
     "value", ["Doe, a@other.example <{address}>", "Doe, Alice <{address}> b@other"]
 )
+@pytest.mark.parametrize("null", [False, True], ids=["mail", "bounce"])
 def test_a_malformed_from_field_with_two_addresses_is_refused(
-    world: World, value: str
+    world: World, value: str, null: bool
 ) -> None:
     field = "From: " + value.format(address=world.sender.address)
-    refused(world, with_from(world, field), stranger=False)
+    sender = "" if null else None
+    refused(world, with_from(world, field), sender=sender, stranger=False)
 
 
 CONTROLLED = [
@@ -234,6 +236,7 @@ CONTROLLED = [
     "\x01Alice <{address}>",
     "Alice <{address}> (\x7f)",
 ]
+CONTROLLED_NAMELESS = ["MAILER\x01DAEMON", "MAILER-DAEMON (\x7f)"]
 
 
 @clause("DMARC-36")
@@ -242,6 +245,15 @@ def test_a_from_field_with_a_control_character_is_refused(
     world: World, value: str
 ) -> None:
     refused(world, written(world, value), stranger=False)
+
+
+@clause("DMARC-36")
+@pytest.mark.parametrize("value", CONTROLLED_NAMELESS, ids=ascii)
+def test_a_from_field_with_a_control_character_is_refused_of_a_bounce_too(
+    world: World, value: str
+) -> None:
+    forwarded(world, with_from(world, "From: MAILER-DAEMON"), sender="")
+    refused(world, with_from(world, f"From: {value}"), sender="", stranger=False)
 
 
 # Wherever RFC 5322 3.2.2 and 3.4 have white space.
