@@ -14,6 +14,20 @@ Result = tuple[str, dict[str, str]]
 # By what a message may be refused instead of being forwarded with that result (RFC 7208 8).
 REFUSALS = {"fail": "5", "permerror": "5", "temperror": "4"}
 
+# Received-SPF by the grammar of RFC 7208 9.1, unfolded; comments with one more inside at most.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_QUOTED = r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"'
+_INNER = r"[\x20-\x27\x2a-\x5b\x5d-\x7e]|\\[\x20-\x7e]"
+_COMMENT = rf"\((?:{_INNER}|\((?:{_INNER})*\))*\)"
+_CFWS = rf"(?:\s|{_COMMENT})*"
+_KEY_VALUE = (
+    rf"[A-Za-z][A-Za-z0-9._-]*{_CFWS}={_CFWS}(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
+)
+_FIELD = re.compile(
+    rf"{_CFWS}[A-Za-z]+(?:\s+{_COMMENT})?"
+    rf"(?:\s+{_KEY_VALUE}(?:{_CFWS};{_CFWS}{_KEY_VALUE})*{_CFWS};?)?{_CFWS}"
+)
+
 _PAIR = re.compile(r'([A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]+)')
 
 
@@ -51,11 +65,22 @@ def is_of_helo_alone(message: Message) -> bool:
     )
 
 
+def is_received_spf(value: str) -> bool:
+    """Whether the value of a Received-SPF field follows the grammar."""
+    return _FIELD.fullmatch(re.sub(r"\r\n(?=[ \t])", "", value)) is not None
+
+
+def pairs_of(value: str) -> dict[str, str]:
+    """The keys of a Received-SPF field in small letters, and their values."""
+    text = "; ".join(parts(value))
+    return {key.lower(): unquoted(word) for key, word in _PAIR.findall(text)}
+
+
 def _received_spf(value: str) -> Result:
     """A field's result, and its identity; if it names none that is MAIL FROM, if that was evaluated
     (RFC 7208 9.1: envelope-from)."""
     text = "; ".join(parts(value))
-    pairs = {key.lower(): unquoted(word) for key, word in _PAIR.findall(text)}
+    pairs = pairs_of(value)
     by_default = "mailfrom" if pairs.get("envelope-from") else "helo"
     identity = pairs.get("identity", by_default).lower()
     key = "envelope-from" if identity == "mailfrom" else identity

@@ -22,8 +22,16 @@ from conformance.lab.nameserver import faults
 from conformance.lab.nameserver.faults import TTL
 from conformance.lab.plan import SUBJECT_IPV4
 from conformance.suite.acts import forward, reverse_path
-from conformance.suite.spf import REFUSALS, first, in_received_spf, in_results, recorded
-from conformance.suite.verifiers import parts, spf_result
+from conformance.suite.spf import (
+    REFUSALS,
+    first,
+    in_received_spf,
+    in_results,
+    is_received_spf,
+    pairs_of,
+    recorded,
+)
+from conformance.suite.verifiers import parts, raw_fields, spf_result
 
 SERVICE = "v=spf1 include:_spf.mx.cloudflare.net ~all"
 # RFC 7208 9.1, and RFC 8601 6.7 in addition.
@@ -446,6 +454,74 @@ def test_received_spf_says_what_dns_answered(
         said,
         "the key-value-list of Received-SPF",
     )
+
+
+def fields_recorded(arrived: Message | None, result: str) -> list[str]:
+    """The Received-SPF fields of a message that was to be forwarded, as they came."""
+    if arrived is None:
+        pytest.skip(f"the message is not forwarded ({result})")
+    fields = raw_fields(arrived.content, "Received-SPF")
+    if not fields:
+        pytest.skip("the subject records the result in Authentication-Results alone")
+    return list(fields)
+
+
+ODD_NAMES = ["[{client}]", "a..b", ".a.b", "a.b.", "a,b", 'a"b', "a\\b", "a(b", "a)b"]
+
+
+@clause("SPF-22")
+@pytest.mark.parametrize("null", [False, True], ids=["mail", "bounce"])
+@pytest.mark.parametrize("helo", ODD_NAMES)
+def test_received_spf_has_its_syntax_whatever_the_client_is_called(
+    world: World, helo: str, null: bool
+) -> None:
+    name = helo.format(client=world.sender.ipv4)
+    result, arrived = judged(world, sender="" if null else None, helo=name)
+    for field in fields_recorded(arrived, result):
+        expect_true(is_received_spf(field), "the syntax of RFC 7208 9.1", field)
+
+
+@clause("SPF-22")
+@pytest.mark.parametrize("local", ['"a b"', '"a\\"b"', '"a)b"', "a+b"])
+def test_received_spf_has_its_syntax_whatever_the_sender_is_called(
+    world: World, local: str
+) -> None:
+    result, arrived = judged(world, sender=f"{local}@{world.sender.domain}")
+    for field in fields_recorded(arrived, result):
+        expect_true(is_received_spf(field), "the syntax of RFC 7208 9.1", field)
+
+
+@clause("SPF-23")
+@pytest.mark.parametrize(
+    ("record", "mechanism"),
+    [
+        ("v=spf1 a:absent.{domain} ip4:{client} -all", "ip4"),
+        ("v=spf1 a:absent.{domain} -all", "all"),
+        ("v=spf1 a:absent.{domain}", "default"),
+    ],
+)
+@pytest.mark.parametrize("null", [False, True], ids=["mail", "bounce"])
+def test_received_spf_says_what_was_checked_and_what_matched(
+    world: World, record: str, mechanism: str, null: bool
+) -> None:
+    publish(world, record.format(client=world.sender.ipv4, domain=world.sender.domain))
+    result, arrived = judged(world, sender="" if null else None)
+    for field in fields_recorded(arrived, result):
+        pairs = pairs_of(field)
+        identity = pairs.get("identity", "no identity=")
+        expect(identity.lower(), "helo" if null else "mailfrom", "identity=")
+        matched = pairs.get("mechanism", "no mechanism=")
+        expect_match(rf"[-+~?]?{mechanism}\b.*", matched, "mechanism=")
+
+
+@clause("SPF-23")
+def test_received_spf_names_the_host_of_the_banner_as_receiver(world: World) -> None:
+    with world.client(greet=False) as client:
+        name = (client.banner().text.split() or [""])[0].lower()
+    result, arrived = judged(world)
+    for field in fields_recorded(arrived, result):
+        receiver = pairs_of(field).get("receiver", "no receiver=")
+        expect(receiver.lower(), name, "receiver=")
 
 
 @clause("SPF-13")

@@ -61,7 +61,7 @@ static void add_pair(struct field *field, const char *key, struct bytes value, b
 {
     struct buffer word = {0};
     buffer_printf(&word, "%s=", key);
-    if (!quote && is_dot_atom(value)) {
+    if (!quote && CLAUSE(SPF_22, is_dot_atom(value))) {
         buffer_add(&word, value);
     } else {
         buffer_add_char(&word, '"');
@@ -126,7 +126,7 @@ void spf_write_received(struct buffer *out, const struct spf_request *request,
     add_pair(&field, "helo", BREAK(SPF_15_helo, request->helo, BYTES("unknown")), false);
     add_pair(&field, "identity", outcome->identity == SPF_HELO ? BYTES("helo") : BYTES("mailfrom"),
              false);
-    if (outcome->mechanism.n > 0)
+    if (outcome->mechanism.n > 0 && unless_broken(SPF_23))
         add_pair(&field, "mechanism", outcome->mechanism, false);
     if (outcome->problem && unless_broken(SPF_21))
         add_pair(&field, "problem", bytes_of(outcome->problem), false);
