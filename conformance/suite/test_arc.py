@@ -236,9 +236,7 @@ def test_the_instance_counts_wherever_it_stands_among_the_tags(world: World) -> 
     message = arc_seal_until(
         world.message(), domain, "test", SENDER_RSA, until, instance_first=False
     )
-    arrived = extended(world, message)
-    expect(instances(arrived)[0], 2, "the instance of the set that is added")
-    expect(added_seals(message, arrived)[0].get("cv"), "pass", "cv= of its seal")
+    expect(judged(world, message)[0], "pass", "the result of the chain")
 
 
 @clause("ARC-15")
