@@ -286,6 +286,23 @@ def test_a_dns_failure_of_the_key_of_a_malformed_signature_leaves_nothing_open(
 
 
 @clause("DMARC-13")
+@pytest.mark.parametrize("what", ["SPF", "signature"])
+def test_a_dns_failure_of_what_is_not_aligned_leaves_nothing_open(
+    world: World, what: str
+) -> None:
+    other = f"other-{world.sender.domain}"
+    world.sender.publish_dmarc("v=DMARC1; p=reject")
+    message, sender = world.message(), f"x@{world.elsewhere}"
+    if what == "SPF":
+        sender = f"x@{other}"
+        world.dns.fail(other, faults.Servfail(), "TXT")
+    else:
+        message = sign(message, other)
+        world.dns.fail(f"test._domainkey.{other}", faults.Servfail())
+    refused(world, message, sender=sender)
+
+
+@clause("DMARC-13")
 def test_a_dns_failure_of_spf_that_leaves_a_reject_open_is_a_4xx(
     world: World,
 ) -> None:
