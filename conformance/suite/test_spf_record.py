@@ -204,6 +204,36 @@ def test_helo_is_evaluated_if_the_reverse_path_is_null(world: World) -> None:
     expect_result(world, "fail", world.new_client_addresses()[0], sender="")
 
 
+@clause("SPF-05")
+def test_a_null_reverse_path_is_evaluated_anew_after_another_ehlo(world: World) -> None:
+    world.dns.add_text(f"other.{world.sender.domain}", "v=spf1 ~all")
+    with world.client() as client:
+        expect_session(world, client, {"": "pass"})
+        greeting = client.ehlo(f"other.{world.sender.domain}")
+        if not greeting.positive:
+            pytest.skip("a second name in EHLO is refused")
+        expect_session(world, client, {"": "softfail"})
+
+
+def expect_session(world: World, client: Client, results: dict[str, str]) -> None:
+    """One message from each reverse-path, in one session, has the result recorded."""
+    for sender, result in results.items():
+        earlier = len(world.upstream.messages)
+        delivery = client.deliver(sender, world.info, world.message())
+        expect_true(delivery.accepted, "a 2xx for the message", delivery.final)
+        arrived = world.upstream.wait_for_message(earlier + 1)
+        expect(first(recorded(arrived)), result, f"the SPF result of <{sender}>")
+
+
+@clause("SPF-06")
+def test_each_reverse_path_of_a_session_has_its_own_result(world: World) -> None:
+    world.dns.add_text(f"other.{world.sender.domain}", "v=spf1 ~all")
+    other = f"alice@other.{world.sender.domain}"
+    with world.client() as client:
+        results = {world.sender.address: "pass", other: "softfail", "": "pass"}
+        expect_session(world, client, results)
+
+
 @clause("SPF-16")
 def test_the_result_for_a_null_reverse_path_is_that_of_helo(world: World) -> None:
     result, arrived = judged(world, sender="")
