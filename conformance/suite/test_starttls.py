@@ -401,6 +401,16 @@ def test_an_upstream_that_refuses_starttls_gets_the_message_in_the_clear(
 
 
 @clause("TLS-14")
+def test_an_upstream_that_closes_upon_starttls_gets_the_message_in_the_clear(
+    world: World,
+) -> None:
+    world.upstream.offer_starttls()
+    world.upstream.on("starttls", say("421 4.7.0 not now"), hang_up())
+    dialogue = forward_without_tls(world).dialogue
+    expect(dialogue.tls, None, "the upstream's TLS version")
+
+
+@clause("TLS-14")
 @pytest.mark.parametrize("fault", ["garbage", "hang-up"])
 def test_an_upstream_whose_handshake_fails_gets_the_message_in_the_clear(
     world: World, fault: str
