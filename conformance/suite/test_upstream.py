@@ -198,6 +198,18 @@ def test_no_parameters_are_sent_to_an_upstream_without_extensions(
 
 @clause("UPS-04")
 @also_as("sender")
+def test_the_first_line_of_a_reply_to_ehlo_offers_no_extension(world: World) -> None:
+    # It has the host's name and a greeting (RFC 5321 4.1.1.1), whatever the name.
+    world.upstream.on("ehlo", say("250-8BITMIME at your service\n250 HELP"))
+    send_8bit(world)
+    world.upstream.wait_for_dialogue()
+    fence(world)
+    for dialogue in world.upstream.dialogues:
+        expect(parameters(dialogue), [], "parameters of MAIL and RCPT")
+
+
+@clause("UPS-04")
+@also_as("sender")
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_no_parameters_are_sent_after_helo(world: World, text: str) -> None:
     world.upstream.on("ehlo", say(text))
