@@ -10,8 +10,9 @@ import dns.rcode
 import pytest
 
 from conformance import also_as, clause, expect, expect_reply, expect_true
-from conformance.lab import World
+from conformance.lab import Upstream, World
 from conformance.lab.nameserver import faults
+from conformance.lab.nameserver.faults import TTL
 from conformance.lab.nameserver.server import Query
 from conformance.suite.acts import (
     expect_no_connection,
@@ -88,6 +89,16 @@ def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
     world.dns.fail(world.destination, fault)
     reply = mail_refused(world, world.subject.timeouts.dns)
     expect_reply(reply, 451, enhanced="4.4.3")
+
+
+@clause("MX-14")
+@also_as("sender")
+def test_if_the_address_lookup_of_one_host_fails_the_next_is_tried(
+    world: World,
+) -> None:
+    second = world.mx_host(world.destination, 20, label="mx2")
+    world.dns.fail(world.upstream.name, faults.Servfail())
+    forward(world, upstream=second)
 
 
 @contextmanager
@@ -243,6 +254,31 @@ def test_an_answer_is_not_asked_for_again_within_its_ttl(world: World) -> None:
     expect(again[len(asked) :], [], "questions for a second message")
 
 
+@clause("MX-36")
+def test_that_there_is_no_mx_is_not_asked_for_again_within_its_ttl(
+    world: World,
+) -> None:
+    world.no_mx()
+    own = world.host(world.destination)
+    world.dns.fail(world.destination, faults.NegativeTtl(TTL, TTL), "MX")
+    asked = [questions_for_mx(world, own) for _ in range(2)]
+    expect_true(asked[0] > 0, "questions for MX records", "none")
+    expect(asked[1], 0, "questions for MX records for a second message")
+
+
+@clause("MX-45")
+@pytest.mark.parametrize(("ttl", "minimum"), [(0, TTL), (TTL, 0)])
+def test_that_there_is_no_mx_is_forgotten_by_the_lesser_of_the_soas_two_times(
+    world: World, ttl: int, minimum: int
+) -> None:
+    no_mx_is_asked_for_twice(world, faults.NegativeTtl(ttl, minimum))
+
+
+@clause("MX-46")
+def test_that_there_is_no_mx_is_not_kept_without_an_soa(world: World) -> None:
+    no_mx_is_asked_for_twice(world, faults.NoAuthority())
+
+
 @clause("MX-40")
 @also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])
@@ -312,3 +348,20 @@ def test_an_answer_in_another_letter_case_is_used(world: World, what: str) -> No
 def questions(world: World, *names: str) -> list[Query]:
     """Those for the names so far, oldest first."""
     return [query for query in world.dns.queries() if query.name in names]
+
+
+def questions_for_mx(world: World, upstream: Upstream) -> int:
+    """How many a message for the destination causes."""
+    earlier = len(questions(world, world.destination))
+    forward(world, upstream=upstream)
+    asked = questions(world, world.destination)[earlier:]
+    return sum(query.rdtype == "MX" for query in asked)
+
+
+def no_mx_is_asked_for_twice(world: World, negative: faults.Fault) -> None:
+    """Each of two messages causes questions for the destination's MX records, of which that is the answer."""
+    world.no_mx()
+    own = world.host(world.destination)
+    world.dns.fail(world.destination, negative, "MX")
+    asked = [questions_for_mx(world, own) for _ in range(2)]
+    expect_true(all(asked), "questions for MX records for each of two messages", asked)

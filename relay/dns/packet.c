@@ -311,11 +311,12 @@ static void set_negative_ttl(const struct parsed *parsed, const struct dns_wire_
                              uint32_t *ttl)
 {
     if (!soa) {
-        *ttl = 0;
+        *ttl = BREAK(MX_46, 0, INT32_MAX);
         return;
     }
-    lower_ttl(ttl, soa->ttl);
-    lower_ttl(ttl, dns_wire_32(parsed->packet, soa->data + soa->data_size - sizeof *ttl));
+    uint32_t minimum = dns_wire_32(parsed->packet, soa->data + soa->data_size - sizeof *ttl);
+    lower_ttl(ttl, BREAK(MX_45_ttl, soa->ttl, INT32_MAX));
+    lower_ttl(ttl, BREAK(MX_45_minimum, minimum, INT32_MAX));
 }
 
 static bool every_owner_is(const struct parsed *parsed, struct bytes owner)

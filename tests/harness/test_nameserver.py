@@ -363,6 +363,12 @@ def test_no_authority_leaves_out_the_soa(server: Nameserver) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
+def test_negative_ttl_sets_both_times_of_the_soa(server: Nameserver) -> None:
+    server.fail("a.example", faults.NegativeTtl(7, 9))
+    (soa,) = ask("a.example", "MX").authority
+    assert (soa.ttl, soa[0].minimum) == (7, 9)
+
+
 def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
     server.fail("a.example", faults.NoEdns())
     assert ask("a.example").rcode() == dns.rcode.FORMERR

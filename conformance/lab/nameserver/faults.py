@@ -243,6 +243,20 @@ class NoAuthority(Fault):
 
 
 @dataclass(frozen=True)
+class NegativeTtl(Fault):
+    """The correct answer, negative, whose SOA has this TTL and MINIMUM (RFC 2308 5)."""
+
+    ttl: int
+    minimum: int
+
+    def reply(self, exchange: Exchange) -> Reply:
+        text = f"ns.lab.example. postmaster.lab.example. 1 9 9 9 {self.minimum}"
+        soa = dns.rrset.from_text(".", self.ttl, "IN", "SOA", text)
+        exchange.response.authority = [soa]
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
 class Malformed(Fault):
     """A correct header and question, followed by `payload` in place of a record."""
 
