@@ -88,6 +88,40 @@ def test_200_good_commands_leave_the_budget_of_bad_commands_whole(
             pytest.skip(f"bad commands are not limited: the last one got {last}")
 
 
+@clause("LIM-47")
+@pytest.mark.parametrize(
+    "command", ["MAIL FROM:<ñ@{zone}>", "RCPT TO:<nobody@{zone}>", "RCPT TO:<ñ@{zone}>"]
+)
+def test_refused_addresses_leave_the_budget_of_bad_commands_whole(
+    world: World, command: str
+) -> None:
+    with world.client() as client:
+        if command.startswith("RCPT"):
+            client.mail(world.sender.address)
+        for number in range(world.subject.limits.bad_commands):
+            reply = client.command(command.format(zone=world.zone))
+            expect_reply(reply, "5xx", to=f"address {number}")
+        expect_reply(client.command("FROB"), "5xx", to="the first bad command")
+
+
+@clause("LIM-46")
+def test_refused_recipients_count_for_half_of_the_recipients_there_may_be(
+    world: World,
+) -> None:
+    limit = 2 * world.subject.limits.recipients
+    with world.client() as client:
+        client.mail(world.sender.address)
+        for number in range(1, limit):
+            reply = client.rcpt(world.at("nobody"))
+            expect_reply(reply, "5xx", to=f"RCPT {number}")
+        expect_reply(client.rcpt(world.info), 250, to=f"RCPT {limit}")
+        reply = client.rcpt(world.other)
+        expect_reply(reply, 452, enhanced="4.5.3", to=f"RCPT {limit + 1}")
+        expect_reply(client.data(), 354, to="DATA")
+        expect_reply(client.content(world.message()), 250, to="the end of DATA")
+    world.upstream.wait_for_message()
+
+
 @also_as("receiver")
 @clause("LIM-24")
 def test_after_1000_commands_without_a_message_a_421_and_the_connection_is_closed(

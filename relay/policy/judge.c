@@ -81,7 +81,7 @@ struct refusal judge_call_out(bool call_out)
 
 bool judge_recipients_exhausted(const struct policy *policy, const struct judge_recipients *earlier)
 {
-    return earlier->asked >= RCPT_ATTEMPTS_FACTOR * policy->limits.recipients;
+    return earlier->asked >= BREAK(LIM_46, RCPT_ATTEMPTS_FACTOR, 3) * policy->limits.recipients;
 }
 
 /* Neither the sender nor the client's network gives a right to relay: only the recipient's domain

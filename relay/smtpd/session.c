@@ -205,7 +205,7 @@ static void say_path_refusal(struct session *session, enum command_verb verb,
                              enum command_error error, struct bytes parameter)
 {
     struct refusal refusal = dialogue_refuse_path(verb, error, parameter);
-    if (error == COMMAND_NO_MEMORY || error == COMMAND_NON_ASCII_LOCAL)
+    if (error == COMMAND_NO_MEMORY || CLAUSE(LIM_47, error == COMMAND_NON_ASCII_LOCAL))
         say_refusal(session, refusal);
     else
         say_mistake(session, refusal);
