@@ -61,6 +61,22 @@ def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
 
 
 @clause("UPS-10")
+@also_as("sender")
+@pytest.mark.parametrize("refused", [["connect"], ["ehlo", "helo"]])
+def test_a_session_with_an_upstream_that_refuses_to_serve_ends_with_quit(
+    world: World, refused: list[str]
+) -> None:
+    for stage in refused:
+        world.upstream.on(stage, say("554 5.7.1 no service for you"))
+    with world.client() as client:
+        client.deliver(world.sender.address, world.info, world.message())
+        client.quit()
+    dialogue = world.upstream.wait_for_dialogue()
+    dialogue.wait_until_closed(world.patience)
+    expect_true(dialogue.ended_with_quit, "QUIT as the last command", dialogue.verbs)
+
+
+@clause("UPS-10")
 def test_the_upstream_session_of_an_aborted_transaction_ends_with_quit(
     world: World,
 ) -> None:
