@@ -182,12 +182,24 @@ def octets_come_back(world: World, stage: str, text: str) -> None:
     [
         "550 5.7.1 <mailbox>: not here, see https://mx.example/why?x=1&y=%20",
         "452 4.2.2 over quota (try again in 300 s)",
+        # The longest line that a reply may have.
+        "550 5.7.1 ".ljust(REPLY_LINE_MAX - 2, "x"),
     ],
 )
 def test_a_refusal_reaches_the_client_with_its_text(
     world: World, stage: str, text: str
 ) -> None:
     octets_come_back(world, stage, text)
+
+
+@clause("ERR-22")
+@pytest.mark.parametrize("word", ["x" * 700, "word " * 200])
+def test_a_refusal_too_long_for_one_line_reaches_the_client_with_all_its_text(
+    world: World, word: str
+) -> None:
+    text = f"5.7.1 {word}."
+    reply = answer_to(world, "rcpt", say(f"550 {text}"))
+    expect("".join(reply.lines), text, "the text of all lines together")
 
 
 @clause("ERR-06")
