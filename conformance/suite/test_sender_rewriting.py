@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conformance import clause, expect, expect_match, expect_one_of, expect_true
-from conformance.lab import Message, World
+from conformance.lab import Message, World, say
 from conformance.subjects.plan_file import a_label
 from conformance.suite.acts import MAILBOX, forward, unquoted
 from conformance.suite.envelope import reverse_path_of
@@ -141,6 +141,18 @@ def test_a_served_subdomain_is_the_forwarding_domain_of_its_addresses(
     subdomain = f"eu.{world.enterprise_zone}"
     address = rewritten(world, world.sender.address, f"info@{subdomain}")
     expect(domain_of(address), subdomain, "the domain of the reverse-path")
+
+
+@clause("SRS-05")
+def test_a_refused_recipient_does_not_set_the_forwarding_domain(world: World) -> None:
+    world.upstream.on("rcpt", say("550 5.1.1 no"), recipient=world.mailbox)
+    recipients = [world.info, world.at("any", world.catchall_zone)]
+    with world.client() as client:
+        delivery = client.deliver(world.sender.address, recipients, world.message())
+    if not delivery.accepted:
+        pytest.skip("the other recipient is not taken in the same transaction")
+    address = reverse_path_of(world.upstream.wait_for_message())
+    expect(domain_of(address), world.catchall_zone, "the domain of the reverse-path")
 
 
 @clause("SRS-06")
