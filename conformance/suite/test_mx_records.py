@@ -1,11 +1,10 @@
 """MX records: those of the service's own zones, and how those of destinations are followed.
-test_mx_records_dns.py has what becomes of a destination when DNS fails."""
+test_mx_records_dns.py has what becomes of a destination when DNS fails, test_mx_records_loops.py what
+of mail that comes back."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import dns.exception
 import dns.rdatatype
@@ -17,13 +16,12 @@ from conformance import (
     also_as,
     clause,
     expect,
-    expect_match,
     expect_reply,
     expect_true,
     fail,
 )
 from conformance.expect import counted
-from conformance.lab import Client, World, hang_up, hold, raw, say
+from conformance.lab import World, hang_up, raw, say
 from conformance.lab.nameserver import faults
 from conformance.lab.script import Action
 from conformance.suite.acts import (
@@ -34,7 +32,6 @@ from conformance.suite.acts import (
     look_up,
     skip_at_loopback,
 )
-from conformance.suite.envelope import path_of
 from conformance.suite.refusals import mail_refused, refusal_of_mail
 
 FRESH_ZONE = "fresh.example"
@@ -46,7 +43,6 @@ PAGE_MX = [
 PAGE_SPF = '"v=spf1 include:_spf.mx.cloudflare.net ~all"'
 PAGE_TTL = 300
 ADDRESSES_MAX, HOSTS_MAX = 8, 10  # that the service tries
-NESTED_ROUNDS = 10  # that the service lets wait
 ROUNDS = 16  # all sixteen to one of two hosts: once in 32768 runs
 
 
@@ -368,107 +364,6 @@ def test_ten_hosts_are_tried_and_no_more(world: World) -> None:
     expect_reply(mail_refused(world), "4xx")
     tried = [len(host.dialogues) > 0 for host in hosts]
     expect(tried, [True] * (HOSTS_MAX - 1) + [False], "the hosts tried after the first")
-
-
-@contextmanager
-def waiting_upstream(world: World) -> Iterator[None]:
-    """The upstream's replies to RCPT wait, as those of a relay do that asks the next one first."""
-    gate = hold()
-    world.upstream.on("rcpt", gate)
-    try:
-        yield
-    finally:
-        gate.release()
-
-
-def begin_first_round(world: World, client: Client) -> str:
-    """MAIL and RCPT, which the upstream keeps waiting. Returns the SRS address in its MAIL."""
-    client.mail(f"a@{world.sender.domain}")
-    client.line(f"RCPT TO:<{world.info}>")
-    world.upstream.wait_for_command(b"RCPT")
-    return path_of(world.upstream.wait_for_command(b"MAIL"))
-
-
-def another_client(world: World) -> Client:
-    """From another address, which is another client to the limits of the first."""
-    return world.client(source=world.new_client_addresses()[0])
-
-
-def expect_rcpt_refused(
-    client: Client, world: World, code: int, enhanced: str, of: str
-) -> None:
-    """The RCPT of a round that is one too many is refused, and not kept waiting as the others are."""
-    try:
-        reply = client.rcpt(world.info)
-    except ConformanceFailure as failure:
-        actual = failure.actual
-        if actual == "the subject sent nothing":
-            actual = f"nothing within {client.patience:g} s"
-        fail(f"{code} {enhanced} to the RCPT of {of}", actual)
-    expect_reply(reply, code, enhanced=enhanced, to=f"the RCPT of {of}")
-
-
-@clause("MX-24")
-@pytest.mark.parametrize("form", ["SRS0", "SRS1", "srs1 in another case"])
-def test_mail_that_comes_back_while_it_is_being_forwarded_is_refused(
-    world: World, form: str
-) -> None:
-    world.require("srs")
-    with waiting_upstream(world), world.client() as first:
-        path = begin_first_round(world, first)
-        if form != "SRS0":
-            local, _, domain = path.rpartition("@")
-            path = f"SRS1=XXXX={domain}={local.removeprefix('SRS0')}@{world.elsewhere}"
-        if "case" in form:
-            path = path.lower()
-        with another_client(world) as second:
-            expect_reply(second.mail(path), 250, to="MAIL")
-            expect_rcpt_refused(second, world, 554, "5.4.6", "the second round")
-            # Another recipient, and another sender, are no round.
-            second.line(f"RCPT TO:<{world.other}>")
-            world.upstream.wait_for_command(b"RCPT", 2)
-    expect(len(world.upstream.dialogues), 2, "the number of connections upstream")
-
-
-@clause("MX-24")
-def test_a_reverse_path_with_a_forged_hash_is_no_loop(world: World) -> None:
-    world.require("srs")
-    with waiting_upstream(world), world.client() as first:
-        path = begin_first_round(world, first)
-        parts = expect_match("SRS0=[^=]+=(.+)", path, "the reverse-path upstream")
-        with another_client(world) as second:
-            second.mail(f"SRS0=AAAA={parts.group(1)}")
-            second.line(f"RCPT TO:<{world.info}>")
-            world.upstream.wait_for_command(b"RCPT", 2)
-
-
-@clause("MX-24")
-def test_two_mails_with_the_srs_hash_of_another_host_are_no_loop(world: World) -> None:
-    path = f"SRS0=AAAA=AA={world.sender.domain}=a@{world.elsewhere}"
-    with waiting_upstream(world), world.client() as first:
-        for n, client in enumerate((first, another_client(world)), 1):
-            client.mail(path)
-            client.line(f"RCPT TO:<{world.info}>")
-            world.upstream.wait_for_command(b"RCPT", n)
-
-
-@clause("MX-25")
-def test_rounds_that_cannot_be_recognised_are_bounded_and_called_a_loop(
-    world: World,
-) -> None:
-    with waiting_upstream(world), ExitStack() as stack:
-        for n in range(NESTED_ROUNDS):
-            client = stack.enter_context(world.client())
-            client.mail("")
-            client.line(f"RCPT TO:<{world.info}>")
-            world.upstream.wait_for_command(b"RCPT", n + 1)
-        client = stack.enter_context(world.client())
-        client.mail("")
-        expect_rcpt_refused(client, world, 451, "4.4.6", "one round more")
-        innocent = stack.enter_context(another_client(world))
-        innocent.mail("")
-        innocent.line(f"RCPT TO:<{world.info}>")
-        world.upstream.wait_for_command(b"RCPT", NESTED_ROUNDS + 1)
 
 
 def silence_every_host(world: World) -> None:
