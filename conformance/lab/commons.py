@@ -225,4 +225,12 @@ def server_tls() -> ssl.SSLContext:
     context.load_cert_chain(
         KEYS / "test-tls-certificate.pem", KEYS / "test-tls-key.pem"
     )
+    context.sni_callback = _note_server_name
     return context
+
+
+def _note_server_name(
+    secured: ssl.SSLObject, name: str | None, _: ssl.SSLContext
+) -> None:
+    """Leaves the name of SNI, which ssl tells nobody but this callback, at the object of the session."""
+    setattr(secured, "server_name", name)

@@ -57,6 +57,7 @@ class Dialogue:
     peer_address: str
     ehlo: str | None = None
     tls: str | None = None  # protocol version once STARTTLS is done
+    server_name: str | None = None  # of SNI
     commands: list[bytes] = field(default_factory=list)  # lines without their ends
     said: list[bytes] = field(default_factory=list)  # the replies by a script
     messages: list[Message] = field(default_factory=list)

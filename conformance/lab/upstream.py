@@ -335,6 +335,7 @@ class Connection(SMTP):
         else:
             secured = transport.get_extra_info("ssl_object")
             self.dialogue.tls = secured.version() if secured else "TLS"
+            self.dialogue.server_name = getattr(secured, "server_name", None)
             self.upstream.transcript.remark(self._party, f"TLS: {self.dialogue.tls}")
         super().connection_made(transport)
 

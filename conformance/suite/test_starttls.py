@@ -336,6 +336,13 @@ def test_an_upstream_that_offers_starttls_gets_the_message_over_tls(
     expect_not_in("MAIL", verbs, "the commands of connections in the clear")
 
 
+@clause("TLS-20")
+def test_the_handshake_with_an_upstream_names_the_host(world: World) -> None:
+    world.upstream.offer_starttls()
+    dialogue = forward_with_starttls_tried(world).dialogue
+    expect(dialogue.server_name, world.upstream.name, "the name of SNI")
+
+
 @clause("TLS-12")
 @also_as("sender")
 @pytest.mark.parametrize(

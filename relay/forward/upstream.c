@@ -245,7 +245,7 @@ static void say_hello(struct upstream *upstream, double deadline, struct upstrea
 /* Starts TLS where it is offered, discards what came in the clear after the answer, and sends EHLO
  * again. Where STARTTLS is refused the session continues in the clear; false when the attempt cost
  * the connection, and the host should be tried again in the clear.
- * Clauses: TLS-12, TLS-13, TLS-14 */
+ * Clauses: TLS-12, TLS-13, TLS-14, TLS-20 */
 static bool use_tls(struct upstream *upstream, double deadline, struct upstream_answer *answer)
 {
     SSL_CTX *context = upstream->settings->tls;
