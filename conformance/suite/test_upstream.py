@@ -248,6 +248,22 @@ def test_the_declared_size_is_not_less_than_the_clients(world: World) -> None:
     expect_true(int(value) >= size, f"a size of at least {size}", value)
 
 
+@clause("UPS-38")
+@also_as("sender")
+def test_no_size_is_made_up_for_a_message_whose_client_declares_none(
+    world: World,
+) -> None:
+    message = world.message(body=f"{'x' * 70}\r\n" * 2000)
+    sent = parameters(forward(world, message=message).dialogue)
+    sizes = [p.partition("=")[2] for p in sent if p.startswith("SIZE=")]
+    # Who reads the message before MAIL knows its size.
+    for size in sizes:
+        value = expect_match(r"[0-9]{1,20}", size, "a size").group()
+        expect_true(
+            int(value) >= len(message), f"a size of at least {len(message)}", value
+        )
+
+
 @clause("UPS-06")
 @also_as("sender")
 def test_8bit_content_is_sent_with_body_8bitmime(world: World) -> None:
