@@ -381,6 +381,17 @@ def test_a_path_that_its_source_route_makes_too_long_is_refused(world: World) ->
 
 
 @also_as("receiver")
+@clause("LIM-43")
+def test_a_path_of_more_than_256_octets_is_refused(world: World) -> None:
+    domain = ".".join(["x" * 60] * 3 + [world.sender.domain])
+    longest = "a" * (256 - len(f"<@{domain}>"))
+    with client_in(world, "greeted") as client:
+        expect_reply(client.mail(f"{longest}@{domain}"), 250, to="MAIL of 256 octets")
+        expect_reply(client.rset(), 250, to="RSET")
+        expect_reply(client.mail(f"{longest}a@{domain}"), "5xx", to="MAIL of 257")
+
+
+@also_as("receiver")
 @clause("DLG-53")
 @pytest.mark.parametrize("domain", ["\u00f1.example", "xn--\u00f1.example", "\ufffd"])
 def test_a_reply_repeats_no_octets_outside_ascii(world: World, domain: str) -> None:
