@@ -211,6 +211,17 @@ def test_a_dns_server_without_edns_is_asked_without_it(
     forward_despite(world, what, faults.NoEdns(dns.rcode.from_text(rcode)))
 
 
+@clause("MX-33")
+@also_as("sender")
+@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP"])
+def test_a_dns_server_without_edns_may_answer_with_a_header_alone(
+    world: World, rcode: str
+) -> None:
+    # It has not read the question that it does not understand.
+    fault = faults.NoEdns(dns.rcode.from_text(rcode), is_header_alone=True)
+    forward_despite(world, "destination", fault)
+
+
 @clause("MX-32")
 @also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])

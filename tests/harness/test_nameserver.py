@@ -381,6 +381,8 @@ def test_no_edns_refuses_only_edns(server: Nameserver) -> None:
     server.fail("a.example", faults.NoEdns())
     assert ask("a.example").rcode() == dns.rcode.FORMERR
     assert texts(ask("a.example", edns=False)) == ["192.0.2.1"]
+    server.fail("a.example", faults.NoEdns(is_header_alone=True))
+    assert ask("a.example").question == []
     server.fail("a.example", faults.NoEdns(dns.rcode.NOTIMP))
     assert ask("a.example").rcode() == dns.rcode.NOTIMP
 

@@ -285,12 +285,15 @@ class NoEdns(Fault):
     """FORMERR to queries with EDNS0, from a server older than it (RFC 6891 7), or another error."""
 
     rcode: dns.rcode.Rcode = dns.rcode.FORMERR
+    is_header_alone: bool = False  # the question is not repeated
 
     def reply(self, exchange: Exchange) -> Reply:
         if exchange.query.edns < 0:
             return Reply(exchange.right())
         response = exchange.empty(self.rcode)
         response.use_edns(False)
+        if self.is_header_alone:
+            response.question = []
         return Reply(encode(response))
 
 
