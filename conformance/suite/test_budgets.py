@@ -12,13 +12,14 @@ from conformance import also_as, clause, expect, expect_in, expect_reply, expect
 from conformance.expect import ConformanceFailure
 from conformance.lab import Client, Message, Reply, World, hold, stuffed
 from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
-from conformance.suite.sizes import CRLF, begin_data, of_size
+from conformance.suite.sizes import CRLF, ENDLESS, begin_data, of_size
 from conformance.suite.spf import recorded
 
 IDLE_COMMANDS_MAX = 1000
 HEADER_MAX = 256 * 1024
 HEADER_FIELDS_MAX = 10_000
 PIECE = 1 << 20
+OVERSIZE_CUTOFF = 4  # times the limit, after which the service reads no more
 GOES_ON_MAX = 32 * PIECE  # octets, several times what two sockets have room for
 
 
@@ -228,6 +229,22 @@ def test_with_too_many_sessions_in_all_a_client_gets_421_instead_of_a_banner(
     for client in clients:
         client.close()
     served_again(world, source)
+
+
+@clause("LIM-39")
+def test_a_client_that_sends_not_quite_four_times_the_size_is_read_to_its_end(
+    world: World,
+) -> None:
+    lines, message = ENDLESS["lines"], world.message()
+    room = OVERSIZE_CUTOFF * world.subject.limits.message_size - len(message)
+    with world.client() as client:
+        begin_data(world, client)
+        client.send(message)
+        for _ in range(room // len(lines)):
+            client.send(lines)
+        client.send(b".\r\n")
+        expect_reply(client.read_reply(), 552, to="the end of DATA")
+        open_transaction(world, client)
 
 
 @clause("LIM-22")
