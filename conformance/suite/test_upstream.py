@@ -100,12 +100,15 @@ def declarable(world: World, client: Client, *wanted: str) -> list[str]:
     ]
 
 
-def send_8bit(world: World) -> Delivery:
-    """Sends an 8-bit message; skips where the subject does not take any."""
+def send_8bit(world: World, where: str = "body") -> Delivery:
+    """Sends a message that is 8-bit there; skips where the subject does not take any."""
     with world.client() as client:
         if not declarable(world, client, "BODY=8BITMIME"):
             pytest.skip("the subject does not offer 8BITMIME")
-        message = world.message(*MIME, body="piñata\r\n")
+        if where == "body":
+            message = world.message(*MIME, body="piñata\r\n")
+        else:
+            message = world.message(*MIME, "X-Note: piñata")
         return client.deliver(
             world.sender.address, world.info, message, "BODY=8BITMIME"
         )
@@ -277,11 +280,12 @@ def test_8bit_content_is_sent_with_body_8bitmime(world: World) -> None:
 
 @clause("UPS-07")
 @also_as("sender")
+@pytest.mark.parametrize("where", ["body", "header"])
 def test_8bit_content_is_not_sent_to_an_upstream_without_8bitmime(
-    world: World,
+    world: World, where: str
 ) -> None:
     world.upstream.extensions = ["SIZE"]
-    send_8bit(world)
+    send_8bit(world, where)
     # Without a look at what the upstream offers, the subject cannot have followed the rule.
     world.upstream.wait_for_dialogue()
     fence(world)
@@ -291,11 +295,12 @@ def test_8bit_content_is_not_sent_to_an_upstream_without_8bitmime(
 
 
 @clause("UPS-37")
+@pytest.mark.parametrize("where", ["body", "header"])
 def test_8bit_content_is_refused_for_an_upstream_without_8bitmime(
-    world: World,
+    world: World, where: str
 ) -> None:
     world.upstream.extensions = ["SIZE"]
-    expect_reply(send_8bit(world).final, "5xx", enhanced="5.6.3")
+    expect_reply(send_8bit(world, where).final, "5xx", enhanced="5.6.3")
     expect_in("EHLO", world.upstream.verbs, "the commands upstream")
 
 
