@@ -11,7 +11,12 @@ import pytest
 from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
 from conformance.expect import ConformanceFailure
 from conformance.lab import Client, Message, Reply, World, hold, stuffed
-from conformance.suite.acts import expect_nothing_upstream, forward, open_transaction
+from conformance.suite.acts import (
+    control,
+    expect_nothing_upstream,
+    forward,
+    open_transaction,
+)
 from conformance.suite.sizes import CRLF, ENDLESS, begin_data, of_size
 from conformance.suite.spf import recorded
 
@@ -103,6 +108,7 @@ def test_refused_addresses_leave_the_budget_of_bad_commands_whole(
             reply = client.command(command.format(zone=world.zone))
             expect_reply(reply, "5xx", to=f"address {number}")
         expect_reply(client.command("FROB"), "5xx", to="the first bad command")
+    control(world)
 
 
 @clause("LIM-46")
