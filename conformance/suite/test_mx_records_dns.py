@@ -179,16 +179,6 @@ def test_a_foreign_dns_answer_is_not_used(world: World, fault: faults.Fault) -> 
 # Old servers, slow ones, and those that say little
 
 
-@clause("MX-13")
-def test_the_target_of_an_alias_is_asked_for_if_the_answer_does_not_have_it(
-    world: World,
-) -> None:
-    world.no_mx()
-    world.dns.add(world.destination, "CNAME", f"{world.elsewhere}.")
-    world.dns.fail(world.destination, faults.AliasAlone())
-    forward(world, upstream=world.far_upstream)
-
-
 @clause("MX-07")
 @also_as("sender")
 def test_a_domain_whose_server_says_no_more_than_that_it_has_no_mx_is_its_own_host(

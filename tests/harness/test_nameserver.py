@@ -363,14 +363,6 @@ def test_no_authority_leaves_out_the_soa(server: Nameserver) -> None:
     assert texts(ask("a.example")) == ["192.0.2.1"]
 
 
-def test_alias_alone_leaves_out_what_the_alias_leads_to(server: Nameserver) -> None:
-    server.add("alias.example", "CNAME", "a.example.")
-    server.fail("alias.example", faults.AliasAlone())
-    response = ask("alias.example")
-    assert [rrset.rdtype for rrset in response.answer] == [dns.rdatatype.CNAME]
-    assert not response.authority
-
-
 def test_negative_ttl_sets_both_times_of_the_soa(server: Nameserver) -> None:
     server.fail("a.example", faults.NegativeTtl(7, 9))
     (soa,) = ask("a.example", "MX").authority

@@ -222,16 +222,6 @@ class CnameLoop(Fault):
 
 
 @dataclass(frozen=True)
-class AliasAlone(Fault):
-    """Of the correct answer the first CNAME alone, from a server that has nothing else (RFC 1034 4.3.1)."""
-
-    def reply(self, exchange: Exchange) -> Reply:
-        exchange.response.answer = exchange.response.answer[:1]
-        exchange.response.authority = []
-        return Reply(exchange.right())
-
-
-@dataclass(frozen=True)
 class Referral(Fault):
     """Only the name servers of the root (RFC 2308 2.2), not authoritative, without recursion."""
 
