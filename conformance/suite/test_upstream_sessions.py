@@ -61,7 +61,6 @@ def test_the_upstream_session_ends_with_quit(world: World, ending: str) -> None:
 
 
 @clause("UPS-10")
-@also_as("sender")
 @pytest.mark.parametrize("refused", [["connect"], ["ehlo", "helo"]])
 def test_a_session_with_an_upstream_that_refuses_to_serve_ends_with_quit(
     world: World, refused: list[str]
