@@ -123,6 +123,7 @@ def test_a_catch_all_does_not_take_mail_for_an_srs_address(world: World) -> None
         "SRS0=AbCd=XY==bob",
         "SRS0=AbCd=XY=a.example",
         "SRS0==XY=a.example=bob",
+        "SRS0=AbCd==a.example=bob",
         "SRS1=AbCd===EfGh",
         "SRS1==hop.example==EfGh",
         "SRS1=AbCd=hop.example",
