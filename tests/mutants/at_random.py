@@ -12,7 +12,7 @@ from conformance.expect import counted
 from conformance.settings import ROOT
 from tests.mutants import reach
 from tests.mutants.campaign import Campaign
-from tests.mutants.drawing import EQUIVALENT, KINDS, Maker, load_equivalents
+from tests.mutants.drawing import KINDS, Maker, known_equivalents
 from tests.mutants.console import NO_RESULT, NOT_NOTICED, NOTICED, complain
 from tests.mutants.judging import complaints
 from tests.mutants.nets import NAMES, Nets
@@ -110,7 +110,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def break_at_random(options: argparse.Namespace, build: Path) -> int:
     """The command; `build` is the directory for everything that it builds."""
     try:
-        known = load_equivalents(ROOT / EQUIVALENT)
+        known = known_equivalents(ROOT)
         maker = Maker(build / "random", ROOT)
     except (BuildError, ValueError) as error:
         complain(str(error))

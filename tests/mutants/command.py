@@ -49,7 +49,8 @@ examples:
   scripts/mutants --random 100 --seed 7 --coverage
                                     a hundred mistakes of any kind, and those that nobody noticed as
                                     patches in reports/survivors/; one that behaves as the original is
-                                    to be explained in tests/mutants/equivalent.yaml
+                                    to be explained in tests/mutants/equivalent.yaml, and one that no peer can tell from it
+                                    in unobservable.yaml
 
 a breakage is added
   in the code, if an expression can be wrong:

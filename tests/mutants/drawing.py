@@ -23,8 +23,7 @@ from tests.mutants.operators import OPERATORS, Edit, Site, sites
 from tests.mutants.unseen import is_seen
 from tests.mutants.workshop import TARGET, BuildError, Workshop
 
-EQUIVALENT = FOLDER / "equivalent.yaml"
-# It behaves as the original; or it does not, but not towards a peer.
+# It behaves as the original; or it does not, but not towards a peer. Each kind has a file.
 KINDS = ("equivalent", "unobservable")
 
 # Mutants may well leave something unused. Without debugging information, equal code is equal octets.
@@ -67,18 +66,20 @@ class Mutant:
         return is_seen(self.site.file, self.site.function)
 
 
+def known_equivalents(root: Path) -> list[Equivalent]:
+    """Of both kinds; ValueError for an entry that is not in its form."""
+    files = (root / FOLDER / f"{kind}.yaml" for kind in KINDS)
+    return [entry for file in files for entry in load_equivalents(file)]
+
+
 def load_equivalents(path: Path) -> list[Equivalent]:
-    """The entries of equivalent.yaml; ValueError for one that is not in its form."""
-    keys = {"kind", "function", "line", "becomes", "reason"}
+    """The entries of a file of the kind that its name says; ValueError for one that is not in its form."""
+    keys = {"function", "line", "becomes", "reason"}
     entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     for entry in entries:
         if set(entry) != keys:
             raise ValueError(
                 f"{path.name}: not just {', '.join(sorted(keys))}: {entry}"
-            )
-        if entry["kind"] not in KINDS:
-            raise ValueError(
-                f"{path.name}: '{entry['kind']}' is not {' or '.join(KINDS)}"
             )
     return [
         Equivalent(
@@ -86,7 +87,7 @@ def load_equivalents(path: Path) -> list[Equivalent]:
             _squeezed(entry["line"]),
             _squeezed(entry["becomes"]),
             entry["reason"],
-            entry["kind"],
+            path.stem,
         )
         for entry in entries
     ]
