@@ -25,6 +25,8 @@ from conformance.subjects.base import Plan
 from conformance.settings import ROOT
 
 HARMLESS = b"From: <a@elsewhere.example>\r\n\r\n"
+# The tools read no larger file (relay/tools/tool.h).
+TOOL_FILE_MAX = 64 * 1024 * 1024
 
 
 @dataclass
@@ -49,7 +51,8 @@ class Dialogue:
     helo: str = ""
     sender: str | None = None
     recipients: list[str] = field(default_factory=list)
-    cut: bool = False  # a command whose end cannot be told: nothing more is understood
+    # A command whose end cannot be told, or too much for verify: nothing more is understood.
+    cut: bool = False
 
     def next_input(self) -> bytes | None:
         """What the next reply answers: a command line or a message; None for nothing."""
@@ -87,7 +90,10 @@ class Agreement:
     # What the client does
 
     def sent(self, client: Client, data: bytes) -> None:
-        self._dialogues.setdefault(id(client), Dialogue()).unanswered += data
+        dialogue = self._dialogues.setdefault(id(client), Dialogue())
+        dialogue.cut |= len(dialogue.unanswered) + len(data) > TOOL_FILE_MAX
+        if not dialogue.cut:
+            dialogue.unanswered += data
 
     def answered(self, client: Client, reply: Reply) -> None:
         dialogue = self._dialogues.setdefault(id(client), Dialogue())
