@@ -28,6 +28,7 @@ class Lateness:
         self, loop: LoopThread, subject: Callable[[], Iterable[int]] = tuple
     ) -> None:
         self._lock = threading.Lock()
+        self._loop = loop
         self._subject = subject
         self._lag = 0.0
         self._began = time.monotonic()
@@ -42,8 +43,9 @@ class Lateness:
         self._waited = self._waits()
 
     def complaint(self) -> str | None:
-        """Why a failure since mark() means nothing, or None."""
+        """Why a failure since mark() means nothing, or None. Not to be called on the loop's thread."""
         passed = time.monotonic() - self._began
+        self._loop.catch_up()  # a beat that is due
         with self._lock:
             lag = self._lag
         if lag > LAG_MAX_S:

@@ -42,7 +42,7 @@ class LoopThread:
         return self.run(body())
 
     def catch_up(self) -> None:
-        """Returns once what had come to the sockets before has been read."""
+        """Returns once what had come to the sockets, and was due, before has been seen to."""
 
         async def rounds() -> None:
             for _ in range(3):  # of looking at the sockets
