@@ -24,11 +24,18 @@ from conformance.expect import ConformanceFailure, Unimplemented
 from conformance.lab import Lab, World
 from conformance.lab.provider import WORLDS
 from conformance.lab.revival import ENDED
+from conformance.lab.signing import use_openssl
 from conformance.lab.namespace import NamespaceForbidden, scratch, unshare_here
 from conformance.lab.transcript import Transcript
 from conformance.report.model import Outcome, TestResult
 from conformance.sampling import Sampling
-from conformance.settings import ROOT, SPARE_SLOTS, Settings, is_sanity
+from conformance.settings import (
+    ONE_LAB_TESTS_MAX,
+    ROOT,
+    SPARE_SLOTS,
+    Settings,
+    is_sanity,
+)
 from conformance.subjects import make_service, make_subject, names
 from conformance.subjects.base import Subject, SubjectUnavailable
 from conformance.vectors.play import Outcome as Scene
@@ -67,8 +74,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "clause(*ids): the clauses that a test asserts")
+    config.addinivalue_line("markers", "slow: it takes many seconds, and begins early")
     text = config.getoption("--conform-settings")
     settings = Settings.from_json(text) if text else Settings()
+    use_openssl()
     config.pluginmanager.register(Runner(settings), "conform-runner")
 
 
@@ -223,6 +232,7 @@ class Runner:
                 commons,
                 make_service(self.settings),
                 self.settings.role,
+                self._slots_at_first(slots),
             )
             lab.make_world = WORLDS[self.settings.role]
             try:
@@ -234,6 +244,14 @@ class Runner:
                 lab.stop()
         except (NamespaceForbidden, SubjectUnavailable, OSError) as error:
             raise LabFailure(str(error)) from error
+
+    def _slots_at_first(self, slots: int) -> int:
+        """How many of them the tests are likely to need that run in this process. A subject reads its plan
+        whenever it is restarted."""
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+        if workers:
+            return slots * 5 // (4 * workers) + SPARE_SLOTS
+        return slots if self.settings.jobs == 1 else ONE_LAB_TESTS_MAX + SPARE_SLOTS
 
     def _keep_log(self, lab: Lab) -> None:
         """The end of what the subject has printed, beside the transcripts."""

@@ -14,6 +14,9 @@ SAMPLES = ROOT / "conformance" / "samples"
 # In the plan, beyond one slot for each test.
 SPARE_SLOTS = 2
 
+# A worker needs a second of CPU time before its first test; so few tests do not get any.
+ONE_LAB_TESTS_MAX = 100
+
 # Of the test that runs first, whatever is selected.
 SANITY = "test_sanity.py"
 

@@ -70,14 +70,18 @@ class Lab:
         commons: Path | None = None,
         service: Subject | None = None,
         role: str = RELAY,
+        slots_at_first: int | None = None,
     ) -> None:
         """`service` is the relay from which a receiver gets its mail. What a test gets of the lab is
-        `make_world`, by its role."""
+        `make_world`, by its role. There are `slots` for tests; a relay that can be restarted has at first
+        only `slots_at_first` in its plan."""
         self.subject = subject
         self.service = service
         self.directory = directory
-        self.plan = subject.adapt(make_plan(slots, role))
-        self.slots = slots
+        at_first = slots if slots_at_first is None else min(slots, slots_at_first)
+        self._slots_max = slots
+        self.slots = at_first if role == RELAY and subject.can_restart else slots
+        self.plan = subject.adapt(make_plan(self.slots, role))
         self.patience = 10.0 * timeout_scale
         self.loop = LoopThread()
         self.commons = (
@@ -150,8 +154,10 @@ class Lab:
     def world(self) -> World:
         """The next test's part of the lab, with the subject running at the present date."""
         slot = self.commons.take("slot")
+        if slot >= self._slots_max:
+            raise RuntimeError(f"the plan has slots for only {slot} tests")
         if slot >= self.slots:
-            raise RuntimeError(f"the plan has slots for only {self.slots} tests")
+            self._add_slots()
         if not self.subject.running() or self._restart_due:
             self.restart_subject()
         if self.service is not None and not self.service.running():
@@ -160,6 +166,12 @@ class Lab:
         self.lateness.mark()
         self.clients.clear()
         return self.make_world(self, slot)
+
+    def _add_slots(self) -> None:
+        """Has the subject run with a plan that has more slots, and all those that it had."""
+        self.slots = min(2 * self.slots, self._slots_max)
+        self.plan = self.subject.adapt(make_plan(self.slots))
+        self.restart_subject()
 
     def restart_subject(
         self, clock_offset_days: float = 0.0, plan: Plan | None = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from conformance.subjects.base import LAB_LIMITS, SHORT_TIMEOUTS, Plan, Queue
+from conformance.subjects.base import LAB_LIMITS, SHORT_TIMEOUTS, Plan, Queue, Zone
 
 SCHEMA = 1
 PAGE = "https://developers.cloudflare.com/email-routing/postmaster/"
@@ -21,6 +22,7 @@ TRUSTED_SEALERS = ("email.cloudflare.net",)
 SRS_SECRETS = ("the lab's first secret", "the lab's second secret")
 
 
+@cache
 def a_label(domain: str) -> str:
     """A domain's A-label form."""
     return domain.encode("idna").decode("ascii")
@@ -34,8 +36,6 @@ def a_label_address(address: str) -> str:
 
 def document(plan: Plan) -> dict[str, Any]:
     """The plan in the form of its schema."""
-    routes = [route for zone in plan.zones for route in zone.routes]
-    addresses = [a_label_address(route.address) for route in routes]
     return {
         "schema": SCHEMA,
         "hostname": plan.hostname,
@@ -46,12 +46,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "proxy_port": plan.proxy_port,
         "resolver": "127.0.0.1",
         "contact": plan.contact,
-        "zones": [asdict(zone) for zone in plan.zones],
-        "domains": _once(address.rpartition("@")[2] for address in addresses),
-        "aliases": [
-            {"address": address, "to": a_label_address(route.to)}
-            for address, route in zip(addresses, routes)
-        ],
+        **_routing(plan.zones),
         "srs": {"secrets": list(SRS_SECRETS)},
         "signing": {
             "domain": plan.signing_domain,
@@ -76,11 +71,38 @@ def document(plan: Plan) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
+def _routing(zones: tuple[Zone, ...]) -> dict[str, Any]:
+    """What follows from the zones, which are thousands, and the same in each plan of a lab."""
+    routes = [route for zone in zones for route in zone.routes]
+    addresses = [a_label_address(route.address) for route in routes]
+    return {
+        "zones": [asdict(zone) for zone in zones],
+        "domains": _once(address.rpartition("@")[2] for address in addresses),
+        "aliases": [
+            {"address": address, "to": a_label_address(route.to)}
+            for address, route in zip(addresses, routes)
+        ],
+    }
+
+
 def _once(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
 def write(plan: Plan, path: Path) -> None:
     """Writes the file; it holds no secret but the lab's."""
-    text = json.dumps(document(plan), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(_as_json(document(plan)), encoding="utf-8")
+
+
+def _as_json(document: dict[str, Any]) -> str:
+    """With a line for each key, and for each item of a list. json's own indentation takes five times
+    as long."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    lines = []
+    for key, value in document.items():
+        text = encode(value)
+        if isinstance(value, list) and len(value) > 1:
+            text = "[\n  " + ",\n  ".join(map(encode, value)) + "]"
+        lines.append(f"{encode(key)}: {text}")
+    return "{" + ",\n ".join(lines) + "}\n"

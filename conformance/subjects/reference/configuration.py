@@ -36,7 +36,7 @@ def write_configuration(
     sections = configuration(plan, file.parent.resolve())
     for name in left_out:
         del sections[name]
-    text = json.dumps(sections, indent=1, ensure_ascii=False)
+    text = json.dumps(sections, ensure_ascii=False)
     file.touch(0o600)  # it holds the SRS secrets
     file.write_text(text + "\n", encoding="utf-8")
 
@@ -44,7 +44,9 @@ def write_configuration(
 def configuration(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
     """The example of the documented service, with what the plan says in place of its own. Keys are
     copied into `directory`."""
-    example: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    example: dict[str, Any] = yaml.load(
+        EXAMPLE.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader
+    )
     own = [address for address in (plan["ipv4"], plan["ipv6"]) if address]
     signing, timeouts, limits = plan["signing"], plan["timeouts"], plan["limits"]
     return {
