@@ -9,6 +9,8 @@ import os
 import re
 import shutil
 import time
+from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from conformance.report.identity import suite_identity
 from conformance.report.model import Outcome, Run, TestResult, judge
 from conformance.report.results import Journal
 from conformance.plugin import RUNS_FIRST
-from conformance.settings import ROOT, SANITY, Settings, is_sanity
+from conformance.settings import ONE_LAB_TESTS_MAX, ROOT, SANITY, Settings, is_sanity
 from conformance.subjects import description_of, make_subject, names
 from conformance.subjects.base import SubjectUnavailable
 from conformance.target import prepared
@@ -35,11 +37,12 @@ ENDINGS = (
     pytest.ExitCode.NO_TESTS_COLLECTED,
 )
 
-# A worker needs a second of CPU time before its first test. So without -j, one lab in this process
-# runs at most so many tests, for at most so many seconds; the rest is distributed to workers.
-ONE_LAB_TESTS_MAX = 100
+# Without -j, one lab in this process runs at most ONE_LAB_TESTS_MAX tests, for at most so many seconds; the
+# rest is distributed to workers.
 ONE_LAB_SECONDS_MAX = 2.0
 
+
+GOLDEN = (5**0.5 - 1) / 2
 
 # Of tests that the lab was too late for; if there are more, the machine is too slow or too busy.
 AGAIN_MAX = 20
@@ -115,6 +118,7 @@ class OneLab:
         self.done: list[str] = []
         self.left = 0
         self.insane = False  # nothing else is worth a test
+        self.slow: set[str] = set()  # the ids of tests that take many seconds
         self._jobs = jobs
         self._anyway = anyway
         self._items: list[pytest.Item] = []
@@ -123,6 +127,7 @@ class OneLab:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._items = session.items
+        self.slow = {i.nodeid for i in session.items if i.get_closest_marker("slow")}
         if self._is_shared and self._jobs != 1:
             # What needs the subject for itself comes first, and is run here.
             self._leave_the_rest(sum(item.stash[RUNS_FIRST] for item in self._items))
@@ -176,22 +181,60 @@ def work_of(nodeid: str) -> str:
     return nodeid.rpartition(":")[0] if _VECTOR.search(nodeid) else nodeid
 
 
+# What a worker gets at a time, with the ids of its tests.
+Unit = tuple[str, dict[str, bool]]
+
+
 class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
     """Gives each worker the next test when it has none left, and the cases of a file of vectors together:
-    the first of a scenario's plays them all."""
+    the first of a scenario's plays them all. Unless an order is asked for, the tests of a file are spread
+    over the run: those that wait for time to pass are neighbours, and if all workers wait, nothing is
+    done."""
+
+    keeps_order = False
+    slow: Collection[str] = ()  # these begin first
 
     def _split_scope(self, nodeid: str) -> str:
         return work_of(nodeid)
+
+    workqueue: OrderedDict[str, dict[str, bool]]
+
+    def _assign_work_unit(self, node: object) -> None:
+        if not self.keeps_order:
+            self.workqueue = OrderedDict(
+                spread(list(self.workqueue.items()), self.slow)
+            )
+            self.keeps_order = True  # it is in order now
+        super()._assign_work_unit(node)
+
+
+def spread(units: list[Unit], slow: Collection[str] = ()) -> list[Unit]:
+    """Units of work with their tests: first those that take long, which are slow tests and those with several,
+    then the others, none soon after its neighbour."""
+    first: list[Unit] = []
+    others: list[Unit] = []
+    for unit in units:
+        takes_long = len(unit[1]) > 1 or not unit[1].keys().isdisjoint(slow)
+        (first if takes_long else others).append(unit)
+    # Multiples of the golden ratio, without their integers, are spread evenly, however many there are.
+    order = sorted(range(len(others)), key=lambda at: at * GOLDEN % 1.0)
+    return first + [others[at] for at in order]
 
 
 class Distribution:
     """A pytest plugin for the process that distributes tests to workers."""
 
+    def __init__(self, keeps_order: bool, slow: Collection[str]) -> None:
+        self._keeps_order = keeps_order
+        self._slow = slow
+
     @pytest.hookimpl(optionalhook=True)  # type: ignore[misc]
     def pytest_xdist_make_scheduler(
         self, config: pytest.Config, log: object
     ) -> ByScenario:
-        return ByScenario(config, log)
+        scheduler = ByScenario(config, log)
+        scheduler.keeps_order, scheduler.slow = self._keeps_order, self._slow
+        return scheduler
 
 
 def stopped_as_asked(settings: Settings, collector: Collector) -> bool:
@@ -306,7 +349,9 @@ def _run_all(settings: Settings, collector: Collector) -> int:
     jobs_max = settings.jobs or 2 * len(os.sched_getaffinity(0))
     workers = [f"-n{min(jobs_max, one_lab.left)}", "--dist=loadscope"]
     settings = replace(settings, done=one_lab.done)
-    return _session(settings, [collector, Distribution()], *workers)
+    in_order = bool(settings.only) or settings.shuffle is not None
+    distribution = Distribution(in_order, one_lab.slow)
+    return _session(settings, [collector, distribution], *workers)
 
 
 def _where(settings: Settings) -> list[str]:

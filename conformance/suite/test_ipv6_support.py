@@ -179,6 +179,7 @@ def test_mail_for_gmail_as_recorded_goes_to_its_first_host_over_ipv6(
     expect_no_connection(second)
 
 
+@pytest.mark.slow
 @clause("IPV6-13")
 def test_fallbacks_end_within_the_clients_time_for_rcpt(world: World) -> None:
     world.require("in-session")
