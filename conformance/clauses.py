@@ -26,6 +26,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +94,7 @@ def load_catalogue(directory: Path = CATALOGUE, role: str = RELAY) -> dict[str, 
     """Every clause by its id, in the catalogue's order, with the capability that it needs in a role;
     CatalogueError names file and clause."""
     clauses: dict[str, Clause] = {}
-    files = {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
+    files = _files(directory) if directory == CATALOGUE else _read_all(directory)
     for path, document in sorted(files.items(), key=lambda file: int(file[1]["order"])):
         entries = document["clauses"]
         for clause in (_clause(entry, document, path, role) for entry in entries):
@@ -103,6 +104,13 @@ def load_catalogue(directory: Path = CATALOGUE, role: str = RELAY) -> dict[str, 
                 )
             clauses[clause.id] = clause
     return clauses
+
+
+def _read_all(directory: Path) -> dict[Path, dict[str, Any]]:
+    return {path: _read(path) for path in sorted(directory.glob("*.yaml"))}
+
+
+_files = cache(_read_all)  # of the suite's own catalogue, which nobody changes
 
 
 def _read(path: Path) -> dict[str, Any]:

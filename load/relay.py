@@ -221,5 +221,5 @@ class Relay:
     def cpu_s(self) -> tuple[float, float]:
         """CPU time used, and time spent waiting for a core (kernel's sched-stats.rst)."""
         with suppress(OSError):
-            return schedule_of(Path(f"/proc/{self.pid}"))
+            return schedule_of(f"/proc/{self.pid}")
         return 0.0, 0.0

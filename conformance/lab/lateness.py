@@ -5,10 +5,10 @@ follows says anything about the subject."""
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from conformance.lab.loop import LoopThread
 
@@ -68,7 +68,7 @@ class Lateness:
         for process in ("self", *map(str, self._subject())):
             for task in tasks_of(process):
                 try:
-                    waits[task.name] = schedule_of(task)[1]
+                    waits[os.path.basename(task)] = schedule_of(task)[1]
                 except (OSError, IndexError, ValueError):
                     continue  # it has ended, or this kernel does not count
         return waits
@@ -81,15 +81,18 @@ class Lateness:
                 self._lag = max(self._lag, time.monotonic() - due)
 
 
-def tasks_of(process: str) -> list[Path]:
+def tasks_of(process: str) -> list[str]:
+    """The paths of its threads below /proc."""
+    folder = f"/proc/{process}/task"
     try:
-        return list(Path("/proc", process, "task").iterdir())
+        return [f"{folder}/{name}" for name in os.listdir(folder)]
     except OSError:
         return []  # it has ended
 
 
-def schedule_of(task: Path) -> tuple[float, float]:
+def schedule_of(task: str) -> tuple[float, float]:
     """Seconds for which a process or thread below /proc has run, and for which it was ready and had no
     core (the kernel's sched-stats.rst)."""
-    ran, waited, _ = (task / "schedstat").read_text(encoding="ascii").split()
+    with open(f"{task}/schedstat", "rb", buffering=0) as file:
+        ran, waited, _ = file.read().split()
     return int(ran) / 1e9, int(waited) / 1e9

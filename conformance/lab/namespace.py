@@ -154,11 +154,9 @@ def configure(own_addresses: Iterable[str], sources: Iterable[str] = ()) -> None
         lines.append(f"address add {address}/{length}")
     preferred = {":" in address: f" src {address}" for address in sources}
     for prefix in FOREIGN_PREFIXES:
-        family = "-6 " if ":" in prefix else ""
         source = preferred.get(":" in prefix, "")
-        lines.append(f"{family}route replace local {prefix} dev lo{source}")
-    for line in lines:
-        _run(["ip", *line.split()])
+        lines.append(f"route replace local {prefix} dev lo{source}")
+    _run(["ip", "-batch", "-"], "\n".join(lines))
     Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
 
 
@@ -187,7 +185,7 @@ def release(mounted: Iterable[Path]) -> None:
         _run(["umount", "--lazy", str(target)])
 
 
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True)
+def _run(command: list[str], text: str = "") -> None:
+    result = subprocess.run(command, input=text, capture_output=True, text=True)
     if result.returncode != 0:
         raise NamespaceForbidden(f"{' '.join(command)}: {result.stderr.strip()}")

@@ -16,6 +16,14 @@ LINES_SHOWN_MAX = 60
 LINE_LENGTH_SHOWN_MAX = 1100
 
 
+# How the octets of a line are shown; a backslash, what is not ASCII, and control characters as escapes.
+_SHOWN = {
+    octet: "\\\\" if octet == 92 else f"\\x{octet:02x}"
+    for octet in range(256)
+    if not 32 <= octet < 127 or octet == 92
+}
+
+
 @dataclass(frozen=True)
 class Event:
     at: float  # time.monotonic()
@@ -34,14 +42,7 @@ def printable(data: bytes) -> str:
         tail = "\\n (bare)"
     else:
         tail = " (no line end)"
-    text = "".join(
-        chr(byte)
-        if 32 <= byte < 127 and byte != 92
-        else "\\\\"
-        if byte == 92
-        else f"\\x{byte:02x}"
-        for byte in data[:LINE_LENGTH_SHOWN_MAX]
-    )
+    text = data[:LINE_LENGTH_SHOWN_MAX].decode("latin-1").translate(_SHOWN)
     if len(data) > LINE_LENGTH_SHOWN_MAX:
         text += f"... ({len(data)} octets)"
     return text + tail

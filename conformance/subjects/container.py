@@ -59,9 +59,9 @@ class Container:
         if namespace is None or namespace == _namespace(f"{parent}/ns/pid"):
             return []  # it has ended, or not begun
         return sorted(
-            int(path.name)
-            for path in Path("/proc").glob("[0-9]*")
-            if _namespace(f"{path}/ns/pid") == namespace
+            int(name)
+            for name in os.listdir("/proc")
+            if name.isdigit() and _namespace(f"/proc/{name}/ns/pid") == namespace
         )
 
     def entering(self, words: list[str]) -> list[str]:

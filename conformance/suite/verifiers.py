@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import dkim
+import dkim.crypto
 import dns.exception
 import dns.resolver
 import spf
@@ -337,8 +338,13 @@ def ed25519_seed(pem: bytes) -> bytes:
 
 def key_record(pem: bytes, kind: str = "rsa") -> str:
     """The DKIM key record for a private key."""
-    public = serialization.load_pem_private_key(pem, None).public_key()
-    return public_key_record(public, kind)
+    if kind == "ed25519":
+        loaded = serialization.load_pem_private_key(pem, None)
+        return public_key_record(loaded.public_key(), kind)
+    # Without the second that it takes to see whether the factors of a long one are primes.
+    key = dkim.crypto.parse_pem_private_key(pem)
+    numbers = rsa.RSAPublicNumbers(key["publicExponent"], key["modulus"])
+    return public_key_record(numbers.public_key(), kind)
 
 
 def public_key_record(public: PUBLIC_KEY_TYPES, kind: str = "rsa") -> str:

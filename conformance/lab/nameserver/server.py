@@ -28,7 +28,13 @@ import dns.rrset
 from conformance.lab.loop import LoopThread
 from conformance.lab.nameserver.exchange import SILENCE, Exchange, Reply
 from conformance.lab.nameserver.faults import TTL, Fault
-from conformance.lab.nameserver.zone import Found, ZoneData, absolute, text_rdata
+from conformance.lab.nameserver.zone import (
+    Found,
+    ZoneData,
+    absolute,
+    record,
+    text_rdata,
+)
 from conformance.lab.transcript import Transcript
 
 # How long a subject may cache that a name does not exist (RFC 2308 5): less than the time until one of
@@ -126,9 +132,9 @@ class Nameserver:
 
     def add(self, name: str, rdtype: str, *rdata: str, ttl: int = TTL) -> None:
         """Adds records in master-file form: add("a.example", "MX", "10 mx.a.example.")."""
-        rrset = dns.rrset.from_text(absolute(name), ttl, "IN", rdtype, *rdata)
+        records = [record(rdtype, text) for text in rdata]
         with self._lock:
-            self._zone.add(rrset)
+            self._zone.add(dns.rrset.from_rdata_list(absolute(name), ttl, records))
 
     def add_text(self, name: str, text: str, ttl: int = TTL) -> None:
         """Adds a TXT record, in strings of at most 255 octets."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,14 @@ class ZoneData:
             self.add(rrset)
 
     def add(self, rrset: dns.rrset.RRset) -> None:
-        """Adds records to those of their name and type."""
+        """Adds records to those of their name and type; the set itself, if there are none."""
         owner = rrset.name.canonicalize()
         key = (owner, int(rrset.rdtype))
         if key in self._records:
             self._records[key].union_update(rrset)  # type: ignore[no-untyped-call]
             return
-        self._records[key] = dns.rrset.from_rdata_list(owner, rrset.ttl, list(rrset))
+        rrset.name = owner
+        self._records[key] = rrset
         self._types.setdefault(owner, set()).add(key[1])
         self._enter(owner)
 
@@ -170,8 +172,15 @@ class ZoneData:
             self._names[ancestor] = self._names.get(ancestor, 0) + 1
 
 
+@lru_cache(maxsize=4096)
 def absolute(name: str) -> dns.name.Name:
     return dns.name.from_text(name.rstrip(".") + ".").canonicalize()
+
+
+@lru_cache(maxsize=4096)
+def record(rdtype: str, text: str) -> dns.rdata.Rdata:
+    """A record in master-file form. None can be changed, so that one may be in many zones."""
+    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(rdtype), text)
 
 
 def text_rdata(octets: bytes) -> dns.rdata.Rdata:
