@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from xdist.scheduler import LoadScopeScheduling
 
-from conformance.clauses import LEVELS, Clause
+from conformance.clauses import LEVELS, Clause, load_catalogue, selected
 from conformance.report.console import Progress
 from conformance.report.files import remove_files
 from conformance.report.identity import suite_identity
@@ -46,6 +46,9 @@ GOLDEN = (5**0.5 - 1) / 2
 
 # Of tests that the lab was too late for; if there are more, the machine is too slow or too busy.
 AGAIN_MAX = 20
+
+# A clause, as a test's file names it.
+_NAMED = re.compile(r'"([A-Z][A-Z0-9]*-[0-9]+)"')
 
 # The test of a case: its parameter is a file of vectors and a name in it.
 _VECTOR = re.compile(r"/test_rfc[0-9]+\.py::.*\[[a-z0-9-]+:")
@@ -355,14 +358,29 @@ def _run_all(settings: Settings, collector: Collector) -> int:
 
 
 def _where(settings: Settings) -> list[str]:
-    """What pytest is to collect from: the files of the tests that are named, since the whole suite takes
-    longer than most of its tests. An id names its file from the root, if it is below it.
+    """What pytest is to collect from: the files of the tests or clauses that are named, since the whole suite
+    takes longer than most of its tests. An id names its file from the root, if it is below it.
     """
+    suite = Path(settings.suite)
     files = {ROOT / name.partition("::")[0] for name in settings.only}
+    if not files and settings.clauses:
+        files = set(files_with(suite, settings.clauses))
     if not files or not all(file.is_file() for file in files):
         return [settings.suite]
-    sanity = Path(settings.suite).rglob(SANITY)
-    return [str(file) for file in sorted({*sanity, *files})]
+    return [str(file) for file in sorted({*suite.rglob(SANITY), *files})]
+
+
+def files_with(suite: Path, globs: Sequence[str]) -> list[Path]:
+    """The files below `suite` that may have tests of such clauses: they name one, or play vectors, whose
+    clauses are named in the cases."""
+    of_vectors = [name for name in load_catalogue() if name.startswith("RFC")]
+    plays = bool(selected(of_vectors, globs))
+    return [
+        file
+        for file in suite.rglob("test_*.py")
+        if selected(_NAMED.findall(text := file.read_text(encoding="utf-8")), globs)
+        or (plays and "@vectors(" in text)
+    ]
 
 
 def _session(settings: Settings, plugins: list[object], *options: str) -> int:

@@ -17,6 +17,8 @@ from conformance import tracing
 from conformance.clauses import Clause
 from conformance.quotes import Texts, anchors
 from conformance.levels import level_objection
+from conformance.run import files_with
+from conformance.settings import SUITE
 from conformance.sources import parse_source
 
 PAGE = "# Page\n\n### Sender rewriting\n\nIt rewrites the\nsender.\n\n### Spam\n\nIt filters.\n"
@@ -352,3 +354,16 @@ def test_breakages_are_looked_at_beside_named_clauses_if_asked_for() -> None:
     trace = run("SMUG-03", "--breakages")
     assert trace.returncode == 0
     assert "breakages" in trace.stdout
+
+
+def test_each_file_with_tests_of_an_area_is_looked_at_for_its_clauses() -> None:
+    files: dict[str, set[str]] = {}
+    for name, places in tracing.collect(ROOT).tests.items():
+        area = f"{name.rpartition('-')[0]}-*"
+        files.setdefault(area, set()).update(
+            Path(place.partition("::")[0]).name for place in places
+        )
+    found = {area: {file.name for file in files_with(SUITE, [area])} for area in files}
+    assert {
+        area: files[area] - found[area] for area in files if files[area] - found[area]
+    } == {}
