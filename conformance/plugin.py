@@ -381,11 +381,13 @@ class Runner:
         inside = item.path.is_relative_to(ROOT)
         where = item.path.relative_to(ROOT) if inside else item.path.name
         scene = item.stash.get(SEEN, None)
-        late = scene.late if scene is not None else None
-        if world is not None:
-            late = world.lab.lateness.complaint()
         failed = isinstance(error, (ConformanceFailure, AssertionError))
-        if failed and late is not None and call.when != "teardown":
+        # After the last test's teardown there is no lab that could be asked.
+        asked = failed and call.when != "teardown"
+        late = scene.late if scene is not None else None
+        if asked and world is not None:
+            late = world.lab.lateness.complaint()
+        if asked and late is not None:
             result.outcome, result.late = Outcome.ERROR, True
             result.reason = f"{late}, so that this says nothing of the subject: {error}"
         elif isinstance(error, ConformanceFailure) and call.when != "teardown":
