@@ -187,6 +187,8 @@ class Folder(Subject):
             if prepared is None:
                 return words
             self._root = PrivateRoot(prepared, self.description.shown)
+            # The scripts' cache of compiled Python is not of the Python in there.
+            self._environment["PYTHONPYCACHEPREFIX"] = ""
         return self._root.command(words, self._working_directory)
 
     @property

@@ -6,6 +6,6 @@ relay=${FAIRLEAD:-$root/build/relay/fairlead}
 
 # configure PLAN FILE: the relay's configuration for a plan.
 configure() {
-    PYTHONPATH=$root PYTHONPYCACHEPREFIX=$root/build/pycache PYTHONSAFEPATH=1 \
+    PYTHONPATH=$root PYTHONSAFEPATH=1 \
         /usr/bin/python3 -m conformance.subjects.reference.configuration "$1" "$2"
 }
