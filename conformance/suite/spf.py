@@ -67,7 +67,9 @@ def is_of_helo_alone(message: Message) -> bool:
 
 def is_received_spf(value: str) -> bool:
     """Whether the value of a Received-SPF field follows the grammar."""
-    return _FIELD.fullmatch(re.sub(r"\r\n(?=[ \t])", "", value)) is not None
+    # HT is white space in comments and quoted strings, too.
+    unfolded = re.sub(r"\r\n(?=[ \t])", "", value).replace("\t", " ")
+    return _FIELD.fullmatch(unfolded) is not None
 
 
 def pairs_of(value: str) -> dict[str, str]:
