@@ -372,6 +372,9 @@ def test_a_source_route_is_recognized(world: World, route: str) -> None:
 def test_a_path_that_its_source_route_makes_too_long_is_refused(world: World) -> None:
     route = ",".join([f"@{'a' * 63}.{'b' * 63}.example"] * 2)
     with client_in(world, "greeted") as client:
+        if not client.mail(f"@relay.example:{world.sender.address}").positive:
+            pytest.skip("a source route is refused, however short")
+        expect_reply(client.rset(), 250, to="RSET")
         reply = client.mail(f"{route}:{world.sender.address}")
         expect_reply(reply, "5xx", to="MAIL")
         open_transaction(world, client)
@@ -383,6 +386,8 @@ def test_a_path_that_its_source_route_makes_too_long_is_refused(world: World) ->
 def test_a_path_of_more_than_256_octets_is_refused(world: World) -> None:
     domain = ".".join(["x" * 60] * 3 + [world.sender.domain])
     longest = "a" * (256 - len(f"<@{domain}>"))
+    # Else it may be refused (RFC 5321 2.3.5).
+    world.dns.add(domain, "A", world.sender.ipv4)
     with client_in(world, "greeted") as client:
         expect_reply(client.mail(f"{longest}@{domain}"), 250, to="MAIL of 256 octets")
         expect_reply(client.rset(), 250, to="RSET")
