@@ -208,7 +208,8 @@ def test_the_first_line_of_a_reply_to_ehlo_offers_no_extension(world: World) -> 
     world.upstream.wait_for_dialogue()
     fence(world)
     for dialogue in world.upstream.dialogues:
-        expect(parameters(dialogue), [], "parameters of MAIL and RCPT")
+        what = "parameters of MAIL and RCPT to a host whose name alone is 8BITMIME"
+        expect(parameters(dialogue), [], what)
 
 
 @clause("UPS-04")
