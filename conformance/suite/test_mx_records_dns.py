@@ -34,6 +34,7 @@ def name_of(world: World, what: str) -> str:
 def forward_despite(world: World, what: str, fault: faults.Fault) -> None:
     """A message arrives though DNS answers so for the destination or its host."""
     world.dns.fail(name_of(world, what), fault)
+    world.patience += world.subject.timeouts.dns  # a resolver asks again when it likes
     forward(world)
 
 
