@@ -446,9 +446,13 @@ def test_a_header_of_exactly_the_limit_is_forwarded(world: World, exact: str) ->
 @clause("LIM-42")
 def test_a_session_is_served_after_thousands_of_commands(world: World) -> None:
     # Long paths, and so many that there is more than a megabyte of them.
-    long = f"{'x' * 64}@{'y' * 63}.{'z' * 63}.{world.sender.domain}"
+    domain = f"{'y' * 63}.{'z' * 63}.{world.sender.domain}"
+    world.dns.add(domain, "A", world.sender.ipv4)  # else it may be refused
+    long = f"{'x' * 64}@{domain}"
     commands = [f"MAIL FROM:<{long}>", "RSET"] * (IDLE_COMMANDS_MAX // 2 - 50)
     with world.client() as client:
+        if "PIPELINING" not in client.extensions():
+            pytest.skip("PIPELINING is not offered")
         for _ in range(8):
             for number, reply in enumerate(client.pipeline(commands)):
                 expect_reply(reply, 250, to=commands[number])
