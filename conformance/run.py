@@ -213,12 +213,14 @@ class ByScenario(LoadScopeScheduling):  # type: ignore[misc]
 
 def spread(units: list[Unit], slow: Collection[str] = ()) -> list[Unit]:
     """Units of work with their tests: first those that take long, which are slow tests and those with several,
-    then the others, none soon after its neighbour."""
+    then the others, if they are many none soon after its neighbour."""
     first: list[Unit] = []
     others: list[Unit] = []
     for unit in units:
         takes_long = len(unit[1]) > 1 or not unit[1].keys().isdisjoint(slow)
         (first if takes_long else others).append(unit)
+    if len(others) <= ONE_LAB_TESTS_MAX:
+        return first + others
     # Multiples of the golden ratio, without their integers, are spread evenly, however many there are.
     order = sorted(range(len(others)), key=lambda at: at * GOLDEN % 1.0)
     return first + [others[at] for at in order]

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from conformance.lab import namespace
+from conformance.run import spread
 
 from running import Conform, FAILING, GATING, GREETER, PASSING, ROOT
 
@@ -122,6 +123,45 @@ def test_that_may_be_slow(world, number):
     assert run.verdict(GATING[0]) == "pass"
     assert all(line.startswith("conform: ") for line in run.errors.splitlines())
     assert run.errors
+
+
+def test_a_worker_that_gets_more_tests_than_its_share_has_slots_for_them(
+    conform: Conform, tmp_path: Path
+) -> None:
+    # One waits in its worker until the other worker has run most of them.
+    suite = f"""
+import os
+from pathlib import Path
+FOLDER = Path({str(tmp_path)!r})
+
+@clause("{GATING[0]}")
+@pytest.mark.parametrize("number", range(200))
+def test_it(world, number):
+    assert world.info.endswith(f"-{{world.slot:04d}}.example")
+    routed = {{r.address for zone in world.subject.plan.zones for r in zone.routes}}
+    assert world.info in routed
+    if number == 0:
+        (FOLDER / "gate").read_bytes()
+    with open(FOLDER / "count", "ab") as count:
+        count.write(b".")
+    if os.path.getsize(FOLDER / "count") == 190:
+        (FOLDER / "gate").write_bytes(b"open")
+"""
+    os.mkfifo(tmp_path / "gate")
+    run = conform(suite, jobs="2")
+    assert run.output.splitlines()[-1] == "200 passed, 0 failed, 0 skipped"
+
+
+def test_of_many_tests_the_slow_begin_and_neighbours_are_apart() -> None:
+    units = [(f"{number}", {f"{number}": False}) for number in range(1000)]
+    units.append(("cases", {"case 1": False, "case 2": False}))
+    order = [name for name, _ in spread(units, slow={"700"})]
+    assert sorted(order) == sorted(name for name, _ in units)
+    assert order[:2] == ["700", "cases"]
+    places = [int(name) for name in order[2:]]
+    assert min(abs(a - b) for a, b in zip(places, places[1:])) > 100
+    few = units[:50]
+    assert spread(few) == few
 
 
 def test_the_first_failure_is_the_last_test_in_a_single_lab(
