@@ -104,6 +104,23 @@ def test_a_few_tests_share_one_lab_and_many_are_distributed(conform: Conform) ->
     assert many.output.splitlines()[-1] == "0 passed, 101 failed, 0 skipped"
 
 
+@pytest.mark.parametrize("can_be_written", [True, False])
+def test_compiled_python_is_kept_in_the_build_directory_or_not_at_all(
+    tmp_path: Path, can_be_written: bool
+) -> None:
+    root = tmp_path if can_be_written else Path("/proc/self")
+    told = "import sys; print(sys.pycache_prefix, sys.dont_write_bytecode)"
+    done = subprocess.run(
+        ["bash", "-c", f". scripts/python-cache; /usr/bin/python3 -c '{told}'"],
+        cwd=ROOT,
+        env={**os.environ, "root": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    kept = f"{root}/build/pycache"
+    assert done.stdout == (f"{kept} False\n" if can_be_written else "None True\n")
+
+
 def test_slow_tests_are_distributed_once_each_and_progress_is_shown(
     conform: Conform,
 ) -> None:
