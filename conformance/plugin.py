@@ -6,6 +6,7 @@ It is loaded by `conform` (-p conformance.plugin), not for use with pytest alone
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -169,6 +170,10 @@ class Runner:
                 item.stash[RUNS_FIRST] = self._runs_first(item)
             chosen.sort(key=lambda item: not item.stash[RUNS_FIRST])
         items[:] = chosen
+
+    def pytest_collection_finish(self) -> None:
+        """What was collected stays until the end: garbage collection need not walk through it at each turn."""
+        gc.freeze()
 
     def _is_selected(self, item: pytest.Item) -> bool:
         if item.nodeid in self.settings.done:
