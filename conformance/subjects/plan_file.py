@@ -101,8 +101,9 @@ def _as_json(document: dict[str, Any]) -> str:
     encode = json.JSONEncoder(ensure_ascii=False).encode
     lines = []
     for key, value in document.items():
-        text = encode(value)
         if isinstance(value, list) and len(value) > 1:
             text = "[\n  " + ",\n  ".join(map(encode, value)) + "]"
+        else:
+            text = encode(value)
         lines.append(f"{encode(key)}: {text}")
     return "{" + ",\n ".join(lines) + "}\n"
