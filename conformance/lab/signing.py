@@ -17,7 +17,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 @cache
-def _key(p: int, q: int, e: int, d: int) -> rsa.RSAPrivateKey:
+def private_key(p: int, q: int, e: int, d: int) -> rsa.RSAPrivateKey:
     """A private key by its numbers (RFC 8017 3.2), which are checked, so that it takes 50 ms."""
     return rsa.RSAPrivateNumbers(
         p,
@@ -33,7 +33,7 @@ def _key(p: int, q: int, e: int, d: int) -> rsa.RSAPrivateKey:
 def _sign(digest: Any, key: dict[str, int]) -> bytes:
     """RSASSA-PKCS1-v1_5 (RFC 8017 8.2.1) of a hashlib object, by a key in dkimpy's form."""
     primes = (key["prime1"], key["prime2"])
-    private = _key(*primes, key["publicExponent"], key["privateExponent"])
+    private = private_key(*primes, key["publicExponent"], key["privateExponent"])
     algorithm = utils.Prehashed(_HASHES[digest.name])
     return private.sign(digest.digest(), padding.PKCS1v15(), algorithm)
 

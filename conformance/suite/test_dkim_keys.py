@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from conformance import clause, expect
 from conformance.lab import World
 from conformance.lab.plan import KEYS
+from conformance.lab.signing import private_key
 from conformance.suite.dkim import RECORD, expect_no_pass, expect_permanent, judged
 from conformance.suite.verifiers import SENDER_RSA, key_record, sign
 
@@ -45,16 +46,7 @@ def rsa_key_with_exponent(bits: int) -> bytes:
     while math.gcd(e, (p - 1) * (q - 1)) != 1:
         e -= 2
     d = pow(e, -1, (p - 1) * (q - 1))
-    chosen = rsa.RSAPrivateNumbers(
-        p,
-        q,
-        d,
-        rsa.rsa_crt_dmp1(d, p),
-        rsa.rsa_crt_dmq1(d, q),
-        numbers.iqmp,
-        rsa.RSAPublicNumbers(e, p * q),
-    )
-    return private_pem(chosen.private_key())
+    return private_pem(private_key(p, q, e, d))
 
 
 @clause("DKIM-11")
