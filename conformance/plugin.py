@@ -240,6 +240,7 @@ class Runner:
                 self._slots_at_first(slots),
             )
             lab.make_world = WORLDS[self.settings.role]
+            lab.notice_death = self._blame_if_dead
             try:
                 lab.start()
                 yield lab
@@ -316,6 +317,9 @@ class Runner:
         sends, has failed the test in which it was sent. That may be seen a moment later, when the next
         test begins or when it connects, so it is reported with the next."""
         self._before, self._last = self._last, None
+        self._blame_if_dead()
+
+    def _blame_if_dead(self) -> None:
         if self._before is not None and self._before[0].subject_has_died():
             self._blame_the_test_before(ENDED)
 

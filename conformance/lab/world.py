@@ -10,12 +10,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-import dkim
 
 from conformance.lab import namespace
 from conformance.lab.client import Client
@@ -39,6 +37,7 @@ from conformance.lab.plan import (
     STANDING_ZONE,
     make_plan,
 )
+from conformance.lab.sender import Sender
 from conformance.lab.transcript import Transcript
 from conformance.lab.upstream import Upstream
 from conformance.expect import ConformanceFailure, Unimplemented
@@ -73,8 +72,9 @@ class Lab:
         slots_at_first: int | None = None,
     ) -> None:
         """`service` is the relay from which a receiver gets its mail. What a test gets of the lab is
-        `make_world`, by its role. There are `slots` for tests; a relay that can be restarted has at first
-        only `slots_at_first` in its plan."""
+        `make_world`, by its role; `notice_death` is called where the subject no longer runs. There are
+        `slots` for tests; a relay that can be restarted has at first only `slots_at_first` in its plan.
+        """
         self.subject = subject
         self.service = service
         self.directory = directory
@@ -95,6 +95,7 @@ class Lab:
         self._restart_due = False  # the subject runs with a test's own plan or date
         self._mounted: list[Path] = []
         self.make_world: Callable[[Lab, int], World] = World
+        self.notice_death: Callable[[], None] = lambda: None
         self.mailroom = Mailroom(self.loop) if role != RELAY else None
 
     @property
@@ -156,10 +157,13 @@ class Lab:
         slot = self.commons.take("slot")
         if slot >= self._slots_max:
             raise RuntimeError(f"the plan has slots for only {slot} tests")
+        if not self.subject.running():
+            self.notice_death()  # whoever looked before may have come too early
+            self.restart_subject()
+        elif self._restart_due:
+            self.restart_subject()
         if slot >= self.slots:
             self._add_slots()
-        if not self.subject.running() or self._restart_due:
-            self.restart_subject()
         if self.service is not None and not self.service.running():
             self.service.start()
             self.service.wait_until_ready()
@@ -232,40 +236,6 @@ class Lab:
                 f"there are only {NOTORIOUS_MAX} addresses for such clients"
             )
         return f"203.0.113.{CLIENTS - n}"
-
-
-@dataclass(frozen=True)
-class Sender:
-    """A sender: a domain with an SPF record (its two addresses pass, all others fail), a DKIM key
-    with the selector "test", and no DMARC record until the test adds one."""
-
-    domain: str
-    ipv4: str
-    ipv6: str
-    dns: Nameserver
-
-    @property
-    def address(self) -> str:
-        return f"alice@{self.domain}"
-
-    def publish_dmarc(self, record: str) -> None:
-        """Sets the domain's DMARC record."""
-        self.dns.remove(f"_dmarc.{self.domain}")
-        self.dns.add_text(f"_dmarc.{self.domain}", record)
-
-    def sign(
-        self, message: bytes, headers: Iterable[str] = ("from", "to", "subject")
-    ) -> bytes:
-        """`message` with a DKIM signature of the domain on top, by dkimpy."""
-        signature = dkim.sign(
-            message,
-            b"test",
-            self.domain.encode("ascii"),
-            (KEYS / "test-sender-rsa2048.pem").read_bytes(),
-            canonicalize=(b"relaxed", b"relaxed"),
-            include_headers=[name.encode("ascii") for name in headers],
-        )
-        return bytes(signature) + message
 
 
 class World:

@@ -290,6 +290,34 @@ def test_two(world):
     assert run.verdict(GATING[1]) == "pass"
 
 
+def test_a_subject_whose_death_is_seen_as_the_next_test_begins_fails_it(
+    make: Make, conform: Conform
+) -> None:
+    run = conform(
+        f"""
+@clause("{GATING[0]}")
+def test_one(world):
+    lab, take = world.lab, world.lab.commons.take
+
+    def take_after_its_end(what):
+        lab.commons.take = take
+        lab.subject.kill()
+        return take(what)
+
+    lab.commons.take = take_after_its_end
+
+@clause("{GATING[1]}")
+def test_two(world):
+    with world.client(): pass
+""",
+        "--subject",
+        str(make()),
+    )
+    assert run.verdict(GATING[0]) == "fail", run.output
+    assert "it has ended" in run.output
+    assert run.verdict(GATING[1]) == "pass"
+
+
 def test_a_subject_that_falls_silent_in_a_test_fails_it(
     make: Make, conform: Conform
 ) -> None:
