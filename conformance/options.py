@@ -272,7 +272,8 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--brief",
         action="store_true",
-        help="of a clause that has failed, run no further tests, and keep no tracebacks",
+        help="of a clause that has failed, run no further tests, and keep no tracebacks; with --regressions, "
+        "of one that has failed in a way that is not known",
     )
     group.add_argument(
         "--anyway",

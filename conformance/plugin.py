@@ -37,8 +37,14 @@ from conformance.settings import (
     Settings,
     is_sanity,
 )
-from conformance.subjects import make_service, make_subject, names
+from conformance.subjects import (
+    description_of,
+    make_service,
+    make_subject,
+    names,
+)
 from conformance.subjects.base import Subject, SubjectUnavailable
+from conformance.subjects.known import KnownFailure, load_known
 from conformance.vectors.play import Outcome as Scene
 from conformance.vectors.stage import SEEN, Stage, case_of, slots_of
 
@@ -134,7 +140,8 @@ class Runner:
         self.settings = settings
         self.catalogue = load_catalogue(role=settings.role)
         self._subject: Subject | None = None
-        self._failed: set[str] = set()  # clauses
+        self._failed: set[str] = set()  # clauses of which --brief runs no more
+        self._known = self._known_failures()
         self._last: tuple[World, TestResult] | None = None  # if it has passed
         self._before: tuple[
             World, TestResult
@@ -355,7 +362,7 @@ class Runner:
         if call.when == "call" or call.excinfo is not None:
             # ASCII text passes unchanged through every way of transferring reports.
             result = self._result(item, call)
-            if result.outcome == Outcome.FAIL:
+            if result.outcome == Outcome.FAIL and not self._is_known(result):
                 self._failed.update(result.clauses)
             elif result.outcome == Outcome.PASS and world is not None:
                 self._last = (world, result)
@@ -367,6 +374,21 @@ class Runner:
         if self._died is not None:
             report.conform_before = json.dumps(asdict(self._died))
             self._died = None
+
+    def _known_failures(self) -> list[KnownFailure]:
+        """Those after which --brief goes on: where only new failures count, one that is known must not hide
+        another of its clause."""
+        if not self.settings.regressions:
+            return []
+        path = description_of(self.settings.subject).known_failures
+        known = load_known(path) if path else []
+        return [entry for entry in known if entry.holds_in(self.settings.role)]
+
+    def _is_known(self, result: TestResult) -> bool:
+        actual = result.actual or ""
+        return any(
+            known.covers(result.clauses, result.title, actual) for known in self._known
+        )
 
     def _result(self, item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         ids = clauses_of(item)

@@ -151,6 +151,8 @@ def test_a_refused_recipient_does_not_set_the_forwarding_domain(world: World) ->
         delivery = client.deliver(world.sender.address, recipients, world.message())
     if not delivery.accepted:
         pytest.skip("the other recipient is not taken in the same transaction")
+    if delivery.recipients[0].positive:
+        pytest.skip("nobody is refused while the client waits")
     address = reverse_path_of(world.upstream.wait_for_message())
     expect(domain_of(address), world.catchall_zone, "the domain of the reverse-path")
 

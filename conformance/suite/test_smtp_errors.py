@@ -192,6 +192,14 @@ def test_a_refusal_reaches_the_client_with_its_text(
     octets_come_back(world, stage, text)
 
 
+def without_division(lines: list[str], enhanced: str) -> str:
+    """The text of a reply without blanks, and with its enhanced code at the beginning alone: an MTA that
+    divides a text may do so at a blank, and one that says ENHANCEDSTATUSCODES begins each line with the
+    code (RFC 2034 4)."""
+    parts = [line.removeprefix(enhanced) for line in lines]
+    return enhanced + "".join("".join(parts).split())
+
+
 @clause("ERR-22")
 @pytest.mark.parametrize("word", ["x" * 700, "word " * 200])
 def test_a_refusal_too_long_for_one_line_reaches_the_client_with_all_its_text(
@@ -199,7 +207,11 @@ def test_a_refusal_too_long_for_one_line_reaches_the_client_with_all_its_text(
 ) -> None:
     text = f"5.7.1 {word}."
     reply = answer_to(world, "rcpt", say(f"550 {text}"))
-    expect("".join(reply.lines), text, "the text of all lines together")
+    expect(
+        without_division(reply.lines, "5.7.1"),
+        without_division([text], "5.7.1"),
+        "the text of all lines together, without blanks",
+    )
 
 
 @clause("ERR-06")

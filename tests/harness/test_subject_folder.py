@@ -493,6 +493,22 @@ def test_regressions_are_what_is_not_known(
     assert len(run.results["mended"]) == mended
 
 
+@pytest.mark.parametrize("regressions", [[], ["--regressions"]], ids=["all", "new"])
+def test_a_known_failure_spares_no_test_where_only_new_ones_count(
+    make: Make, conform: Conform, regressions: list[str]
+) -> None:
+    test = f"""
+@pytest.mark.parametrize("word", ["seen", "new", "newer"])
+@clause("{GATING[0]}")
+def test_one(world, word): expect(word, "wanted", "a word")
+"""
+    folder = with_known(make(), (GATING[0], "seen"))
+    run = conform(test, "--subject", str(folder), "--brief", *regressions)
+    outcomes = [test["outcome"] for test in run.results["tests"]]
+    assert outcomes.count("fail") == 1 + len(regressions), run.output
+    assert len(run.results["new"]) == len(regressions)
+
+
 def test_what_fails_sometimes_is_not_mended(make: Make, conform: Conform) -> None:
     folder = with_known(make(), (GATING[0], "*"), (GATING[1], "*"))
     with (folder / "known-failures.yaml").open("a") as file:
