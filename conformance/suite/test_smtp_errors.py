@@ -17,6 +17,7 @@ from conformance.lab import Reply, World, hang_up, hold, raw, say, stall
 from conformance.lab.client import REPLY_LINE_MAX, Delivery
 from conformance.lab.script import Action
 from conformance.suite.acts import control, fence, open_transaction
+from conformance.suite.refusals import without_division
 
 STEPS = ("mail", "rcpt", "data", "end")
 
@@ -190,14 +191,6 @@ def test_a_refusal_reaches_the_client_with_its_text(
     world: World, stage: str, text: str
 ) -> None:
     octets_come_back(world, stage, text)
-
-
-def without_division(lines: list[str], enhanced: str) -> str:
-    """The text of a reply without blanks, and with its enhanced code at the beginning alone: an MTA that
-    divides a text may do so at a blank, and one that says ENHANCEDSTATUSCODES begins each line with the
-    code (RFC 2034 4)."""
-    parts = [line.removeprefix(enhanced) for line in lines]
-    return enhanced + "".join("".join(parts).split())
 
 
 @clause("ERR-22")
