@@ -3,22 +3,20 @@ control: a subject that refuses everything, or takes nothing to its destination,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 
-from conformance import expect_not_in, expect_reply, expect_true
+from conformance import expect, expect_not_in, expect_reply, expect_true
 from conformance.lab import Client, Reply, World
 from conformance.suite.acts import control, fence
 from conformance.suite.dialogue import final_lines, octets_to_a_final_line
 
 
-def without_division(lines: Iterable[str], enhanced: str) -> str:
-    """The text of a reply without blanks, and with its enhanced code at the beginning alone: an MTA that
-    divides a text may do so at a blank, and one that says ENHANCEDSTATUSCODES begins each line with the
-    code (RFC 2034 4)."""
-    parts = [line.removeprefix(enhanced) for line in lines]
-    return enhanced + "".join("".join(parts).split())
+def expect_all_text(reply: Reply, text: str, enhanced: str) -> None:
+    """All lines of a reply together say the text, which begins with that enhanced code. An MTA that divides a
+    text may do so at a blank, and one that says ENHANCEDSTATUSCODES begins each line with the code (RFC 2034
+    4)."""
+    said = enhanced + "".join(line.removeprefix(enhanced) for line in reply.lines)
+    expect("".join(said.split()), "".join(text.split()), "the text without blanks")
 
 
 def refused_for_good(client: Client, command: str | bytes) -> None:

@@ -17,7 +17,7 @@ from conformance.lab import Reply, World, hang_up, hold, raw, say, stall
 from conformance.lab.client import REPLY_LINE_MAX, Delivery
 from conformance.lab.script import Action
 from conformance.suite.acts import control, fence, open_transaction
-from conformance.suite.refusals import without_division
+from conformance.suite.refusals import expect_all_text
 
 STEPS = ("mail", "rcpt", "data", "end")
 
@@ -200,11 +200,7 @@ def test_a_refusal_too_long_for_one_line_reaches_the_client_with_all_its_text(
 ) -> None:
     text = f"5.7.1 {word}."
     reply = answer_to(world, "rcpt", say(f"550 {text}"))
-    expect(
-        without_division(reply.lines, "5.7.1"),
-        without_division([text], "5.7.1"),
-        "the text of all lines together, without blanks",
-    )
+    expect_all_text(reply, text, "5.7.1")
 
 
 @clause("ERR-06")
