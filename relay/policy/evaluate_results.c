@@ -68,7 +68,7 @@ static void add_signature_result(struct builder *builder, const struct dkim_sign
     result->reason = bytes_of(signature->reason);
     if (signature->domain.n > 0)
         add_property(result, "header", "d", dmarc_domain(builder->arena, signature->domain));
-    add_property(result, "header", "i", signature->identity);
+    add_property(result, "header", "i", BREAK(DKIM_48, signature->identity, BYTES("")));
     add_property(result, "header", "s", signature->selector);
     add_property(result, "header", "a", signature->algorithm);
     add_property(result, "header", "b", bytes_first(signature->signature, SIGNATURE_SHOWN_MAX));

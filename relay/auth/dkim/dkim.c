@@ -29,7 +29,7 @@ static enum dkim_result result_of_status(enum signature_status status)
     case SIGNATURE_UNKNOWN:
         return DKIM_NEUTRAL;
     case SIGNATURE_REFUSED:
-        return DKIM_PERMERROR;
+        return BREAK(DKIM_47, DKIM_PERMERROR, DKIM_FAIL);
     case SIGNATURE_UNVERIFIED:
         return DKIM_POLICY;
     case SIGNATURE_UNAVAILABLE:
