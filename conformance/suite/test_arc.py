@@ -14,6 +14,7 @@ from conformance import (
     clause,
     expect,
     expect_in,
+    expect_match,
     expect_not_in,
     expect_one_of,
     expect_true,
@@ -40,6 +41,7 @@ from conformance.suite.verifiers import (
 
 SET = ("ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal")
 MOST_SETS = 50
+CLOCKS_DIFFER_MAX_S = 600
 
 
 def instances(message: Message, name: str = "ARC-Seal") -> Seen[int]:
@@ -381,6 +383,18 @@ def test_the_set_is_signed_with_rsa_sha256(world: World) -> None:
     arrived = forward(world)
     for tag_list in (newest_seal(arrived), newest_signature(arrived)):
         expect(tag_list.get("a"), "rsa-sha256", "a=")
+
+
+@clause("ARC-34")
+@pytest.mark.parametrize("hops", [0, 1])
+def test_the_signatures_of_the_set_have_the_time_at_which_it_is_made(
+    world: World, hops: int
+) -> None:
+    arrived = forward(world, message=chained(world, hops))
+    for tag_list in (newest_seal(arrived), newest_signature(arrived)):
+        made = expect_match("[0-9]{1,12}", tag_list.get("t", "no t="), "t=")
+        age = abs(time.time() - int(made.group()))
+        expect_true(age < CLOCKS_DIFFER_MAX_S, "t= of the present time", made.group())
 
 
 @clause("ARC-09")
