@@ -96,7 +96,9 @@ static void add_dmarc_result(struct builder *builder, const struct evaluation *e
         result->reason = dmarc->reason;
     add_property(result, "header", "from", BREAK(DMARC_31, evaluation->author_domain, BYTES("")));
     if (dmarc->result == DMARC_FAIL)
-        add_property(result, "policy", "dmarc", bytes_of(dmarc_policy_name(dmarc->disposition)));
+        add_property(
+            result, "policy", "dmarc",
+            bytes_of(dmarc_policy_name(BREAK(DMARC_48, dmarc->disposition, dmarc->requested))));
 }
 
 /* Clause: ARC-10 */
