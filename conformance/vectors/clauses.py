@@ -135,12 +135,17 @@ _ED25519 = (
 _NO_REPORTS = (
     "an-invalid-p-and-no-address-for-reports-is-no-dmarc",
     "an-address-without-a-scheme-is-no-reporting-uri",
+    "a-word-is-no-reporting-uri",
+    "a-scheme-begins-with-a-letter",
+    "a-scheme-has-no-underscore",
+    "a-blank-is-no-part-of-a-reporting-uri",
     "an-invalid-sp-spoils-the-record",
     "an-invalid-np-spoils-the-record",
 )
 _REPORTS = (
     "an-invalid-p-and-an-address-for-reports-is-p-none",
     "an-invalid-sp-and-an-address-for-reports-is-p-none",
+    "an-invalid-p-and-an-address-after-what-is-none-is-p-none",
 )
 # Where 4.7 and 4.10.1 disagree.
 _NO_POLICY = (

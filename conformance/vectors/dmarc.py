@@ -64,8 +64,12 @@ OF_RFC_9989 = frozenset(
 
 # Cases in which RFC 7489 recommends (6.6.3) what RFC 9989 demands.
 RECOMMENDED = frozenset(
-    f"rfc9989:an-invalid-{tag}-and-an-address-for-reports-is-p-none"
-    for tag in ("p", "sp")
+    f"rfc9989:an-invalid-{what}-is-p-none"
+    for what in (
+        "p-and-an-address-for-reports",
+        "sp-and-an-address-for-reports",
+        "p-and-an-address-after-what-is-none",
+    )
 )
 
 

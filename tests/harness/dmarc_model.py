@@ -36,7 +36,8 @@ class Record:
     def reports(self) -> bool:
         uris = (uri.strip() for uri in self.tags.get("rua", "").split(","))
         return any(
-            re.fullmatch(r"[a-zA-Z][\w+.-]*:[^\s,!]+(!\d+[kmgt]?)?", u) for u in uris
+            re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\s,!]+(!\d+[kmgt]?)?", u)
+            for u in uris
         )
 
     def valid(self) -> bool:
