@@ -112,11 +112,21 @@ def test_a_signature_with_a_malformed_key_record_fails_permanently(
 
 
 @clause("DKIM-33")
-@pytest.mark.parametrize("flag", ["1", "y-"])
+@pytest.mark.parametrize("flag", ["1", "y-", "y_x", "y:"])
 def test_a_signature_whose_key_has_a_malformed_flag_fails_permanently(
     world: World, flag: str
 ) -> None:
     record = f"{RECORD}; t={flag}"
+    world.dns.add_text(f"void._domainkey.{world.sender.domain}", record)
+    expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
+
+
+@clause("DKIM-50")
+@pytest.mark.parametrize("tag", ["h=sha256:1", "h=sha256:sha-", "s=email:1", "s=*:e_x"])
+def test_a_signature_whose_key_has_a_malformed_list_fails_permanently(
+    world: World, tag: str
+) -> None:
+    record = f"{RECORD}; {tag}"
     world.dns.add_text(f"void._domainkey.{world.sender.domain}", record)
     expect_permanent(world, sign(world.message(), world.sender.domain, selector="void"))
 
@@ -166,6 +176,19 @@ def test_of_the_records_at_the_name_of_a_key_four_are_tried(
     for record in (*(f"v=spf{n} -all" for n in range(others)), RECORD):
         world.dns.add_text(name, record)
     message = sign(world.message(), world.sender.domain, selector="many")
+    expect(judged(world, message), result, "the DKIM result")
+
+
+@clause("DKIM-37")
+@pytest.mark.parametrize(("first", "result"), [(True, "pass"), (False, "fail")])
+def test_of_several_usable_keys_at_one_name_the_first_counts(
+    world: World, first: bool, result: str
+) -> None:
+    name = f"two._domainkey.{world.sender.domain}"
+    records = [RECORD, key_record(RSA4096)]
+    for record in records if first else reversed(records):
+        world.dns.add_text(name, record)
+    message = sign(world.message(), world.sender.domain, selector="two")
     expect(judged(world, message), result, "the DKIM result")
 
 
