@@ -352,6 +352,36 @@ def test_a_line_that_is_added_has_at_most_998_octets_whatever_signatures_claim(
     expect_short_lines(world.upstream.wait_for_message())
 
 
+FOLDED_MAX = 78
+
+
+@clause("MSG-45")
+def test_a_line_that_is_added_has_at_most_78_octets_where_it_can_be_folded(
+    world: World,
+) -> None:
+    lengths, own = range(1, 62, 2), world.sender.domain
+    for more, length in enumerate(lengths, 10):
+        # All that the fields repeat has another length each time.
+        name, resent = f"{'h' * more}.{own}", ["Resent-To: <bob@example.org>"]
+        message = world.message(*resent * (length % 15))
+        message = claim(message, own, f"{'i' * length}@{own}")
+        with world.client(greet=False) as client:
+            client.banner()
+            if not client.ehlo(name).positive:
+                pytest.skip(f"{name} is refused as a client's name")
+            sender = f"{'s' * length}@{own}" if length % 4 == 1 else ""
+            marked = FIRST.encode("ascii") + b"\r\n" + message
+            delivery = client.deliver(sender, world.info, marked)
+            expect_reply(delivery.end, "2xx", to="the end of DATA")
+    world.upstream.wait_for_message(len(lengths))
+    for arrived in world.upstream.messages:
+        above = arrived.header.partition(FIRST.encode("ascii"))[0]
+        for line in above.split(b"\r\n")[:-1]:
+            is_folded = len(line) <= FOLDED_MAX or len(line.split()) == 1
+            expect_true(is_folded, f"at most {FOLDED_MAX} octets, or one word", line)
+            expect_true(line.strip(), "more than blanks", line)
+
+
 FORGED = [
     "Authentication-Results: {id}; dmarc=pass header.from={mark}",
     "authentication-results: {id}; dmarc=pass header.from={mark}",

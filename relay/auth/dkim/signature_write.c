@@ -87,12 +87,15 @@ struct draft {
     size_t b;
 };
 
-static void append_word(struct draft *draft, struct bytes before, struct bytes word)
+/* Appends a word, and what ends it and may not stand on the next line. */
+static void append_word(struct draft *draft, struct bytes before, struct bytes word,
+                        struct bytes end)
 {
-    bool fold = draft->column + before.n + word.n > COLUMNS_MAX;
+    bool fold = draft->column + before.n + word.n + end.n > COLUMNS_MAX;
     buffer_add(&draft->text, fold ? FOLD : before);
     buffer_add(&draft->text, word);
-    draft->column = (fold ? 1 : draft->column + before.n) + word.n;
+    buffer_add(&draft->text, end);
+    draft->column = (fold ? 1 : draft->column + before.n) + word.n + end.n;
 }
 
 /* Appends a tag and its terminator. Only a list of names that does not fit on a line is folded. */
@@ -101,13 +104,11 @@ static void append_tag(struct draft *draft, struct bytes tag, struct bytes end)
     struct bytes before = BYTES(" ");
     while (tag.n + end.n >= COLUMNS_MAX && bytes_find(tag, ':') != BYTES_NOT_FOUND) {
         size_t name = bytes_find(tag, ':') + 1;
-        append_word(draft, before, bytes_first(tag, name));
+        append_word(draft, before, bytes_first(tag, name), BYTES(""));
         tag = bytes_from(tag, name);
         before = BYTES("");
     }
-    append_word(draft, before, tag);
-    buffer_add(&draft->text, end);
-    draft->column += end.n;
+    append_word(draft, before, tag, end);
 }
 
 /* The field with an empty b=, which gets lines of its own. */
