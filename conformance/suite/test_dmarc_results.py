@@ -1,5 +1,5 @@
-"""DMARC: the policy that is recorded of a message that fails, and what a DNS failure elsewhere has to do with
-it (dmarc_enforcing.yaml)."""
+"""DMARC: the policy that is recorded of a message that fails, and what a repeated tag or a DNS failure elsewhere
+has to do with it (dmarc_enforcing.yaml)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from conformance.suite.dmarc import (
     from_domain,
     publish_key,
     refused,
+    require_enforcement,
 )
 from conformance.suite.verifiers import results, sign
 
@@ -83,6 +84,18 @@ def test_the_policy_for_messages_outside_pct_is_recorded(world: World) -> None:
     world.dns.add_text(f"_dmarc.{lenient}", "v=DMARC1; p=quarantine; pct=0")
     expect_policy(world, strict, "quarantine")
     expect_policy(world, lenient, "none")
+
+
+@clause("DMARC-49")
+@pytest.mark.parametrize("first", ["reject", "none"])
+def test_of_a_tag_that_is_repeated_the_first_counts(world: World, first: str) -> None:
+    second = "none" if first == "reject" else "reject"
+    world.sender.publish_dmarc(f"v=DMARC1; p={first}; p={second}")
+    if first == "reject":
+        refused(world, world.message())
+    else:
+        forwarded(world, world.message())
+        require_enforcement(world)
 
 
 @clause("DMARC-13")
