@@ -230,6 +230,25 @@ def test_a_malformed_from_field_with_two_addresses_is_refused(
     refused(world, with_from(world, field), sender=sender, stranger=False)
 
 
+ROUTED = ["<@{domain}:{address}>", "Alice <@a.example,, @b.example:{address}>"]
+
+
+@clause("DMARC-50")
+@pytest.mark.parametrize("value", ROUTED)
+def test_an_author_behind_a_route_passes_where_its_domain_does(
+    world: World, value: str
+) -> None:
+    forwarded(world, written(world, value), stranger=False)
+
+
+@clause("DMARC-50")
+@pytest.mark.parametrize("value", ROUTED)
+def test_an_author_behind_a_route_fails_where_its_domain_does(
+    world: World, value: str
+) -> None:
+    refused(world, written(world, value))
+
+
 CONTROLLED = [
     "Ali\x07ce <{address}>",
     '"Ali\x1bce" <{address}>',

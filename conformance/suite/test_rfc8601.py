@@ -26,6 +26,7 @@ BROKEN = [
 ]
 HIDDEN = [
     'Authentication-Results: "{id}; dmarc=pass header.from={mark}',
+    r'Authentication-Results: "\";{id}; dmarc=pass header.from={mark}',
     "Authentication-Results: (unclosed {id}; dmarc=pass header.from={mark}",
     "Authentication-Results: {id}/1; dmarc=pass header.from={mark}",
     "Authentication-Results: {id} one; dmarc=pass header.from={mark}",

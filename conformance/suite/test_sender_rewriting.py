@@ -340,7 +340,9 @@ def test_every_header_field_is_left_as_it_was(world: World) -> None:
 
 
 @clause("SRS-13")
-@pytest.mark.parametrize("content", ["a b", "a@b", 'a"b', "a\\b", ".a", "a..b"])
+@pytest.mark.parametrize(
+    "content", ["a b", "a@b", 'a"b', "a\\b", ".a", "a..b", "a.,b", "a. b"]
+)
 def test_a_quoted_sender_is_rewritten_to_valid_syntax(
     world: World, content: str
 ) -> None:

@@ -350,8 +350,9 @@ def test_the_message_is_not_sent_without_a_3xx(world: World, text: str) -> None:
 
 @clause("UPS-39")
 @also_as("sender")
-def test_a_3xx_to_data_is_taken_like_354(world: World) -> None:
-    world.upstream.on("data", say("359 go on"))
+@pytest.mark.parametrize("code", [300, 359, 399])
+def test_a_3xx_to_data_is_taken_like_354(world: World, code: int) -> None:
+    world.upstream.on("data", say(f"{code} go on"))
     forward(world)
 
 
