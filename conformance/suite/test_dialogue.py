@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from conformance import (
@@ -34,7 +32,6 @@ from conformance.suite.dialogue import (
     first_word,
     recipients_upstream,
 )
-from conformance.suite.spf import first, recorded
 
 # Greeting
 
@@ -529,44 +526,3 @@ def test_a_client_that_talks_before_the_banner_gets_554(world: World) -> None:
     require_early_talk(world)
     client = world.client(greet=False, early=b"EHLO early.example\r\n")
     expect_reply(client.read_reply(), 554, to="early talk")
-
-
-# Behind a proxy
-
-BINARY_START = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-def sent_through_proxy(world: World, proxy: str, header: bytes) -> str | None:
-    """The SPF result of the sender's message, which it sends through that proxy."""
-    world.require("spf")
-    port = world.lab.plan.proxy_port
-    with world.connect(world.subject, proxy, port=port) as client:
-        client.send(header)
-        client.greet(world.sender.domain)
-        delivery = client.deliver(world.sender.address, world.info, world.message())
-        expect_reply(delivery.final, "2xx", to="the message")
-    return first(recorded(world.upstream.wait_for_message()))
-
-
-@clause("DLG-59")
-@pytest.mark.parametrize("version", [1, 2])
-def test_the_client_is_the_one_that_the_proxy_names(world: World, version: int) -> None:
-    sender, (served_at, port) = world.sender.ipv4, world.subject.endpoint(4)
-    header = f"PROXY TCP4 {sender} {served_at} 49152 {port}\r\n".encode("ascii")
-    if version == 2:
-        addresses = socket.inet_aton(sender) + socket.inet_aton(served_at)
-        ports = (49152).to_bytes(2, "big") + port.to_bytes(2, "big")
-        header = BINARY_START + b"\x21\x11\0\x0c" + addresses + ports
-    result = sent_through_proxy(world, world.new_client_addresses()[0], header)
-    expect(result, "pass", "the SPF result for the sender's address")
-
-
-@clause("DLG-59")
-@pytest.mark.parametrize(
-    "header",
-    [b"PROXY UNKNOWN\r\n", BINARY_START + b"\x20\0\0\0"],
-    ids=["UNKNOWN", "LOCAL"],
-)
-def test_a_proxy_that_names_nobody_is_the_client(world: World, header: bytes) -> None:
-    result = sent_through_proxy(world, world.sender.ipv4, header)
-    expect(result, "pass", "the SPF result for the sender's address")

@@ -140,9 +140,11 @@ static bool identify_client(struct connection *connection)
         return true;
     for (size_t i = 0; i < listener->proxy_count; i++)
         trusted = trusted || ip_in_prefix(&connection->peer, &listener->proxies[i]);
-    if (!trusted || proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_TIMEOUT,
-                               &header) != STREAM_OK)
+    if (!trusted)
         return false;
+    if (proxy_read(connection->stream, clock_monotonic() + PROXY_HEADER_TIMEOUT, &header) !=
+        STREAM_OK)
+        return BREAK(DLG_60, false, true);
     if (CLAUSE(DLG_59, !header.local))
         connection->address = header.source;
     return true;
