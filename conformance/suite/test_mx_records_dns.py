@@ -3,10 +3,12 @@ are long."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from conformance import also_as, clause, expect, expect_reply, expect_true
@@ -78,16 +80,52 @@ def test_a_dns_server_that_is_silent_is_a_451_4_4_3(world: World) -> None:
     expect_reply(reply, 451, enhanced="4.4.3")
 
 
+def in_wire_form(rdtype: str, data: bytes) -> bytes:
+    """A record of the name asked for (RFC 1035 4.1.3)."""
+    number = dns.rdatatype.from_text(rdtype)
+    return struct.pack("!HHHIH", 0xC00C, number, 1, TTL, len(data)) + data
+
+
+# The data of MX records begins 24 octets into them, after which it has its name.
+AFTER_THE_NAME, RESERVED_BITS = b"\0\x0a\x01x\0y", b"\0\x0a\x40" + 64 * b"x" + b"\0"
+TOO_LONG = b"\0\x0a" + 5 * (b"\x3f" + 63 * b"x") + b"\0"
+UNUSABLE = {
+    "malformed": faults.Malformed(),
+    "alias of itself": faults.CnameLoop(),
+    "truncated over TCP too": faults.TruncateAll(),
+    "MX without a name": faults.Malformed(in_wire_form("MX", b"\0\x0a")),
+    "MX with more than a name": faults.Malformed(in_wire_form("MX", AFTER_THE_NAME)),
+    "MX with reserved bits": faults.Malformed(in_wire_form("MX", RESERVED_BITS)),
+    "MX with too long a name": faults.Malformed(in_wire_form("MX", TOO_LONG)),
+    "less than it says": faults.Malformed(in_wire_form("MX", b"\0\x0a\x01x\0")[:-1]),
+    "no answer, but recursion": faults.Referral(recurses=True),
+    "no answer, and no recursion": faults.Referral(has_servers=False),
+    "BADVERS": faults.Code(dns.rcode.BADVERS),
+    "NOTAUTH": faults.Code(dns.rcode.NOTAUTH),
+    "records of what does not exist": faults.Contradiction(),
+    "records of another name": faults.OtherOwner(),
+    "SOA of another zone": faults.OtherSoa(),
+}
+
+
 @clause("MX-29")
-@pytest.mark.parametrize(
-    "fault",
-    [faults.Malformed(), faults.CnameLoop(), faults.TruncateAll()],
-    ids=["malformed", "alias of itself", "truncated over TCP too"],
-)
+@pytest.mark.parametrize("fault", UNUSABLE.values(), ids=list(UNUSABLE))
 def test_a_dns_answer_that_cannot_be_used_is_a_451_4_4_3(
     world: World, fault: faults.Fault
 ) -> None:
     world.dns.fail(world.destination, fault)
+    reply = mail_refused(world, world.subject.timeouts.dns)
+    expect_reply(reply, 451, enhanced="4.4.3")
+
+
+@clause("MX-29")
+@pytest.mark.parametrize(("rdtype", "octets"), [("A", 3), ("A", 5), ("AAAA", 15)])
+def test_an_address_of_another_length_than_its_type_has_is_a_451_4_4_3(
+    world: World, rdtype: str, octets: int
+) -> None:
+    record = in_wire_form(rdtype, bytes(range(1, octets + 1)))
+    world.dns.remove(world.upstream.name)
+    world.dns.fail(world.upstream.name, faults.Malformed(record), rdtype)
     reply = mail_refused(world, world.subject.timeouts.dns)
     expect_reply(reply, 451, enhanced="4.4.3")
 

@@ -352,6 +352,40 @@ def test_a_referral_has_name_servers_and_no_answer(server: Nameserver) -> None:
     assert response.rcode() == dns.rcode.NOERROR and not response.answer
     assert [rrset.rdtype for rrset in response.authority] == [dns.rdatatype.NS]
     assert not response.flags & (dns.flags.AA | dns.flags.RA)
+    server.fail("a.example", faults.Referral(recurses=True, has_servers=False))
+    response = ask("a.example")
+    assert not response.authority
+    assert response.flags & dns.flags.RA and not response.flags & dns.flags.AA
+
+
+def test_a_code_comes_without_records(server: Nameserver) -> None:
+    server.fail("a.example", faults.Code(dns.rcode.BADVERS))
+    response = ask("a.example")
+    assert response.rcode() == dns.rcode.BADVERS and not response.answer
+
+
+def test_a_contradiction_has_records_of_a_name_that_does_not_exist(
+    server: Nameserver,
+) -> None:
+    server.fail("a.example", faults.Contradiction())
+    response = ask("a.example")
+    assert response.rcode() == dns.rcode.NXDOMAIN
+    assert texts(response) == ["192.0.2.1"]
+
+
+def test_other_owner_renames_the_records(server: Nameserver) -> None:
+    server.fail("a.example", faults.OtherOwner())
+    response = ask("a.example")
+    assert [rrset.name.to_text() for rrset in response.answer] == ["other.example."]
+    assert not response.authority
+
+
+def test_other_soa_is_of_another_zone(server: Nameserver) -> None:
+    server.fail("a.example", faults.OtherSoa())
+    response = ask("a.example")
+    assert response.rcode() == dns.rcode.NOERROR and not response.answer
+    (soa,) = response.authority
+    assert soa.name.to_text() == "other.example."
 
 
 def test_no_authority_leaves_out_the_soa(server: Nameserver) -> None:

@@ -223,13 +223,62 @@ class CnameLoop(Fault):
 
 @dataclass(frozen=True)
 class Referral(Fault):
-    """Only the name servers of the root (RFC 2308 2.2), not authoritative, without recursion."""
+    """Only the name servers of the root (RFC 2308 2.2), not authoritative, without recursion: or as if
+    it recursed, or without the name servers."""
+
+    recurses: bool = False
+    has_servers: bool = True
 
     def reply(self, exchange: Exchange) -> Reply:
         response = exchange.empty(dns.rcode.NOERROR)
         response.flags &= ~(dns.flags.AA | dns.flags.RA)
+        if self.recurses:
+            response.flags |= dns.flags.RA
         servers = dns.rrset.from_text(".", TTL, "IN", "NS", "ns.lab.example.")
-        response.authority = [servers]
+        response.authority = [servers] if self.has_servers else []
+        return Reply(encode(response))
+
+
+@dataclass(frozen=True)
+class Code(Fault):
+    """Nothing but this response code."""
+
+    rcode: dns.rcode.Rcode
+
+    def reply(self, exchange: Exchange) -> Reply:
+        return Reply(encode(exchange.empty(self.rcode)))
+
+
+@dataclass(frozen=True)
+class Contradiction(Fault):
+    """The correct answer, with the response code of a name that does not exist."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        exchange.response.set_rcode(dns.rcode.NXDOMAIN)
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
+class OtherOwner(Fault):
+    """The records of the correct answer, as those of a name that was not asked for."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        for records in exchange.response.answer:
+            records.name = dns.name.from_text("other.example.")
+        exchange.response.authority = []
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
+class OtherSoa(Fault):
+    """No record, and the SOA of a zone in which the name is not."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        response = exchange.empty(dns.rcode.NOERROR)
+        text = f"ns.lab.example. postmaster.lab.example. 1 9 9 9 {TTL}"
+        response.authority = [
+            dns.rrset.from_text("other.example.", TTL, "IN", "SOA", text)
+        ]
         return Reply(encode(response))
 
 
