@@ -10,7 +10,7 @@ import pytest
 
 from conformance import also_as, clause, expect, expect_in, expect_reply, expect_true
 from conformance.expect import ConformanceFailure
-from conformance.lab import Client, Message, Reply, World, hold, stuffed
+from conformance.lab import Client, Message, Reply, World, hold, say, stuffed
 from conformance.suite.acts import (
     control,
     expect_nothing_upstream,
@@ -149,6 +149,20 @@ def test_after_1000_commands_without_a_message_a_421_and_the_connection_is_close
 ) -> None:
     with world.client() as client:  # which has said EHLO
         for number in range(IDLE_COMMANDS_MAX - 1):
+            expect_reply(client.command("NOOP"), 250, to=f"NOOP {number}")
+        expect_reply(client.command("NOOP"), 421, to="the command after 1000")
+        client.expect_closed()
+
+
+@clause("LIM-24")
+def test_a_message_refused_leaves_the_count_of_commands_as_it_is(world: World) -> None:
+    control(world)
+    world.upstream.on("end", say("550 5.7.1 no"))
+    with world.client() as client:  # which has said EHLO
+        delivery = client.deliver(world.sender.address, world.info, world.message())
+        if delivery.accepted:
+            pytest.skip("the upstream is asked later, and the message was accepted")
+        for number in range(IDLE_COMMANDS_MAX - 4):
             expect_reply(client.command("NOOP"), 250, to=f"NOOP {number}")
         expect_reply(client.command("NOOP"), 421, to="the command after 1000")
         client.expect_closed()

@@ -39,14 +39,16 @@ def test_a_refusal_to_relay_points_to_the_postmaster_page(world: World) -> None:
     expect_in(POSTMASTER_PAGE, reply.text, "the text of the refusal")
 
 
-def mail_for_postmaster(world: World, recipient: str) -> Message:
+def mail_for_postmaster(
+    world: World, recipient: str, sender: str | None = None
+) -> Message:
     """A message to `recipient` is accepted; returns it as it arrives at the destination of the
     deployment's contact, where that of other tests arrives too."""
     seen = len(world.standing.messages)
     identity = f"{seen}.{world.slot}@{world.sender.domain}"
     message = world.message(f"X-Test: {identity}")
     with world.client() as client:
-        delivery = client.deliver(world.sender.address, recipient, message)
+        delivery = client.deliver(sender or world.sender.address, recipient, message)
     expect_reply(delivery.final, "2xx", to=f"a message to {recipient}")
     while True:
         seen += 1
@@ -120,6 +122,20 @@ def test_the_sender_of_mail_to_postmaster_at_the_relay_itself_can_be_called_out(
     with world.client() as client:
         expect_reply(client.mail(""), 250, to="MAIL")
         expect_reply(client.rcpt(sender), 250, to="RCPT")
+
+
+@clause("NDR-13")
+def test_the_overflow_address_for_mail_to_postmaster_at_the_relay_can_be_called_out(
+    world: World,
+) -> None:
+    postmaster = f"postmaster@{world.lab.plan.hostname}"
+    sender = f"{'a' * 60}@{world.sender.domain}"
+    address = reverse_path_of(mail_for_postmaster(world, postmaster, sender))
+    if address == sender or address.startswith("SRS"):
+        pytest.skip("no address stands for a sender too long to rewrite")
+    with world.client() as client:
+        expect_reply(client.mail(""), 250, to="MAIL")
+        expect_reply(client.rcpt(address), 250, to="RCPT")
 
 
 @clause("CONT-09")

@@ -13,11 +13,12 @@ from conformance import (
     expect,
     expect_match,
     expect_reply,
+    expect_true,
     fail,
 )
 from conformance.lab import Client, World, hold, stuffed
-from conformance.suite.acts import open_transaction
-from conformance.suite.envelope import path_of
+from conformance.suite.acts import forward, open_transaction
+from conformance.suite.envelope import path_of, reverse_path_of
 
 NESTED_ROUNDS = 10  # that the service lets wait
 
@@ -102,6 +103,17 @@ def test_two_mails_with_the_srs_hash_of_another_host_are_no_loop(world: World) -
             client.mail(path)
             client.line(f"RCPT TO:<{world.info}>")
             world.upstream.wait_for_command(b"RCPT", n)
+
+
+@clause("MX-24")
+def test_a_recipient_who_is_named_twice_is_no_loop(world: World) -> None:
+    world.require("srs")
+    path = reverse_path_of(forward(world))
+    with world.client() as client:
+        expect_reply(client.mail(path), 250, to="MAIL")
+        expect_reply(client.rcpt(world.info), 250, to="RCPT")
+        again = client.rcpt(world.info)
+    expect_true(again.code != 554, "no 554 to the same RCPT again", again)
 
 
 @clause("MX-25")

@@ -109,6 +109,12 @@ def test_an_srs_address_with_a_wrong_hash_takes_no_mail(
     recipients_refused(world, world.at(local), sender=sender)
 
 
+@clause("NDR-03")
+def test_a_call_out_to_a_valid_hash_with_an_octet_more_is_refused(world: World) -> None:
+    tag, right, rest = srs_address(world).split("=", 2)
+    recipients_refused(world, f"{tag}={right}x={rest}", sender="")
+
+
 @clause("NDR-04")
 def test_a_catch_all_does_not_take_mail_for_an_srs_address(world: World) -> None:
     valid = srs_address(world, recipient=world.at("any", world.catchall_zone))
@@ -127,6 +133,8 @@ def test_a_catch_all_does_not_take_mail_for_an_srs_address(world: World) -> None
         "SRS1=AbCd===EfGh",
         "SRS1==hop.example==EfGh",
         "SRS1=AbCd=hop.example",
+        "SRS1=AbCd=hop.example=EfGh",
+        "list=AbCd=hop.example==EfGh",
     ],
 )
 def test_a_catch_all_takes_mail_for_what_only_begins_like_an_srs_address(
