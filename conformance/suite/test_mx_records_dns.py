@@ -346,6 +346,60 @@ def test_an_answer_whose_ttl_has_its_highest_bit_set_is_not_kept(world: World) -
     expect_true(again, "the destination asked for again", "no question")
 
 
+# Aliases
+
+
+def make_alias(world: World, *names: str, ttl: int = TTL) -> None:
+    """Each of the names is an alias of the next."""
+    for name, target in zip(names, names[1:]):
+        world.dns.set(name, "CNAME", f"{target}.", ttl=ttl)
+
+
+@clause("MX-47")
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_target_of_an_alias_that_comes_alone_is_asked_for(
+    world: World, count: int
+) -> None:
+    world.no_mx()
+    names = [world.destination, f"alias.{world.destination}"][:count]
+    make_alias(world, *names, world.elsewhere)
+    for name in names:
+        world.dns.fail(name, faults.AliasAlone())
+    forward(world, upstream=world.far_upstream)
+
+
+@clause("MX-29")
+def test_aliases_that_come_alone_and_lead_to_each_other_are_a_451_4_4_3(
+    world: World,
+) -> None:
+    world.no_mx()
+    other = f"alias.{world.destination}"
+    make_alias(world, world.destination, other, world.destination)
+    for name in (world.destination, other):
+        world.dns.fail(name, faults.AliasAlone())
+    expect_reply(mail_refused(world), 451, enhanced="4.4.3")
+
+
+@clause("MX-48")
+@pytest.mark.parametrize("apart", [False, True], ids=["in one answer", "in two"])
+def test_what_an_alias_leads_to_is_not_kept_longer_than_the_alias(
+    world: World, apart: bool
+) -> None:
+    world.no_mx()
+    make_alias(world, world.destination, world.elsewhere, ttl=0)
+    if apart:
+        world.dns.fail(world.destination, faults.AliasAlone())
+    asked = []
+    for _ in range(2):
+        earlier = len(questions(world, world.destination))
+        forward(world, upstream=world.far_upstream)
+        asked.append(questions(world, world.destination)[earlier:])
+    first, second = world.far_upstream.messages
+    if first.dialogue is second.dialogue:
+        pytest.skip("the upstream session is kept for the next message")
+    expect_true(all(asked), "questions for the alias for each of two messages", asked)
+
+
 # What DNS has for the relay's own name
 
 

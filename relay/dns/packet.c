@@ -353,7 +353,7 @@ static void read_negative(struct arena *arena, const struct parsed *parsed, stru
     struct dns_answer *answer = &reply->answer;
     bool exists = response_code(parsed->packet) != NXDOMAIN;
     const struct dns_wire_record *soa = find_soa(parsed, owner);
-    if (exists && !soa && reply->aliases > 0) {
+    if (exists && !soa && reply->aliases > 0 && unless_broken(MX_47)) {
         /* RFC 1034 5.3.3, 4c: the alias is valid, and nothing is known of its target yet. */
         reply->kind = DNS_REPLY_ALIAS;
         reply->next = arena_copy(arena, owner);
@@ -388,7 +388,7 @@ static void read_sections(struct arena *arena, const struct parsed *parsed,
             dns_answer_fail(answer, "CNAME loop or too long a chain");
             return;
         }
-        lower_ttl(&answer->ttl, alias->ttl);
+        lower_ttl(&answer->ttl, BREAK(MX_48, alias->ttl, INT32_MAX));
         dns_wire_name_read(parsed->packet, alias->data, &target);
         owner = dns_wire_name_bytes(&target);
     }

@@ -358,6 +358,15 @@ def test_a_referral_has_name_servers_and_no_answer(server: Nameserver) -> None:
     assert response.flags & dns.flags.RA and not response.flags & dns.flags.AA
 
 
+def test_alias_alone_leaves_out_what_it_leads_to(server: Nameserver) -> None:
+    server.add("alias.example", "CNAME", "a.example.")
+    assert len(ask("alias.example").answer) == 2
+    server.fail("alias.example", faults.AliasAlone())
+    (alias,) = ask("alias.example").answer
+    assert alias.rdtype == dns.rdatatype.CNAME
+    assert texts(ask("a.example")) == ["192.0.2.1"]
+
+
 def test_a_code_comes_without_records(server: Nameserver) -> None:
     server.fail("a.example", faults.Code(dns.rcode.BADVERS))
     response = ask("a.example")

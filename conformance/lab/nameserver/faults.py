@@ -222,6 +222,18 @@ class CnameLoop(Fault):
 
 
 @dataclass(frozen=True)
+class AliasAlone(Fault):
+    """Of the correct answer, which begins with an alias, that alone, as from a server that has nothing of
+    the alias's target."""
+
+    def reply(self, exchange: Exchange) -> Reply:
+        del exchange.response.answer[1:]
+        exchange.response.authority = []
+        exchange.response.set_rcode(dns.rcode.NOERROR)
+        return Reply(exchange.right())
+
+
+@dataclass(frozen=True)
 class Referral(Fault):
     """Only the name servers of the root (RFC 2308 2.2), not authoritative, without recursion: or as if
     it recursed, or without the name servers."""
