@@ -251,6 +251,16 @@ def test_a_dns_server_without_edns_may_answer_with_a_header_alone(
     forward_despite(world, "destination", fault)
 
 
+@clause("MX-33")
+@also_as("sender")
+def test_a_long_answer_of_a_dns_server_without_edns_is_used(world: World) -> None:
+    # It is truncated, and comes over TCP, where the server does not know EDNS either.
+    for n in range(30):
+        host = f"unused-{n}.{world.destination}."
+        world.dns.add(world.destination, "MX", f"{100 + n} {host}")
+    forward_despite(world, "destination", faults.NoEdns())
+
+
 @clause("MX-32")
 @also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])

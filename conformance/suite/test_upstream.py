@@ -168,6 +168,15 @@ def test_helo_follows_where_ehlo_is_unknown(world: World, text: str) -> None:
 # Commands
 
 
+@clause("ERR-03")
+def test_a_temporary_refusal_of_ehlo_is_the_reply_to_rcpt(world: World) -> None:
+    # HELO is for a host that does not know EHLO (RFC 5321 3.2); this one does.
+    world.upstream.on("ehlo", say("451 4.7.0 not today"))
+    with world.client() as client:
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL")
+        expect_reply(client.rcpt(world.info), 451, enhanced="4.7.0", to="RCPT")
+
+
 @clause("UPS-03")
 @also_as("sender")
 def test_mail_is_in_the_syntax_of_rfc_5321(world: World) -> None:
@@ -217,7 +226,34 @@ def test_the_first_line_of_a_reply_to_ehlo_offers_no_extension(world: World) -> 
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_no_parameters_are_sent_after_helo(world: World, text: str) -> None:
     world.upstream.on("ehlo", say(text))
-    expect(parameters(forward(world).dialogue), [], "parameters of MAIL and RCPT")
+    with world.client() as client:
+        usable = declarable(world, client, "SIZE=500", "BODY=7BIT")
+        delivery = client.deliver(
+            world.sender.address, world.info, world.message(), *usable
+        )
+        expect_reply(delivery.end, "2xx", to="the end of DATA")
+    arrived = world.upstream.wait_for_message()
+    expect(parameters(arrived.dialogue), [], "parameters of MAIL and RCPT")
+
+
+@clause("UPS-04")
+@also_as("sender")
+def test_what_was_offered_in_the_clear_is_not_used_after_helo_inside_tls(
+    world: World,
+) -> None:
+    # Neither is what is said in the clear remembered (RFC 3207 4.2), nor does HELO offer anything.
+    world.upstream.offer_starttls()
+    world.upstream.on("ehlo", say("502 5.5.1 not inside TLS"), nth=2)
+    with world.client() as client:
+        usable = declarable(world, client, "SIZE=500", "BODY=8BITMIME")
+        client.deliver(world.sender.address, world.info, world.message(), *usable)
+    world.upstream.wait_for_dialogue()
+    fence(world)
+    after_helo = [d for d in world.upstream.dialogues if "HELO" in d.verbs]
+    if not after_helo:
+        pytest.skip("it does not say HELO inside TLS")
+    for dialogue in after_helo:
+        expect(parameters(dialogue), [], "parameters of MAIL and RCPT")
 
 
 def sizes_declared(world: World) -> tuple[list[str], int]:

@@ -177,6 +177,21 @@ def test_a_kept_session_that_was_lost_is_replaced(world: World, farewell: str) -
     expect(len(world.upstream.messages), 4, "the number of messages upstream")
 
 
+@clause("ERR-03")
+def test_the_refusal_of_a_session_in_place_of_one_that_was_lost_is_the_reply_to_rcpt(
+    world: World,
+) -> None:
+    world.upstream.on("end", raw(b"250 2.0.0 taken\r\n"), hang_up(), nth=1)
+    for nth in (2, 3):  # at both of its addresses
+        world.upstream.on("connect", say("554 5.7.1 no longer"), nth=nth)
+    with world.client() as client:
+        deliver(world, client)
+        world.upstream.wait_for_message()
+        world.upstream.wait_until_idle()
+        expect_reply(client.mail(world.sender.address), 250, to="MAIL")
+        expect_reply(client.rcpt(world.info), 554, enhanced="5.7.1", to="RCPT")
+
+
 @clause("UPS-30")
 def test_an_idle_client_does_not_hold_an_upstream_session(world: World) -> None:
     with world.client() as client:
