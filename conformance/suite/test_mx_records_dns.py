@@ -12,7 +12,7 @@ import dns.rdatatype
 import pytest
 
 from conformance import also_as, clause, expect, expect_reply, expect_true
-from conformance.lab import Upstream, World
+from conformance.lab import Client, Upstream, World
 from conformance.lab.nameserver import faults
 from conformance.lab.nameserver.faults import TTL
 from conformance.lab.nameserver.server import Query
@@ -24,6 +24,7 @@ from conformance.suite.acts import (
     look_up,
 )
 from conformance.suite.refusals import mail_refused, refusal_of_mail
+from conformance.suite.spf import first, recorded
 
 LATE_S = 0.5  # of the second that the lab's resolv.conf has a resolver wait
 
@@ -268,6 +269,43 @@ def test_an_answer_that_is_late_is_used(world: World, what: str) -> None:
     forward_despite(world, what, faults.Late(LATE_S))
 
 
+def ask_slowly(world: World, client: Client) -> None:
+    """The destination's MX records are asked for, which takes a while."""
+    world.dns.fail(world.destination, faults.Late(LATE_S), "MX")
+    client.mail(world.sender.address)
+    client.line(f"RCPT TO:<{world.info}>")
+    # A later command of somebody else is answered after this one was read.
+    with world.client(source=world.new_client_addresses()[0]) as other:
+        expect_reply(other.command("NOOP"), 250, to="NOOP")
+
+
+@clause("MX-16")
+def test_the_answer_to_one_question_is_not_that_to_another_that_is_asked_meanwhile(
+    world: World,
+) -> None:
+    with world.client() as client:
+        ask_slowly(world, client)
+        fence(world)
+        expect_reply(client.read_reply(), 250, to="RCPT")
+
+
+@clause("MX-16")
+def test_the_answer_to_one_question_is_not_that_to_one_for_another_type(
+    world: World,
+) -> None:
+    world.require("spf")
+    source = world.new_client_addresses()[0]
+    world.dns.add_text(world.destination, f"v=spf1 ip4:{source} -all")
+    with world.client() as client, world.client(source=source) as other:
+        ask_slowly(world, client)
+        sender = f"alice@{world.destination}"
+        delivery = other.deliver(sender, world.far, world.message())
+        expect_reply(delivery.final, "2xx", to="the message")
+        expect_reply(client.read_reply(), 250, to="RCPT")
+    arrived = world.far_upstream.wait_for_message()
+    expect(first(recorded(arrived)), "pass", "the SPF result")
+
+
 @clause("MX-43")
 @also_as("sender")
 @pytest.mark.parametrize("what", ["destination", "host"])
@@ -404,8 +442,8 @@ def test_what_an_alias_leads_to_is_not_kept_longer_than_the_alias(
         earlier = len(questions(world, world.destination))
         forward(world, upstream=world.far_upstream)
         asked.append(questions(world, world.destination)[earlier:])
-    first, second = world.far_upstream.messages
-    if first.dialogue is second.dialogue:
+    one, other = world.far_upstream.messages
+    if one.dialogue is other.dialogue:
         pytest.skip("the upstream session is kept for the next message")
     expect_true(all(asked), "questions for the alias for each of two messages", asked)
 
