@@ -198,9 +198,8 @@ def test_a_refusal_reaches_the_client_with_its_text(
 def test_a_refusal_too_long_for_one_line_reaches_the_client_with_all_its_text(
     world: World, word: str
 ) -> None:
-    text = f"5.7.1 {word}."
-    reply = answer_to(world, "rcpt", say(f"550 {text}"))
-    expect_all_text(reply, text, "5.7.1")
+    reply = answer_to(world, "rcpt", say(f"550 5.7.1 {word}."))
+    expect_all_text(reply, f"5.7.1 {word}.", "5.7.1")
 
 
 @clause("ERR-06")
