@@ -230,7 +230,7 @@ def test_a_malformed_from_field_with_two_addresses_is_refused(
     refused(world, with_from(world, field), sender=sender, stranger=False)
 
 
-ROUTED = ["<@{domain}:{address}>", "Alice <@a.example,, @b.example:{address}>"]
+ROUTED = ["<@{domain}:{address}>", "Alice <@a.example, @b.example:{address}>"]
 
 
 @clause("DMARC-50")
