@@ -4,6 +4,7 @@ client and one message may have (limits.yaml)."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from ipaddress import IPv6Address
 
 import pytest
@@ -202,7 +203,7 @@ def test_a_client_with_too_many_sessions_gets_421_instead_of_a_banner(
 ) -> None:
     limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
     source = world.new_client_addresses()[0]
-    clients = [world.client(source=source) for _ in range(limit)]
+    clients = welcomed(world, [source] * limit)
     excess = world.client(source=source, greet=False)
     expect_reply(excess.read_reply(), 421, to="one connection more")
     excess.expect_closed()
@@ -214,6 +215,15 @@ def test_a_client_with_too_many_sessions_gets_421_instead_of_a_banner(
         expect_reply(client.read_reply(), 221, to="QUIT")
         client.close()
     served_again(world, source)
+
+
+def welcomed(world: World, sources: Iterable[str]) -> list[Client]:
+    """Clients from these addresses, all connected before the first banner, which may take a while: where each
+    waited for the one before, those that came first would be idle too long."""
+    clients = [world.client(source=source, greet=False) for source in sources]
+    for client in clients:
+        expect_reply(client.banner(), 220, to="a connection within the limit")
+    return clients
 
 
 def served_again(world: World, source: str) -> None:
@@ -230,8 +240,7 @@ def served_again(world: World, source: str) -> None:
 def test_the_addresses_of_an_ipv6_64_are_one_client(world: World) -> None:
     world.require("ipv6")
     limit = declared(world.subject.limits.sessions_per_client, "sessions_per_client")
-    for _ in range(limit):
-        world.client(source=world.new_client_addresses()[1])
+    welcomed(world, [world.new_client_addresses()[1] for _ in range(limit)])
     address = world.new_client_addresses()[1]
     excess = world.client(source=address, greet=False)
     expect_reply(excess.read_reply(), 421, to="one connection more from the /64")
@@ -254,7 +263,7 @@ def test_with_too_many_sessions_in_all_a_client_gets_421_instead_of_a_banner(
     while len(clients) < limits.sessions:
         source = world.new_client_addresses()[0]
         room = min(limits.sessions_per_client, limits.sessions - len(clients))
-        clients += [world.client(source=source) for _ in range(room)]
+        clients += welcomed(world, [source] * room)
     source = world.new_client_addresses()[0]
     excess = world.client(source=source, greet=False)
     expect_reply(excess.read_reply(), 421, to="one connection more")
