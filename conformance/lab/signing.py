@@ -16,6 +16,12 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 
 
+_by_dkimpy = dkim.RSASSA_PKCS1_v1_5_sign
+
+# Of a longer key the check takes longer than dkimpy, which makes few signatures by such.
+CHECKED_MAX_BITS = 2048
+
+
 @cache
 def private_key(p: int, q: int, e: int, d: int) -> rsa.RSAPrivateKey:
     """A private key by its numbers (RFC 8017 3.2), which are checked, so that it takes 50 ms."""
@@ -32,6 +38,9 @@ def private_key(p: int, q: int, e: int, d: int) -> rsa.RSAPrivateKey:
 
 def _sign(digest: Any, key: dict[str, int]) -> bytes:
     """RSASSA-PKCS1-v1_5 (RFC 8017 8.2.1) of a hashlib object, by a key in dkimpy's form."""
+    if key["modulus"].bit_length() > CHECKED_MAX_BITS:
+        signature: bytes = _by_dkimpy(digest, key)
+        return signature
     primes = (key["prime1"], key["prime2"])
     private = private_key(*primes, key["publicExponent"], key["privateExponent"])
     algorithm = utils.Prehashed(_HASHES[digest.name])
