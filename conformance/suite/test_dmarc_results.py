@@ -9,6 +9,7 @@ from conformance import clause, expect
 from conformance.lab import World
 from conformance.lab.nameserver import faults
 from conformance.suite.dmarc import (
+    EVERY_CLIENT,
     existing_subdomain,
     forwarded,
     from_domain,
@@ -17,9 +18,6 @@ from conformance.suite.dmarc import (
     require_enforcement,
 )
 from conformance.suite.verifiers import results, sign
-
-# By which each of the lab's clients passes SPF.
-EVERY_CLIENT = "v=spf1 ip4:192.0.2.0/24 -all"
 
 
 def expect_policy(world: World, domain: str, expected: str) -> None:

@@ -100,6 +100,18 @@ def declarable(world: World, client: Client, *wanted: str) -> list[str]:
     ]
 
 
+def expect_no_parameters(world: World, *wanted: str) -> None:
+    """A message that is declared with those that the subject offers goes upstream without any."""
+    with world.client() as client:
+        usable = declarable(world, client, *wanted)
+        delivery = client.deliver(
+            world.sender.address, world.info, world.message(), *usable
+        )
+        expect_reply(delivery.end, "2xx", to="the end of DATA")
+    arrived = world.upstream.wait_for_message()
+    expect(parameters(arrived.dialogue), [], "parameters of MAIL and RCPT")
+
+
 def send_8bit(world: World, where: str = "body") -> Delivery:
     """Sends a message that is 8-bit there; skips where the subject does not take any."""
     with world.client() as client:
@@ -198,14 +210,7 @@ def test_no_parameters_are_sent_to_an_upstream_without_extensions(
     world: World, declared: str
 ) -> None:
     world.upstream.extensions = []
-    with world.client() as client:
-        usable = declarable(world, client, *declared.split())
-        delivery = client.deliver(
-            world.sender.address, world.info, world.message(), *usable
-        )
-        expect_reply(delivery.end, "2xx", to="the end of DATA")
-    arrived = world.upstream.wait_for_message()
-    expect(parameters(arrived.dialogue), [], "parameters of MAIL and RCPT")
+    expect_no_parameters(world, *declared.split())
 
 
 @clause("UPS-04")
@@ -226,14 +231,7 @@ def test_the_first_line_of_a_reply_to_ehlo_offers_no_extension(world: World) -> 
 @pytest.mark.parametrize("text", UNKNOWN)
 def test_no_parameters_are_sent_after_helo(world: World, text: str) -> None:
     world.upstream.on("ehlo", say(text))
-    with world.client() as client:
-        usable = declarable(world, client, "SIZE=500", "BODY=7BIT")
-        delivery = client.deliver(
-            world.sender.address, world.info, world.message(), *usable
-        )
-        expect_reply(delivery.end, "2xx", to="the end of DATA")
-    arrived = world.upstream.wait_for_message()
-    expect(parameters(arrived.dialogue), [], "parameters of MAIL and RCPT")
+    expect_no_parameters(world, "SIZE=500", "BODY=7BIT")
 
 
 @clause("UPS-04")

@@ -17,6 +17,7 @@ from conformance.lab.namespace import FOREIGN_PREFIXES
 from conformance.lab.nameserver.server import Nameserver
 from conformance.lab.world import CLIENTS, NOTORIOUS_MAX
 from conformance.run import work_of
+from conformance.settings import ROOT
 from conformance.vectors.clauses import SECTIONS, clause_of, clauses_of_vectors
 from conformance.vectors.load import load_cases
 from conformance.vectors.play import client_address, moment
@@ -33,6 +34,12 @@ def test_every_case_is_played_or_has_a_reason_not_to_be(folder: str) -> None:
     reasons = off_wire(folder)
     assert len(reasons) == OFF_WIRE[folder], Counter(reasons.values())
     assert all(reasons.values())
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_readme_says_how_many_are_played(folder: str) -> None:
+    readme = (ROOT / "fixtures" / "vectors" / "README.md").read_text("utf-8")
+    assert f"| {folder} | {len(load_cases(folder))} | {OFF_WIRE[folder]} |" in readme
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

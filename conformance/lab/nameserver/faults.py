@@ -47,19 +47,27 @@ class Drop(Fault):
 
 
 @dataclass(frozen=True)
-class Servfail(Fault):
-    """SERVFAIL: the server cannot load the zone."""
+class Code(Fault):
+    """Nothing but this response code."""
+
+    rcode: dns.rcode.Rcode
 
     def reply(self, exchange: Exchange) -> Reply:
-        return Reply(encode(exchange.empty(dns.rcode.SERVFAIL)))
+        return Reply(encode(exchange.empty(self.rcode)))
 
 
 @dataclass(frozen=True)
-class Refused(Fault):
+class Servfail(Code):
+    """SERVFAIL: the server cannot load the zone."""
+
+    rcode: dns.rcode.Rcode = dns.rcode.SERVFAIL
+
+
+@dataclass(frozen=True)
+class Refused(Code):
     """REFUSED: the server does not answer for this name, or not for this client."""
 
-    def reply(self, exchange: Exchange) -> Reply:
-        return Reply(encode(exchange.empty(dns.rcode.REFUSED)))
+    rcode: dns.rcode.Rcode = dns.rcode.REFUSED
 
 
 @dataclass(frozen=True)
@@ -249,16 +257,6 @@ class Referral(Fault):
         servers = dns.rrset.from_text(".", TTL, "IN", "NS", "ns.lab.example.")
         response.authority = [servers] if self.has_servers else []
         return Reply(encode(response))
-
-
-@dataclass(frozen=True)
-class Code(Fault):
-    """Nothing but this response code."""
-
-    rcode: dns.rcode.Rcode
-
-    def reply(self, exchange: Exchange) -> Reply:
-        return Reply(encode(exchange.empty(self.rcode)))
 
 
 @dataclass(frozen=True)
