@@ -1,4 +1,5 @@
-"""The reference relay's configuration for a plan: `python -m ...configuration PLAN FILE`.
+"""The reference relay's configuration for a plan: `configuration.py PLAN FILE`. It imports nothing of the
+suite, which would take longer than all the rest of the relay's start.
 
 FAIRLEAD_LEAVE_OUT in the environment names sections that the file shall lack, for a control.
 """
@@ -14,10 +15,9 @@ from typing import Any
 
 import yaml
 
-from conformance.settings import ROOT
-
 # The documented service: its page, and the records of its zones.
-EXAMPLE = ROOT / "relay" / "install" / "email-routing.yaml"
+_INSTALL = Path(__file__).resolve().parents[3] / "relay" / "install"
+EXAMPLE = _INSTALL / "email-routing.yaml"
 PROXIES = ["192.0.2.0/24", "2001:db8::/32"]
 
 
@@ -37,8 +37,10 @@ def write_configuration(
     for name in left_out:
         del sections[name]
     text = json.dumps(sections, ensure_ascii=False)
-    file.touch(0o600)  # it holds the SRS secrets
-    file.write_text(text + "\n", encoding="utf-8")
+    made = file.with_suffix(".new")  # a start that is killed leaves no half of the file
+    made.touch(0o600)  # it holds the SRS secrets
+    made.write_text(text + "\n", encoding="utf-8")
+    made.replace(file)
 
 
 def configuration(plan: dict[str, Any], directory: Path) -> dict[str, Any]:
