@@ -134,13 +134,13 @@ class Nameserver:
         """Adds records in master-file form: add("a.example", "MX", "10 mx.a.example.")."""
         records = [record(rdtype, text) for text in rdata]
         with self._lock:
-            self._zone.add(dns.rrset.from_rdata_list(absolute(name), ttl, records))
+            self._zone.add(absolute(name), ttl, records)
 
     def add_text(self, name: str, text: str, ttl: int = TTL) -> None:
         """Adds a TXT record, in strings of at most 255 octets."""
         rdata = text_rdata(text.encode("utf-8"))
         with self._lock:
-            self._zone.add(dns.rrset.from_rdata(absolute(name), ttl, rdata))
+            self._zone.add(absolute(name), ttl, [rdata])
 
     def remove(self, name: str, rdtype: str | None = None) -> None:
         """Removes the records of a name, of one type or of all."""

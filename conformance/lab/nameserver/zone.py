@@ -4,7 +4,7 @@ is needed: models and oracles of the tests query it directly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,11 @@ STRING_MAX = 255  # octets of a TXT record's string (RFC 1035 3.3)
 FAULTS = {"DROP": Drop(), "SERVFAIL": Servfail(), "REFUSED": Refused()}
 
 
+# A name as its lower-case labels with the root's: what tests publish is thousands of names, and dnspython's
+# are slow to compare and to hash.
+Labels = tuple[bytes, ...]
+
+
 class NoAnswer(Exception):
     """The name has a fault, or its aliases loop."""
 
@@ -47,14 +52,22 @@ class Found:
         return len(self.aliases) == ALIASES_MAX
 
 
+@dataclass
+class _Records:
+    """Of one name and type."""
+
+    ttl: int
+    rdata: list[dns.rdata.Rdata]
+
+
 class ZoneData:
     """The data of a nameserver. A name exists if it or a name below it has records."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[dns.name.Name, int], dns.rrset.RRset] = {}
-        self._types: dict[dns.name.Name, set[int]] = {}  # of a name's records
-        self._faults: dict[tuple[dns.name.Name, int], Fault] = {}
-        self._names: dict[dns.name.Name, int] = {}  # how many entries make it exist
+        self._records: dict[tuple[Labels, int], _Records] = {}
+        self._types: dict[Labels, set[int]] = {}  # of a name's records
+        self._faults: dict[tuple[Labels, int], Fault] = {}
+        self._names: dict[Labels, int] = {}  # how many entries make it exist
 
     @classmethod
     def from_mapping(cls, zone: Mapping[str, Any], ttl: int = TTL) -> ZoneData:
@@ -62,7 +75,7 @@ class ZoneData:
         made = cls()
         for text, types in zone.items():
             name = absolute(str(text))
-            made._enter(name)
+            made._enter(_labels(name))
             if isinstance(types, str):
                 types = {"ANY": types}
             for rdtype, values in (types or {}).items():
@@ -70,7 +83,7 @@ class ZoneData:
                     made.fail(text, FAULTS[values], rdtype)
                     continue
                 for value in values if isinstance(values, list) else [values]:
-                    made.add(dns.rrset.from_rdata(name, ttl, _rdata(rdtype, value)))
+                    made.add(name, ttl, [_rdata(rdtype, value)])
         return made
 
     def load(self, path: Path) -> None:
@@ -79,23 +92,25 @@ class ZoneData:
         for rrset in dns.zonefile.read_rrsets(
             text, rdclass=None, default_ttl=TTL, origin=dns.name.root, relativize=False
         ):
-            self.add(rrset)
+            self.add(rrset.name, rrset.ttl, list(rrset))
 
-    def add(self, rrset: dns.rrset.RRset) -> None:
-        """Adds records to those of their name and type; the set itself, if there are none."""
-        owner = rrset.name.canonicalize()
-        key = (owner, int(rrset.rdtype))
-        if key in self._records:
-            self._records[key].union_update(rrset)  # type: ignore[no-untyped-call]
+    def add(
+        self, name: dns.name.Name, ttl: int, rdata: Sequence[dns.rdata.Rdata]
+    ) -> None:
+        """Adds records, all of one type, to those of the name; the shortest TTL is that of all."""
+        owner, rdtype = _labels(name), int(rdata[0].rdtype)
+        there = self._records.get((owner, rdtype))
+        if there is not None:
+            there.ttl = min(there.ttl, ttl)
+            there.rdata.extend(rdata)
             return
-        rrset.name = owner
-        self._records[key] = rrset
-        self._types.setdefault(owner, set()).add(key[1])
+        self._records[owner, rdtype] = _Records(ttl, list(rdata))
+        self._types.setdefault(owner, set()).add(rdtype)
         self._enter(owner)
 
     def remove(self, name: str, rdtype: str | None = None) -> None:
         """Removes the records of a name, of one type or of all."""
-        owner = absolute(name)
+        owner = _labels(absolute(name))
         there = self._types.get(owner, set())
         if rdtype is None:
             wanted = set(there)
@@ -109,27 +124,27 @@ class ZoneData:
 
     def fail(self, name: str, fault: Fault, rdtype: str = "ANY") -> None:
         """Answers for the name, of one type or of all, have the fault from now on."""
-        self._faults[absolute(name), dns.rdatatype.from_text(rdtype)] = fault
+        self._faults[_labels(absolute(name)), dns.rdatatype.from_text(rdtype)] = fault
 
     def has_domain_of(self, name: dns.name.Name) -> bool:
         """Whether there is anything in that name's domain, the one below its top-level domain."""
-        current = name.canonicalize()
-        return self._exists(current) or self._exists(dns.name.Name(current[-3:]))
+        current = _labels(name)
+        return self._exists(current) or self._exists(current[-3:])
 
     def look_up(self, name: dns.name.Name, rdtype: str) -> Found:
         """The answer to a question, following CNAMEs like a recursive resolver."""
-        current = name.canonicalize()
+        current = _labels(name)
         wanted = dns.rdatatype.from_text(rdtype)
         aliases: list[dns.rrset.RRset] = []
         fault = self._fault(current, wanted)
         while len(aliases) < ALIASES_MAX and wanted != dns.rdatatype.CNAME:
-            alias = self._records.get((current, dns.rdatatype.CNAME))
+            alias = self._rrset(current, dns.rdatatype.CNAME)
             if alias is None:
                 break
             aliases.append(alias)
-            current = alias[0].target.canonicalize()  # type: ignore[attr-defined]
+            current = _labels(alias[0].target)  # type: ignore[attr-defined]
             fault = fault or self._fault(current, wanted)
-        records = self._records.get((current, wanted))
+        records = self._rrset(current, wanted)
         return Found(aliases, records, self._exists(current), fault)
 
     def texts(self, name: str) -> list[str]:
@@ -160,14 +175,20 @@ class ZoneData:
             raise NoAnswer(f"{name}: {found.fault or 'a loop of aliases'}")
         return found
 
-    def _exists(self, name: dns.name.Name) -> bool:
+    def _rrset(self, owner: Labels, rdtype: int) -> dns.rrset.RRset | None:
+        there = self._records.get((owner, rdtype))
+        if there is None:
+            return None
+        return dns.rrset.from_rdata_list(dns.name.Name(owner), there.ttl, there.rdata)
+
+    def _exists(self, name: Labels) -> bool:
         return self._names.get(name, 0) > 0
 
-    def _fault(self, name: dns.name.Name, rdtype: int) -> Fault | None:
+    def _fault(self, name: Labels, rdtype: int) -> Fault | None:
         specific = self._faults.get((name, rdtype))
         return specific or self._faults.get((name, dns.rdatatype.ANY))
 
-    def _enter(self, name: dns.name.Name) -> None:
+    def _enter(self, name: Labels) -> None:
         for ancestor in _with_ancestors(name):
             self._names[ancestor] = self._names.get(ancestor, 0) + 1
 
@@ -209,10 +230,10 @@ def _rdata(rdtype: str, value: Any) -> dns.rdata.Rdata:
     )
 
 
-def _with_ancestors(name: dns.name.Name) -> list[dns.name.Name]:
+def _labels(name: dns.name.Name) -> Labels:
+    return tuple(label.lower() for label in name.labels)
+
+
+def _with_ancestors(name: Labels) -> list[Labels]:
     """The name and those above it, without the root."""
-    names = []
-    while name != dns.name.root:
-        names.append(name)
-        name = name.parent()
-    return names
+    return [name[above:] for above in range(len(name) - 1)]
