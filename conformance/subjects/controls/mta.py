@@ -1,4 +1,4 @@
-"""The MTA behind the controls: `python -m conformance.subjects.controls.mta MANNER PLAN`.
+"""The MTA behind the controls: `mta.py MANNER PLAN`.
 
 Built on aiosmtpd, with PIPELINING, 8BITMIME and SIZE. The manners are the names of the folders.
 """
