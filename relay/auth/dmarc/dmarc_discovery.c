@@ -161,7 +161,7 @@ enum dmarc_existence dmarc_existence(struct dmarc_lookup *lookup, struct bytes d
         lookup->problem = failed_question(lookup->arena, domain, answer.problem);
         return DMARC_EXISTENCE_UNKNOWN;
     }
-    /* An alias exists even if what it points to does not. */
+    /* An alias exists even if what it points to does not (RFC 8020 2). */
     bool is_alias = answer.canonical_name.p && !bytes_equal_nocase(answer.canonical_name, domain);
     return answer.status == DNS_NXDOMAIN && !is_alias ? DMARC_EXISTS_NOT : DMARC_EXISTS;
 }
