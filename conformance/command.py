@@ -189,16 +189,17 @@ def show_routes(count: int) -> None:
             print(f"{route.address} {route.to}")
 
 
-def enter_lab(settings: Settings, arguments: list[str]) -> int | None:
-    """Builds the subject if needed, and has everything run in a namespace for the lab. Returns the
-    exit status of the process that has done so, or of a failure; None inside the namespace.
-    """
+def enter_lab(settings: Settings) -> int | None:
+    """Builds the subject if needed, and goes on in a namespace for the lab. Returns None there; outside, the
+    exit status of the process that has gone on, or of a failure."""
     try:
+        if settings.target is None and not namespace.inside():
+            build_subject(settings)
+            status = namespace.enter()
+            if status is not None:
+                return status
         if namespace.inside():
             namespace.prepare_scratch()
-        elif settings.target is None:
-            build_subject(settings)
-            return namespace.enter([sys.executable, "-m", "conformance", *arguments])
     except SubjectUnavailable as error:
         complain(error)
         return COULD_NOT_RUN
@@ -300,7 +301,7 @@ def main(arguments: list[str]) -> int:
         settings = replace(settings, role=parts[0].role)
     if not options.shell and not can_report(settings):
         return USAGE
-    ended = enter_lab(settings, arguments)
+    ended = enter_lab(settings)
     if ended is not None:
         return ended
     if options.shell:

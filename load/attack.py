@@ -244,7 +244,6 @@ def inside(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(arguments)
     if options.list:
         known = attacks.named()
@@ -254,8 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     chosen(options)
     return enter(
-        "load.attack",
-        arguments,
+        "attack",
         options.binary,
         ["load/libloop_meter.so"],
         lambda: inside(options),

@@ -34,15 +34,13 @@ def count(text: str) -> int:
 
 
 def enter(
-    module: str,
-    arguments: Sequence[str],
+    command: str,
     binary: Path | None,
     targets: Sequence[str],
     inside: Callable[[], int],
 ) -> int:
-    """Builds `targets`, and the relay unless `binary` is another, and runs `module` again with the same
-    arguments in a namespace; there, runs `inside`. Returns the exit status."""
-    command = module.rpartition(".")[2]
+    """Builds `targets`, and the relay unless `binary` is another, and runs `inside` in a namespace. Returns
+    the exit status."""
     try:
         if namespace.inside():
             return inside()
@@ -52,7 +50,8 @@ def enter(
         wanted = [*targets, *([RELAY] if binary is None else [])]
         if wanted:
             build_release(*wanted)
-        return namespace.enter([sys.executable, "-m", module, *arguments])
+        status = namespace.enter()
+        return inside() if status is None else status
     except SubjectUnavailable as error:
         print(f"{command}: {error}", file=sys.stderr)
     except namespace.NamespaceForbidden as error:

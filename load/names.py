@@ -11,16 +11,11 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-import dns.rrset
-
 from conformance.lab.loop import LoopThread
 from conformance.lab.nameserver.exchange import Exchange, Reply, encode
 from conformance.lab.nameserver.faults import TTL, Drop, Fault, Late, Servfail
 from conformance.lab.nameserver.server import Nameserver
-from conformance.lab.nameserver.zone import ZoneData, absolute
+from conformance.lab.nameserver.zone import ZoneData, absolute, record, text_rdata
 from load.crew import Counter
 
 ID = slice(0, 2)  # of a message (RFC 1035 4.1.1)
@@ -64,19 +59,18 @@ class Zone:
         self.counted = absolute(domain).to_wire() or b""
 
     def add(self, name: str, rdtype: str, *rdata: str, ttl: int = TTL) -> None:
-        self.data.add(dns.rrset.from_text(absolute(name), ttl, "IN", rdtype, *rdata))
+        made = [record(rdtype, text) for text in rdata]
+        self.data.add(absolute(name), ttl, made)
 
     def text(self, name: str, text: str) -> None:
         """A TXT record, in strings of at most 255 octets."""
-        pieces = (text[start : start + 255] for start in range(0, len(text), 255))
-        self.add(name, "TXT", " ".join(f'"{piece}"' for piece in pieces))
+        self.data.add(absolute(name), TTL, [text_rdata(text.encode())])
 
     def share(self, names: Sequence[str], rdtype: str, rdata: Sequence[str]) -> None:
         """The same records at every name."""
-        kind = dns.rdatatype.from_text(rdtype)
-        made = [dns.rdata.from_text(dns.rdataclass.IN, kind, text) for text in rdata]
+        made = [record(rdtype, text) for text in rdata]
         for name in names:
-            self.data.add(dns.rrset.from_rdata_list(absolute(name), TTL, made))
+            self.data.add(absolute(name), TTL, made)
 
     def host(self, domain: str, address: str, ttl: int = TTL) -> None:
         """A domain whose mail goes to that address."""

@@ -325,11 +325,10 @@ def show(outcome: Outcome) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(arguments)
     if options.workers > WORKERS_MAX:
         parser().error(f"--workers is at most {WORKERS_MAX}")
-    return enter("load.soak", arguments, options.binary, [], lambda: inside(options))
+    return enter("soak", options.binary, [], lambda: inside(options))
 
 
 if __name__ == "__main__":

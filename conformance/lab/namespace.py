@@ -1,6 +1,6 @@
 """A network of the lab's own, with the documentation addresses.
 
-`conform` runs itself again in a fresh namespace, and every worker makes another inside that one: a
+`conform` goes on in a fresh namespace, and every worker makes another inside that one: a
 loopback interface with the subject's addresses, all other addresses as local routes (AnyIP), so that
 they can be bound and reached without being "addresses of this host", and a resolv.conf that names the
 lab's DNS server. Nothing outside can be reached, and everything ends with its processes.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,8 +21,11 @@ from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
+MS_NOSUID_NODEV_NOEXEC = 2 | 4 | 8
 PR_SET_PDEATHSIG = 1
 
 # RFC 5737, RFC 3849: the addresses of all but the subject; and the host of the IPv6 example on the
@@ -64,6 +68,9 @@ NSSWITCH = (
 )
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
 class NamespaceForbidden(Exception):
     """This system does not allow us to create a namespace."""
 
@@ -73,40 +80,114 @@ def inside() -> bool:
     return INSIDE in os.environ
 
 
-def enter(command: list[str]) -> int:
-    """Runs `command` in fresh user (unless root), network, mount and process namespaces and returns
-    its exit status. Everything that it started ends with it, and everything in scratch() is removed.
+def enter() -> int | None:
+    """Goes on in fresh user (unless root), network, mount and process namespaces. Like fork(2) it returns
+    twice: inside it returns None; outside, once that process has ended, its exit status. Everything that it
+    started ends with it, and everything in scratch() is removed. Raises NamespaceForbidden, outside.
     """
-    flags = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    if os.geteuid() != 0:
-        flags.append("--map-root-user")
-    if not root_is_a_mount():
-        flags += ["--propagation", "unchanged"]
-        command = [sys.executable, "-m", "conformance.lab.private_root", *command]
-    probe = subprocess.run(
-        ["unshare", *flags, "true"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if probe.returncode != 0:
-        raise NamespaceForbidden(probe.stderr.strip() or "unshare failed")
-    with tempfile.TemporaryDirectory(prefix="conform-") as directory:
-        process = subprocess.Popen(
-            ["unshare", *flags, "--", *command],
-            # Pytest names its directory after the user, which is root for all in here.
-            env={**os.environ, INSIDE: directory, "PYTEST_DEBUG_TEMPROOT": directory},
-            preexec_fn=_die_with_parent,
-        )
-        # unshare and the namespace's first process ignore this signal.
-        signal.signal(signal.SIGTERM, lambda number, frame: process.kill())
-        while True:
-            try:
-                status = process.wait()
-                return status if status >= 0 else 128 - status  # as shells report it
-            except KeyboardInterrupt:
-                # The child gets the same signal from the terminal and ends by itself.
-                continue
+    directory = tempfile.mkdtemp(prefix="conform-")
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _go_inside(writer)
+        # Pytest names its directory after the user, which is root for all in here.
+        os.environ.update({INSIDE: directory, "PYTEST_DEBUG_TEMPROOT": directory})
+        return None
+    os.close(writer)
+    # The namespace's first process ignores this signal.
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, signal.SIGKILL))
+    try:
+        with open(reader, encoding="utf-8") as complaints:
+            complaint = complaints.read()
+        status = _status_of(child)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if complaint:
+        raise NamespaceForbidden(complaint)
+    return status
+
+
+def _go_inside(complaints: int) -> None:
+    """In a child of the process outside: only the first process inside returns. If it cannot be had, says
+    why in `complaints`, and ends; otherwise closes that once all is in place."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process inside sees to it
+    try:
+        if os.geteuid() != 0:
+            become_root()
+        _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
+        _die_with_parent()
+        first = os.fork()
+        if first != 0:
+            os.close(complaints)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os._exit(_status_of(first))
+        _die_with_parent()
+        _make_mounts_private()
+        _mount("proc", "/proc", MS_NOSUID_NODEV_NOEXEC)
+    except OSError as error:
+        os.write(complaints, str(error.strerror).encode())
+        os._exit(1)
+    os.close(complaints)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _status_of(child: int) -> int:
+    """Waits for it, and returns its exit status as shells report it."""
+    while True:
+        try:
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return status if status >= 0 else 128 - status
+        except KeyboardInterrupt:
+            # The child gets the same signal from the terminal and ends by itself.
+            continue
+
+
+def become_root() -> None:
+    """Makes the calling process, which must not be threaded, root in a user namespace of its own. Raises
+    OSError."""
+    user, group = os.geteuid(), os.getegid()
+    _unshare(CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+
+
+def _make_mounts_private() -> None:
+    """What is mounted from now on does not appear outside. Raises OSError."""
+    if root_is_a_mount():
+        _mount(None, "/", MS_REC_PRIVATE)
+        return
+    # In a chroot, / is a directory of a file system that is mounted where it cannot be seen. setns(2) into
+    # the current namespace leads back to its real root, and the chroot is entered again.
+    root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    working = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    _check(_libc.setns(mounts, CLONE_NEWNS))
+    _mount(None, "/", MS_REC_PRIVATE)
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(working)
+    for descriptor in (root, working, mounts):
+        os.close(descriptor)
+
+
+def _unshare(flags: int) -> None:
+    _check(_libc.unshare(flags))
+
+
+def _mount(kind: str | None, target: str, flags: int) -> None:
+    """A file system of that kind, or with None, other flags of what is mounted there."""
+    name = kind.encode() if kind is not None else None
+    _check(_libc.mount(name, target.encode(), name, flags, None))
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def prepare_scratch() -> None:
@@ -122,19 +203,20 @@ def scratch() -> Path:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def unshare_here() -> None:
     """Gives the calling thread, and all that it starts, a network, mounts and a host name of its own."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0:
-        raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
-    # Of the machine's own name a resolver would make a search domain.
-    socket.sethostname(HOST_NAME)
-    # Without a mount at / it is already private, see private_root.py.
-    if root_is_a_mount() and libc.mount(None, b"/", None, MS_REC_PRIVATE, None) != 0:
-        raise NamespaceForbidden(os.strerror(ctypes.get_errno()))
+    try:
+        _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS)
+        # Of the machine's own name a resolver would make a search domain.
+        socket.sethostname(HOST_NAME)
+        # Without a mount at / it is already private, see enter().
+        if root_is_a_mount():
+            _make_mounts_private()
+    except OSError as error:
+        raise NamespaceForbidden(error.strerror) from error
 
 
 def root_is_a_mount() -> bool:

@@ -20,7 +20,7 @@ exit ${status-0}
 """
 
 
-# Without a mount at / there is nothing to make private, see lab/private_root.py.
+# Without a mount at / there is nothing to make private, see enter() in lab/namespace.py.
 FLAGS = ["--pid", "--fork", "--kill-child", "--propagation", "unchanged"]
 
 
