@@ -20,8 +20,10 @@ _QUOTED = r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*"'
 _INNER = r"[\x20-\x27\x2a-\x5b\x5d-\x7e]|\\[\x20-\x7e]"
 _COMMENT = rf"\((?:{_INNER}|\((?:{_INNER})*\))*\)"
 _CFWS = rf"(?:\s|{_COMMENT})*"
+# An example there has mechanism=ip4:192.0.2.1, though by the grammar it were to be quoted.
 _KEY_VALUE = (
-    rf"[A-Za-z][A-Za-z0-9._-]*{_CFWS}={_CFWS}(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
+    rf"(?:[A-Za-z][A-Za-z0-9._-]*{_CFWS}={_CFWS}(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
+    r'|(?i:mechanism)=[^\s;"()\\]+)'
 )
 _FIELD = re.compile(
     rf"{_CFWS}[A-Za-z]+(?:\s+{_COMMENT})?"

@@ -47,7 +47,8 @@ def allowing(world: World, *terms: str) -> str:
     return " ".join(["v=spf1", *terms, f"ip4:{world.sender.ipv4}", "-all"])
 
 
-EVALUATION_S = 20  # that an evaluation may take at least (RFC 7208 4.6.4)
+# That an evaluation may take at least (RFC 7208 4.6.4), and there may be one of HELO and one of MAIL FROM.
+EVALUATION_S = 20
 DNS_TEXT_MAX = 16_384  # octets of one answer that the reference uses
 
 
@@ -463,25 +464,22 @@ def test_received_spf_begins_with_a_result_of_its_grammar(
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (faults.Servfail(), "SERVFAIL"),
+        (faults.Servfail(), "SERVFAIL|server failure"),
         (faults.Refused(), "REFUSED"),
-        (faults.Drop(), "timed out"),
+        (faults.Drop(), "time(d |-)?out|no (answer|response)"),
     ],
-    ids=str,
+    ids=["SERVFAIL", "REFUSED", "no answer"],
 )
 def test_received_spf_says_what_dns_answered(
     world: World, fault: faults.Fault, problem: str
 ) -> None:
     world.dns.fail(world.sender.domain, fault, "TXT")
-    world.patience += EVALUATION_S
+    world.patience += 2 * EVALUATION_S
     arrived = with_received_spf(*judged(world))
     fields = [value for _, value in arrived.fields("Received-SPF")]
-    said = " | ".join(key_value_list(field) for field in fields)
-    expect_match(
-        rf'.*\bproblem\s*=\s*"?{problem}"?\s*(;.*|\|.*)?',
-        said,
-        "the key-value-list of Received-SPF",
-    )
+    said = [pairs_of(field).get("problem", "no problem=") for field in fields]
+    found = any(re.search(problem, text, re.IGNORECASE) for text in said)
+    expect_true(found, f"{problem} in problem=", " | ".join(said))
 
 
 def with_received_spf(result: str, arrived: Message | None) -> Message:
@@ -525,6 +523,14 @@ def test_received_spf_has_its_syntax_whatever_the_sender_is_called(
     expect_syntax(*judged(world, sender=f"{local}@{world.sender.domain}"))
 
 
+def identity_checked(arrived: Message | None, null: bool) -> str:
+    """That of which a result is recorded. A result of HELO may stand alone (RFC 7208 2.3), and MAIL FROM is
+    postmaster at HELO for the null reverse-path (2.4)."""
+    of = {name for _, said in (recorded(arrived) if arrived else []) for name in said}
+    usual, other = ("helo", "mailfrom") if null else ("mailfrom", "helo")
+    return other if f"smtp.{usual}" not in of and f"smtp.{other}" in of else usual
+
+
 @clause("SPF-23")
 @pytest.mark.parametrize(
     ("record", "mechanism"),
@@ -539,10 +545,10 @@ def test_received_spf_says_what_was_checked_and_what_matched(
     world: World, record: str, mechanism: str, null: bool
 ) -> None:
     publish(world, record.format(client=world.sender.ipv4, domain=world.sender.domain))
-    fields = fields_recorded(*judged(world, sender="" if null else None))
-    found = [pairs_of(field) for field in fields]
+    result, arrived = judged(world, sender="" if null else None)
+    found = [pairs_of(field) for field in fields_recorded(result, arrived)]
     # There may be one for HELO beside that for MAIL FROM (RFC 7208 2.3).
-    identity = "helo" if null else "mailfrom"
+    identity = identity_checked(arrived, null)
     identities = [pairs.get("identity", "no identity=").lower() for pairs in found]
     expect_in(identity, identities, "the values of identity=")
     for pairs in found:

@@ -1,9 +1,10 @@
-"""How the suite reads Authentication-Results of any MTA, and what it objects to in ARC's."""
+"""How the suite reads Authentication-Results and Received-SPF of any MTA, and what it objects to in them."""
 
 from __future__ import annotations
 
 import pytest
 
+from conformance.suite.spf import is_received_spf
 from conformance.suite.verifiers import (
     Results,
     arc_results_objection,
@@ -47,3 +48,27 @@ def test_results_are_read_with_their_properties_and_without_comments() -> None:
     )
     assert found.pairs == [("spf", "pass"), ("dkim", "neutral")]
     assert found.dkim() == {"d.example": "neutral"}
+
+
+@pytest.mark.parametrize(
+    ("field", "is_one"),
+    [
+        # The last one in RFC 7208 9.1.
+        (
+            " pass (mybox.example.org: domain of\r\n myname@example.com designates 192.0.2.1 as permitted sender)"
+            "\r\n  receiver=mybox.example.org; client-ip=192.0.2.1;\r\n  mechanism=ip4:192.0.2.1;"
+            ' envelope-from="myname@example.com";\r\n  helo=foo.example.com;',
+            True,
+        ),
+        (" none", True),
+        (' fail mechanism="a:(b)"; helo=b.example', True),
+        (" fail mechanism=a:(b", False),
+        (" pass helo=a:b", False),
+        (" pass helo=a..b", False),
+        (" pass envelope-from=a@b.example", False),
+    ],
+)
+def test_received_spf_is_known_by_its_grammar_and_the_rfcs_example(
+    field: str, is_one: bool
+) -> None:
+    assert is_received_spf(field) == is_one
