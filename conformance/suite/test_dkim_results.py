@@ -199,13 +199,18 @@ def test_a_signature_for_a_subdomain_that_its_key_excludes_is_recorded_as_permer
     expect_recorded(world, message, "permerror")
 
 
-def properties(arrived: Message) -> dict[str, str]:
-    """What is said of the only signature."""
+def expect_properties(
+    arrived: Message, signature: str, expected: dict[str, str]
+) -> None:
+    """They are recorded of the only signature, with the beginning of b= or more of it (RFC 6008 4). There may
+    be others."""
     found = results(arrived).properties("dkim")
     expect(len(found), 1, "the number of DKIM results")
-    return {
-        name: value for name, value in found[0].items() if name.startswith("header.")
-    }
+    wanted = expected | {"header.b": signature[:SHOWN_OF_B]}
+    said = {name: found[0][name] for name in wanted if name in found[0]}
+    if signature.startswith(said.get("header.b", "none")):
+        said["header.b"] = said["header.b"][:SHOWN_OF_B]
+    expect(said, wanted, "the properties of the DKIM result")
 
 
 @clause("DKIM-48")
@@ -217,16 +222,15 @@ def test_what_a_valid_signature_says_of_itself_is_recorded(
     said = identity and identity.format(domain=domain)
     message = sign(world.message(), domain, identity=said)
     signature = tags(raw_fields(message, "DKIM-Signature")[0])
-    expect(
-        properties(forward(world, message=message)),
+    expect_properties(
+        forward(world, message=message),
+        "".join(signature["b"].split()),
         {
             "header.d": domain,
             "header.i": said or f"@{domain}",
             "header.s": "test",
             "header.a": "rsa-sha256",
-            "header.b": "".join(signature["b"].split())[:SHOWN_OF_B],
         },
-        "the properties of the DKIM result",
     )
 
 
@@ -237,16 +241,15 @@ def test_what_a_signature_says_that_is_not_verified_is_recorded_too(
     message = claimed(
         world, "v=2", "a=rsa-sha512", "i=ann@{domain}", "b=QUJD\r\n REVGR0hJ"
     )
-    expect(
-        properties(forward(world, message=message)),
+    expect_properties(
+        forward(world, message=message),
+        "QUJDREVGR0hJ",
         {
             "header.d": world.sender.domain,
             "header.i": f"ann@{world.sender.domain}",
             "header.s": "test",
             "header.a": "rsa-sha512",
-            "header.b": "QUJDREVG",
         },
-        "the properties of the DKIM result",
     )
 
 
