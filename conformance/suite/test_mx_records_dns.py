@@ -12,6 +12,7 @@ import dns.rdatatype
 import pytest
 
 from conformance import also_as, clause, expect, expect_reply, expect_true
+from conformance.expect import ConformanceFailure
 from conformance.lab import Client, Upstream, World
 from conformance.lab.nameserver import faults
 from conformance.lab.nameserver.faults import TTL
@@ -428,6 +429,16 @@ def test_aliases_that_come_alone_and_lead_to_each_other_are_a_451_4_4_3(
     expect_reply(mail_refused(world), 451, enhanced="4.4.3")
 
 
+def forward_by_alias(world: World, apart: bool) -> None:
+    """A message arrives at the alias's target; skips where an alias that comes alone is not followed."""
+    try:
+        forward(world, upstream=world.far_upstream)
+    except ConformanceFailure as failure:
+        if not apart:
+            raise
+        pytest.skip(f"no target is asked for, which MX-47 judges ({failure.actual})")
+
+
 @clause("MX-48")
 @pytest.mark.parametrize("apart", [False, True], ids=["in one answer", "in two"])
 def test_what_an_alias_leads_to_is_not_kept_longer_than_the_alias(
@@ -440,7 +451,7 @@ def test_what_an_alias_leads_to_is_not_kept_longer_than_the_alias(
     asked = []
     for _ in range(2):
         earlier = len(questions(world, world.destination))
-        forward(world, upstream=world.far_upstream)
+        forward_by_alias(world, apart)
         asked.append(questions(world, world.destination)[earlier:])
     one, other = world.far_upstream.messages
     if one.dialogue is other.dialogue:
