@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import clause, expect
+from conformance import clause, expect, expect_true
 from conformance.lab import World
 from conformance.lab.nameserver import faults
 from conformance.suite.dmarc import (
@@ -16,16 +16,23 @@ from conformance.suite.dmarc import (
     publish_key,
     refused,
     require_enforcement,
+    send,
 )
 from conformance.suite.verifiers import results, sign
 
 
 def expect_policy(world: World, domain: str, expected: str) -> None:
-    """A message by an author there is recorded as failing, with that policy."""
+    """A message by an author there is recorded as failing, with that policy. Other clauses judge whether it
+    is refused for it."""
+    world.require("authres")
     # Another sender, who is aligned with nobody.
     sender = f"x@{world.elsewhere}"
-    arrived = forwarded(world, from_domain(world, domain), sender=sender)
-    found = results(arrived)
+    earlier = len(world.upstream.messages)
+    delivery = send(world, from_domain(world, domain), sender=sender)
+    if delivery.end is not None and delivery.end.permanent:
+        pytest.skip(f"the message is refused, and no result seen ({delivery.final})")
+    expect_true(delivery.accepted, "a 2xx or 5xx to the end of DATA", delivery.final)
+    found = results(world.upstream.wait_for_message(earlier + 1))
     said = [properties.get("policy.dmarc") for properties in found.properties("dmarc")]
     expect((found.of("dmarc"), said), (["fail"], [expected]), "dmarc and policy.dmarc")
 
