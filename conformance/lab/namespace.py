@@ -9,6 +9,7 @@ lab's DNS server. Nothing outside can be reached, and everything ends with its p
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -128,7 +129,7 @@ def _go_inside(complaints: int) -> None:
         _make_mounts_private()
         _mount("proc", "/proc", MS_NOSUID_NODEV_NOEXEC)
     except OSError as error:
-        os.write(complaints, str(error.strerror).encode())
+        os.write(complaints, (error.strerror or str(error)).encode())
         os._exit(1)
     os.close(complaints)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -165,7 +166,7 @@ def _make_mounts_private() -> None:
     root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     working = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    _check(_libc.setns(mounts, CLONE_NEWNS))
+    _check("setns", _libc.setns(mounts, CLONE_NEWNS))
     _mount(None, "/", MS_REC_PRIVATE)
     os.fchdir(root)
     os.chroot(".")
@@ -175,19 +176,23 @@ def _make_mounts_private() -> None:
 
 
 def _unshare(flags: int) -> None:
-    _check(_libc.unshare(flags))
+    _check("unshare", _libc.unshare(flags))
 
 
 def _mount(kind: str | None, target: str, flags: int) -> None:
     """A file system of that kind, or with None, other flags of what is mounted there."""
     name = kind.encode() if kind is not None else None
-    _check(_libc.mount(name, target.encode(), name, flags, None))
+    result = _libc.mount(name, target.encode(), name, flags, None)
+    _check(f"mount {target}", result)
 
 
-def _check(result: int) -> None:
+def _check(call: str, result: int) -> None:
+    """Raises the OSError of a call that returned that."""
     if result != 0:
         number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        # What unshare(2) says at a limit of /proc/sys/user.
+        reached = "too many namespaces" if number == errno.ENOSPC else None
+        raise OSError(number, f"{call}: {reached or os.strerror(number)}")
 
 
 def prepare_scratch() -> None:
@@ -216,7 +221,7 @@ def unshare_here() -> None:
         if root_is_a_mount():
             _make_mounts_private()
     except OSError as error:
-        raise NamespaceForbidden(error.strerror) from error
+        raise NamespaceForbidden(str(error.strerror)) from error
 
 
 def root_is_a_mount() -> bool:
