@@ -154,8 +154,10 @@ class ZoneData:
         return [b"".join(record.strings).decode("latin-1") for record in records]
 
     def exists(self, name: str) -> bool:
-        """Whether the name exists, with any records. Raises NoAnswer."""
-        return self._answer(name, "ANY").exists
+        """Whether there are records of any type at the name or below it; an alias exists even if its target
+        does not (RFC 8020 2). Raises NoAnswer."""
+        found = self._answer(name, "ANY")
+        return bool(found.aliases) or found.exists
 
     def takes_mail(self, name: str) -> bool:
         """Whether mail for a domain has a host to go to: it has an MX record or an address."""
