@@ -6,7 +6,6 @@ the others with the load, which gives way to them.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import resource
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.lab.namespace import PR_SET_PDEATHSIG
+from conformance.lab.namespace import die_with_parent
 
 PROCESSES = multiprocessing.get_context("fork")
 NICE_OF_LOAD = 19
@@ -136,7 +135,7 @@ class Crew:
         nice: int,
     ) -> multiprocessing.process.BaseProcess:
         def run() -> None:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            die_with_parent()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             os.sched_setaffinity(0, cores)
             os.nice(nice)

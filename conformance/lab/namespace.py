@@ -119,13 +119,13 @@ def _go_inside(complaints: int) -> None:
         if os.geteuid() != 0:
             become_root()
         _unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
-        _die_with_parent()
+        die_with_parent()
         first = os.fork()
         if first != 0:
             os.close(complaints)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             os._exit(_status_of(first))
-        _die_with_parent()
+        die_with_parent()
         _make_mounts_private()
         _mount("proc", "/proc", MS_NOSUID_NODEV_NOEXEC)
     except OSError as error:
@@ -207,7 +207,8 @@ def scratch() -> Path:
     return directory
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Has the kernel kill the calling process when the one that forked it ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -219,7 +220,7 @@ def unshare_here() -> None:
         socket.sethostname(HOST_NAME)
         # Without a mount at / it is already private, see enter().
         if root_is_a_mount():
-            _make_mounts_private()
+            _mount(None, "/", MS_REC_PRIVATE)
     except OSError as error:
         raise NamespaceForbidden(str(error.strerror)) from error
 
